@@ -1,0 +1,1 @@
+//! The device: vhost-user backend, doorbell, interrupts, platform image, device tree.

@@ -1,0 +1,6 @@
+//! `vhost-hexagon`: the command line.
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

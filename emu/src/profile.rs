@@ -1,0 +1,1 @@
+//! SoC profiles (`configs/*.toml`): which DSPs, which Hexagon version, HVX, context banks with their stream IDs, addresses.

@@ -1,0 +1,1 @@
+//! Starting QEMU with a DSP behind the kernel.

@@ -1,0 +1,2 @@
+//! Turns `spec/*.isa` into code.
+fn main() {}

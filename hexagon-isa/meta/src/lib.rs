@@ -1,0 +1,4 @@
+//! Reads `spec/*.isa` and generates the code of `hexagon-isa`.
+#![forbid(unsafe_code)]
+
+pub mod spec;
