@@ -1,6 +1,13 @@
 //! The Hexagon core: decoded-block cache, interpreter, register files, exceptions.
 //!
-//! The core knows nothing of the operating system: [`Cpu::run`](cpu) executes packets of one DSP thread until its
+//! The core knows nothing of the operating system: [`Cpu::run`] executes packets of one DSP thread until its
 //! budget is used up or something happens that is not the core's business (a trap, an exception).
 
+mod cpu;
+mod exception;
 pub mod memory;
+mod thread;
+
+pub use cpu::Cpu;
+pub use exception::{Exception, Exit};
+pub use thread::{Ctl, HvxRegs, Regs, Thread, TimeSource, UPCYCLE_HZ, UTIMER_HZ};

@@ -1,0 +1,379 @@
+//! One thread's architectural registers, as the interpreter's functions read and write them.
+//!
+//! Every register file has its architectural half and, behind it, a *pending* half of the same size. An instruction of a
+//! packet either writes its result in place or into the pending half, and the packet's last step moves pending values
+//! over. Which of the two is decided once, when a packet is decoded: [`Args::off`](super::Args::off) is what is added to
+//! the register number. Between packets the pending halves mean nothing.
+//!
+//! Source of the numbers: Hexagon PRM, user control registers C0..C31.
+
+use std::ops::{Index, IndexMut};
+
+/// Registers in the general file.
+pub const GPRS: usize = 32;
+/// Number added to a register to name its pending half.
+pub const PENDING: u8 = 32;
+/// Bytes of an HVX vector.
+pub const VECTOR_BYTES: usize = 128;
+
+/// One HVX vector register.
+pub type Vector = [u8; VECTOR_BYTES];
+/// One HVX predicate register: bit *i* belongs to byte lane *i*.
+pub type VecPred = u128;
+
+/// User control registers by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Ctl {
+    /// Start address of hardware loop 0.
+    Sa0 = 0,
+    /// Count of hardware loop 0.
+    Lc0 = 1,
+    /// Start address of hardware loop 1.
+    Sa1 = 2,
+    /// Count of hardware loop 1.
+    Lc1 = 3,
+    /// All four predicates as one word.
+    P3_0 = 4,
+    /// Modifier register 0.
+    M0 = 6,
+    /// Modifier register 1.
+    M1 = 7,
+    /// User status register.
+    Usr = 8,
+    /// Address of the packet.
+    Pc = 9,
+    /// User general pointer (thread-local storage).
+    Ugp = 10,
+    /// Global pointer of small data.
+    Gp = 11,
+    /// Circular start 0.
+    Cs0 = 12,
+    /// Circular start 1.
+    Cs1 = 13,
+    /// Cycle counter, low word.
+    UpcycleLo = 14,
+    /// Cycle counter, high word.
+    UpcycleHi = 15,
+    /// Lowest address `allocframe` may reach.
+    FrameLimit = 16,
+    /// Key that `allocframe` mixes into the saved link register.
+    FrameKey = 17,
+    /// Packet counter, low word.
+    PktCountLo = 18,
+    /// Packet counter, high word.
+    PktCountHi = 19,
+    /// 19.2 MHz timer, low word.
+    UtimerLo = 30,
+    /// 19.2 MHz timer, high word.
+    UtimerHi = 31,
+}
+
+/// Bits of USR.
+pub mod usr {
+    /// A scalar saturating operation saturated (sticky).
+    pub const OVF: u32 = 1;
+    /// Invalid operation (sticky).
+    pub const FPINVF: u32 = 1 << 1;
+    /// Division by zero (sticky).
+    pub const FPDBZF: u32 = 1 << 2;
+    /// Overflow (sticky).
+    pub const FPOVFF: u32 = 1 << 3;
+    /// Underflow (sticky).
+    pub const FPUNFF: u32 = 1 << 4;
+    /// Inexact (sticky).
+    pub const FPINPF: u32 = 1 << 5;
+    /// Position of the loop configuration that `spNloop0` sets.
+    pub const LPCFG_SHIFT: u32 = 8;
+    /// Its mask, in place.
+    pub const LPCFG: u32 = 3 << LPCFG_SHIFT;
+    /// Position of the rounding mode: 0 nearest even, 1 zero, 2 down, 3 up.
+    pub const FPRND_SHIFT: u32 = 22;
+    /// Bits that a transfer to USR cannot change.
+    pub const READ_ONLY: u32 = 0xc130_00c0;
+}
+
+macro_rules! file {
+    ($(#[$doc:meta])* $name:ident, $t:ty, $arch:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone)]
+        pub struct $name([$t; 2 * $arch]);
+        impl $name {
+            /// Reads entry `n` (pending half included); `n` wraps at the file's size.
+            #[inline(always)]
+            pub fn get(&self, n: u8) -> $t {
+                self.0[usize::from(n) & (2 * $arch - 1)]
+            }
+            /// Writes entry `n` (pending half included); `n` wraps at the file's size.
+            #[inline(always)]
+            pub fn set(&mut self, n: u8, v: $t) {
+                self.0[usize::from(n) & (2 * $arch - 1)] = v;
+            }
+            /// The architectural half.
+            pub fn iter(&self) -> impl Iterator<Item = &$t> {
+                self.0.iter().take($arch)
+            }
+        }
+        impl Default for $name {
+            fn default() -> Self {
+                $name([<$t>::default(); 2 * $arch])
+            }
+        }
+        /// The architectural register `n`, modulo the number of registers.
+        impl Index<usize> for $name {
+            type Output = $t;
+            #[inline(always)]
+            fn index(&self, n: usize) -> &$t {
+                &self.0[n & ($arch - 1)]
+            }
+        }
+        impl IndexMut<usize> for $name {
+            #[inline(always)]
+            fn index_mut(&mut self, n: usize) -> &mut $t {
+                &mut self.0[n & ($arch - 1)]
+            }
+        }
+    };
+}
+
+// Every index is masked with the (power of two) size minus one.
+#[allow(clippy::indexing_slicing)]
+mod files {
+    use super::*;
+    file!(
+        /// General registers: `r[0]` … `r[31]`.
+        Gprs, u32, 32
+    );
+    file!(
+        /// Predicate registers: `p[0]` … `p[3]`.
+        Preds, u8, 4
+    );
+    file!(
+        /// Control registers; index with a [`Ctl`].
+        Ctls, u32, 32
+    );
+    file!(
+        /// HVX predicates: `q[0]` … `q[3]`.
+        VecPreds, VecPred, 4
+    );
+
+    /// HVX vector registers: `v[0]` … `v[31]`.
+    #[derive(Debug, Clone)]
+    pub struct Vectors(pub(super) [Vector; 64]);
+    impl Vectors {
+        /// Register `n` (pending half included); `n` wraps at the file's size.
+        #[inline(always)]
+        pub fn get(&self, n: u8) -> &Vector {
+            &self.0[usize::from(n) & 63]
+        }
+        /// Register `n` (pending half included) for writing.
+        #[inline(always)]
+        pub fn get_mut(&mut self, n: u8) -> &mut Vector {
+            &mut self.0[usize::from(n) & 63]
+        }
+        /// The architectural half.
+        pub fn iter(&self) -> impl Iterator<Item = &Vector> {
+            self.0.iter().take(32)
+        }
+    }
+    impl Index<usize> for Vectors {
+        type Output = Vector;
+        fn index(&self, n: usize) -> &Vector {
+            &self.0[n & 31]
+        }
+    }
+    impl IndexMut<usize> for Vectors {
+        fn index_mut(&mut self, n: usize) -> &mut Vector {
+            &mut self.0[n & 31]
+        }
+    }
+}
+pub use files::{Ctls, Gprs, Preds, VecPreds, Vectors};
+
+impl Index<Ctl> for Ctls {
+    type Output = u32;
+    #[inline(always)]
+    fn index(&self, c: Ctl) -> &u32 {
+        &self[c as usize]
+    }
+}
+impl IndexMut<Ctl> for Ctls {
+    #[inline(always)]
+    fn index_mut(&mut self, c: Ctl) -> &mut u32 {
+        &mut self[c as usize]
+    }
+}
+
+/// HVX registers of a thread.
+#[derive(Debug, Clone)]
+pub struct HvxRegs {
+    /// Vectors.
+    pub v: Vectors,
+    /// Vector predicates.
+    pub q: VecPreds,
+}
+
+impl HvxRegs {
+    /// All zero, built on the heap.
+    pub fn new() -> Box<Self> {
+        Box::new(HvxRegs {
+            v: Vectors([[0; VECTOR_BYTES]; 64]),
+            q: VecPreds::default(),
+        })
+    }
+}
+
+/// What `memw_locked`/`memd_locked` reserved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reservation {
+    /// Address that was loaded.
+    pub va: u32,
+    /// Value that was seen there (a word is zero-extended).
+    pub value: u64,
+    /// Bytes: 4 or 8.
+    pub size: u8,
+}
+
+/// What an instruction asks of the loop that runs packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Event {
+    /// Nothing.
+    #[default]
+    None,
+    /// `trap0(#imm)`.
+    Trap0(u32),
+    /// `trap1(#imm)`.
+    Trap1(u32),
+    /// Somebody else should run: `pause`, or a store-conditional that failed.
+    Yield,
+    /// `allocframe` would go below FRAMELIMIT; the address it would have stored to.
+    FrameLimit(u32),
+    /// A register or instruction that user code may not use.
+    Privileged,
+}
+
+/// A thread's registers.
+#[derive(Debug, Clone)]
+pub struct Regs {
+    /// General registers. R29 is the stack pointer, R30 the frame pointer, R31 the link register.
+    pub r: Gprs,
+    /// Predicates.
+    pub p: Preds,
+    /// Control registers. `P3_0` and `Pc` are not kept here: use [`Regs::control`].
+    pub c: Ctls,
+    /// Address of the packet that runs next (or that faulted).
+    pub pc: u32,
+    /// HVX state.
+    pub hvx: Box<HvxRegs>,
+    /// Reservation of the last load-locked.
+    pub reservation: Option<Reservation>,
+    /// What the packet in flight wrote and asked for.
+    pub(crate) flight: Flight,
+}
+
+/// Book-keeping of the packet in flight.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Flight {
+    /// Bits 32.. : general registers whose pending value is to be committed.
+    pub r: u64,
+    /// The same for control registers.
+    pub c: u64,
+    /// The same for vectors.
+    pub v: u64,
+    /// Bits 4..8: predicates with a pending value.
+    pub p: u8,
+    /// The same for vector predicates.
+    pub q: u8,
+    /// USR bits to be set at commit.
+    pub sticky: u32,
+    /// Where the packet's taken branch goes.
+    pub target: Option<u32>,
+    /// What else it asked for.
+    pub event: Event,
+    /// Stores to be made at commit, in order.
+    pub stores: [PendingStore; 2],
+    /// How many of them.
+    pub store_count: u8,
+}
+
+/// One store of the packet in flight.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct PendingStore {
+    pub va: u32,
+    pub size: u8,
+    pub value: u64,
+}
+
+impl Default for Regs {
+    fn default() -> Self {
+        Regs {
+            r: Gprs::default(),
+            p: Preds::default(),
+            c: Ctls::default(),
+            pc: 0,
+            hvx: HvxRegs::new(),
+            reservation: None,
+            flight: Flight::default(),
+        }
+    }
+}
+
+impl Regs {
+    /// Reads control register `n` (0..=31) as a transfer instruction sees it.
+    pub fn control(&self, n: u8) -> u32 {
+        match n & 31 {
+            4 => u32::from_le_bytes([self.p[0], self.p[1], self.p[2], self.p[3]]),
+            9 => self.pc,
+            n => self.c.get(n),
+        }
+    }
+
+    /// Writes control register `n` as a debugger would: everything but the packet counter and clocks can be set.
+    pub fn set_control(&mut self, n: u8, v: u32) {
+        match n & 31 {
+            4 => v
+                .to_le_bytes()
+                .into_iter()
+                .enumerate()
+                .for_each(|(i, b)| self.p[i] = b),
+            9 => self.pc = v,
+            n => self.c.set(n, v),
+        }
+    }
+
+    /// Stack pointer, R29.
+    pub fn sp(&self) -> u32 {
+        self.r[29]
+    }
+
+    /// Frame pointer, R30.
+    pub fn fp(&self) -> u32 {
+        self.r[30]
+    }
+
+    /// Link register, R31.
+    pub fn lr(&self) -> u32 {
+        self.r[31]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn predicates_read_as_one_control_register() {
+        let mut regs = Regs::default();
+        regs.set_control(4, 0x4433_2211);
+        assert_eq!((regs.p[0], regs.p[3]), (0x11, 0x44));
+        assert_eq!(regs.control(4), 0x4433_2211);
+    }
+
+    #[test]
+    fn iteration_shows_architectural_registers_only() {
+        let mut regs = Regs::default();
+        regs.r.set(5 + PENDING, 7);
+        assert_eq!(regs.r.iter().count(), GPRS);
+        assert!(regs.r.iter().all(|v| *v == 0));
+    }
+}
