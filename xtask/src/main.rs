@@ -1,5 +1,44 @@
-//! Entry points for people and CI.
-fn main() {
-    eprintln!("xtask: nothing built yet");
-    std::process::exit(2);
+//! Entry points for people and CI: set-up, assets, firmware, demo, tests, bench.
+//!
+//! `xtask` starts tools and lays out files; it knows nothing of the emulator's inside (and does not depend on it), so
+//! that it compiles in seconds on a machine where nothing else has been built yet.
+
+mod apt;
+mod assets;
+mod cache;
+mod kernels;
+mod tools;
+mod ui;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Tasks of the vhost-hexagon project.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Checks the tools, installs what is missing, fetches kernels and guest user space into the cache.
+    Setup(assets::SetupArgs),
+}
+
+fn run() -> Result<()> {
+    match Cli::parse().task {
+        Task::Setup(args) => assets::setup(&args),
+    }
+}
+
+fn main() -> std::process::ExitCode {
+    match run() {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
 }

@@ -1,0 +1,118 @@
+//! Where fetched things live. The layout is what `vhost-hexagon`, the tests and the demo read:
+//!
+//! ```text
+//! $VHOST_HEXAGON_CACHE (default ~/.cache/vhost-hexagon)
+//!   kernels/<release>/Image, config, modules/*.ko, modules/modules.dep, SOURCES
+//!   guest-root/…      arm64 user space, SOURCES
+//!   apt/…             private apt roots (lists, sources); safe to delete
+//! ```
+//!
+//! A `SOURCES` file is written last and lists the packages a folder was made from; a folder without it is incomplete
+//! and is made again.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// The cache folder.
+pub struct Cache {
+    root: PathBuf,
+}
+
+/// Name of the file that marks a complete folder.
+pub const SOURCES: &str = "SOURCES";
+
+impl Cache {
+    /// The folder named by `VHOST_HEXAGON_CACHE`, else `~/.cache/vhost-hexagon`; it is created.
+    pub fn open() -> Result<Cache> {
+        let root = match std::env::var_os("VHOST_HEXAGON_CACHE") {
+            Some(dir) if !dir.is_empty() => PathBuf::from(dir),
+            _ => {
+                let home = std::env::var_os("HOME").context(
+                    "neither VHOST_HEXAGON_CACHE nor HOME is set, so there is no place for fetched files; set one",
+                )?;
+                Path::new(&home).join(".cache/vhost-hexagon")
+            }
+        };
+        std::fs::create_dir_all(&root)
+            .with_context(|| format!("cannot create the cache folder {}", root.display()))?;
+        let root = root
+            .canonicalize()
+            .with_context(|| format!("cannot open the cache folder {}", root.display()))?;
+        Ok(Cache { root })
+    }
+
+    /// The cache's top.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Folder of one kernel release.
+    pub fn kernel(&self, release: &str) -> PathBuf {
+        self.root.join("kernels").join(release)
+    }
+
+    /// Releases of all complete kernels, oldest first.
+    pub fn kernels(&self) -> Vec<String> {
+        let mut found: Vec<String> = std::fs::read_dir(self.root.join("kernels"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter(|e| e.path().join(SOURCES).is_file())
+            .map(|e| e.file_name().to_string_lossy().into_owned())
+            .collect();
+        found.sort_by_key(|release| version_key(release));
+        found
+    }
+
+    /// The newest complete kernel of a series ("7.3": 7.3.4, 7.3.11, …).
+    pub fn newest(&self, series: &str) -> Option<String> {
+        self.kernels()
+            .into_iter()
+            .rfind(|release| in_series(release, series))
+    }
+
+    /// The arm64 user space.
+    pub fn guest_root(&self) -> PathBuf {
+        self.root.join("guest-root")
+    }
+
+    /// A private apt root.
+    pub fn apt(&self, name: &str) -> PathBuf {
+        self.root.join("apt").join(name)
+    }
+}
+
+/// Does a kernel release belong to a series ("6.12" has 6.12.107+deb13-arm64, but not 6.120)?
+pub fn in_series(release: &str, series: &str) -> bool {
+    release
+        .strip_prefix(series)
+        .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// A key that orders releases by their numbers.
+pub fn version_key(release: &str) -> Vec<u32> {
+    release
+        .split(|c: char| !c.is_ascii_digit())
+        .filter_map(|n| n.parse().ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_does_not_swallow_a_longer_number() {
+        assert!(in_series("6.12.107+deb13-arm64", "6.12"));
+        assert!(!in_series("6.120.1", "6.12"));
+        assert!(!in_series("6.1.0-50-arm64", "6.12"));
+        assert!(in_series("6.1.0-50-arm64", "6.1"));
+    }
+
+    #[test]
+    fn releases_are_ordered_by_number_not_by_letter() {
+        assert!(version_key("7.3.11+deb13") > version_key("7.3.4+deb13"));
+        assert!(version_key("6.12.107") > version_key("6.12.94"));
+    }
+}
