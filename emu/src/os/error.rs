@@ -1,0 +1,72 @@
+//! What can go wrong between a DSP process and those who use it.
+
+use super::aee;
+
+/// A request to a process that was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OsError {
+    /// The process crashed or ended.
+    #[error("the process has ended")]
+    Dead,
+    /// No DSP virtual address space, or no memory, is left for it.
+    #[error("no room for {bytes} bytes: {what}")]
+    NoRoom {
+        /// What was to be placed.
+        what: &'static str,
+        /// How large it is.
+        bytes: u64,
+    },
+    /// A limit of `Limits` is reached.
+    #[error("limit reached: {0}")]
+    Limit(&'static str),
+    /// The range is empty, wraps, or is not page aligned.
+    #[error("bad range: {what} at {at:#x}, {len:#x} bytes")]
+    BadRange {
+        /// What the range is.
+        what: &'static str,
+        /// Where it starts.
+        at: u64,
+        /// Its length in bytes.
+        len: u64,
+    },
+    /// Nothing is mapped under that address or file descriptor.
+    #[error("no such mapping: {0:#x}")]
+    NoSuchMap(u64),
+    /// The pages are still in use (heap blocks, stacks or libraries live there).
+    #[error("memory at {0:#x} is in use")]
+    InUse(u32),
+    /// The host could not start a thread.
+    #[error("cannot start a host thread: {0}")]
+    Host(String),
+}
+
+impl OsError {
+    /// The AEE code that the DSP answers for it.
+    pub fn aee(&self) -> u32 {
+        match self {
+            Self::Dead => aee::DEAD,
+            Self::NoRoom { .. } => aee::ENOMEMORY,
+            Self::Limit(_) | Self::Host(_) => aee::ERESOURCENOTFOUND,
+            Self::BadRange { .. } => aee::EBADPARM,
+            Self::NoSuchMap(_) => aee::ENOSUCHMAP,
+            Self::InUse(_) => aee::EFAILED,
+        }
+    }
+}
+
+/// Why a module could not be opened: the code for the AP and one sentence for people (`dlerror`).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text} ({aee:#x})")]
+pub struct OpenError {
+    /// AEE code.
+    pub aee: u32,
+    /// One line that says what is wrong, and with what.
+    pub text: String,
+}
+
+impl OpenError {
+    /// An error from its code and text.
+    pub fn new(aee: u32, text: impl Into<String>) -> Self {
+        Self { aee, text: text.into() }
+    }
+}
