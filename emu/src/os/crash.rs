@@ -70,8 +70,11 @@ impl CrashReport {
             self.process, self.thread, self.thread_name, self.cause
         )];
         for (i, four) in r.r.chunks(4).enumerate() {
-            let cells: Vec<String> =
-                four.iter().enumerate().map(|(k, v)| format!("r{:<2} {v:08x}", i * 4 + k)).collect();
+            let cells: Vec<String> = four
+                .iter()
+                .enumerate()
+                .map(|(k, v)| format!("r{:<2} {v:08x}", i * 4 + k))
+                .collect();
             out.push(format!("  {}", cells.join("  ")));
         }
         out.push(format!(
@@ -85,7 +88,12 @@ impl CrashReport {
         if !self.packet.is_empty() {
             out.push(format!("  packet: {}", self.packet.replace('\n', " ")));
         }
-        out.extend(self.backtrace.iter().enumerate().map(|(i, frame)| format!("  #{i} {frame}")));
+        out.extend(
+            self.backtrace
+                .iter()
+                .enumerate()
+                .map(|(i, frame)| format!("  #{i} {frame}")),
+        );
         out
     }
 }

@@ -125,8 +125,7 @@ impl Segment {
     }
 
     fn holds(&self, at: u32, len: u32) -> bool {
-        at >= self.vaddr
-            && u64::from(at) + u64::from(len) <= u64::from(self.vaddr) + u64::from(self.memsz)
+        at >= self.vaddr && u64::from(at) + u64::from(len) <= u64::from(self.vaddr) + u64::from(self.memsz)
     }
 }
 
@@ -264,26 +263,39 @@ impl<'a> File<'a> {
     fn slice(&self, what: &'static str, at: u64, len: u64) -> Result<&'a [u8], ElfError> {
         let end = at.saturating_add(len);
         let range = usize::try_from(at).ok().zip(usize::try_from(end).ok());
-        range.and_then(|(a, b)| self.0.get(a..b)).ok_or(ElfError::Truncated {
-            what,
-            at,
-            end,
-            len: self.0.len() as u64,
-        })
+        range
+            .and_then(|(a, b)| self.0.get(a..b))
+            .ok_or(ElfError::Truncated {
+                what,
+                at,
+                end,
+                len: self.0.len() as u64,
+            })
     }
 
     fn u16(&self, what: &'static str, at: u64) -> Result<u16, ElfError> {
-        Ok(self.slice(what, at, 2)?.try_into().map(u16::from_le_bytes).unwrap_or_default())
+        Ok(self
+            .slice(what, at, 2)?
+            .try_into()
+            .map(u16::from_le_bytes)
+            .unwrap_or_default())
     }
 
     fn u32(&self, what: &'static str, at: u64) -> Result<u32, ElfError> {
-        Ok(self.slice(what, at, 4)?.try_into().map(u32::from_le_bytes).unwrap_or_default())
+        Ok(self
+            .slice(what, at, 4)?
+            .try_into()
+            .map(u32::from_le_bytes)
+            .unwrap_or_default())
     }
 }
 
 fn word(bytes: &[u8], index: usize) -> u32 {
     let at = index.saturating_mul(4);
-    bytes.get(at..at.saturating_add(4)).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes)
+    bytes
+        .get(at..at.saturating_add(4))
+        .and_then(|b| b.try_into().ok())
+        .map_or(0, u32::from_le_bytes)
 }
 
 /// The dynamic table's entries that matter.
@@ -323,7 +335,10 @@ pub fn parse(bytes: Arc<[u8]>, core: u32, max_memory: u32) -> Result<Image, ElfE
             });
         }
     };
-    let tables = Tables { file: &file, segments: &segments };
+    let tables = Tables {
+        file: &file,
+        segments: &segments,
+    };
 
     let strings = match dynamic.strtab {
         Some(at) => tables.file_range("DT_STRTAB", at, u64::from(dynamic.strsz))?,
@@ -346,7 +361,11 @@ pub fn parse(bytes: Arc<[u8]>, core: u32, max_memory: u32) -> Result<Image, ElfE
         let name = string(&bytes, &strings, at)?;
         Ok(String::from_utf8_lossy(bytes.get(name).unwrap_or_default()).into_owned())
     };
-    let needed = dynamic.needed.iter().map(|&at| text(at)).collect::<Result<Vec<_>, _>>()?;
+    let needed = dynamic
+        .needed
+        .iter()
+        .map(|&at| text(at))
+        .collect::<Result<Vec<_>, _>>()?;
     let soname = dynamic.soname.map(text).transpose()?;
     let init = tables.function("DT_INIT", dynamic.init)?;
     let fini = tables.function("DT_FINI", dynamic.fini)?;
@@ -377,19 +396,41 @@ pub fn parse(bytes: Arc<[u8]>, core: u32, max_memory: u32) -> Result<Image, ElfE
 fn header(file: &File<'_>, core: u32) -> Result<u32, ElfError> {
     let ident = file.slice("ELF header", 0, 52)?;
     let want = |what, value: u64, right: u64, expected| {
-        if value == right { Ok(()) } else { Err(ElfError::Field { what, value, expected }) }
+        if value == right {
+            Ok(())
+        } else {
+            Err(ElfError::Field {
+                what,
+                value,
+                expected,
+            })
+        }
     };
     want("magic", u64::from(word(ident, 0)), 0x464c_457f, "7f 'E' 'L' 'F'")?;
     let byte = |i: usize| u64::from(ident.get(i).copied().unwrap_or_default());
     want("EI_CLASS", byte(4), 1, "1 (32 bit)")?;
     want("EI_DATA", byte(5), 1, "1 (little endian)")?;
     want("EI_VERSION", byte(6), 1, "1")?;
-    want("e_type", u64::from(file.u16("e_type", 16)?), 3, "3 (shared library)")?;
-    want("e_machine", u64::from(file.u16("e_machine", 18)?), 164, "164 (Hexagon)")?;
+    want(
+        "e_type",
+        u64::from(file.u16("e_type", 16)?),
+        3,
+        "3 (shared library)",
+    )?;
+    want(
+        "e_machine",
+        u64::from(file.u16("e_machine", 18)?),
+        164,
+        "164 (Hexagon)",
+    )?;
     want("e_phentsize", u64::from(file.u16("e_phentsize", 42)?), 32, "32")?;
     // Bits 9:0 hold the version, written as if decimal digits were hexadecimal from v60 on; 1..5 are v2..v55.
     let mach = file.u32("e_flags", 36)? & 0x3ff;
-    let arch = if mach < 0x60 { 0 } else { (mach >> 8) * 100 + ((mach >> 4) & 0xf) * 10 + (mach & 0xf) };
+    let arch = if mach < 0x60 {
+        0
+    } else {
+        (mach >> 8) * 100 + ((mach >> 4) & 0xf) * 10 + (mach & 0xf)
+    };
     if arch > core {
         return Err(ElfError::Newer { library: arch, core });
     }
@@ -401,10 +442,17 @@ fn phdrs<'a>(file: &File<'a>) -> Result<impl Iterator<Item = (usize, [u32; 8])> 
     let at = u64::from(file.u32("e_phoff", 28)?);
     let count = usize::from(file.u16("e_phnum", 44)?);
     if count == 0 || count > MAX_PHDRS {
-        return Err(ElfError::Field { what: "e_phnum", value: count as u64, expected: "1 to 64" });
+        return Err(ElfError::Field {
+            what: "e_phnum",
+            value: count as u64,
+            expected: "1 to 64",
+        });
     }
     let table = file.slice("program headers", at, count as u64 * 32)?;
-    Ok(table.chunks_exact(32).map(|p| std::array::from_fn(|i| word(p, i))).enumerate())
+    Ok(table
+        .chunks_exact(32)
+        .map(|p| std::array::from_fn(|i| word(p, i)))
+        .enumerate())
 }
 
 fn load_align(file: &File<'_>) -> Result<u32, ElfError> {
@@ -413,7 +461,12 @@ fn load_align(file: &File<'_>) -> Result<u32, ElfError> {
         if kind == PT_LOAD && a > 1 {
             if !a.is_power_of_two() || a > MAX_ALIGN {
                 let why = "p_align is not a power of two up to 1 MiB";
-                return Err(ElfError::Segment { index, vaddr, memsz, why });
+                return Err(ElfError::Segment {
+                    index,
+                    vaddr,
+                    memsz,
+                    why,
+                });
             }
             align = align.max(a);
         }
@@ -427,7 +480,12 @@ fn program_headers(file: &File<'_>, max_memory: u32) -> Result<Loads, ElfError> 
     let mut segments: Vec<(usize, Segment)> = Vec::new();
     let mut dynamic = None;
     for (index, [kind, offset, vaddr, _, filesz, memsz, flags, _]) in phdrs(file)? {
-        let bad = |why| ElfError::Segment { index, vaddr, memsz, why };
+        let bad = |why| ElfError::Segment {
+            index,
+            vaddr,
+            memsz,
+            why,
+        };
         match kind {
             PT_TLS if memsz > 0 => return Err(ElfError::Unsupported("thread-local storage (PT_TLS)")),
             PT_DYNAMIC => {
@@ -452,7 +510,15 @@ fn program_headers(file: &File<'_>, max_memory: u32) -> Result<Loads, ElfError> 
                     execute: flags & 1 != 0,
                 };
                 let file = start..start + filesz as usize;
-                segments.push((index, Segment { vaddr, memsz, file, prot }));
+                segments.push((
+                    index,
+                    Segment {
+                        vaddr,
+                        memsz,
+                        file,
+                        prot,
+                    },
+                ));
             }
             _ => {}
         }
@@ -463,15 +529,29 @@ fn program_headers(file: &File<'_>, max_memory: u32) -> Result<Loads, ElfError> 
             && a.pages().end > b.pages().start
         {
             let why = "shares pages with another segment";
-            return Err(ElfError::Segment { index: *index, vaddr: b.vaddr, memsz: b.memsz, why });
+            return Err(ElfError::Segment {
+                index: *index,
+                vaddr: b.vaddr,
+                memsz: b.memsz,
+                why,
+            });
         }
     }
     let (Some((_, first)), Some((index, last))) = (segments.first(), segments.last()) else {
-        return Err(ElfError::Field { what: "PT_LOAD", value: 0, expected: "at least one segment" });
+        return Err(ElfError::Field {
+            what: "PT_LOAD",
+            value: 0,
+            expected: "at least one segment",
+        });
     };
     if last.pages().end - first.pages().start > u64::from(max_memory) {
         let why = "too far from the first segment: the library is larger than this process may load";
-        return Err(ElfError::Segment { index: *index, vaddr: last.vaddr, memsz: last.memsz, why });
+        return Err(ElfError::Segment {
+            index: *index,
+            vaddr: last.vaddr,
+            memsz: last.memsz,
+            why,
+        });
     }
     Ok((segments.into_iter().map(|(_, s)| s).collect(), dynamic))
 }
@@ -483,7 +563,11 @@ fn dynamic_table(file: &File<'_>, at: u32, len: u32) -> Result<Dynamic, ElfError
         if value == right {
             Ok(())
         } else {
-            Err(ElfError::Field { what, value: u64::from(value), expected })
+            Err(ElfError::Field {
+                what,
+                value: u64::from(value),
+                expected,
+            })
         }
     };
     for entry in bytes.chunks_exact(8) {
@@ -491,7 +575,11 @@ fn dynamic_table(file: &File<'_>, at: u32, len: u32) -> Result<Dynamic, ElfError
         match word(entry, 0) {
             DT_NULL => break,
             DT_NEEDED if d.needed.len() >= MAX_NEEDED => {
-                return Err(ElfError::Table { table: "DT_NEEDED", why: "more than 64 entries", value: 65 });
+                return Err(ElfError::Table {
+                    table: "DT_NEEDED",
+                    why: "more than 64 entries",
+                    value: 65,
+                });
             }
             DT_NEEDED => d.needed.push(v),
             DT_SONAME => d.soname = Some(v),
@@ -522,13 +610,22 @@ fn dynamic_table(file: &File<'_>, at: u32, len: u32) -> Result<Dynamic, ElfError
 
 /// The file range of a string in the string table, without its NUL.
 fn string(bytes: &[u8], strings: &Range<usize>, at: u32) -> Result<Range<usize>, ElfError> {
-    let bad = |why| ElfError::Table { table: "DT_STRTAB", why, value: u64::from(at) };
+    let bad = |why| ElfError::Table {
+        table: "DT_STRTAB",
+        why,
+        value: u64::from(at),
+    };
     let start = strings.start.saturating_add(at as usize);
     if at as usize >= strings.len() {
         return Err(bad("string offset outside"));
     }
-    let tail = bytes.get(start..strings.end.min(start.saturating_add(MAX_NAME))).unwrap_or_default();
-    let len = tail.iter().position(|&b| b == 0).ok_or(bad("string without end, or longer than 4096"))?;
+    let tail = bytes
+        .get(start..strings.end.min(start.saturating_add(MAX_NAME)))
+        .unwrap_or_default();
+    let len = tail
+        .iter()
+        .position(|&b| b == 0)
+        .ok_or(bad("string without end, or longer than 4096"))?;
     Ok(start..start + len)
 }
 
@@ -541,13 +638,19 @@ impl Tables<'_> {
     /// Where an address range lies in the file; it must be in the file-backed part of one segment.
     fn file_range(&self, table: &'static str, at: u32, len: u64) -> Result<Range<usize>, ElfError> {
         for s in self.segments {
-            let Some(skip) = at.checked_sub(s.vaddr) else { continue };
+            let Some(skip) = at.checked_sub(s.vaddr) else {
+                continue;
+            };
             if u64::from(skip) + len <= s.file.len() as u64 {
                 let start = s.file.start + skip as usize;
                 return Ok(start..start + len as usize);
             }
         }
-        Err(ElfError::Table { table, why: "not inside a segment of the file", value: u64::from(at) })
+        Err(ElfError::Table {
+            table,
+            why: "not inside a segment of the file",
+            value: u64::from(at),
+        })
     }
 
     fn bytes(&self, table: &'static str, at: u32, len: u64) -> Result<&[u8], ElfError> {
@@ -566,7 +669,11 @@ impl Tables<'_> {
         };
         if count > MAX_SYMBOLS {
             let why = "more symbols than 262144";
-            return Err(ElfError::Table { table: "DT_HASH", why, value: u64::from(count) });
+            return Err(ElfError::Table {
+                table: "DT_HASH",
+                why,
+                value: u64::from(count),
+            });
         }
         Ok(count)
     }
@@ -585,19 +692,31 @@ impl Tables<'_> {
             return Ok(first);
         }
         if last >= MAX_SYMBOLS {
-            return Err(ElfError::Table { table: T, why: "bucket value too large", value: u64::from(last) });
+            return Err(ElfError::Table {
+                table: T,
+                why: "bucket value too large",
+                value: u64::from(last),
+            });
         }
         let chains = u64::from(at) + skip + u64::from(buckets) * 4;
         let mut index = last;
         loop {
-            let entry = u32::try_from(chains + u64::from(index - first) * 4)
-                .map_err(|_| ElfError::Table { table: T, why: "chain outside", value: u64::from(index) })?;
+            let entry =
+                u32::try_from(chains + u64::from(index - first) * 4).map_err(|_| ElfError::Table {
+                    table: T,
+                    why: "chain outside",
+                    value: u64::from(index),
+                })?;
             if word(self.bytes(T, entry, 4)?, 0) & 1 != 0 {
                 return Ok(index + 1);
             }
             index += 1;
             if index >= MAX_SYMBOLS {
-                return Err(ElfError::Table { table: T, why: "chain without end", value: u64::from(index) });
+                return Err(ElfError::Table {
+                    table: T,
+                    why: "chain without end",
+                    value: u64::from(index),
+                });
             }
         }
     }
@@ -618,7 +737,11 @@ impl Tables<'_> {
                 2 => Binding::Weak,
                 _ => {
                     let why = "unknown symbol binding";
-                    return Err(ElfError::Table { table: "DT_SYMTAB", why, value: i as u64 });
+                    return Err(ElfError::Table {
+                        table: "DT_SYMTAB",
+                        why,
+                        value: i as u64,
+                    });
                 }
             };
             if kind == 6 {
@@ -646,13 +769,22 @@ impl Tables<'_> {
         out: &mut Vec<Relocation>,
     ) -> Result<(), ElfError> {
         if !size.is_multiple_of(12) {
-            return Err(ElfError::Table { table, why: "size is not a multiple of 12", value: u64::from(size) });
+            return Err(ElfError::Table {
+                table,
+                why: "size is not a multiple of 12",
+                value: u64::from(size),
+            });
         }
         let bytes = self.bytes(table, at, u64::from(size))?;
         for entry in bytes.chunks_exact(12) {
             let (offset, info, addend) = (word(entry, 0), word(entry, 1), word(entry, 2));
             let (symbol, kind) = (info >> 8, info & 0xff);
-            let bad = |why| ElfError::Relocation { index: out.len(), kind, offset, why };
+            let bad = |why| ElfError::Relocation {
+                index: out.len(),
+                kind,
+                offset,
+                why,
+            };
             if kind == R_HEX_NONE {
                 continue;
             }
@@ -680,20 +812,23 @@ impl Tables<'_> {
             Some(at) if at % 4 == 0 && self.segments.iter().any(|s| s.prot.execute && s.holds(at, 4)) => {
                 Ok(Some(at))
             }
-            Some(at) => {
-                Err(ElfError::Table { table, why: "not the address of code", value: u64::from(at) })
-            }
+            Some(at) => Err(ElfError::Table {
+                table,
+                why: "not the address of code",
+                value: u64::from(at),
+            }),
         }
     }
 
-    fn array(
-        &self,
-        table: &'static str,
-        at: Option<u32>,
-        size: u32,
-    ) -> Result<Option<(u32, u32)>, ElfError> {
-        let (Some(at), 1..) = (at, size) else { return Ok(None) };
-        if !size.is_multiple_of(4) || size > MAX_ARRAY * 4 || at % 4 != 0 || !self.segments.iter().any(|s| s.holds(at, size)) {
+    fn array(&self, table: &'static str, at: Option<u32>, size: u32) -> Result<Option<(u32, u32)>, ElfError> {
+        let (Some(at), 1..) = (at, size) else {
+            return Ok(None);
+        };
+        if !size.is_multiple_of(4)
+            || size > MAX_ARRAY * 4
+            || at % 4 != 0
+            || !self.segments.iter().any(|s| s.holds(at, size))
+        {
             return Err(ElfError::Table {
                 table,
                 why: "not a word array inside a segment, or more than 65536 entries",
@@ -728,51 +863,100 @@ pub(crate) mod tests {
 
     #[test]
     fn parse_calculator_finds_what_readelf_shows() {
-        let Some(bytes) = skeleton("libcalculator_skel.so") else { return };
+        let Some(bytes) = skeleton("libcalculator_skel.so") else {
+            return;
+        };
         let image = load(bytes).unwrap();
         assert_eq!(image.needed, ["libc.so", "libgcc.so"]);
         assert_eq!((image.init, image.fini), (Some(0x800), Some(0x2260)));
         assert_eq!(image.segments.len(), 2);
         assert_eq!(image.span, 0..0x4000);
-        let relative = image.relocations.iter().filter(|r| r.kind == RelocationKind::Relative).count();
+        let relative = image
+            .relocations
+            .iter()
+            .filter(|r| r.kind == RelocationKind::Relative)
+            .count();
         assert_eq!((relative, image.relocations.len()), (25, 44));
-        let sum = image.symbols.iter().find(|s| image.name(s) == b"calculator_sum").unwrap();
-        assert_eq!((sum.value, sum.defined, sum.binding), (0x1f48, true, Binding::Strong));
-        let weak = image.symbols.iter().find(|s| image.name(s) == b"HAP_debug_v2").unwrap();
+        let sum = image
+            .symbols
+            .iter()
+            .find(|s| image.name(s) == b"calculator_sum")
+            .unwrap();
+        assert_eq!(
+            (sum.value, sum.defined, sum.binding),
+            (0x1f48, true, Binding::Strong)
+        );
+        let weak = image
+            .symbols
+            .iter()
+            .find(|s| image.name(s) == b"HAP_debug_v2")
+            .unwrap();
         assert_eq!((weak.defined, weak.binding), (false, Binding::Weak));
     }
 
     #[test]
     fn parse_refuses_newer_architecture() {
-        let Some(bytes) = skeleton("libcalculator_skel.so") else { return };
+        let Some(bytes) = skeleton("libcalculator_skel.so") else {
+            return;
+        };
         let error = parse(bytes.into(), 66, 64 << 20).unwrap_err();
-        assert_eq!(error, ElfError::Newer { library: 68, core: 66 });
+        assert_eq!(
+            error,
+            ElfError::Newer {
+                library: 68,
+                core: 66
+            }
+        );
     }
 
     #[test]
     fn parse_refuses_each_corrupt_header_field() {
-        let Some(good) = skeleton("libcalculator_skel.so") else { return };
-        for (at, value) in [(0, 0), (4, 2), (5, 2), (6, 9), (16, 2), (18, 40), (42, 33), (44, 0), (44, 200)] {
+        let Some(good) = skeleton("libcalculator_skel.so") else {
+            return;
+        };
+        for (at, value) in [
+            (0, 0),
+            (4, 2),
+            (5, 2),
+            (6, 9),
+            (16, 2),
+            (18, 40),
+            (42, 33),
+            (44, 0),
+            (44, 200),
+        ] {
             let mut bytes = good.clone();
             bytes[at] = value;
-            assert!(matches!(load(bytes), Err(ElfError::Field { .. })), "byte {at} = {value}");
+            assert!(
+                matches!(load(bytes), Err(ElfError::Field { .. })),
+                "byte {at} = {value}"
+            );
         }
         for len in [0, 3, 51, 60, 0x3000, 0x5000, good.len() - 1] {
             let error = load(good[..len.min(good.len())].to_vec());
             if len < 0x5000 {
-                assert!(matches!(error, Err(ElfError::Truncated { .. })), "{len}: {error:?}");
+                assert!(
+                    matches!(error, Err(ElfError::Truncated { .. })),
+                    "{len}: {error:?}"
+                );
             }
         }
     }
 
     /// Index of the n-th PT_LOAD in the file, as an offset.
     fn load_header(bytes: &[u8], n: usize) -> usize {
-        (0..6).map(|i| 52 + 32 * i).filter(|&at| word(&bytes[at..], 0) == PT_LOAD).nth(n).unwrap()
+        (0..6)
+            .map(|i| 52 + 32 * i)
+            .filter(|&at| word(&bytes[at..], 0) == PT_LOAD)
+            .nth(n)
+            .unwrap()
     }
 
     #[test]
     fn parse_refuses_impossible_segments() {
-        let Some(good) = skeleton("libmultithreading_skel.so") else { return };
+        let Some(good) = skeleton("libmultithreading_skel.so") else {
+            return;
+        };
         let patch = |n: usize, field: usize, value: u32| {
             let mut bytes = good.clone();
             let at = load_header(&bytes, n) + field * 4;
@@ -780,13 +964,23 @@ pub(crate) mod tests {
             load(bytes)
         };
         // 4 GiB of bss, beyond the address space, overlap, far away, file part larger than memory.
-        for (n, field, value) in
-            [(1, 5, 0xffff_f000), (1, 2, 0xffff_ff00), (1, 2, 0x1000), (1, 2, 0xf000_0000), (0, 5, 0x10)]
-        {
+        for (n, field, value) in [
+            (1, 5, 0xffff_f000),
+            (1, 2, 0xffff_ff00),
+            (1, 2, 0x1000),
+            (1, 2, 0xf000_0000),
+            (0, 5, 0x10),
+        ] {
             let result = patch(n, field, value);
-            assert!(matches!(result, Err(ElfError::Segment { .. })), "{n} {field} {value:#x}: {result:?}");
+            assert!(
+                matches!(result, Err(ElfError::Segment { .. })),
+                "{n} {field} {value:#x}: {result:?}"
+            );
         }
-        assert!(matches!(patch(0, 1, 0xffff_0000), Err(ElfError::Truncated { .. })));
+        assert!(matches!(
+            patch(0, 1, 0xffff_0000),
+            Err(ElfError::Truncated { .. })
+        ));
         assert!(matches!(patch(0, 7, 3), Err(ElfError::Segment { .. })));
     }
 

@@ -67,6 +67,9 @@ pub struct OpenError {
 impl OpenError {
     /// An error from its code and text.
     pub fn new(aee: u32, text: impl Into<String>) -> Self {
-        Self { aee, text: text.into() }
+        Self {
+            aee,
+            text: text.into(),
+        }
     }
 }

@@ -62,14 +62,19 @@ impl Heap {
         let size = len.max(1).checked_next_multiple_of(GRAIN)?;
         let align = align.max(GRAIN);
         // A block of size + align - GRAIN always fits; smaller ones only by luck, which is tried for exact classes.
-        let (block, block_len, at) = self.by_size.range((size, 0)..).take(64).find_map(|&(l, a)| {
-            let at = a.checked_next_multiple_of(align)?;
-            (u64::from(at - a) + u64::from(size) <= u64::from(l)).then_some((a, l, at))
-        }).or_else(|| {
-            let sure = size.checked_add(align - GRAIN)?;
-            let &(l, a) = self.by_size.range((sure, 0)..).next()?;
-            Some((a, l, a.checked_next_multiple_of(align)?))
-        })?;
+        let (block, block_len, at) = self
+            .by_size
+            .range((size, 0)..)
+            .take(64)
+            .find_map(|&(l, a)| {
+                let at = a.checked_next_multiple_of(align)?;
+                (u64::from(at - a) + u64::from(size) <= u64::from(l)).then_some((a, l, at))
+            })
+            .or_else(|| {
+                let sure = size.checked_add(align - GRAIN)?;
+                let &(l, a) = self.by_size.range((sure, 0)..).next()?;
+                Some((a, l, a.checked_next_multiple_of(align)?))
+            })?;
         self.forget_free(block, block_len);
         if at > block {
             self.insert_free(block, at - block);
@@ -95,9 +100,13 @@ impl Heap {
     /// Tries to change a block's length in place; `Ok(false)` if it has to move.
     pub fn resize(&mut self, at: u32, len: u32) -> Result<bool, NotABlock> {
         let &(size, _) = self.live.get(&at).ok_or(NotABlock)?;
-        let Some(want) = len.max(1).checked_next_multiple_of(GRAIN) else { return Ok(false) };
+        let Some(want) = len.max(1).checked_next_multiple_of(GRAIN) else {
+            return Ok(false);
+        };
         if want > size {
-            let Some(&after) = self.free.get(&(at + size)) else { return Ok(false) };
+            let Some(&after) = self.free.get(&(at + size)) else {
+                return Ok(false);
+            };
             if want - size > after {
                 return Ok(false);
             }

@@ -6,8 +6,8 @@
 pub mod aee;
 pub mod ap;
 pub mod crash;
-pub mod error;
 pub mod elf;
+pub mod error;
 pub mod heap;
 pub mod invocation;
 pub mod ranges;

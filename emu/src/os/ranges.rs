@@ -23,7 +23,10 @@ impl Ranges {
 
     /// Length of the longest free range.
     pub fn longest(&self) -> Option<(u64, u64)> {
-        self.free.iter().max_by_key(|&(_, &len)| len).map(|(&start, &len)| (start, len))
+        self.free
+            .iter()
+            .max_by_key(|&(_, &len)| len)
+            .map(|(&start, &len)| (start, len))
     }
 
     /// Takes `len` numbers that start at a multiple of `align` (a power of two), lowest first.
@@ -40,7 +43,9 @@ impl Ranges {
 
     /// Takes exactly this range; `false` (and nothing taken) if part of it is not free.
     pub fn take_at(&mut self, at: u64, len: u64) -> bool {
-        let Some((&start, &size)) = self.free.range(..=at).next_back() else { return false };
+        let Some((&start, &size)) = self.free.range(..=at).next_back() else {
+            return false;
+        };
         if at.checked_add(len).is_none_or(|end| end > start + size) {
             return false;
         }
@@ -79,9 +84,10 @@ impl Ranges {
 
     /// Is the whole range free?
     pub fn is_free(&self, at: u64, len: u64) -> bool {
-        self.free.range(..=at).next_back().is_some_and(|(&start, &size)| {
-            at.checked_add(len).is_some_and(|end| end <= start + size)
-        })
+        self.free
+            .range(..=at)
+            .next_back()
+            .is_some_and(|(&start, &size)| at.checked_add(len).is_some_and(|end| end <= start + size))
     }
 }
 

@@ -27,10 +27,15 @@ pub struct ModuleName {
 pub fn parse(name: &str) -> Result<ModuleName, OpenError> {
     let bad = |why: String| OpenError::new(aee::EBADPARM, why);
     if name.is_empty() || name.len() > MAX_NAME {
-        return Err(bad(format!("a module name has 1 to {MAX_NAME} bytes, this one {}", name.len())));
+        return Err(bad(format!(
+            "a module name has 1 to {MAX_NAME} bytes, this one {}",
+            name.len()
+        )));
     }
     if name.bytes().any(|b| b.is_ascii_control()) {
-        return Err(bad(format!("the module name contains control characters: {name:?}")));
+        return Err(bad(format!(
+            "the module name contains control characters: {name:?}"
+        )));
     }
     let Some(rest) = name.strip_prefix("file://") else {
         if name.contains("://") {
@@ -44,8 +49,9 @@ pub fn parse(name: &str) -> Result<ModuleName, OpenError> {
         });
     };
     let rest = rest.strip_prefix('/').unwrap_or(rest);
-    let (library, query) =
-        rest.split_once('?').ok_or_else(|| bad(format!("no ?symbol in module name {name:?}")))?;
+    let (library, query) = rest
+        .split_once('?')
+        .ok_or_else(|| bad(format!("no ?symbol in module name {name:?}")))?;
     base_name(library)?;
     let mut parts = query.split('&');
     let symbol = parts.next().unwrap_or_default();
@@ -64,7 +70,11 @@ pub fn parse(name: &str) -> Result<ModuleName, OpenError> {
             takes_handle = true;
         }
     }
-    Ok(ModuleName { library: library.to_owned(), symbol: symbol.to_owned(), takes_handle })
+    Ok(ModuleName {
+        library: library.to_owned(),
+        symbol: symbol.to_owned(),
+        takes_handle,
+    })
 }
 
 /// Checks that a file name is only a base name.
@@ -84,8 +94,10 @@ mod tests {
 
     #[test]
     fn parse_uri_with_handle_takes_file_and_symbol() {
-        let m = parse("file:///libcalculator_skel.so?calculator_skel_handle_invoke&_modver=1.0&_idlver=1.2.3&_dom=cdsp")
-            .unwrap();
+        let m = parse(
+            "file:///libcalculator_skel.so?calculator_skel_handle_invoke&_modver=1.0&_idlver=1.2.3&_dom=cdsp",
+        )
+        .unwrap();
         assert_eq!(
             m,
             ModuleName {
