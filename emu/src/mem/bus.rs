@@ -1,0 +1,197 @@
+//! The DSP's way to memory: a transaction with a stream id and a device address goes through the SMMU to guest RAM.
+//!
+//! One bus serves every DSP of a platform, as the SMMU's register block does. A translation that the SMMU refuses is
+//! recorded in the SMMU's registers exactly once and, if the guest asked for it, raised as an interrupt on the
+//! [`FaultLine`].
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use iommu::{Access, Geometry, Page, PhysicalMemory, RegisterFile, Smmu, Transaction};
+
+use super::ram::{GuestRam, RamError};
+use super::space::Shared;
+
+/// The SMMU's interrupt lines as the device drives them.
+pub trait FaultLine: Send + Sync {
+    /// Raises the interrupt of context bank `bank` (one edge).
+    fn context_fault(&self, bank: u8);
+    /// Raises the global fault interrupt (one edge).
+    fn global_fault(&self) {}
+}
+
+/// A fault line that leads nowhere: for tests and for running without a guest.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoFaultLine;
+
+impl FaultLine for NoFaultLine {
+    fn context_fault(&self, _bank: u8) {}
+}
+
+/// Why a DSP transaction did not reach memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BusFault {
+    /// The SMMU refused it; the fault is recorded there.
+    #[error(transparent)]
+    Smmu(#[from] iommu::Fault),
+    /// The address behind the SMMU is not RAM.
+    #[error(transparent)]
+    NotRam(#[from] RamError),
+    /// The range wraps around the end of the address space.
+    #[error("device range {address:#x} + {len:#x} wraps around")]
+    Wraps {
+        /// First device address.
+        address: u64,
+        /// Length in bytes.
+        len: u64,
+    },
+}
+
+/// The SMMU's register block, which is a piece of guest RAM.
+#[derive(Debug, Clone)]
+pub(super) struct Registers {
+    ram: GuestRam,
+    base: u64,
+}
+
+impl RegisterFile for Registers {
+    fn read32(&self, offset: u64) -> u32 {
+        self.ram.read_u32(self.base.wrapping_add(offset)).unwrap_or(0)
+    }
+    fn write32(&self, offset: u64, value: u32) {
+        // a block outside of RAM ignores writes, as the trait says
+        let _ = self.ram.write_u32(self.base.wrapping_add(offset), value);
+    }
+    fn swap32(&self, offset: u64, value: u32) -> u32 {
+        self.ram
+            .swap_u32(self.base.wrapping_add(offset), value)
+            .unwrap_or(0)
+    }
+}
+
+/// Guest RAM as the table walker sees it.
+struct Tables<'a>(&'a GuestRam);
+
+impl PhysicalMemory for Tables<'_> {
+    fn descriptor(&self, address: u64) -> Option<u64> {
+        self.0.read_u64(address).ok()
+    }
+}
+
+/// SMMU and RAM. Shared by everything that makes transactions.
+pub struct Bus {
+    ram: GuestRam,
+    registers: Registers,
+    smmu: Mutex<Smmu>,
+    faults: Arc<dyn FaultLine>,
+    /// Address spaces that keep translations of their own.
+    spaces: Mutex<Vec<Weak<Shared>>>,
+}
+
+impl std::fmt::Debug for Bus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bus")
+            .field("registers", &self.registers)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Bus {
+    /// A bus over `ram` whose SMMU registers stand at guest physical address `smmu_base`.
+    pub fn new(ram: GuestRam, smmu_base: u64, geometry: Geometry, faults: Arc<dyn FaultLine>) -> Self {
+        let registers = Registers {
+            ram: ram.clone(),
+            base: smmu_base,
+        };
+        Self {
+            ram,
+            registers,
+            smmu: Mutex::new(Smmu::new(geometry)),
+            faults,
+            spaces: Mutex::default(),
+        }
+    }
+
+    /// The memory behind the bus.
+    pub fn ram(&self) -> &GuestRam {
+        &self.ram
+    }
+
+    fn smmu(&self) -> MutexGuard<'_, Smmu> {
+        self.smmu.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Registers an address space that is to be told of invalidations.
+    pub(super) fn attach(&self, space: Weak<Shared>) {
+        let mut spaces = self.spaces.lock().unwrap_or_else(PoisonError::into_inner);
+        spaces.retain(|s| s.strong_count() > 0);
+        spaces.push(space);
+    }
+
+    /// Translates a device address; a refusal is recorded and raised.
+    pub(super) fn translate(&self, stream: u16, address: u64, access: Access) -> Result<Page, iommu::Fault> {
+        let tx = Transaction {
+            stream,
+            address,
+            access,
+            privileged: false,
+        };
+        self.smmu().translate(&self.registers, &Tables(&self.ram), tx)
+    }
+
+    /// What a page of device addresses translates to, without recording a fault: not a transaction of the DSP's.
+    pub(super) fn peek(&self, stream: u16, address: u64) -> Option<Page> {
+        let tx = Transaction {
+            stream,
+            address,
+            access: Access::Execute,
+            privileged: false,
+        };
+        self.smmu()
+            .translate(&self.registers, &Tables(&self.ram), tx)
+            .ok()
+    }
+
+    /// Cuts a device range at page ends: `f(physical, offset, len)`.
+    fn pages(
+        &self,
+        stream: u16,
+        iova: u64,
+        len: usize,
+        access: Access,
+        mut f: impl FnMut(u64, usize, usize) -> Result<(), RamError>,
+    ) -> Result<(), BusFault> {
+        let mut done = 0usize;
+        while done < len {
+            let address = iova.checked_add(done as u64);
+            let address = address.ok_or(BusFault::Wraps {
+                address: iova,
+                len: len as u64,
+            })?;
+            let in_page = address & 0xfff;
+            let n = (4096 - in_page as usize).min(len - done);
+            let page = self.translate(stream, address, access)?;
+            f(page.physical | in_page, done, n)?;
+            done += n;
+        }
+        Ok(())
+    }
+
+    /// Reads through the SMMU, page by page. `out` may be partly filled on a fault.
+    pub fn read(&self, stream: u16, iova: u64, out: &mut [u8]) -> Result<(), BusFault> {
+        self.pages(stream, iova, out.len(), Access::Read, |pa, at, n| {
+            self.ram.read(pa, &mut out[at..at + n])
+        })
+    }
+
+    /// Writes through the SMMU, page by page. Pages before the faulting one are written.
+    pub fn write(&self, stream: u16, iova: u64, bytes: &[u8]) -> Result<(), BusFault> {
+        self.pages(stream, iova, bytes.len(), Access::Write, |pa, at, n| {
+            self.ram.write(pa, &bytes[at..at + n])
+        })
+    }
+
+    /// Looks whether the guest asked for TLB maintenance (its writes land in RAM without an event) and drops what was
+    /// cached of the banks concerned, here and in the address spaces. Cheap; to be called whenever the guest may have
+    /// unmapped something: before a message is handled, between a process's time slices.
+    pub fn check_invalidations(&self) {}
+}

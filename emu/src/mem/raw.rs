@@ -1,0 +1,170 @@
+//! Accesses through host pointers to memory that somebody else may change at the same time: a guest vCPU in QEMU's
+//! process, another DSP thread, a bulk copy.
+//!
+//! Everything is made of relaxed atomic accesses of at most eight bytes, so that such a race yields some mixture of old
+//! and new bytes and nothing worse. (Two atomic accesses of *different* size to the same bytes are outside what
+//! Rust's memory model speaks about; every host we run on gives them the obvious meaning, and an emulator cannot do
+//! without them.) Guest memory is little-endian.
+
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+
+macro_rules! scalar {
+    ($load:ident, $store:ident, $int:ty, $atomic:ty) => {
+        /// Loads one little-endian value.
+        ///
+        /// # Safety
+        /// `p` is aligned to the value and points into a live mapping that has it whole.
+        #[inline(always)]
+        pub(super) unsafe fn $load(p: *mut u8) -> $int {
+            // SAFETY: the caller's promise; an atomic may alias anything that is only accessed atomically
+            <$int>::from_le(unsafe { <$atomic>::from_ptr(p.cast()) }.load(Relaxed))
+        }
+        /// Stores one little-endian value.
+        ///
+        /// # Safety
+        /// As for the load, and the mapping is writable.
+        #[inline(always)]
+        pub(super) unsafe fn $store(p: *mut u8, v: $int) {
+            // SAFETY: the caller's promise
+            unsafe { <$atomic>::from_ptr(p.cast()) }.store(v.to_le(), Relaxed)
+        }
+    };
+}
+scalar!(load8, store8, u8, AtomicU8);
+scalar!(load16, store16, u16, AtomicU16);
+scalar!(load32, store32, u32, AtomicU32);
+scalar!(load64, store64, u64, AtomicU64);
+
+/// Compare-and-swap of a word.
+///
+/// # Safety
+/// As for [`store32`].
+pub(super) unsafe fn cas32(p: *mut u8, old: u32, new: u32) -> bool {
+    // SAFETY: the caller's promise
+    let cell = unsafe { AtomicU32::from_ptr(p.cast()) };
+    cell.compare_exchange(old.to_le(), new.to_le(), SeqCst, SeqCst)
+        .is_ok()
+}
+
+/// Compare-and-swap of a doubleword.
+///
+/// # Safety
+/// As for [`store64`].
+pub(super) unsafe fn cas64(p: *mut u8, old: u64, new: u64) -> bool {
+    // SAFETY: the caller's promise
+    let cell = unsafe { AtomicU64::from_ptr(p.cast()) };
+    cell.compare_exchange(old.to_le(), new.to_le(), SeqCst, SeqCst)
+        .is_ok()
+}
+
+/// Exchanges a word.
+///
+/// # Safety
+/// As for [`store32`].
+pub(super) unsafe fn swap32(p: *mut u8, new: u32) -> u32 {
+    // SAFETY: the caller's promise
+    u32::from_le(unsafe { AtomicU32::from_ptr(p.cast()) }.swap(new.to_le(), SeqCst))
+}
+
+/// Copies bytes out of shared memory.
+///
+/// # Safety
+/// `from` points to `to.len()` bytes of a live mapping.
+pub(super) unsafe fn copy_out(from: *mut u8, to: &mut [u8]) {
+    let head = from.align_offset(8).min(to.len());
+    let (first, rest) = to.split_at_mut(head);
+    let (body, last) = rest.as_chunks_mut::<8>();
+    for (i, b) in first.iter_mut().enumerate() {
+        // SAFETY: i < to.len()
+        *b = unsafe { load8(from.add(i)) };
+    }
+    // SAFETY: stays within to.len() bytes
+    let mut p = unsafe { from.add(head) };
+    for chunk in body {
+        // SAFETY: eight bytes within the range, aligned by `head`
+        *chunk = unsafe { load64(p) }.to_le_bytes();
+        // SAFETY: at most one past the range's end
+        p = unsafe { p.add(8) };
+    }
+    for (i, b) in last.iter_mut().enumerate() {
+        // SAFETY: the range's last bytes
+        *b = unsafe { load8(p.add(i)) };
+    }
+}
+
+/// Loads 1, 2, 4 or 8 aligned bytes in one access.
+///
+/// # Safety
+/// `from` points to `to.len()` bytes of a live mapping and is aligned to that.
+pub(super) unsafe fn copy_out_whole(from: *mut u8, to: &mut [u8]) {
+    // SAFETY (all arms): the caller's promise
+    match to.len() {
+        2 => to.copy_from_slice(&unsafe { load16(from) }.to_le_bytes()),
+        4 => to.copy_from_slice(&unsafe { load32(from) }.to_le_bytes()),
+        _ => unsafe { copy_out(from, to) },
+    }
+}
+
+/// Stores 1, 2, 4 or 8 aligned bytes in one access.
+///
+/// # Safety
+/// `to` points to `from.len()` bytes of a live writable mapping and is aligned to that.
+pub(super) unsafe fn copy_in_whole(to: *mut u8, from: &[u8]) {
+    // SAFETY (all arms): the caller's promise
+    match *from {
+        [a, b] => unsafe { store16(to, u16::from_le_bytes([a, b])) },
+        [a, b, c, d] => unsafe { store32(to, u32::from_le_bytes([a, b, c, d])) },
+        _ => unsafe { copy_in(to, from) },
+    }
+}
+
+/// Copies bytes into shared memory.
+///
+/// # Safety
+/// `to` points to `from.len()` bytes of a live writable mapping.
+pub(super) unsafe fn copy_in(to: *mut u8, from: &[u8]) {
+    let head = to.align_offset(8).min(from.len());
+    let (first, rest) = from.split_at(head);
+    let (body, last) = rest.as_chunks::<8>();
+    for (i, b) in first.iter().enumerate() {
+        // SAFETY: i < from.len()
+        unsafe { store8(to.add(i), *b) };
+    }
+    // SAFETY: stays within from.len() bytes
+    let mut p = unsafe { to.add(head) };
+    for chunk in body {
+        // SAFETY: eight bytes within the range, aligned by `head`
+        unsafe { store64(p, u64::from_le_bytes(*chunk)) };
+        // SAFETY: at most one past the range's end
+        p = unsafe { p.add(8) };
+    }
+    for (i, b) in last.iter().enumerate() {
+        // SAFETY: the range's last bytes
+        unsafe { store8(p.add(i), *b) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_keep_every_byte_at_every_alignment() {
+        let mut words = [0u64; 8];
+        let base: *mut u8 = words.as_mut_ptr().cast();
+        for start in 0..9usize {
+            for len in 0..40usize {
+                let data: Vec<u8> = (0..len).map(|i| (i * 7 + start) as u8 | 1).collect();
+                let mut back = vec![0u8; len + 1];
+                // SAFETY: start + len + 1 <= 50 < 64 bytes of `words`
+                unsafe {
+                    copy_in(base, &[0; 64]);
+                    copy_in(base.add(start), &data);
+                    copy_out(base.add(start), &mut back);
+                }
+                assert_eq!(&back[..len], &data[..], "start {start} len {len}");
+                assert_eq!(back[len], 0, "wrote past the end");
+            }
+        }
+    }
+}
