@@ -2,4 +2,7 @@
 //! interpreter's functions and a typed IR are generated.
 #![forbid(unsafe_code)]
 
+mod arch;
 pub mod interp;
+
+pub use arch::Arch;

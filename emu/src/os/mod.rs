@@ -5,6 +5,7 @@
 
 pub mod aee;
 pub mod ap;
+pub mod config;
 pub mod crash;
 pub mod elf;
 pub mod error;

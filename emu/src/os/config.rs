@@ -1,0 +1,111 @@
+//! What a DSP process is made with, and what it may use at most.
+
+use std::fmt;
+use std::sync::Arc;
+
+use hexagon_isa::Arch;
+
+use super::ap::Ap;
+
+/// Everything that is fixed when a process is created.
+#[derive(Clone)]
+pub struct ProcessConfig {
+    /// Name for logs, e.g. the AP program's name.
+    pub name: String,
+    /// Architecture version of the core; libraries built for a newer one are refused.
+    pub arch: Arch,
+    /// Stream ID of the session's context bank: all device addresses of the process go through it.
+    pub stream: u16,
+    /// Initial memory from the driver: device address (session bits stripped) and length in bytes. `None` for processes
+    /// that get none (attach, `vhost-hexagon invoke`): then heap, stacks and libraries live in memory of the emulator.
+    pub initial: Option<(u64, u32)>,
+    /// What the process asks of the application processor.
+    pub ap: Arc<dyn Ap>,
+    /// The AP's process id, which `HAP_get_userpd_params` answers; 0 if unknown.
+    pub ap_pid: u32,
+    /// Bounds on everything a guest could make grow.
+    pub limits: Limits,
+    /// Vector TCM that `compute_resource_*` hands out, in bytes (a multiple of 1 MiB; 0 = the DSP has none).
+    pub vtcm: u32,
+    /// 128-byte HVX contexts that `qurt_hvx_get_units` reports (0 = the DSP has none).
+    pub hvx_units: u32,
+}
+
+impl ProcessConfig {
+    /// A configuration with default limits, 8 MiB of VTCM, four HVX contexts and no initial memory.
+    pub fn new(name: impl Into<String>, arch: Arch, stream: u16, ap: Arc<dyn Ap>) -> Self {
+        Self {
+            name: name.into(),
+            arch,
+            stream,
+            initial: None,
+            ap,
+            ap_pid: 0,
+            limits: Limits::default(),
+            vtcm: 8 << 20,
+            hvx_units: 4,
+        }
+    }
+}
+
+impl fmt::Debug for ProcessConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProcessConfig")
+            .field("name", &self.name)
+            .field("stream", &self.stream)
+            .field("initial", &self.initial)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What one process may use at most. A guest that reaches a limit gets an error, never the emulator's memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// DSP threads alive at once, those that serve AP threads included.
+    pub threads: usize,
+    /// Open module handles.
+    pub handles: usize,
+    /// Loaded libraries.
+    pub modules: usize,
+    /// Calls (open, invoke, close) that have not been answered yet.
+    pub pending: usize,
+    /// Bytes of one library file.
+    pub library_file: usize,
+    /// Bytes of one library in memory (all segments, bss included).
+    pub library_memory: u32,
+    /// How deep `DT_NEEDED` may nest.
+    pub needed_depth: usize,
+    /// Bytes of heap, stacks and libraries together.
+    pub memory: u64,
+    /// Heap blocks alive at once (bounds the allocator's own tables).
+    pub heap_blocks: usize,
+    /// Bytes of buffers of the AP that are mapped at once.
+    pub mapped: u64,
+    /// Mapped file descriptors.
+    pub fds: usize,
+    /// Synchronisation objects with waiters or state.
+    pub sync_objects: usize,
+    /// Stack of the DSP thread that serves an AP thread, in bytes.
+    pub stack: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            threads: 256,
+            handles: 1024,
+            modules: 64,
+            pending: 1024,
+            library_file: 64 << 20,
+            library_memory: 256 << 20,
+            needed_depth: 16,
+            memory: 1 << 30,
+            heap_blocks: 1 << 20,
+            mapped: 2 << 30,
+            fds: 4096,
+            sync_objects: 65_536,
+            stack: 64 << 10,
+        }
+    }
+}
