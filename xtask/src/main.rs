@@ -6,6 +6,7 @@
 mod apt;
 mod assets;
 mod cache;
+mod firmware;
 mod kernels;
 mod tools;
 mod ui;
@@ -25,11 +26,16 @@ struct Cli {
 enum Task {
     /// Checks the tools, installs what is missing, fetches kernels and guest user space into the cache.
     Setup(assets::SetupArgs),
+    /// Builds skeletons, the shell placeholder and the guest's programs into target/firmware.
+    Firmware,
 }
 
 fn run() -> Result<()> {
     match Cli::parse().task {
         Task::Setup(args) => assets::setup(&args),
+        Task::Firmware => {
+            ui::step("firmware", firmware::build).map(|built| ui::say(format!("{}", built.root().display())))
+        }
     }
 }
 
