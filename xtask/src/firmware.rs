@@ -138,10 +138,9 @@ fn build_file(from: &Path, to: &Path, headers: SystemTime, tool: impl FnOnce() -
 }
 
 fn modified(path: &Path) -> Result<SystemTime> {
-    Ok(path
-        .metadata()
+    path.metadata()
         .and_then(|m| m.modified())
-        .with_context(|| format!("cannot read {}", path.display()))?)
+        .with_context(|| format!("cannot read {}", path.display()))
 }
 
 fn stem(path: &Path) -> String {

@@ -8,6 +8,7 @@ mod assets;
 mod cache;
 mod firmware;
 mod kernels;
+mod test;
 mod tools;
 mod ui;
 
@@ -28,11 +29,14 @@ enum Task {
     Setup(assets::SetupArgs),
     /// Builds skeletons, the shell placeholder and the guest's programs into target/firmware.
     Firmware,
+    /// Formatting, lints, documentation, set-up, firmware, all tests.
+    Test(test::TestArgs),
 }
 
 fn run() -> Result<()> {
     match Cli::parse().task {
         Task::Setup(args) => assets::setup(&args),
+        Task::Test(args) => test::test(&args),
         Task::Firmware => {
             ui::step("firmware", firmware::build).map(|built| ui::say(format!("{}", built.root().display())))
         }

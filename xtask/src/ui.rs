@@ -127,7 +127,6 @@ pub fn line_of(command: &Command) -> String {
         .join(" ")
 }
 
-#[expect(dead_code, reason = "the firmware and test tasks are its users")]
 /// Runs a command that shows its own output; an error names the command and how it ended.
 pub fn run(command: &mut Command) -> Result<()> {
     let status = command

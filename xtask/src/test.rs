@@ -1,0 +1,104 @@
+//! `cargo xtask test`: everything that must hold, in the order in which it is cheapest to fail.
+//!
+//! One profile (dev) is used throughout so that nothing is compiled twice; the workspace's Cargo.toml makes the crates
+//! that execute DSP code optimised in it.
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use crate::assets::{self, SetupArgs};
+use crate::{firmware, ui};
+
+/// Options of `test`.
+#[derive(Args, Clone, Default)]
+pub struct TestArgs {
+    /// Leave out the tests that boot a guest.
+    #[arg(long)]
+    pub no_e2e: bool,
+    /// Leave out formatting, lints and documentation.
+    #[arg(long)]
+    pub no_lints: bool,
+    /// Address of the Debian archive for set-up.
+    #[arg(long, value_name = "URL")]
+    pub mirror: Option<String>,
+    /// Only tests whose name contains this.
+    pub filter: Option<String>,
+}
+
+/// `cargo` in the workspace.
+pub fn cargo(words: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(words).current_dir(firmware::workspace());
+    // Variables that cargo sets for `cargo run` would make the inner cargo rebuild what depends on them.
+    for (name, _) in std::env::vars() {
+        if name.starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR" || name == "CARGO_MANIFEST_PATH" {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Runs all checks and tests.
+pub fn test(args: &TestArgs) -> Result<()> {
+    let start = Instant::now();
+    let mut steps = 0;
+    let mut step = |name: &str, work: &mut dyn FnMut() -> Result<()>| {
+        steps += 1;
+        ui::step(name, work)
+    };
+    if !args.no_lints {
+        step("formatting", &mut || {
+            ui::run(&mut cargo(&["fmt", "--all", "--check"]))
+        })?;
+    }
+    let setup = SetupArgs {
+        mirror: args.mirror.clone(),
+        ..SetupArgs::default()
+    };
+    step("set-up", &mut || assets::setup(&setup))?;
+    if !args.no_lints {
+        step("lints", &mut || {
+            let words = [
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--quiet",
+                "--",
+                "-D",
+                "warnings",
+            ];
+            ui::run(&mut cargo(&words))
+        })?;
+        step("documentation", &mut || {
+            ui::run(cargo(&["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"))
+        })?;
+    }
+    step("firmware", &mut || firmware::build().map(|_| ()))?;
+    step("build", &mut || {
+        ui::run(&mut cargo(&["build", "--workspace", "--bins", "--quiet"]))
+    })?;
+    step("tests", &mut || {
+        let mut command = cargo(&["test", "--workspace", "--quiet", "--no-fail-fast"]);
+        if let Some(filter) = &args.filter {
+            command.arg("--").arg(filter);
+        }
+        command.env("VH_FIRMWARE", firmware::target_dir().join("firmware"));
+        command.env(
+            if args.no_e2e {
+                "VH_SKIP_E2E"
+            } else {
+                "VH_REQUIRE_E2E"
+            },
+            "1",
+        );
+        ui::run(&mut command).context("tests failed; the lines above name them")
+    })?;
+    ui::say(format!(
+        "ALL PASSED: {steps} steps in {}",
+        ui::seconds(start.elapsed())
+    ));
+    Ok(())
+}
