@@ -85,7 +85,7 @@ pub fn build() -> Result<Firmware> {
             command
         })?;
     }
-    std::fs::copy(source.join("guest/init.sh"), root.join("guest/init"))?;
+    std::fs::copy(source.join("guest/init"), root.join("guest/init"))?;
     Ok(Firmware { root })
 }
 
