@@ -1,0 +1,21 @@
+//! Handle 2: what this DSP can do, asked by the kernel once per channel (or each time, when it is refused).
+//!
+//! Word k of the answer is attribute k + 1. The question may come with any domain bits and from sessions without a process
+//! (live finding A6).
+
+use rpmsg::fastrpc::attributes;
+
+use super::call::Call;
+use super::config::DspConfig;
+
+/// Serves one call.
+pub(super) fn serve(config: &DspConfig, call: Call) {
+    let Some((call, payload)) = call.with_payload() else { return };
+    match attributes::parse(&payload) {
+        Ok(words) => {
+            let value = |number| config.attributes.get(&number).copied().unwrap_or(0);
+            call.reply(vec![attributes::encode(words, value)]);
+        }
+        Err(e) => call.refuse_payload(&e),
+    }
+}
