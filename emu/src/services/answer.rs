@@ -42,11 +42,17 @@ pub(super) enum NotTaken {
 
 impl OpenCalls {
     pub fn new(outbox: SharedOutbox, counters: Arc<Counters>) -> Arc<Self> {
-        Arc::new(Self { outbox, counters, state: Mutex::default() })
+        Arc::new(Self {
+            outbox,
+            counters,
+            state: Mutex::default(),
+        })
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Opens a context.
@@ -59,7 +65,12 @@ impl OpenCalls {
             return Err(NotTaken::TooMany);
         }
         state.contexts.insert(ctx);
-        Ok(Answerer { calls: Arc::clone(self), ctx, life: state.life, answered: false })
+        Ok(Answerer {
+            calls: Arc::clone(self),
+            ctx,
+            life: state.life,
+            answered: false,
+        })
     }
 
     /// The channel is gone: whoever still holds an [`Answerer`] answers nobody.
@@ -91,7 +102,10 @@ impl OpenCalls {
             count(&self.counters.errors);
         }
         tracing::debug!(target: "emu::services", ctx = format_args!("{ctx:#x}"), %retval, writes = batch.len(), "answer");
-        batch.push(Action::Answer { ctx, retval: retval.0 });
+        batch.push(Action::Answer {
+            ctx,
+            retval: retval.0,
+        });
         self.outbox.send(batch);
     }
 }
@@ -145,7 +159,13 @@ mod tests {
     fn a_lost_answerer_answers_an_error() {
         let (sent, calls) = fixture();
         drop(calls.open(7).unwrap());
-        assert_eq!(*sent.0.lock().unwrap(), [Action::Answer { ctx: 7, retval: Aee::FAILED.0 }]);
+        assert_eq!(
+            *sent.0.lock().unwrap(),
+            [Action::Answer {
+                ctx: 7,
+                retval: Aee::FAILED.0
+            }]
+        );
         assert_eq!(calls.len(), 0);
     }
 
@@ -184,10 +204,17 @@ mod tests {
     fn errno_values_never_leave() {
         let (sent, calls) = fixture();
         for bad in [-1i32, -4095, -512, -110] {
-            calls.open(1).unwrap().answer(Vec::new(), Aee(bad.cast_unsigned()));
+            calls
+                .open(1)
+                .unwrap()
+                .answer(Vec::new(), Aee(bad.cast_unsigned()));
         }
         let sent = sent.0.lock().unwrap();
-        assert!(sent.iter().all(|a| *a == Action::Answer { ctx: 1, retval: Aee::FAILED.0 }));
+        assert!(sent.iter().all(|a| *a
+            == Action::Answer {
+                ctx: 1,
+                retval: Aee::FAILED.0
+            }));
         assert_eq!(sent.len(), 4);
     }
 }

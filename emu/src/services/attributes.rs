@@ -10,7 +10,9 @@ use super::config::DspConfig;
 
 /// Serves one call.
 pub(super) fn serve(config: &DspConfig, call: Call) {
-    let Some((call, payload)) = call.with_payload() else { return };
+    let Some((call, payload)) = call.with_payload() else {
+        return;
+    };
     match attributes::parse(&payload) {
         Ok(words) => {
             let value = |number| config.attributes.get(&number).copied().unwrap_or(0);

@@ -37,7 +37,15 @@ impl Call {
         match Self::read_args(&message, config, bus) {
             Ok((sid, stream, invoke, args)) => {
                 let bus = Arc::clone(bus);
-                Some(Self { message, sid, stream, invoke, args, bus, answerer })
+                Some(Self {
+                    message,
+                    sid,
+                    stream,
+                    invoke,
+                    args,
+                    bus,
+                    answerer,
+                })
             }
             Err(why) => {
                 tracing::warn!(target: "emu::services", ctx = format_args!("{:#x}", message.ctx.0), "{why}");
@@ -55,10 +63,14 @@ impl Call {
         let addressing = &config.addressing;
         message.check(addressing).map_err(|e| e.to_string())?;
         let (sid, invoke) = addressing.split(message.addr);
-        let stream = *config.streams.get(&sid).ok_or_else(|| format!("this DSP has no session ID {sid}"))?;
+        let stream = *config
+            .streams
+            .get(&sid)
+            .ok_or_else(|| format!("this DSP has no session ID {sid}"))?;
         let len = usize::try_from(snapshot_len(message.sc)).map_err(|e| e.to_string())?;
         let mut snapshot = vec![0; len];
-        bus.read(stream, invoke, &mut snapshot).map_err(|e| format!("cannot read the invoke buffer: {e}"))?;
+        bus.read(stream, invoke, &mut snapshot)
+            .map_err(|e| format!("cannot read the invoke buffer: {e}"))?;
         let args = parse_args(message, &snapshot, addressing).map_err(|e| e.to_string())?;
         Ok((sid, stream, invoke, args))
     }
@@ -98,14 +110,27 @@ impl Call {
     fn payload(&self, skip: Option<usize>) -> Result<Payload, Aee> {
         let ins = self.message.sc.in_bufs();
         let wanted = |&(index, _): &(usize, &Arg)| Some(index) != skip;
-        let total: u64 =
-            self.args.iter().take(ins).enumerate().filter(wanted).map(|(_, arg)| u64::from(arg.len())).sum();
+        let total: u64 = self
+            .args
+            .iter()
+            .take(ins)
+            .enumerate()
+            .filter(wanted)
+            .map(|(_, arg)| u64::from(arg.len()))
+            .sum();
         if total > MAX_INPUT {
             return Err(Aee::BAD_SIZE);
         }
-        let mut payload = Payload { sc: self.message.sc, ..Payload::default() };
+        let mut payload = Payload {
+            sc: self.message.sc,
+            ..Payload::default()
+        };
         for (index, arg) in self.args.iter().take(ins).enumerate() {
-            payload.ins.push(if Some(index) == skip { Vec::new() } else { self.read(arg)? });
+            payload.ins.push(if Some(index) == skip {
+                Vec::new()
+            } else {
+                self.read(arg)?
+            });
         }
         payload.outs = self.capacities();
         Ok(payload)
@@ -144,9 +169,12 @@ impl Call {
     /// The first `max` bytes of an input, without copying the rest.
     pub fn peek(&self, index: usize, max: u32) -> Result<Vec<u8>, Aee> {
         match self.args.get(index) {
-            Some(&Arg::Buffer { pv, len, iova, page }) => {
-                self.read(&Arg::Buffer { pv, len: len.min(max), iova, page })
-            }
+            Some(&Arg::Buffer { pv, len, iova, page }) => self.read(&Arg::Buffer {
+                pv,
+                len: len.min(max),
+                iova,
+                page,
+            }),
             _ => Ok(Vec::new()),
         }
     }
@@ -172,7 +200,11 @@ impl Call {
             match self.args.get(first + index) {
                 _ if bytes.is_empty() => {}
                 Some(&Arg::Buffer { iova, len, .. }) if bytes.len() <= len as usize => {
-                    batch.push(Action::Write { stream: self.stream, iova, bytes });
+                    batch.push(Action::Write {
+                        stream: self.stream,
+                        iova,
+                        bytes,
+                    });
                 }
                 _ => return self.refuse(Aee::BUFFER_TOO_SMALL, "an output does not fit"),
             }
@@ -200,7 +232,11 @@ impl Call {
         let layout = InvokeLayout::new(self.message.sc.args());
         let mut batch = Vec::new();
         let mut write = |offset: u64, bytes: Vec<u8>| {
-            batch.push(Action::Write { stream: self.stream, iova: self.invoke + offset, bytes });
+            batch.push(Action::Write {
+                stream: self.stream,
+                iova: self.invoke + offset,
+                bytes,
+            });
         };
         let (fdlist, later) = encode_fdlist(drop_fds);
         if !fdlist.is_empty() {

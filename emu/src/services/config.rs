@@ -132,6 +132,9 @@ pub struct LibraryRead {
 
 impl Default for LibraryRead {
     fn default() -> Self {
-        Self { chunk: DEFAULT_READ_CHUNK, seek_for_size: false }
+        Self {
+            chunk: DEFAULT_READ_CHUNK,
+            seek_for_size: false,
+        }
     }
 }

@@ -46,7 +46,12 @@ impl Dsp {
         let counters = Arc::<Counters>::default();
         let calls = OpenCalls::new(outbox, Arc::clone(&counters));
         Arc::new(Self {
-            shared: Arc::new(Shared { config, bus, counters, calls }),
+            shared: Arc::new(Shared {
+                config,
+                bus,
+                counters,
+                calls,
+            }),
         })
     }
 
