@@ -17,7 +17,7 @@ pub enum FaultKind {
     /// A page table lies outside of RAM (FSR.EF).
     #[error("external abort on a table walk")]
     WalkAbort,
-    /// A table or output address is wider than TCR2.PASIZE allows (FSR.TF as Linux's SMMUv2 driver knows it).
+    /// A table or output address is wider than TCR2.PASIZE allows (FSR.ASF).
     #[error("address size fault")]
     AddressSize,
     /// The bank asks for something that is deliberately not modelled (FSR.UUT).

@@ -4,7 +4,7 @@
 //! The register file is *plain memory that both sides share*: the guest kernel's `arm-smmu` driver programs it like any
 //! MMIO block, nobody traps its accesses, and this crate reads it when a DSP transaction needs a translation. That
 //! costs two pieces of care, which are the only places where this differs from a hardware SMMU: write-1-to-clear
-//! registers (`fault`) and TLB maintenance (`maintenance`).
+//! registers (file `status.rs`) and TLB maintenance (file `maintenance.rs`).
 //!
 //! Source of truth: Arm IHI 0062 (SMMUv2), Arm DDI 0487 (VMSAv8-64), and what Linux's `drivers/iommu/arm/arm-smmu`
 //! programs and reads. Sans-I/O: registers come through [`RegisterFile`], page tables through [`PhysicalMemory`]; both
@@ -32,12 +32,23 @@
     )
 )]
 
+mod bank;
+mod descriptor;
 mod fault;
 mod geometry;
+mod maintenance;
+pub mod registers;
 mod smmu;
+mod status;
+mod streams;
+mod tlb;
 mod transaction;
+mod walk;
 
+pub use descriptor::Granule;
 pub use fault::{Fault, FaultKind};
 pub use geometry::Geometry;
-pub use smmu::{PhysicalMemory, RegisterFile, Smmu};
+pub use maintenance::SENTINEL;
+pub use smmu::{Interrupt, Invalidation, PhysicalMemory, RegisterFile, Smmu};
+pub use status::Handled;
 pub use transaction::{Access, Page, Transaction};

@@ -4,9 +4,12 @@
 //! recorded in the SMMU's registers exactly once and, if the guest asked for it, raised as an interrupt on the
 //! [`FaultLine`].
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
-use iommu::{Access, Geometry, Page, PhysicalMemory, RegisterFile, Smmu, Transaction};
+use iommu::{Access, Geometry, Handled, Interrupt, Page, PhysicalMemory, RegisterFile, Smmu, Transaction};
+use tracing::{debug, warn};
 
 use super::ram::{GuestRam, RamError};
 use super::space::Shared;
@@ -17,7 +20,18 @@ pub trait FaultLine: Send + Sync {
     fn context_fault(&self, bank: u8);
     /// Raises the global fault interrupt (one edge).
     fn global_fault(&self) {}
+    /// Has the guest's handler of this bank's last interrupt run to its end? `None` if that cannot be told. A line that
+    /// can ask the interrupt controller (neither pending nor active) makes fault reports exact; without it, time
+    /// decides.
+    fn context_fault_handled(&self, _bank: u8) -> Option<bool> {
+        None
+    }
 }
+
+/// How long an unhandled fault report is protected from the next fault, when nobody can tell whether it was handled.
+const PROTECTED: Duration = Duration::from_millis(100);
+/// After how long it is taken as handled, and cleared, without a next fault. Much longer than a slow guest needs.
+const FORGOTTEN: Duration = Duration::from_secs(10);
 
 /// A fault line that leads nowhere: for tests and for running without a guest.
 #[derive(Debug, Clone, Copy, Default)]
@@ -77,11 +91,17 @@ impl PhysicalMemory for Tables<'_> {
     }
 }
 
+/// The SMMU's state and when its interrupts were last raised.
+struct Guarded {
+    smmu: Smmu,
+    raised: HashMap<Interrupt, Instant>,
+}
+
 /// SMMU and RAM. Shared by everything that makes transactions.
 pub struct Bus {
     ram: GuestRam,
     registers: Registers,
-    smmu: Mutex<Smmu>,
+    smmu: Mutex<Guarded>,
     faults: Arc<dyn FaultLine>,
     /// Address spaces that keep translations of their own.
     spaces: Mutex<Vec<Weak<Shared>>>,
@@ -102,10 +122,14 @@ impl Bus {
             ram: ram.clone(),
             base: smmu_base,
         };
+        let smmu = Mutex::new(Guarded {
+            smmu: Smmu::new(geometry),
+            raised: HashMap::new(),
+        });
         Self {
             ram,
             registers,
-            smmu: Mutex::new(Smmu::new(geometry)),
+            smmu,
             faults,
             spaces: Mutex::default(),
         }
@@ -116,7 +140,7 @@ impl Bus {
         &self.ram
     }
 
-    fn smmu(&self) -> MutexGuard<'_, Smmu> {
+    fn smmu(&self) -> MutexGuard<'_, Guarded> {
         self.smmu.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -127,6 +151,28 @@ impl Bus {
         spaces.push(space);
     }
 
+    /// What is known of the handler of an interrupt raised before, for a decision that may be wrong after `patience`.
+    fn handled(&self, line: Interrupt, raised: &HashMap<Interrupt, Instant>, patience: Duration) -> Handled {
+        let told = match line {
+            Interrupt::Context(bank) => self.faults.context_fault_handled(bank),
+            Interrupt::Global => None,
+        };
+        // never raised: nobody will handle it, because the guest does not want to be interrupted
+        let patient = || raised.get(&line).is_none_or(|at| at.elapsed() >= patience);
+        if told.unwrap_or_else(patient) {
+            Handled::Yes
+        } else {
+            Handled::Unknown
+        }
+    }
+
+    fn raise(&self, line: Interrupt) {
+        match line {
+            Interrupt::Context(bank) => self.faults.context_fault(bank),
+            Interrupt::Global => self.faults.global_fault(),
+        }
+    }
+
     /// Translates a device address; a refusal is recorded and raised.
     pub(super) fn translate(&self, stream: u16, address: u64, access: Access) -> Result<Page, iommu::Fault> {
         let tx = Transaction {
@@ -135,7 +181,21 @@ impl Bus {
             access,
             privileged: false,
         };
-        self.smmu().translate(&self.registers, &Tables(&self.ram), tx)
+        let mut guard = self.smmu();
+        let Guarded { smmu, raised } = &mut *guard;
+        let fault = match smmu.translate(&self.registers, &Tables(&self.ram), tx) {
+            Ok(page) => return Ok(page),
+            Err(fault) => fault,
+        };
+        warn!(target: "emu::mem::smmu", stream, address, bank = fault.bank, "{fault}");
+        let line = fault.bank.map_or(Interrupt::Global, Interrupt::Context);
+        let handled = self.handled(line, raised, PROTECTED);
+        if let Some(line) = smmu.record(&self.registers, &fault, handled) {
+            raised.insert(line, Instant::now());
+            drop(guard);
+            self.raise(line);
+        }
+        Err(fault)
     }
 
     /// What a page of device addresses translates to, without recording a fault: not a transaction of the DSP's.
@@ -147,6 +207,7 @@ impl Bus {
             privileged: false,
         };
         self.smmu()
+            .smmu
             .translate(&self.registers, &Tables(&self.ram), tx)
             .ok()
     }
@@ -193,5 +254,32 @@ impl Bus {
     /// Looks whether the guest asked for TLB maintenance (its writes land in RAM without an event) and drops what was
     /// cached of the banks concerned, here and in the address spaces. Cheap; to be called whenever the guest may have
     /// unmapped something: before a message is handled, between a process's time slices.
-    pub fn check_invalidations(&self) {}
+    pub fn check_invalidations(&self) {
+        let (invalidation, again) = {
+            let mut guard = self.smmu();
+            let Guarded { smmu, raised } = &mut *guard;
+            let invalidation = smmu.check_invalidations(&self.registers);
+            let mut again = Vec::new();
+            if smmu.fault_pending() {
+                again = smmu.poll_faults(&self.registers, |line| self.handled(line, raised, FORGOTTEN));
+                raised.extend(again.iter().map(|line| (*line, Instant::now())));
+            }
+            (invalidation, again)
+        };
+        again.into_iter().for_each(|line| self.raise(line));
+        if invalidation.streams.is_empty() {
+            return;
+        }
+        debug!(target: "emu::mem::smmu", streams = ?invalidation.streams, "translations dropped");
+        let spaces: Vec<_> = {
+            let spaces = self.spaces.lock().unwrap_or_else(PoisonError::into_inner);
+            spaces.iter().filter_map(Weak::upgrade).collect()
+        };
+        for space in spaces
+            .iter()
+            .filter(|s| invalidation.streams.contains(&s.stream()))
+        {
+            space.invalidate();
+        }
+    }
 }

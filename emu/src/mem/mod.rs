@@ -7,11 +7,14 @@
 //! * [`AddressSpace`]: what the instructions of one DSP process see, 32-bit virtual addresses → pages of the emulator's
 //!   own or pages behind the bus, with a flat software TLB in front.
 //!
+//! [`guest`] plays the kernel's part when there is none.
+//!
 //! `unsafe` is confined to `raw` (accesses through host pointers), `arena` (the emulator's own pages) and the
 //! fast path in `space`.
 
 mod arena;
 mod bus;
+pub mod guest;
 mod ram;
 mod raw;
 mod regions;
@@ -21,3 +24,6 @@ pub use bus::{Bus, BusFault, FaultLine, NoFaultLine};
 pub use ram::{GuestRam, RamError};
 pub use regions::{MapError, PAGE_SIZE, Prot};
 pub use space::AddressSpace;
+
+#[cfg(test)]
+mod tests;

@@ -97,10 +97,16 @@ pub(super) unsafe fn copy_out(from: *mut u8, to: &mut [u8]) {
 /// # Safety
 /// `from` points to `to.len()` bytes of a live mapping and is aligned to that.
 pub(super) unsafe fn copy_out_whole(from: *mut u8, to: &mut [u8]) {
-    // SAFETY (all arms): the caller's promise
-    match to.len() {
-        2 => to.copy_from_slice(&unsafe { load16(from) }.to_le_bytes()),
-        4 => to.copy_from_slice(&unsafe { load32(from) }.to_le_bytes()),
+    match *to {
+        [ref mut a, ref mut b] => {
+            // SAFETY: the caller's promise
+            [*a, *b] = unsafe { load16(from) }.to_le_bytes();
+        }
+        [ref mut a, ref mut b, ref mut c, ref mut d] => {
+            // SAFETY: the caller's promise
+            [*a, *b, *c, *d] = unsafe { load32(from) }.to_le_bytes();
+        }
+        // SAFETY: the caller's promise; a single byte or an aligned doubleword is one access there too
         _ => unsafe { copy_out(from, to) },
     }
 }
@@ -110,10 +116,12 @@ pub(super) unsafe fn copy_out_whole(from: *mut u8, to: &mut [u8]) {
 /// # Safety
 /// `to` points to `from.len()` bytes of a live writable mapping and is aligned to that.
 pub(super) unsafe fn copy_in_whole(to: *mut u8, from: &[u8]) {
-    // SAFETY (all arms): the caller's promise
     match *from {
+        // SAFETY: the caller's promise
         [a, b] => unsafe { store16(to, u16::from_le_bytes([a, b])) },
+        // SAFETY: the caller's promise
         [a, b, c, d] => unsafe { store32(to, u32::from_le_bytes([a, b, c, d])) },
+        // SAFETY: the caller's promise; a single byte or an aligned doubleword is one access there too
         _ => unsafe { copy_in(to, from) },
     }
 }

@@ -108,7 +108,7 @@ impl Backing {
 /// A range of pages. The virtual address is the key in [`Regions`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Region {
-    /// Length in bytes, whole pages; up to 2^32.
+    /// Length in bytes, whole pages; less than 2^32.
     pub(super) len: u64,
     /// What stands behind.
     pub(super) backing: Backing,

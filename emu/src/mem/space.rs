@@ -76,6 +76,11 @@ fn empty_table() -> Arc<Table> {
 }
 
 impl Shared {
+    /// The stream id of this space's transactions.
+    pub(super) fn stream(&self) -> u16 {
+        self.stream
+    }
+
     fn slow(&self) -> MutexGuard<'_, Slow> {
         self.slow.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -185,10 +190,7 @@ impl Shared {
             && region.backing == Backing::Anonymous
             && let Some(arena) = &slow.arena
         {
-            // in halves, because a region can be 2^32 bytes long
-            let half = (region.len / 2) as u32 & !(PAGE_SIZE - 1);
-            arena.decommit(va, half);
-            arena.decommit(va + half, (region.len - u64::from(half)) as u32);
+            arena.decommit(va, region.len as u32);
         }
         if region.prot.contains(Prot::EXECUTE) {
             self.code_epoch.fetch_add(1, Release);
