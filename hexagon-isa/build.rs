@@ -1,2 +1,29 @@
 //! Turns `spec/*.isa` into code.
-fn main() {}
+
+use std::path::{Path, PathBuf};
+use std::process::exit;
+
+fn main() {
+    let root = PathBuf::from(env("CARGO_MANIFEST_DIR"));
+    println!("cargo::rerun-if-changed=spec");
+    let spec = hexagon_isa_meta::spec::load(&root.join("spec")).unwrap_or_else(|e| fail(&e));
+    let tables = hexagon_isa_meta::tables::generate(&spec).unwrap_or_else(|e| fail(&e));
+    write("tables.rs", &tables);
+}
+
+fn env(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|e| fail(&format!("{name}: {e}")))
+}
+
+fn write(name: &str, text: &str) {
+    let path = Path::new(&env("OUT_DIR")).join(name);
+    if let Err(e) = std::fs::write(&path, text) {
+        fail(&format!("{}: {e}", path.display()));
+    }
+}
+
+/// Ends the build with one clear line.
+fn fail(message: &dyn std::fmt::Display) -> ! {
+    println!("cargo::error={message}");
+    exit(1)
+}

@@ -1,48 +1,93 @@
 //! Versions of the architecture.
 
+use crate::info::Feature;
+
 /// A version of the Hexagon architecture that a core can have. Later ones run what was built for earlier ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
 #[allow(missing_docs)]
 pub enum Arch {
-    V60 = 60,
-    V62 = 62,
-    V65 = 65,
-    V66 = 66,
-    V67 = 67,
-    V68 = 68,
-    V69 = 69,
-    V71 = 71,
-    V73 = 73,
-    V75 = 75,
-    V79 = 79,
-    V81 = 81,
+    V5,
+    V55,
+    V60,
+    V62,
+    V65,
+    V66,
+    V67,
+    /// The small core of V67: three slots, no HVX, audio instructions.
+    V67T,
+    V68,
+    V69,
+    V71,
+    /// The small core of V71.
+    V71T,
+    V73,
+    V75,
+    V79,
+    V81,
 }
 
 impl Arch {
     /// Every version, oldest first.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
+        Self::V5,
+        Self::V55,
         Self::V60,
         Self::V62,
         Self::V65,
         Self::V66,
         Self::V67,
+        Self::V67T,
         Self::V68,
         Self::V69,
         Self::V71,
+        Self::V71T,
         Self::V73,
         Self::V75,
         Self::V79,
         Self::V81,
     ];
 
-    /// The number in its name, e.g. 68.
+    /// The number in its name, e.g. 68; a small core has the number of its large relative.
     pub const fn version(self) -> u32 {
-        self as u32
+        match self {
+            Self::V5 => 5,
+            Self::V55 => 55,
+            Self::V60 => 60,
+            Self::V62 => 62,
+            Self::V65 => 65,
+            Self::V66 => 66,
+            Self::V67 | Self::V67T => 67,
+            Self::V68 => 68,
+            Self::V69 => 69,
+            Self::V71 | Self::V71T => 71,
+            Self::V73 => 73,
+            Self::V75 => 75,
+            Self::V79 => 79,
+            Self::V81 => 81,
+        }
     }
 
-    /// The version with this number.
+    /// The version with this number; never a small core.
     pub fn from_version(version: u32) -> Option<Self> {
         Self::ALL.into_iter().find(|a| a.version() == version)
+    }
+
+    /// One of the small cores, which have the audio extension and no HVX.
+    pub const fn is_small(self) -> bool {
+        matches!(self, Self::V67T | Self::V71T)
+    }
+
+    /// The version can have this extension.
+    pub const fn has(self, feature: Feature) -> bool {
+        match feature {
+            Feature::Audio => self.is_small(),
+            Feature::Cabac | Feature::ZReg | Feature::QFloat | Feature::IeeeFp | Feature::HvxFp => true,
+        }
+    }
+}
+
+impl std::fmt::Display for Arch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "V{}{}", self.version(), if self.is_small() { "T" } else { "" })
     }
 }

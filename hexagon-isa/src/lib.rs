@@ -3,6 +3,17 @@
 #![forbid(unsafe_code)]
 
 mod arch;
+mod decode;
+mod error;
+pub mod info;
 pub mod interp;
+mod packet;
+mod print;
+mod regnames;
+mod rules;
+mod slots;
 
 pub use arch::Arch;
+pub use error::DecodeError;
+pub use info::{InsnInfo, MAX_OPERANDS, Opcode};
+pub use packet::{EndLoop, Insn, MAX_INSNS, Packet, decode_packet, packet_words};

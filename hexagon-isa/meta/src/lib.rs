@@ -2,3 +2,5 @@
 #![forbid(unsafe_code)]
 
 pub mod spec;
+pub mod tables;
+pub mod tree;

@@ -19,6 +19,8 @@
 //!   as 0, `P` parse bits, letters operand bits, most significant first.
 //! * Attributes, see [`Attributes`].
 //! * The meaning between braces; it may go on over several lines. `{ }` means: not written yet.
+//!
+//! A line `@short NAME Rx=29 "allocframe(#u11:3)"` says how disassemblers write NAME when Rx is R29.
 
 mod attributes;
 mod encoding;
@@ -77,6 +79,8 @@ pub struct Entry {
     pub syntax: Vec<Piece>,
     /// Its operands, in the order in which they first appear in the syntax.
     pub operands: Vec<Operand>,
+    /// A shorter text used when certain operands have certain values.
+    pub short: Option<Short>,
     /// The condition `if (…)` on a predicate register that the syntax starts with.
     pub guard: Option<Guard>,
     /// Its bits.
@@ -95,6 +99,15 @@ pub struct Entry {
     pub meaning: String,
     /// Where the meaning's first character stands: line and column, both from 1.
     pub meaning_at: (u32, u32),
+}
+
+/// A shorter way to write an instruction: `@short NAME Rx=29 "text"` behind the instruction's line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Short {
+    /// Operand index and the value it must have.
+    pub when: Vec<(usize, i32)>,
+    /// The text, with the instruction's own operands.
+    pub syntax: Vec<Piece>,
 }
 
 /// Which registers, or what kind of immediate, an operand names.

@@ -22,9 +22,9 @@ pub enum Namespace {
 pub enum Feature {
     /// Audio extension (`audio`), V67T and V71T only.
     Audio,
-    /// Arithmetic decoder (`cabac`), absent in V66 and later.
+    /// Arithmetic decoder (`cabac`).
     Cabac,
-    /// The HVX Z register (`zreg`), V66 only.
+    /// The HVX Z register (`zreg`).
     ZReg,
     /// HVX qfloat (`qfloat`).
     QFloat,
@@ -114,8 +114,8 @@ pub(super) fn read(words: &str) -> Result<(Attributes, Option<(char, bool)>), St
             ("solo_ax", None) => a.solo_ax = true,
             ("slot1_alu", None) => a.slot1_alu = true,
             ("no_slot1_store", None) => a.no_slot1_store = true,
-            ("def", Some(list)) => a.defs = list.split(',').map(str::to_owned).collect(),
-            ("use", Some(list)) => a.uses = list.split(',').map(str::to_owned).collect(),
+            ("def", Some(list)) => a.defs = registers(list)?,
+            ("use", Some(list)) => a.uses = registers(list)?,
             ("extended", Some(name)) => a.extended = Some(name.to_owned()),
             (key, None) if key.starts_with('v') => {
                 a.arch = key
@@ -127,6 +127,40 @@ pub(super) fn read(words: &str) -> Result<(Attributes, Option<(char, bool)>), St
         }
     }
     Ok((a, ext))
+}
+
+/// Registers that `def(…)` and `use(…)` may name.
+const IMPLICIT: [&str; 22] = [
+    "P0",
+    "P1",
+    "P3",
+    "R29",
+    "R30",
+    "R31",
+    "PC",
+    "LC0",
+    "SA0",
+    "LC1",
+    "SA1",
+    "USR",
+    "GP",
+    "CS",
+    "FRAMEKEY",
+    "FRAMELIMIT",
+    "VTMP",
+    "CCR",
+    "GOSP",
+    "ELR",
+    "SGP0",
+    "SGP1",
+];
+
+fn registers(list: &str) -> Result<Vec<String>, String> {
+    let all: Vec<String> = list.split(',').map(str::to_owned).collect();
+    match all.iter().find(|r| !IMPLICIT.contains(&r.as_str())) {
+        Some(bad) => Err(format!("`{bad}` is no register that def(…) or use(…) knows")),
+        None => Ok(all),
+    }
 }
 
 fn size(word: &str, arg: Option<&str>) -> Result<u8, String> {

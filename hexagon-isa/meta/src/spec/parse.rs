@@ -1,7 +1,7 @@
 //! Reads spec files line by line.
 
 use super::attributes::{self, Ext, Namespace};
-use super::{Entry, Place, Spec, encoding, syntax};
+use super::{Entry, Piece, Place, Short, Spec, encoding, syntax};
 
 /// What is wrong with a spec file, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -99,6 +99,10 @@ fn read_file(file: &str, text: &str, entries: &mut Vec<Entry>) -> Result<(), Spe
             section = Some(read_section(words).map_err(fail)?);
             continue;
         }
+        if let Some(words) = trimmed.strip_prefix("@short") {
+            read_short(words, entries).map_err(fail)?;
+            continue;
+        }
         let Some(section) = &section else {
             return Err(fail("the line stands before the first @class".into()));
         };
@@ -183,6 +187,37 @@ fn read_section(words: &str) -> Result<Section, String> {
     Ok(section)
 }
 
+/// `NAME Rx=29[,…] "text"`; the instruction stands further up in the files.
+fn read_short(words: &str, entries: &mut [Entry]) -> Result<(), String> {
+    let form = "@short needs a name, operand=value pairs and a text in quotes";
+    let (head, rest) = words.split_once('"').ok_or(form)?;
+    let (text, _) = rest.split_once('"').ok_or(form)?;
+    let (name, conditions) = head.trim().split_once(' ').ok_or(form)?;
+    let entry = entries
+        .iter_mut()
+        .find(|e| e.name == name)
+        .ok_or_else(|| format!("@short: {name} is not defined above"))?;
+    let find = |name: &str| {
+        let at = entry.operands.iter().position(|o| o.name == name);
+        at.ok_or_else(|| format!("@short: {} has no operand {name}", entry.name))
+    };
+    let mut when = Vec::new();
+    for condition in conditions.trim().split(',') {
+        let (operand, value) = condition.split_once('=').ok_or(form)?;
+        when.push((find(operand)?, value.parse().map_err(|_| form)?));
+    }
+    let read = syntax::read(text)?;
+    let mut pieces = Vec::new();
+    for piece in read.pieces {
+        pieces.push(match piece {
+            Piece::Operand(n) => Piece::Operand(find(&read.operands[n].name)?),
+            text => text,
+        });
+    }
+    entry.short = Some(Short { when, syntax: pieces });
+    Ok(())
+}
+
 fn read_entry(
     section: &Section,
     place: Place,
@@ -252,6 +287,7 @@ fn read_entry(
         text: text.to_owned(),
         syntax: syntax.pieces,
         operands: syntax.operands,
+        short: None,
         guard: syntax.guard,
         encoding,
         class: section.class.clone(),
