@@ -20,6 +20,8 @@
 
 pub mod aee;
 pub mod fastrpc;
+pub mod fifo;
+pub mod glink;
 pub mod iface;
 pub mod wire;
 
