@@ -838,3 +838,7 @@ fn transmit(cid: u16, intent: u32, data: &[u8], out: &mut Outcome) {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "edge_tests.rs"]
+mod tests;
