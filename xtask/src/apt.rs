@@ -23,6 +23,8 @@ pub struct Suite<'a> {
     pub suite: &'a str,
     /// `main`, `main contrib`, …
     pub components: &'a str,
+    /// Can be done without when its lists are not to be had (a mirror may carry it outdated).
+    pub optional: bool,
 }
 
 /// A private apt root.
@@ -30,6 +32,8 @@ pub struct Apt {
     root: PathBuf,
     architecture: &'static str,
     own_status: bool,
+    required: String,
+    optional: String,
 }
 
 impl Apt {
@@ -51,16 +55,22 @@ impl Apt {
             std::fs::create_dir_all(root.join(dir))
                 .with_context(|| format!("cannot create {}", root.display()))?;
         }
-        let list: String = suites
-            .iter()
-            .map(|s| {
-                format!(
-                    "deb [arch={architecture} signed-by={KEYRING}] {} {} {}\n",
-                    s.site, s.suite, s.components
-                )
-            })
-            .collect();
-        std::fs::write(root.join("sources.list"), list)?;
+        let lines = |optional: bool| -> String {
+            let line = |s: &Suite| {
+                let Suite {
+                    site,
+                    suite,
+                    components,
+                    ..
+                } = s;
+                format!("deb [arch={architecture} signed-by={KEYRING}] {site} {suite} {components}\n")
+            };
+            suites
+                .iter()
+                .filter(|s| s.optional == optional)
+                .map(line)
+                .collect()
+        };
         if own_status {
             std::fs::write(root.join("status"), "")?;
         }
@@ -68,6 +78,8 @@ impl Apt {
             root,
             architecture,
             own_status,
+            required: lines(false),
+            optional: lines(true),
         })
     }
 
@@ -105,10 +117,22 @@ impl Apt {
         command
     }
 
-    /// Fetches the package lists.
+    /// Fetches the package lists; optional suites are left out when theirs cannot be had.
     pub fn update(&self) -> Result<()> {
-        ui::output(self.command("apt-get").args(["update", "--error-on=any"]))
-            .context("cannot fetch package lists (is the mirror reachable?)")?;
+        let list = self.root.join("sources.list");
+        let fetch = || ui::output(self.command("apt-get").args(["update", "--error-on=any"]));
+        if !self.optional.is_empty() {
+            std::fs::write(&list, format!("{}{}", self.required, self.optional))?;
+            let Err(error) = fetch() else { return Ok(()) };
+            let reason = format!("{error:#}");
+            let reason = reason
+                .lines()
+                .find(|l| l.starts_with("E: "))
+                .unwrap_or("it cannot be reached");
+            ui::say(format!("   doing without an optional suite: {reason}"));
+        }
+        std::fs::write(&list, &self.required)?;
+        fetch().context("cannot fetch package lists (is the mirror reachable?)")?;
         Ok(())
     }
 

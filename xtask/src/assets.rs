@@ -14,7 +14,7 @@ use crate::{kernels, tools, ui};
 /// Kernels that the tests want: the long-term one and the newest.
 pub const KERNELS: &[&str] = &["6.12", "7.3"];
 
-/// Guest user space beside libfastrpc1; what they depend on is added by apt's own resolver.
+/// Guest user space beside libfastrpc1: a shell, and the closure of the library's and our programs' needs.
 const GUEST_PACKAGES: &[&str] = &[
     "busybox-static",
     "libc6",
@@ -104,12 +104,17 @@ fn assets(cache: &Cache, args: &SetupArgs) -> Result<()> {
         site: site.clone(),
         suite,
         components,
+        optional: false,
     };
     if root_missing {
         let suites = [
             suite("trixie", "main"),
             suite("trixie-backports", "main contrib"),
-            suite("sid", "contrib"),
+            // Newer than what backports have, where the mirror's copy is in order.
+            Suite {
+                optional: true,
+                ..suite("sid", "contrib")
+            },
         ];
         let apt = Apt::foreign(cache.apt("guest"), "arm64", &suites)?;
         apt.update()?;

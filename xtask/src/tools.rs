@@ -168,6 +168,7 @@ fn install(mirror: Option<&str>, needs: &[Need]) -> Result<()> {
             site: site.clone(),
             suite,
             components: "main",
+            optional: false,
         })
         .collect();
     let architecture = ui::output(Command::new("dpkg").arg("--print-architecture"))?;
