@@ -1,1 +1,4 @@
-//! Tests that need more than one crate; see `tests/`.
+//! Tests that need more than one crate (see `tests/`), and what they share: finding assets, booting a guest.
+
+pub mod assets;
+pub mod guest;

@@ -28,7 +28,7 @@ const GUEST_PACKAGES: &[&str] = &[
 /// Options of `setup`.
 #[derive(Args, Clone, Default)]
 pub struct SetupArgs {
-    /// Kernel series to have in the cache (repeatable; default: 6.12 and 7.3; 6.1 is to be had too).
+    /// Kernel series to have in the cache (repeatable; default: 6.12 and 7.3).
     #[arg(long = "kernel", value_name = "SERIES")]
     pub kernels: Vec<String>,
     /// Address of the Debian archive, as in a line of sources.list (default: the one this machine uses).

@@ -1,0 +1,80 @@
+//! Where fetched kernels, built firmware and test data are, and what to do when they are not there.
+
+use std::path::{Path, PathBuf};
+
+/// The workspace's top.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+}
+
+/// The folder with real skeletons and recorded traces, beside the workspace, if it is there.
+pub fn testdata() -> Option<PathBuf> {
+    let dir = workspace().join("../shared/testdata");
+    dir.is_dir().then_some(dir)
+}
+
+/// The cache that `cargo xtask setup` fills.
+pub fn cache() -> Option<PathBuf> {
+    let dir = match std::env::var_os("VHOST_HEXAGON_CACHE") {
+        Some(dir) if !dir.is_empty() => PathBuf::from(dir),
+        _ => Path::new(&std::env::var_os("HOME")?).join(".cache/vhost-hexagon"),
+    };
+    dir.is_dir().then_some(dir)
+}
+
+/// A complete stock kernel in the cache.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    /// What `uname -r` says in it.
+    pub release: String,
+    /// Its folder: `Image`, `modules/`.
+    pub dir: PathBuf,
+}
+
+/// All kernels in the cache, oldest first.
+pub fn kernels() -> Vec<Kernel> {
+    let Some(cache) = cache() else { return Vec::new() };
+    let numbers = |release: &str| -> Vec<u32> {
+        release.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect()
+    };
+    let mut found: Vec<Kernel> = std::fs::read_dir(cache.join("kernels"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|e| e.path().join("SOURCES").is_file())
+        .map(|e| Kernel { release: e.file_name().to_string_lossy().into_owned(), dir: e.path() })
+        .collect();
+    found.sort_by_key(|k| numbers(&k.release));
+    found
+}
+
+/// The kernel the tests of a series use: the newest of it; for "newest" the newest of all.
+pub fn kernel(series: &str) -> Option<Kernel> {
+    let fits = |k: &Kernel| {
+        series == "newest"
+            || k.release.strip_prefix(series).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    kernels().into_iter().rfind(fits)
+}
+
+/// The folder that holds this build's programs (`target/debug`).
+pub fn programs() -> PathBuf {
+    let test = std::env::current_exe().unwrap_or_default();
+    let dir = test.parent().unwrap_or(Path::new("."));
+    if dir.ends_with("deps") { dir.parent().unwrap_or(dir).to_owned() } else { dir.to_owned() }
+}
+
+/// What `cargo xtask firmware` built.
+pub fn firmware() -> Option<PathBuf> {
+    let dir = match std::env::var_os("VH_FIRMWARE") {
+        Some(dir) => PathBuf::from(dir),
+        None => programs().parent()?.join("firmware"),
+    };
+    dir.join("guest/bin/vh-calc").is_file().then_some(dir)
+}
+
+/// Says why a test cannot run here; fails instead where `VH_REQUIRE_E2E` demands that it does.
+pub fn skip(reason: &str) {
+    assert!(std::env::var_os("VH_REQUIRE_E2E").is_none(), "this test must run, but {reason}");
+    eprintln!("SKIPPED: {reason}");
+}

@@ -1,0 +1,141 @@
+//! A guest for tests: `vhost-hexagon run` as a user would start it, its console line by line, every wait bounded.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use crate::assets::{self, Kernel};
+
+/// A running guest; it is killed when dropped.
+pub struct Guest {
+    child: Child,
+    lines: Receiver<String>,
+    /// Everything the console said so far.
+    pub console: String,
+    _scratch: tempfile::TempDir,
+}
+
+/// What a guest is started with.
+pub struct Boot<'a> {
+    /// The kernel.
+    pub kernel: &'a Kernel,
+    /// A shell script that becomes the guest's `/vh/run`.
+    pub script: &'a str,
+    /// More arguments for `vhost-hexagon run`.
+    pub arguments: &'a [&'a str],
+}
+
+/// The files a guest test needs, or why it cannot run.
+pub fn requirements(series: &str) -> Result<(Kernel, PathBuf), String> {
+    let kernel = assets::kernel(series)
+        .ok_or_else(|| format!("no stock kernel {series} is in the cache (`cargo xtask setup` fetches one)"))?;
+    let firmware = assets::firmware().ok_or("the firmware is not built (`cargo xtask firmware` does)")?;
+    let program = assets::programs().join("vhost-hexagon");
+    if !program.is_file() {
+        return Err(format!("{} is not built", program.display()));
+    }
+    if std::env::var_os("VH_SKIP_E2E").is_some() {
+        return Err("VH_SKIP_E2E is set".into());
+    }
+    Ok((kernel, firmware))
+}
+
+impl Guest {
+    /// Starts the guest.
+    ///
+    /// # Panics
+    /// When the program cannot be started or a file cannot be written: a test cannot go on then.
+    pub fn start(boot: &Boot<'_>, firmware: &Path) -> Guest {
+        let scratch = tempfile::tempdir().expect("a temporary folder");
+        let script = scratch.path().join("run");
+        std::fs::write(&script, boot.script).expect("the guest's script");
+        let mut command = Command::new(assets::programs().join("vhost-hexagon"));
+        command.arg("run").arg("--kernel").arg(boot.kernel.dir.join("Image"));
+        command.arg("--modules").arg(boot.kernel.dir.join("modules"));
+        let mut copy = |from: &Path, to: &str| {
+            command.arg("--copy").arg(format!("{}:{to}", from.display()));
+        };
+        copy(&firmware.join("guest/bin"), "/vh/bin");
+        copy(&firmware.join("skel"), "/vh/skel");
+        copy(&script, "/vh/script");
+        if let Some(data) = assets::testdata() {
+            copy(&data.join("qualcomm-fastrpc"), "/vh/real");
+        }
+        command.args(boot.arguments).args(["--", "/bin/sh", "/vh/script"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut child = command.spawn().expect("vhost-hexagon starts");
+        let output = child.stdout.take().expect("its output");
+        let (sender, lines) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+                let line = String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned();
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Guest { child, lines, console: String::new(), _scratch: scratch }
+    }
+
+    /// Reads console lines, each given to `each`, until that returns true or the guest ends.
+    ///
+    /// # Panics
+    /// When neither happens within `limit`; the console so far is printed.
+    pub fn read_until(&mut self, limit: Duration, mut each: impl FnMut(&Guest, &str) -> bool) {
+        let end = Instant::now() + limit;
+        loop {
+            match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    self.console.push_str(&line);
+                    self.console.push('\n');
+                    if each(self, &line) {
+                        return;
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("the guest did not get there within {limit:?}; its console:\n{}", self.console)
+                }
+            }
+        }
+    }
+
+    /// Memory of its own (not the guest's RAM, which is shared) that the emulator's process uses, in KiB.
+    pub fn emulator_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|l| l.strip_prefix("RssAnon:")).unwrap_or("0");
+        line.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(0)
+    }
+
+    /// Waits for the end and gives the exit code, or `None` when a signal ended it.
+    ///
+    /// # Panics
+    /// When it does not end within `limit`.
+    pub fn wait(&mut self, limit: Duration) -> Option<i32> {
+        let end = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the child can be waited for") {
+                return status.code();
+            }
+            assert!(Instant::now() < end, "vhost-hexagon does not end after its guest did");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        // SIGTERM first: the emulator has a QEMU to take down with it.
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        for _ in 0..100 {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,197 @@
+//! Stock kernels, the unmodified library, our DSP: one boot a kernel runs all of `guest/checks.sh`, and each test here
+//! judges one part of what it printed.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use tests::assets;
+use tests::guest::{Boot, Guest, requirements};
+
+/// What one boot printed, and the emulator's memory at the marked moments (KiB).
+struct Run {
+    console: String,
+    samples: Vec<(String, u64)>,
+    exit: Option<i32>,
+}
+
+impl Run {
+    fn boot(series: &str) -> Option<Run> {
+        let (kernel, firmware) = match requirements(series) {
+            Ok(found) => found,
+            Err(reason) => {
+                assets::skip(&reason);
+                return None;
+            }
+        };
+        let boot = Boot { kernel: &kernel, script: include_str!("../guest/checks.sh"), arguments: &[] };
+        let mut guest = Guest::start(&boot, &firmware);
+        let mut samples = Vec::new();
+        guest.read_until(Duration::from_secs(420), |guest, line| {
+            if let Some(name) = line.strip_prefix("@sample ") {
+                samples.push((name.to_owned(), guest.emulator_kib()));
+            }
+            false
+        });
+        let exit = guest.wait(Duration::from_secs(20));
+        Some(Run { console: std::mem::take(&mut guest.console), samples, exit })
+    }
+
+    /// What one check printed.
+    fn section(&self, name: &str) -> &str {
+        let start = format!("@@ {name}\n");
+        let Some(at) = self.console.find(&start) else {
+            panic!("the guest did not get to `{name}`; its console:\n{}", self.console)
+        };
+        let rest = &self.console[at + start.len()..];
+        &rest[..rest.find("@@ ").unwrap_or(rest.len())]
+    }
+
+    fn number(&self, section: &str, key: &str) -> u64 {
+        let text = self.section(section);
+        let found = text.lines().find_map(|l| l.strip_prefix(key)?.trim().parse().ok());
+        found.unwrap_or_else(|| panic!("no `{key}` in:\n{text}"))
+    }
+
+    fn sample(&self, name: &str) -> u64 {
+        self.samples.iter().find(|(n, _)| n == name).map_or_else(|| panic!("no sample {name}"), |(_, kib)| *kib)
+    }
+}
+
+#[track_caller]
+fn assert_has(text: &str, wanted: &str) {
+    assert!(text.contains(wanted), "`{wanted}` is missing in:\n{text}");
+}
+
+#[track_caller]
+fn assert_calculated(text: &str) {
+    assert_has(text, "Sum = 499500");
+    assert_has(text, "Max value = 999");
+    assert_has(text, "status 0");
+}
+
+macro_rules! kernel_tests {
+    ($module:ident, $series:literal) => {
+        mod $module {
+            use super::*;
+
+            fn run() -> Option<&'static Run> {
+                static RUN: OnceLock<Option<Run>> = OnceLock::new();
+                RUN.get_or_init(|| Run::boot($series)).as_ref()
+            }
+
+            #[test]
+            fn the_guest_runs_to_its_end_and_the_emulator_with_it() {
+                let Some(run) = run() else { return };
+                assert_has(&run.console, "@@ end");
+                assert_eq!(run.exit, Some(0), "{}", run.console);
+            }
+
+            #[test]
+            fn the_calculator_computes_through_the_unmodified_library() {
+                let Some(run) = run() else { return };
+                assert_calculated(run.section("calculator"));
+            }
+
+            #[test]
+            fn the_real_calculator_skeleton_runs() {
+                let Some(run) = run() else { return };
+                if assets::testdata().is_none() {
+                    return assets::skip("the folder with the real skeletons does not exist");
+                }
+                assert_calculated(run.section("real"));
+            }
+
+            #[test]
+            fn three_processes_run_at_once() {
+                let Some(run) = run() else { return };
+                let text = run.section("processes");
+                assert_eq!(text.matches("Sum = 499500").count(), 3, "{text}");
+                assert_has(text, "VH-PROCS 3 ok");
+            }
+
+            #[test]
+            fn a_client_killed_in_the_middle_of_a_call_leaves_the_dsp_serving() {
+                let Some(run) = run() else { return };
+                let text = run.section("kill");
+                assert_has(text, "killed");
+                assert_calculated(text);
+            }
+
+            #[test]
+            fn a_crashing_skeleton_ends_its_own_process_only() {
+                let Some(run) = run() else { return };
+                let text = run.section("crash");
+                for sin in [2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 20, 21, 24] {
+                    let prefix = format!("sin {sin} ");
+                    let line = text.lines().find(|l| l.starts_with(&prefix));
+                    let line = line.unwrap_or_else(|| panic!("{prefix}is missing in:\n{text}"));
+                    assert!(line.contains("invoke = 0x27") || line.contains("invoke = 0x68"), "{line}");
+                }
+                assert_has(text, "bystander 0");
+                assert_calculated(text);
+            }
+
+            #[test]
+            fn a_sin_that_a_process_survives_is_answered() {
+                let Some(run) = run() else { return };
+                let text = run.section("survive");
+                assert_has(text, "sin 12 invoke = 0x0 out0 00000000");
+                assert_has(text, "sin 14 invoke = 0x0");
+                assert_has(text, "sin 17 invoke = 0x1234");
+                assert_has(text, "sin 19 invoke = 0x0 out0 03000000");
+                assert_calculated(text);
+            }
+
+            #[test]
+            fn log_messages_of_the_skeleton_reach_the_guest() {
+                let Some(run) = run() else { return };
+                let text = run.section("log");
+                assert_has(text, "high 4711");
+                assert_has(text, "error 4711");
+            }
+
+            #[test]
+            fn a_megabyte_goes_in_and_comes_out_unchanged() {
+                let Some(run) = run() else { return };
+                let text = run.section("echo");
+                assert_has(text, "VH-BENCH echo-1MiB 5 ");
+                assert_has(text, "status 0");
+            }
+
+            #[test]
+            fn an_access_that_the_smmu_refuses_is_a_context_fault_in_the_kernels_log() {
+                let Some(run) = run() else { return };
+                let text = run.section("fault");
+                assert_has(text, "context fault");
+                assert_calculated(text);
+            }
+
+            #[test]
+            fn a_missing_skeleton_is_an_error_of_open() {
+                let Some(run) = run() else { return };
+                assert_has(run.section("missing"), "open = 0x80000406");
+            }
+
+            #[test]
+            fn ten_thousand_invokes_do_not_grow_the_emulator_or_the_guest() {
+                let Some(run) = run() else { return };
+                let (before, after) = (run.sample("before"), run.sample("after"));
+                assert!(before > 0 && after > 0, "the emulator's memory could not be read");
+                assert!(after < before + 4096, "the emulator grew from {before} to {after} KiB");
+                let (before, after) = (run.number("memory", "guest before "), run.number("memory", "guest after "));
+                assert!(after + 8192 > before, "the guest's free memory fell from {before} to {after} KiB");
+                assert_has(run.section("memory"), "invoke = 0x0");
+            }
+
+            #[test]
+            fn the_kernel_has_nothing_to_complain_about() {
+                let Some(run) = run() else { return };
+                let text = run.section("kernel");
+                assert!(text.trim().is_empty(), "{text}");
+            }
+        }
+    };
+}
+
+kernel_tests!(linux_6_12, "6.12");
+kernel_tests!(linux_newest, "newest");
