@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 /// The workspace's top.
 pub fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("."))
 }
 
 /// The folder with real skeletons and recorded traces, beside the workspace, if it is there.
@@ -35,14 +37,20 @@ pub struct Kernel {
 pub fn kernels() -> Vec<Kernel> {
     let Some(cache) = cache() else { return Vec::new() };
     let numbers = |release: &str| -> Vec<u32> {
-        release.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect()
+        release
+            .split(|c: char| !c.is_ascii_digit())
+            .filter_map(|n| n.parse().ok())
+            .collect()
     };
     let mut found: Vec<Kernel> = std::fs::read_dir(cache.join("kernels"))
         .into_iter()
         .flatten()
         .flatten()
         .filter(|e| e.path().join("SOURCES").is_file())
-        .map(|e| Kernel { release: e.file_name().to_string_lossy().into_owned(), dir: e.path() })
+        .map(|e| Kernel {
+            release: e.file_name().to_string_lossy().into_owned(),
+            dir: e.path(),
+        })
         .collect();
     found.sort_by_key(|k| numbers(&k.release));
     found
@@ -52,7 +60,9 @@ pub fn kernels() -> Vec<Kernel> {
 pub fn kernel(series: &str) -> Option<Kernel> {
     let fits = |k: &Kernel| {
         series == "newest"
-            || k.release.strip_prefix(series).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+            || k.release
+                .strip_prefix(series)
+                .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
     };
     kernels().into_iter().rfind(fits)
 }
@@ -61,7 +71,11 @@ pub fn kernel(series: &str) -> Option<Kernel> {
 pub fn programs() -> PathBuf {
     let test = std::env::current_exe().unwrap_or_default();
     let dir = test.parent().unwrap_or(Path::new("."));
-    if dir.ends_with("deps") { dir.parent().unwrap_or(dir).to_owned() } else { dir.to_owned() }
+    if dir.ends_with("deps") {
+        dir.parent().unwrap_or(dir).to_owned()
+    } else {
+        dir.to_owned()
+    }
 }
 
 /// What `cargo xtask firmware` built.
@@ -75,6 +89,9 @@ pub fn firmware() -> Option<PathBuf> {
 
 /// Says why a test cannot run here; fails instead where `VH_REQUIRE_E2E` demands that it does.
 pub fn skip(reason: &str) {
-    assert!(std::env::var_os("VH_REQUIRE_E2E").is_none(), "this test must run, but {reason}");
+    assert!(
+        std::env::var_os("VH_REQUIRE_E2E").is_none(),
+        "this test must run, but {reason}"
+    );
     eprintln!("SKIPPED: {reason}");
 }

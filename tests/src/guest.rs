@@ -29,8 +29,9 @@ pub struct Boot<'a> {
 
 /// The files a guest test needs, or why it cannot run.
 pub fn requirements(series: &str) -> Result<(Kernel, PathBuf), String> {
-    let kernel = assets::kernel(series)
-        .ok_or_else(|| format!("no stock kernel {series} is in the cache (`cargo xtask setup` fetches one)"))?;
+    let kernel = assets::kernel(series).ok_or_else(|| {
+        format!("no stock kernel {series} is in the cache (`cargo xtask setup` fetches one)")
+    })?;
     let firmware = assets::firmware().ok_or("the firmware is not built (`cargo xtask firmware` does)")?;
     let program = assets::programs().join("vhost-hexagon");
     if !program.is_file() {
@@ -52,7 +53,10 @@ impl Guest {
         let script = scratch.path().join("run");
         std::fs::write(&script, boot.script).expect("the guest's script");
         let mut command = Command::new(assets::programs().join("vhost-hexagon"));
-        command.arg("run").arg("--kernel").arg(boot.kernel.dir.join("Image"));
+        command
+            .arg("run")
+            .arg("--kernel")
+            .arg(boot.kernel.dir.join("Image"));
         command.arg("--modules").arg(boot.kernel.dir.join("modules"));
         let mut copy = |from: &Path, to: &str| {
             command.arg("--copy").arg(format!("{}:{to}", from.display()));
@@ -64,7 +68,10 @@ impl Guest {
             copy(&data.join("qualcomm-fastrpc"), "/vh/real");
         }
         command.args(boot.arguments).args(["--", "/bin/sh", "/vh/script"]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
         let mut child = command.spawn().expect("vhost-hexagon starts");
         let output = child.stdout.take().expect("its output");
         let (sender, lines) = std::sync::mpsc::channel();
@@ -76,7 +83,12 @@ impl Guest {
                 }
             }
         });
-        Guest { child, lines, console: String::new(), _scratch: scratch }
+        Guest {
+            child,
+            lines,
+            console: String::new(),
+            _scratch: scratch,
+        }
     }
 
     /// Reads console lines, each given to `each`, until that returns true or the guest ends.
@@ -86,7 +98,10 @@ impl Guest {
     pub fn read_until(&mut self, limit: Duration, mut each: impl FnMut(&Guest, &str) -> bool) {
         let end = Instant::now() + limit;
         loop {
-            match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            match self
+                .lines
+                .recv_timeout(end.saturating_duration_since(Instant::now()))
+            {
                 Ok(line) => {
                     self.console.push_str(&line);
                     self.console.push('\n');
@@ -96,7 +111,10 @@ impl Guest {
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {
-                    panic!("the guest did not get there within {limit:?}; its console:\n{}", self.console)
+                    panic!(
+                        "the guest did not get there within {limit:?}; its console:\n{}",
+                        self.console
+                    )
                 }
             }
         }
@@ -105,8 +123,14 @@ impl Guest {
     /// Memory of its own (not the guest's RAM, which is shared) that the emulator's process uses, in KiB.
     pub fn emulator_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|l| l.strip_prefix("RssAnon:")).unwrap_or("0");
-        line.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(0)
+        let line = status
+            .lines()
+            .find_map(|l| l.strip_prefix("RssAnon:"))
+            .unwrap_or("0");
+        line.split_whitespace()
+            .next()
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(0)
     }
 
     /// Waits for the end and gives the exit code, or `None` when a signal ended it.
@@ -119,7 +143,10 @@ impl Guest {
             if let Some(status) = self.child.try_wait().expect("the child can be waited for") {
                 return status.code();
             }
-            assert!(Instant::now() < end, "vhost-hexagon does not end after its guest did");
+            assert!(
+                Instant::now() < end,
+                "vhost-hexagon does not end after its guest did"
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }

@@ -13,13 +13,27 @@ fn a_guest_that_reboots_finds_the_dsp_again() {
     };
     // A call is under way when the guest goes down, so that the reset has something to clear.
     let script = "vh-calc; vh-invoke bench 4 --word 0xffffffff --out 4 & sleep 0.5; echo @reboot; reboot -f";
-    let boot = Boot { kernel: &kernel, script, arguments: &[] };
+    let boot = Boot {
+        kernel: &kernel,
+        script,
+        arguments: &[],
+    };
     let mut guest = Guest::start(&boot, &firmware);
     let mut reboots = 0;
     guest.read_until(Duration::from_secs(180), |_, line| {
         reboots += usize::from(line == "@reboot");
         reboots == 2
     });
-    assert_eq!(guest.console.matches("Sum = 499500").count(), 2, "{}", guest.console);
-    assert_eq!(guest.console.matches("Max value = 999").count(), 2, "{}", guest.console);
+    assert_eq!(
+        guest.console.matches("Sum = 499500").count(),
+        2,
+        "{}",
+        guest.console
+    );
+    assert_eq!(
+        guest.console.matches("Max value = 999").count(),
+        2,
+        "{}",
+        guest.console
+    );
 }

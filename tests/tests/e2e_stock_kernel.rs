@@ -23,7 +23,11 @@ impl Run {
                 return None;
             }
         };
-        let boot = Boot { kernel: &kernel, script: include_str!("../guest/checks.sh"), arguments: &[] };
+        let boot = Boot {
+            kernel: &kernel,
+            script: include_str!("../guest/checks.sh"),
+            arguments: &[],
+        };
         let mut guest = Guest::start(&boot, &firmware);
         let mut samples = Vec::new();
         guest.read_until(Duration::from_secs(420), |guest, line| {
@@ -33,14 +37,21 @@ impl Run {
             false
         });
         let exit = guest.wait(Duration::from_secs(20));
-        Some(Run { console: std::mem::take(&mut guest.console), samples, exit })
+        Some(Run {
+            console: std::mem::take(&mut guest.console),
+            samples,
+            exit,
+        })
     }
 
     /// What one check printed.
     fn section(&self, name: &str) -> &str {
         let start = format!("@@ {name}\n");
         let Some(at) = self.console.find(&start) else {
-            panic!("the guest did not get to `{name}`; its console:\n{}", self.console)
+            panic!(
+                "the guest did not get to `{name}`; its console:\n{}",
+                self.console
+            )
         };
         let rest = &self.console[at + start.len()..];
         &rest[..rest.find("@@ ").unwrap_or(rest.len())]
@@ -48,12 +59,17 @@ impl Run {
 
     fn number(&self, section: &str, key: &str) -> u64 {
         let text = self.section(section);
-        let found = text.lines().find_map(|l| l.strip_prefix(key)?.trim().parse().ok());
+        let found = text
+            .lines()
+            .find_map(|l| l.strip_prefix(key)?.trim().parse().ok());
         found.unwrap_or_else(|| panic!("no `{key}` in:\n{text}"))
     }
 
     fn sample(&self, name: &str) -> u64 {
-        self.samples.iter().find(|(n, _)| n == name).map_or_else(|| panic!("no sample {name}"), |(_, kib)| *kib)
+        self.samples
+            .iter()
+            .find(|(n, _)| n == name)
+            .map_or_else(|| panic!("no sample {name}"), |(_, kib)| *kib)
     }
 }
 
@@ -125,7 +141,10 @@ macro_rules! kernel_tests {
                     let prefix = format!("sin {sin} ");
                     let line = text.lines().find(|l| l.starts_with(&prefix));
                     let line = line.unwrap_or_else(|| panic!("{prefix}is missing in:\n{text}"));
-                    assert!(line.contains("invoke = 0x27") || line.contains("invoke = 0x68"), "{line}");
+                    assert!(
+                        line.contains("invoke = 0x27") || line.contains("invoke = 0x68"),
+                        "{line}"
+                    );
                 }
                 assert_has(text, "bystander 0");
                 assert_calculated(text);
@@ -176,10 +195,22 @@ macro_rules! kernel_tests {
             fn ten_thousand_invokes_do_not_grow_the_emulator_or_the_guest() {
                 let Some(run) = run() else { return };
                 let (before, after) = (run.sample("before"), run.sample("after"));
-                assert!(before > 0 && after > 0, "the emulator's memory could not be read");
-                assert!(after < before + 4096, "the emulator grew from {before} to {after} KiB");
-                let (before, after) = (run.number("memory", "guest before "), run.number("memory", "guest after "));
-                assert!(after + 8192 > before, "the guest's free memory fell from {before} to {after} KiB");
+                assert!(
+                    before > 0 && after > 0,
+                    "the emulator's memory could not be read"
+                );
+                assert!(
+                    after < before + 4096,
+                    "the emulator grew from {before} to {after} KiB"
+                );
+                let (before, after) = (
+                    run.number("memory", "guest before "),
+                    run.number("memory", "guest after "),
+                );
+                assert!(
+                    after + 8192 > before,
+                    "the guest's free memory fell from {before} to {after} KiB"
+                );
                 assert_has(run.section("memory"), "invoke = 0x0");
             }
 
