@@ -5,7 +5,7 @@
  *   vh-bench [--null N] [--echo N]
  *
  * N calls of a method without arguments, then N calls with 1 MiB in and 1 MiB out in shared memory; the output of
- * every echo is checked. One line each: VH-BENCH name calls per_second median_us p99_us.
+ * every echo is checked. One line each: bench name calls per_second median_us p99_us.
  */
 #include <string.h>
 #include <time.h>
@@ -30,7 +30,7 @@ static int by_value(const void *a, const void *b)
 static void report(const char *name, double *us, long n, double total)
 {
     qsort(us, n, sizeof *us, by_value);
-    printf("VH-BENCH %s %ld %.1f %.1f %.1f\n", name, n, n / (total / 1e6), us[n / 2], us[n - 1 - n / 100]);
+    printf("bench %s %ld %.1f %.1f %.1f\n", name, n, n / (total / 1e6), us[n / 2], us[n - 1 - n / 100]);
 }
 
 int main(int argc, char **argv)

@@ -60,7 +60,7 @@ static int one(void)
             return 4;
         }
         if (!r && !quiet)
-            printf("VH-FIRST-RESULT %.2f\n", uptime());
+            printf("first result at %.2f\n", uptime());
         remote_arg m[3] = {rpc_buffer(&n, 4), rpc_buffer(v, count * 4), rpc_buffer(&max, 4)};
         e = rpc.invoke(handle, SC(3, 2, 1), m);
         if (e || max != count - 1) {
@@ -109,6 +109,6 @@ int main(int argc, char **argv)
     while (wait(&status) > 0)
         if (status)
             worst = WIFEXITED(status) ? WEXITSTATUS(status) : 99;
-    printf("VH-PROCS %ld %s\n", procs, worst ? "failed" : "ok");
+    printf("procs %ld %s\n", procs, worst ? "failed" : "ok");
     return worst;
 }

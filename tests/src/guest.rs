@@ -58,15 +58,29 @@ impl Guest {
             .arg("--kernel")
             .arg(boot.kernel.dir.join("Image"));
         command.arg("--modules").arg(boot.kernel.dir.join("modules"));
-        let mut copy = |from: &Path, to: &str| {
-            command.arg("--copy").arg(format!("{}:{to}", from.display()));
+        let mut add = |from: &Path, to: &str| {
+            command.arg("--file").arg(format!("{}:{to}", from.display()));
         };
-        copy(&firmware.join("guest/bin"), "/vh/bin");
-        copy(&firmware.join("skel"), "/vh/skel");
-        copy(&script, "/vh/script");
-        if let Some(data) = assets::testdata() {
-            copy(&data.join("qualcomm-fastrpc"), "/vh/real");
+        let real = assets::testdata().map(|data| data.join("qualcomm-fastrpc"));
+        let folders = [
+            (Some(firmware.join("guest/bin")), "/vh/bin"),
+            (Some(firmware.join("skel")), "/vh/skel"),
+            (real, "/vh/real"),
+        ];
+        for (folder, to) in folders {
+            for entry in folder
+                .and_then(|dir| std::fs::read_dir(dir).ok())
+                .into_iter()
+                .flatten()
+                .flatten()
+            {
+                add(
+                    &entry.path(),
+                    &format!("{to}/{}", entry.file_name().to_string_lossy()),
+                );
+            }
         }
+        add(&script, "/vh/script");
         command.args(boot.arguments).args(["--", "/bin/sh", "/vh/script"]);
         command
             .stdin(Stdio::null())

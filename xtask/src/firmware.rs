@@ -90,7 +90,7 @@ pub fn build() -> Result<Firmware> {
 }
 
 /// clang for a shared object that a DSP process loads.
-fn hexagon(llvm: &Path) -> Command {
+pub fn hexagon(llvm: &Path) -> Command {
     let mut command = Command::new(llvm.join("clang"));
     command.args([
         "--target=hexagon-unknown-none-elf",

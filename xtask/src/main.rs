@@ -5,8 +5,11 @@
 
 mod apt;
 mod assets;
+mod bench;
 mod cache;
+mod demo;
 mod firmware;
+mod guest;
 mod kernels;
 mod test;
 mod tools;
@@ -29,6 +32,10 @@ enum Task {
     Setup(assets::SetupArgs),
     /// Builds skeletons, the shell placeholder and the guest's programs into target/firmware.
     Firmware,
+    /// Boots a stock kernel and computes a sum on the DSP through the unmodified library.
+    Demo(demo::DemoArgs),
+    /// Measures round trips in a guest and the core beside QEMU's.
+    Bench(bench::BenchArgs),
     /// Formatting, lints, documentation, set-up, firmware, all tests.
     Test(test::TestArgs),
 }
@@ -36,6 +43,8 @@ enum Task {
 fn run() -> Result<()> {
     match Cli::parse().task {
         Task::Setup(args) => assets::setup(&args),
+        Task::Demo(args) => demo::demo(&args),
+        Task::Bench(args) => bench::bench(&args),
         Task::Test(args) => test::test(&args),
         Task::Firmware => {
             ui::step("firmware", firmware::build).map(|built| ui::say(format!("{}", built.root().display())))
