@@ -3,7 +3,9 @@
 #![forbid(unsafe_code)]
 
 mod arch;
+mod assemble;
 mod decode;
+pub mod disasm;
 mod error;
 pub mod info;
 pub mod interp;
@@ -14,6 +16,7 @@ mod rules;
 mod slots;
 
 pub use arch::Arch;
+pub use assemble::{AsmError, assemble, assemble_packet};
 pub use error::DecodeError;
 pub use info::{InsnInfo, MAX_OPERANDS, Opcode};
 pub use packet::{EndLoop, Insn, MAX_INSNS, Packet, decode_packet, packet_words};

@@ -128,6 +128,11 @@ pub fn packet_words(words: &[u32]) -> Option<usize> {
 /// # Errors
 /// [`DecodeError::Incomplete`] if the packet goes on behind the end of `words`; the other errors say what is illegal.
 pub fn decode_packet(words: &[u32], arch: Arch) -> Result<Packet, DecodeError> {
+    decode_counted(words, arch).map_err(|(error, _)| error)
+}
+
+/// As [`decode_packet`]; an error comes with the number of words that were looked at until it showed.
+pub(crate) fn decode_counted(words: &[u32], arch: Arch) -> Result<Packet, (DecodeError, u8)> {
     let mut packet = Packet {
         insns: [Insn::new(Opcode::A2_nop); MAX_INSNS],
         len: 0,
@@ -137,6 +142,13 @@ pub fn decode_packet(words: &[u32], arch: Arch) -> Result<Packet, DecodeError> {
         duplex: false,
         raw: [0; MAX_INSNS],
     };
+    match decode_into(&mut packet, words, arch) {
+        Ok(()) => Ok(packet),
+        Err(error) => Err((error, packet.words)),
+    }
+}
+
+fn decode_into(packet: &mut Packet, words: &[u32], arch: Arch) -> Result<(), DecodeError> {
     let mut ext = None;
     let (mut inner, mut outer) = (false, false);
     for n in 0..MAX_INSNS as u8 {
@@ -179,20 +191,20 @@ pub fn decode_packet(words: &[u32], arch: Arch) -> Result<Packet, DecodeError> {
 }
 
 /// What only the whole packet tells.
-fn finish(mut packet: Packet, inner: bool, outer: bool, arch: Arch) -> Result<Packet, DecodeError> {
+fn finish(packet: &mut Packet, inner: bool, outer: bool, arch: Arch) -> Result<(), DecodeError> {
     packet.endloop = match (inner, outer) {
         (false, false) => EndLoop::None,
         (true, false) => EndLoop::Loop0,
         (false, true) => EndLoop::Loop1,
         (true, true) => EndLoop::Both,
     };
-    rules::check(&packet, arch)?;
+    rules::check(packet, arch)?;
     slots::assign(packet.insns_mut())?;
     let mut memory = packet.insns().iter().map(Insn::info).filter(|i| i.is_memory());
     if let (Some(first), Some(second)) = (memory.next(), memory.next()) {
         packet.store_before_load = first.store.is_some() && second.load.is_some();
     }
-    Ok(packet)
+    Ok(())
 }
 
 /// Replaces the distance in a new-value operand by the register of the producer, which is one of `before`.
@@ -380,7 +392,7 @@ mod tests {
     fn text_is_that_of_objdump() {
         let p = decode(&[0x0000_461a, 0xb002_4401, 0x0123_5159, 0x4980_c700]);
         let text = " { \timmext(#0x18680)\n   \tr1 = add(r2,##0x186a0)\n   \timmext(#0x12345640)\n   \t\
-                    r0 = memw(##0x12345678) } ";
+                    r0 = memw(##0x12345678) }";
         assert_eq!(p.print(0), text);
     }
 }

@@ -65,12 +65,12 @@ impl Packet {
                 }
             }
         }
-        out.push_str(" } ");
+        out.push_str(" }");
         out.push_str(match self.endloop {
             EndLoop::None => "",
-            EndLoop::Loop0 => " :endloop0",
-            EndLoop::Loop1 => " :endloop1",
-            EndLoop::Both => " :endloop01",
+            EndLoop::Loop0 => "  :endloop0",
+            EndLoop::Loop1 => "  :endloop1",
+            EndLoop::Both => "  :endloop01",
         });
         Ok(())
     }

@@ -57,13 +57,6 @@ fn written(insn: &Insn) -> Result<Writes, DecodeError> {
     let info = insn.info();
     let mut w = Writes::default();
     let twice = DecodeError::TwoWriters(insn.op, insn.op);
-    // vshuff and vdeal exchange two registers, which may be one and the same.
-    let exchanges = info
-        .operands
-        .iter()
-        .filter(|o| o.class == OperandClass::Vec && o.role == Role::ReadWrite)
-        .count()
-        == 2;
     for (operand, v) in info.operands.iter().zip(insn.v) {
         if operand.role == Role::Read {
             continue;
@@ -81,8 +74,13 @@ fn written(insn: &Insn) -> Result<Writes, DecodeError> {
                 }
                 w.general |= bits;
             }
-            OperandClass::Vec if exchanges || info.flags.any(Flags::TMP) => {}
-            OperandClass::Vec => w.vectors |= bit,
+            OperandClass::Vec if info.flags.any(Flags::TMP) => {}
+            OperandClass::Vec => {
+                if w.vectors & bit != 0 {
+                    return Err(twice);
+                }
+                w.vectors |= bit;
+            }
             OperandClass::VecPair if info.flags.any(Flags::TMP) => {}
             OperandClass::VecPair => w.vectors |= 3 << (v & 0x1e),
             OperandClass::VecQuad => w.vectors |= 15 << (v & 0x1c),

@@ -230,7 +230,8 @@ fn pieces(syntax: &[Piece], pool: &mut Pool) -> String {
     let items: Vec<String> = syntax
         .iter()
         .map(|p| match p {
-            Piece::Text(t) => format!("Piece::Text({t:?})"),
+            // Constants in the text are printed in hexadecimal, like all immediates.
+            Piece::Text(t) => format!("Piece::Text({:?})", t.replace("#-1", "#-0x1")),
             Piece::Operand(n) => format!("Piece::Operand({n})"),
         })
         .collect();
