@@ -1,7 +1,168 @@
 //! Commands of `vhost-hexagon`.
 
+mod profiles;
+mod run;
+mod serve;
+mod signals;
+
+use clap::{Parser, Subcommand};
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+const EXAMPLES: &str = "\
+Examples:
+  vhost-hexagon run --kernel 7.3                     a shell in a stock kernel with a DSP behind it
+  vhost-hexagon run --kernel Image --modules DIR --share . -- /share/mytest
+  vhost-hexagon serve --socket /tmp/dsp.sock         only the device; prints QEMU's arguments
+  vhost-hexagon profiles sm8650                      what an SoC profile says
+
+Kernels and the guest's user space come from `cargo xtask setup`; a kernel of your own is as good.
+Exit code: that of the program run in the guest; 1 if something failed, 2 if the command line is wrong.";
+
+/// A Snapdragon Hexagon DSP that is only software, behind stock QEMU.
+#[derive(Parser)]
+#[command(name = "vhost-hexagon", version, about, after_help = EXAMPLES)]
+struct Cli {
+    /// Say more: -v what the devices do, -vv every call, -vvv everything.
+    #[arg(short, action = clap::ArgAction::Count, global = true)]
+    verbose: u8,
+    /// What to log, as tracing filters (`emu::os=debug,emu::device=trace`); also from VHOST_HEXAGON_LOG.
+    #[arg(long, value_name = "FILTER", global = true)]
+    log: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Boots a kernel in QEMU with DSPs behind it; gives a shell, or runs a program in it.
+    Run(run::Args),
+    /// Is only the vhost-user device, for a QEMU that you start yourself; prints the arguments QEMU needs.
+    Serve(serve::Args),
+    /// Lists the SoC profiles, or prints one (as a start for your own).
+    Profiles(profiles::Args),
+}
+
 /// Parses the command line, runs the command, prints one readable error chain.
-pub fn main() -> std::process::ExitCode {
-    eprintln!("vhost-hexagon: no command is built yet");
-    std::process::ExitCode::from(2)
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Err(error) = log(&cli) {
+        return fail(&error);
+    }
+    let result = match cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Profiles(args) => profiles::run(&args),
+    };
+    result.unwrap_or_else(|error| fail(&error))
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    let mark = if std::io::stderr().is_terminal() {
+        "\x1b[1;31merror:\x1b[0m"
+    } else {
+        "error:"
+    };
+    eprintln!("{mark} {}", chain(error));
+    ExitCode::FAILURE
+}
+
+/// The chain of causes in one line, leaving out a cause that the message before it tells already.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+fn log(cli: &Cli) -> anyhow::Result<()> {
+    let default = match cli.verbose {
+        0 => "warn,emu::farf=info",
+        1 => "warn,emu=info",
+        2 => "warn,emu=debug",
+        _ => "debug,emu=trace",
+    };
+    let filter = match cli
+        .log
+        .clone()
+        .or_else(|| std::env::var("VHOST_HEXAGON_LOG").ok())
+    {
+        Some(text) => {
+            EnvFilter::try_new(&text).map_err(|e| anyhow::anyhow!("--log {text:?} is not a filter: {e}"))?
+        }
+        None => EnvFilter::new(default),
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(cli.verbose > 0 || cli.log.is_some())
+        .without_time()
+        .init();
+    Ok(())
+}
+
+/// A heading, bold on a terminal.
+fn heading(text: &str) -> String {
+    if std::io::stdout().is_terminal() {
+        format!("\x1b[1m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// A size in bytes: `512M`, `2G`, or a plain number.
+fn size(text: &str) -> Result<u64, String> {
+    let plain = text.trim_end_matches(['i', 'B']);
+    let unit = |letters: [char; 2]| plain.strip_suffix(letters);
+    let (digits, shift) = if let Some(digits) = unit(['K', 'k']) {
+        (digits, 10)
+    } else if let Some(digits) = unit(['M', 'm']) {
+        (digits, 20)
+    } else if let Some(digits) = unit(['G', 'g']) {
+        (digits, 30)
+    } else {
+        (plain, 0)
+    };
+    digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|n| n.checked_mul(1 << shift))
+        .ok_or_else(|| format!("{text:?} is not a size (512M, 2G)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(size("512M"), Ok(512 << 20));
+        assert_eq!(size("2G"), Ok(2 << 30));
+        assert_eq!(size("1GiB"), Ok(1 << 30));
+        assert_eq!(size("4096"), Ok(4096));
+        assert!(size("x").unwrap_err().contains("not a size"));
+        assert!(size("99999999999G").is_err());
+        assert!(size("").is_err());
+    }
+
+    #[test]
+    fn an_error_says_each_cause_once() {
+        let error = anyhow::anyhow!("no such file")
+            .context("cannot read x: no such file")
+            .context("cannot start");
+        assert_eq!(chain(&error), "cannot start: cannot read x: no such file");
+    }
 }

@@ -1,0 +1,248 @@
+//! `vhost-hexagon run`: a kernel in QEMU with DSPs behind it.
+
+use super::signals::Ending;
+use anyhow::Context as _;
+use emu::device::tree::IrqPath;
+use emu::profile::{DEFAULT, Profile};
+use emu::services::DspStats;
+use emu::vm::qemu::Machine;
+use emu::vm::{Builder, READY, Vm, VmError};
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// Arguments of `run`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// arm64 kernel Image, or the beginning of a version in the cache (7.3).
+    #[arg(long, value_name = "IMAGE|VERSION")]
+    kernel: PathBuf,
+    /// Directory of the kernel's modules: flat, or a lib/modules tree [default: `modules` beside the Image].
+    #[arg(long, value_name = "DIR")]
+    modules: Option<PathBuf>,
+    /// Directory that becomes the guest's root file system [default: from the cache].
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// SoC profile: a name (see `profiles`) or a TOML file.
+    #[arg(long, value_name = "NAME|FILE", default_value = DEFAULT)]
+    soc: String,
+    /// How interrupts reach the guest; auto = gpio if the kernel has CONFIG_GPIO_VIRTIO, else qtest.
+    #[arg(long, value_enum, default_value = "auto")]
+    irq: Irq,
+    /// Guest RAM.
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = super::size)]
+    ram: u64,
+    /// Guest processors.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    cpus: u32,
+    /// Compiled device tree overlay to apply (may be repeated); labels such as &fastrpc_cdsp are there to refer to.
+    #[arg(long, value_name = "FILE")]
+    dtb_overlay: Vec<PathBuf>,
+    /// Host directory that the guest sees as /share.
+    #[arg(long, value_name = "DIR")]
+    share: Option<PathBuf>,
+    /// Copy a host file into the guest (may be repeated); GUEST is /vh/bin/NAME if left out.
+    #[arg(long, value_name = "HOST[:GUEST]")]
+    file: Vec<String>,
+    /// More words for the kernel's command line (may be repeated).
+    #[arg(long, value_name = "WORDS")]
+    append: Vec<String>,
+    /// File that gets the guest's console.
+    #[arg(long, value_name = "FILE")]
+    console_log: Option<PathBuf>,
+    /// Do not show the guest's console (with a program to run).
+    #[arg(long)]
+    quiet: bool,
+    /// End the guest after this many seconds (with a program to run).
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    timeout: u64,
+    /// Print one JSON object at the end: exit code, times, counters of every DSP.
+    #[arg(long)]
+    json: bool,
+    /// QEMU program [default: qemu-system-aarch64].
+    #[arg(long, value_name = "PATH")]
+    qemu: Option<PathBuf>,
+    /// More arguments for QEMU (may be repeated).
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    qemu_arg: Vec<OsString>,
+    /// Program to run in the guest, with its arguments; without it you get a shell.
+    #[arg(last = true, value_name = "CMD")]
+    command: Vec<String>,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Irq {
+    Auto,
+    Qtest,
+    Gpio,
+}
+
+/// Boots, shows the console, tells how it went.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let interactive = args.command.is_empty();
+    // In a shell the terminal's keys belong to the guest (QEMU's Ctrl-A x ends it).
+    let ending = if interactive {
+        None
+    } else {
+        Some(Ending::watch(|| {})?)
+    };
+    let profile = Profile::load(&args.soc)?;
+    let mut builder = Builder::new(args.kernel, profile)
+        .modules(args.modules)
+        .root(args.root)
+        .irq(match args.irq {
+            Irq::Auto => None,
+            Irq::Qtest => Some(IrqPath::Qtest),
+            Irq::Gpio => Some(IrqPath::Gpio),
+        })
+        .machine(Machine {
+            ram: args.ram,
+            cpus: args.cpus,
+        })
+        .overlays(args.dtb_overlay)
+        .share(args.share)
+        .command(&args.command)
+        .append(args.append)
+        .qemu(args.qemu)
+        .qemu_args(args.qemu_arg)
+        .console_log(args.console_log.clone())
+        .interactive(interactive);
+    for spec in &args.file {
+        let (host, guest) = file(spec);
+        let data = std::fs::read(&host).with_context(|| format!("cannot read {host} for the guest"))?;
+        builder = builder.file(guest, 0o755, data);
+    }
+    let mut vm = builder.spawn()?;
+    let mut report = Report::default();
+    let exit = if interactive {
+        eprintln!("A shell follows when the guest is up; `exit` or Ctrl-A x ends it.");
+        vm.wait_forever()?.exit.or(Some(0))
+    } else {
+        follow(
+            &mut vm,
+            &mut report,
+            args.quiet,
+            Duration::from_secs(args.timeout),
+            ending.as_ref(),
+        )?
+    };
+    if args.json {
+        println!("{}", report.json(&vm, exit));
+    }
+    match exit {
+        Some(code) => Ok(ExitCode::from(u8::try_from(code & 0xff).unwrap_or(1))),
+        None if ending.is_some_and(|ending| ending.came()) => Ok(ExitCode::from(130)),
+        None => anyhow::bail!(
+            "the guest ended before the program did{}",
+            args.console_log
+                .map(|path| format!("; see {}", path.display()))
+                .unwrap_or_default()
+        ),
+    }
+}
+
+/// `HOST[:GUEST]`
+fn file(spec: &str) -> (String, String) {
+    match spec.rsplit_once(':') {
+        Some((host, guest)) if guest.starts_with('/') => (host.to_owned(), guest.to_owned()),
+        _ => (
+            spec.to_owned(),
+            format!("/vh/bin/{}", spec.rsplit('/').next().unwrap_or(spec)),
+        ),
+    }
+}
+
+/// Console lines until the guest ends.
+fn follow(
+    vm: &mut Vm,
+    report: &mut Report,
+    quiet: bool,
+    limit: Duration,
+    ending: Option<&Ending>,
+) -> anyhow::Result<Option<i32>> {
+    let deadline = Instant::now() + limit;
+    loop {
+        if ending.is_some_and(Ending::came) {
+            vm.kill();
+            return Ok(None);
+        }
+        match vm.next_line(Duration::from_millis(200)) {
+            Ok(Some(line)) => {
+                if line.text.contains(READY) && report.ready.is_none() {
+                    report.ready = Some(line.at);
+                }
+                if !quiet && !line.text.contains("VH-") {
+                    let mut out = std::io::stdout().lock();
+                    // A closed pipe ends the output, not the guest.
+                    let _ = writeln!(out, "{}", line.text).and_then(|()| out.flush());
+                }
+            }
+            Ok(None) => return Ok(vm.wait(Duration::from_secs(30))?.exit),
+            Err(VmError::Timeout { .. }) if Instant::now() < deadline => {}
+            Err(error) => {
+                vm.kill();
+                return Err(error).context(format!("the guest did not end within {} s", limit.as_secs()));
+            }
+        }
+    }
+}
+
+/// What `--json` tells.
+#[derive(Default)]
+struct Report {
+    ready: Option<Duration>,
+}
+
+impl Report {
+    fn json(&self, vm: &Vm, exit: Option<i32>) -> serde_json::Value {
+        let dsps: serde_json::Map<_, _> = vm
+            .stats()
+            .into_iter()
+            .map(|(label, stats)| (label, counters(&stats)))
+            .collect();
+        serde_json::json!({
+            "exit": exit,
+            "kernel": vm.kernel().release(),
+            "qemu": vm.qemu_version(),
+            "irq": format!("{:?}", vm.irq()).to_lowercase(),
+            "seconds_to_ready": self.ready.map(|d| d.as_secs_f64()),
+            "seconds": vm.started().elapsed().as_secs_f64(),
+            "dsps": dsps,
+        })
+    }
+}
+
+/// The counters of one DSP by name.
+pub fn counters(stats: &DspStats) -> serde_json::Value {
+    serde_json::json!({
+        "messages_in": stats.messages_in,
+        "messages_out": stats.messages_out,
+        "dropped": stats.dropped,
+        "errors": stats.errors,
+        "module_calls": stats.module_calls,
+        "opens": stats.opens,
+        "reverse_calls": stats.reverse_calls,
+        "bytes_read": stats.bytes_read,
+        "bytes_mapped": stats.bytes_mapped,
+        "packets": stats.packets,
+        "processes": stats.processes,
+        "processes_now": stats.processes_now,
+        "crashes": stats.crashes,
+        "farf": stats.farf,
+        "farf_dropped": stats.farf_dropped,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_go_where_they_are_told() {
+        assert_eq!(file("a/b"), ("a/b".into(), "/vh/bin/b".into()));
+        assert_eq!(file("a/b:/etc/c"), ("a/b".into(), "/etc/c".into()));
+        assert_eq!(file("C:x"), ("C:x".into(), "/vh/bin/C:x".into()));
+    }
+}

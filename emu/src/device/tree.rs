@@ -1,0 +1,458 @@
+//! The device tree: QEMU's own for the `virt` machine, with the parts of a Snapdragon that the kernel's Qualcomm drivers
+//! look for.
+//!
+//! Bindings (Linux Documentation/devicetree/bindings): `arm,mmu-500`, `qcom,glink-rpm-edge`, `qcom,rpm-msg-ram`,
+//! `qcom,apcs-kpss-global`, `qcom,fastrpc`, `gpio-virtio`. Two nodes share one virtio-mmio slot: the transport keeps the
+//! first 0x48 bytes of its registers (it reaches the rest, `ioremap` maps pages), the mailbox claims the eight bytes
+//! behind them, so that its register at offset 8 is the slot's QueueNotify.
+
+use super::layout::{Irq, Layout, MSGRAM_SIZE, QUEUE_NOTIFY, RESERVED_SIZE, SLOT_KEPT};
+use crate::profile::{DspProfile, Profile};
+use dtoolkit::fdt::Fdt;
+use dtoolkit::model::overlay::OverlayApplier;
+use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
+use dtoolkit::{Node, Property};
+
+/// How interrupts reach the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum IrqPath {
+    /// Through QEMU's qtest socket, straight into the interrupt controller: works with every kernel.
+    Qtest,
+    /// Through virtio-gpio: nothing but vhost-user, needs CONFIG_GPIO_VIRTIO in the guest.
+    Gpio,
+}
+
+/// Name of the FastRPC channel on every DSP.
+const CHANNEL: &str = "fastrpcglink-apps-dsp";
+/// `interrupts` cells: shared peripheral interrupt, rising edge.
+const SPI: u32 = 0;
+const EDGE_RISING: u32 = 1;
+/// virtio device ID 41, as the gpio node of a virtio-mmio slot spells it.
+const VIRTIO_GPIO: &str = "virtio,device29";
+
+/// Why no device tree could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum TreeError {
+    /// QEMU's tree does not parse.
+    #[error("QEMU's device tree cannot be read: {0}")]
+    Base(String),
+    /// QEMU's tree is not that of the `virt` machine.
+    #[error("QEMU's device tree has no {0}: is it the `virt` machine?")]
+    Missing(String),
+    /// The user's overlay does not parse.
+    #[error(
+        "the device tree overlay cannot be read ({0}): it must be a compiled overlay (`dtc -@ -I dts -O dtb`)"
+    )]
+    Overlay(String),
+    /// The user's overlay does not fit.
+    #[error("the device tree overlay does not apply: {0}; labels it may refer to: {1}")]
+    Apply(String, String),
+}
+
+/// Extends QEMU's device tree `base` with the platform of `profile`, then applies the user's overlays in order.
+///
+/// # Errors
+/// A tree that is not `virt`'s, or an overlay that does not apply.
+pub fn build(
+    base: &[u8],
+    profile: &Profile,
+    layout: &Layout,
+    irq: IrqPath,
+    overlays: &[Vec<u8>],
+) -> Result<Vec<u8>, TreeError> {
+    let fdt = Fdt::new(base).map_err(|e| TreeError::Base(e.to_string()))?;
+    let mut tree = DeviceTree::from_fdt(&fdt);
+    let mut builder = Builder {
+        next_phandle: max_phandle(&tree.root) + 1,
+        symbols: Vec::new(),
+        layout,
+        irq,
+    };
+    builder.platform(&mut tree.root, profile)?;
+    let symbols = builder.symbols;
+    let labels = symbols
+        .iter()
+        .map(|(label, _)| label.as_str())
+        .collect::<Vec<_>>()
+        .join(", ");
+    let node = child_or_new(&mut tree.root, "__symbols__");
+    for (label, path) in &symbols {
+        node.add_property(string(label, path));
+    }
+    for overlay in overlays {
+        let overlay = Fdt::new(overlay).map_err(|e| TreeError::Overlay(e.to_string()))?;
+        OverlayApplier::new(&mut tree)
+            .apply_overlay(&overlay)
+            .map_err(|e| TreeError::Apply(e.to_string(), labels.clone()))?;
+    }
+    Ok(tree.to_dtb())
+}
+
+struct Builder<'a> {
+    next_phandle: u32,
+    /// Labels for overlays, with the paths they name.
+    symbols: Vec<(String, String)>,
+    layout: &'a Layout,
+    irq: IrqPath,
+}
+
+impl Builder<'_> {
+    fn platform(&mut self, root: &mut DeviceTreeNode, profile: &Profile) -> Result<(), TreeError> {
+        extend_compatible(root, &profile.compatible)?;
+        self.reserve(root);
+        let mut gpios = Vec::new();
+        let mut mailboxes = Vec::new();
+        for dsp in 0..profile.dsps.len() {
+            gpios.push(self.slot(root, dsp)?);
+            mailboxes.push(self.mailbox(root, dsp));
+        }
+        let smmu = self.smmu(root, &gpios);
+        for (index, dsp) in profile.dsps.iter().enumerate() {
+            let msgram = self.msgram(root, index, dsp);
+            let mut edge = node(&format!("rpm-glink-{}", dsp.label));
+            edge.add_property(string("compatible", "qcom,glink-rpm"));
+            edge.add_property(string("label", &dsp.label));
+            edge.add_property(self.interrupts(&[Irq::Glink(index)], &gpios));
+            edge.add_property(cells("qcom,rpm-msg-ram", &[msgram]));
+            edge.add_property(cells("mboxes", &[mailboxes[index], 0]));
+            let path = format!("/{}", edge.name());
+            self.symbols.push((format!("glink_{}", dsp.label), path.clone()));
+            self.fastrpc(&mut edge, &path, dsp, smmu);
+            root.add_child(edge);
+        }
+        Ok(())
+    }
+
+    /// Keeps the kernel's page allocator away from the shared block.
+    fn reserve(&mut self, root: &mut DeviceTreeNode) {
+        let base = self.layout.reserved();
+        let parent = child_or_new(root, "reserved-memory");
+        parent.add_property(cells("#address-cells", &[2]));
+        parent.add_property(cells("#size-cells", &[2]));
+        parent.add_property(empty("ranges"));
+        let mut block = node(&format!("dsp@{base:x}"));
+        block.add_property(reg(base, RESERVED_SIZE));
+        block.add_property(empty("no-map"));
+        parent.add_child(block);
+    }
+
+    /// Trims the virtio-mmio node of a DSP's slot; with virtio-gpio the slot becomes an interrupt controller, whose
+    /// phandle is returned (0 otherwise).
+    fn slot(&mut self, root: &mut DeviceTreeNode, dsp: usize) -> Result<u32, TreeError> {
+        let base = self.layout.slot(dsp);
+        let name = format!("virtio_mmio@{base:x}");
+        let slot = root
+            .child_mut(&name)
+            .ok_or_else(|| TreeError::Missing(name.clone()))?;
+        slot.add_property(reg(base, SLOT_KEPT));
+        if self.irq == IrqPath::Qtest {
+            return Ok(0);
+        }
+        let phandle = self.next_phandle;
+        self.next_phandle += 1;
+        let mut gpio = node("gpio");
+        gpio.add_property(string("compatible", VIRTIO_GPIO));
+        gpio.add_property(empty("gpio-controller"));
+        gpio.add_property(cells("#gpio-cells", &[2]));
+        gpio.add_property(empty("interrupt-controller"));
+        gpio.add_property(cells("#interrupt-cells", &[2]));
+        gpio.add_property(cells("phandle", &[phandle]));
+        slot.add_child(gpio);
+        Ok(phandle)
+    }
+
+    /// The doorbell: writing channel 0's bit notifies queue 1 of the device in the slot.
+    fn mailbox(&mut self, root: &mut DeviceTreeNode, dsp: usize) -> u32 {
+        let base = self.layout.slot(dsp) + SLOT_KEPT;
+        let mut mailbox = node(&format!("mailbox@{base:x}"));
+        mailbox.add_property(string("compatible", "qcom,msm8994-apcs-kpss-global"));
+        mailbox.add_property(reg(base, QUEUE_NOTIFY - SLOT_KEPT));
+        mailbox.add_property(cells("#mbox-cells", &[1]));
+        self.labelled(root, mailbox, &format!("mailbox_{dsp}"))
+    }
+
+    fn smmu(&mut self, root: &mut DeviceTreeNode, gpios: &[u32]) -> u32 {
+        let base = self.layout.smmu();
+        let mut smmu = node(&format!("iommu@{base:x}"));
+        smmu.add_property(string("compatible", "arm,mmu-500"));
+        smmu.add_property(reg(base, self.layout.geometry().size()));
+        smmu.add_property(cells("#iommu-cells", &[2]));
+        smmu.add_property(cells("#global-interrupts", &[1]));
+        let mut irqs = vec![Irq::SmmuGlobal];
+        irqs.extend((0..self.layout.banks).map(Irq::SmmuBank));
+        smmu.add_property(self.interrupts(&irqs, gpios));
+        smmu.add_property(empty("dma-coherent"));
+        self.labelled(root, smmu, "smmu")
+    }
+
+    fn msgram(&mut self, root: &mut DeviceTreeNode, index: usize, dsp: &DspProfile) -> u32 {
+        let base = self.layout.msgram(index);
+        let mut msgram = node(&format!("sram@{base:x}"));
+        msgram.add_property(string("compatible", "qcom,rpm-msg-ram"));
+        msgram.add_property(reg(base, MSGRAM_SIZE));
+        self.labelled(root, msgram, &format!("msgram_{}", dsp.label))
+    }
+
+    fn fastrpc(&mut self, edge: &mut DeviceTreeNode, path: &str, dsp: &DspProfile, smmu: u32) {
+        let mut fastrpc = node("fastrpc");
+        let compatible = if dsp.sid_position == 56 {
+            "qcom,kaanapali-fastrpc"
+        } else {
+            "qcom,fastrpc"
+        };
+        fastrpc.add_property(string("compatible", compatible));
+        fastrpc.add_property(string("qcom,glink-channels", CHANNEL));
+        fastrpc.add_property(string("label", &dsp.label));
+        fastrpc.add_property(empty("qcom,non-secure-domain"));
+        fastrpc.add_property(cells("#address-cells", &[1]));
+        fastrpc.add_property(cells("#size-cells", &[0]));
+        for bank in &dsp.banks {
+            let mut cb = node(&format!("compute-cb@{:x}", bank.reg));
+            cb.add_property(string("compatible", "qcom,fastrpc-compute-cb"));
+            cb.add_property(cells("reg", &[bank.reg]));
+            cb.add_property(cells("iommus", &[smmu, u32::from(bank.stream), 0]));
+            if bank.sessions > 1 {
+                cb.add_property(cells("qcom,nsessions", &[bank.sessions]));
+            }
+            cb.add_property(empty("dma-coherent"));
+            fastrpc.add_child(cb);
+        }
+        self.symbols
+            .push((format!("fastrpc_{}", dsp.label), format!("{path}/fastrpc")));
+        edge.add_child(fastrpc);
+    }
+
+    fn interrupts(&self, irqs: &[Irq], gpios: &[u32]) -> DeviceTreeProperty {
+        let words = |irq: &Irq| match self.irq {
+            IrqPath::Qtest => [SPI, irq.spi(), EDGE_RISING],
+            IrqPath::Gpio => {
+                let (device, line) = irq.gpio();
+                [gpios[device], u32::from(line), EDGE_RISING]
+            }
+        };
+        let name = if self.irq == IrqPath::Qtest {
+            "interrupts"
+        } else {
+            "interrupts-extended"
+        };
+        cells(name, &irqs.iter().flat_map(words).collect::<Vec<_>>())
+    }
+
+    /// Adds a node below the root with a phandle and a label for overlays.
+    fn labelled(&mut self, root: &mut DeviceTreeNode, mut child: DeviceTreeNode, label: &str) -> u32 {
+        let phandle = self.next_phandle;
+        self.next_phandle += 1;
+        child.add_property(cells("phandle", &[phandle]));
+        self.symbols
+            .push((label.to_owned(), format!("/{}", child.name())));
+        root.add_child(child);
+        phandle
+    }
+}
+
+fn extend_compatible(root: &mut DeviceTreeNode, more: &[String]) -> Result<(), TreeError> {
+    let mut value = root
+        .property("compatible")
+        .map(|p| p.value().to_vec())
+        .ok_or_else(|| TreeError::Missing("root compatible".to_owned()))?;
+    for name in more {
+        value.extend_from_slice(name.as_bytes());
+        value.push(0);
+    }
+    root.add_property(DeviceTreeProperty::new_unchecked("compatible", value.as_slice()));
+    Ok(())
+}
+
+fn max_phandle(node: &DeviceTreeNode) -> u32 {
+    let own = node
+        .property("phandle")
+        .and_then(|p| p.value_as::<u32>().ok())
+        .unwrap_or(0);
+    node.children().map(max_phandle).fold(own, u32::max)
+}
+
+fn child_or_new<'a>(parent: &'a mut DeviceTreeNode, name: &str) -> &'a mut DeviceTreeNode {
+    let child = parent.remove_child(name).unwrap_or_else(|| node(name));
+    parent.add_child_mut(child)
+}
+
+// Names come from this file, from numbers and from labels that the profile checked.
+fn node(name: &str) -> DeviceTreeNode {
+    DeviceTreeNode::new_unchecked(name)
+}
+
+fn empty(name: &str) -> DeviceTreeProperty {
+    DeviceTreeProperty::new_unchecked(name, [0u8; 0])
+}
+
+fn string(name: &str, value: &str) -> DeviceTreeProperty {
+    let bytes = [value.as_bytes(), &[0]].concat();
+    DeviceTreeProperty::new_unchecked(name, bytes.as_slice())
+}
+
+fn cells(name: &str, values: &[u32]) -> DeviceTreeProperty {
+    let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_be_bytes()).collect();
+    DeviceTreeProperty::new_unchecked(name, bytes.as_slice())
+}
+
+fn reg(base: u64, size: u64) -> DeviceTreeProperty {
+    let bytes = [base.to_be_bytes(), size.to_be_bytes()].concat();
+    DeviceTreeProperty::new_unchecked("reg", bytes.as_slice())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// What [`build`] needs of `virt`'s tree.
+    pub(crate) fn virt() -> Vec<u8> {
+        let mut tree = DeviceTree::new();
+        tree.root.add_property(string("compatible", "linux,dummy-virt"));
+        let mut gic = node("intc@8000000");
+        gic.add_property(cells("phandle", &[0x8002]));
+        tree.root.add_child(gic);
+        for slot in 0..32u64 {
+            let base = 0xa00_0000 + 0x200 * slot;
+            let mut child = node(&format!("virtio_mmio@{base:x}"));
+            child.add_property(string("compatible", "virtio,mmio"));
+            child.add_property(cells("interrupts", &[0, 16 + slot as u32, 1]));
+            child.add_property(reg(base, 0x200));
+            tree.root.add_child(child);
+        }
+        tree.to_dtb()
+    }
+
+    fn made(irq: IrqPath, overlays: &[Vec<u8>]) -> Result<Vec<u8>, TreeError> {
+        let profile = Profile::load("qcs6490").unwrap();
+        let layout = Layout::new(&profile, 1 << 30).unwrap();
+        build(&virt(), &profile, &layout, irq, overlays)
+    }
+
+    fn words(tree: &DeviceTree, path: &str, property: &str) -> Vec<u32> {
+        let node = tree.find_node(path).unwrap_or_else(|| panic!("no node {path}"));
+        let property = node
+            .property(property)
+            .unwrap_or_else(|| panic!("no {property} in {path}"));
+        property
+            .value()
+            .chunks(4)
+            .map(|c| u32::from_be_bytes(c.try_into().unwrap()))
+            .collect()
+    }
+
+    fn read(dtb: &[u8]) -> DeviceTree {
+        DeviceTree::from_fdt(&Fdt::new(dtb).unwrap())
+    }
+
+    #[test]
+    fn the_produced_tree_reads_back_as_the_proven_platform() {
+        let tree = read(&made(IrqPath::Qtest, &[]).unwrap());
+        assert_eq!(
+            words(&tree, "/virtio_mmio@a000000", "reg"),
+            [0, 0xa00_0000, 0, 0x48]
+        );
+        assert_eq!(
+            words(&tree, "/virtio_mmio@a000400", "reg"),
+            [0, 0xa00_0400, 0, 0x200]
+        );
+        assert_eq!(words(&tree, "/mailbox@a000048", "reg"), [0, 0xa00_0048, 0, 8]);
+        assert_eq!(words(&tree, "/mailbox@a000248", "reg"), [0, 0xa00_0248, 0, 8]);
+        assert_eq!(
+            words(&tree, "/reserved-memory/dsp@7f000000", "reg"),
+            [0, 0x7f00_0000, 0, 0x100_0000]
+        );
+        assert_eq!(
+            words(&tree, "/sram@7f200000", "reg"),
+            [0, 0x7f20_0000, 0, 0x10000]
+        );
+        assert_eq!(words(&tree, "/rpm-glink-cdsp", "interrupts"), [0, 140, 1]);
+        assert_eq!(words(&tree, "/rpm-glink-adsp", "interrupts"), [0, 141, 1]);
+        let smmu = words(&tree, "/iommu@7f000000", "phandle")[0];
+        assert!(smmu > 0x8002);
+        assert_eq!(words(&tree, "/iommu@7f000000", "interrupts").len(), 3 * (1 + 15));
+        assert_eq!(
+            words(&tree, "/rpm-glink-cdsp/fastrpc/compute-cb@e", "iommus"),
+            [smmu, 0x11ae, 0]
+        );
+        assert_eq!(
+            words(&tree, "/rpm-glink-adsp/fastrpc/compute-cb@5", "qcom,nsessions"),
+            [5]
+        );
+        let mailbox = words(&tree, "/mailbox@a000248", "phandle")[0];
+        assert_eq!(words(&tree, "/rpm-glink-adsp", "mboxes"), [mailbox, 0]);
+    }
+
+    #[test]
+    fn the_machine_stays_what_it_was_and_is_the_soc_too() {
+        let tree = read(&made(IrqPath::Qtest, &[]).unwrap());
+        let compatible = tree.root.property("compatible").unwrap();
+        assert_eq!(
+            compatible.value(),
+            b"linux,dummy-virt\0qcom,qcs6490\0qcom,sc7280\0"
+        );
+    }
+
+    #[test]
+    fn with_gpio_every_interrupt_is_a_line_of_a_slot() {
+        let tree = read(&made(IrqPath::Gpio, &[]).unwrap());
+        let gpio0 = words(&tree, "/virtio_mmio@a000000/gpio", "phandle")[0];
+        let gpio1 = words(&tree, "/virtio_mmio@a000200/gpio", "phandle")[0];
+        assert_eq!(
+            words(&tree, "/rpm-glink-cdsp", "interrupts-extended"),
+            [gpio0, 0, 1]
+        );
+        assert_eq!(
+            words(&tree, "/rpm-glink-adsp", "interrupts-extended"),
+            [gpio1, 0, 1]
+        );
+        assert_eq!(
+            words(&tree, "/iommu@7f000000", "interrupts-extended")[..6],
+            [gpio0, 1, 1, gpio0, 2, 1]
+        );
+        assert!(
+            tree.find_node("/iommu@7f000000")
+                .unwrap()
+                .property("interrupts")
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn an_overlay_reaches_nodes_by_label() {
+        let mut overlay = DeviceTree::new();
+        let mut fragment = node("fragment@0");
+        fragment.add_property(cells("target", &[u32::MAX]));
+        let mut content = node("__overlay__");
+        content.add_property(cells("qcom,vmids", &[22]));
+        fragment.add_child(content);
+        overlay.root.add_child(fragment);
+        let mut fixups = node("__fixups__");
+        fixups.add_property(string("fastrpc_cdsp", "/fragment@0:target:0"));
+        overlay.root.add_child(fixups);
+        let tree = read(&made(IrqPath::Qtest, &[overlay.to_dtb()]).unwrap());
+        assert_eq!(words(&tree, "/rpm-glink-cdsp/fastrpc", "qcom,vmids"), [22]);
+
+        let mut fixups = node("__fixups__");
+        fixups.add_property(string("fastrpc_xdsp", "/fragment@0:target:0"));
+        overlay.root.remove_child("__fixups__");
+        overlay.root.add_child(fixups);
+        let error = made(IrqPath::Qtest, &[overlay.to_dtb()]).unwrap_err().to_string();
+        assert!(error.contains("fastrpc_cdsp"), "{error}");
+    }
+
+    #[test]
+    fn bad_trees_and_overlays_are_refused() {
+        let error = made(IrqPath::Qtest, &[b"/dts-v1/;".to_vec()])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("dtc -@"), "{error}");
+        let profile = Profile::load("sm8550").unwrap();
+        let layout = Layout::new(&profile, 1 << 30).unwrap();
+        let mut tree = DeviceTree::new();
+        tree.root.add_property(string("compatible", "x"));
+        let error = build(&tree.to_dtb(), &profile, &layout, IrqPath::Qtest, &[])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("virtio_mmio@a000000"), "{error}");
+    }
+}
