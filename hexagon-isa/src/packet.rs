@@ -199,7 +199,8 @@ fn finish(packet: &mut Packet, inner: bool, outer: bool, arch: Arch) -> Result<(
         (true, true) => EndLoop::Both,
     };
     rules::check(packet, arch)?;
-    slots::assign(packet.insns_mut())?;
+    let duplex = packet.duplex;
+    slots::assign(packet.insns_mut(), duplex)?;
     let mut memory = packet.insns().iter().map(Insn::info).filter(|i| i.is_memory());
     if let (Some(first), Some(second)) = (memory.next(), memory.next()) {
         packet.store_before_load = first.store.is_some() && second.load.is_some();
@@ -247,20 +248,15 @@ fn resolve_new_value(insn: &mut Insn, before: &[Insn]) -> Result<(), DecodeError
 /// The general register that a new-value operand takes from `producer`.
 fn produced(producer: &Insn, odd: bool) -> Option<i32> {
     let info = producer.info();
-    // An address register that is updated on the way is no new value, and neither is a pair.
-    let mut found = None;
-    for (operand, v) in info.operands.iter().zip(producer.v) {
-        let written = operand.role != Role::Read;
-        match operand.class {
-            OperandClass::GprPair if written => return None,
-            OperandClass::Gpr if written && !odd && found.is_none() => {
-                found = (operand.name == "Rd" || !info.is_memory()).then_some(v);
-                found?;
-            }
-            _ => {}
-        }
-    }
-    found
+    let mut written = info
+        .operands
+        .iter()
+        .zip(producer.v)
+        .filter(|(o, _)| o.role != Role::Read);
+    let (operand, v) = written.next()?;
+    // A pair is no new value, and neither is an address register that is updated on the way.
+    let fits = operand.class == OperandClass::Gpr && (operand.name == "Rd" || !info.is_memory());
+    (fits && !odd).then_some(v)
 }
 
 /// The vector register that a new-value operand takes from `producer`.

@@ -6,8 +6,8 @@
 use crate::info::{Flags, InsnClass};
 use crate::{DecodeError, Insn};
 
-/// Sets `slot` of each instruction.
-pub(crate) fn assign(insns: &mut [Insn]) -> Result<(), DecodeError> {
+/// Sets `slot` of each instruction. With `duplex` the last two are the halves of a duplex: slots 1 and 0.
+pub(crate) fn assign(insns: &mut [Insn], duplex: bool) -> Result<(), DecodeError> {
     let mut allowed = [0u8; 4];
     let all = insns.iter().fold(Flags(0), |f, i| f | i.info().flags);
     for (mask, insn) in allowed.iter_mut().zip(insns.iter()) {
@@ -29,7 +29,22 @@ pub(crate) fn assign(insns: &mut [Insn]) -> Result<(), DecodeError> {
     let Some(allowed) = allowed.get(..insns.len()) else {
         return Err(DecodeError::TooMany);
     };
-    let chosen = descending(allowed)
+    if let (true, [first @ .., high, low]) = (duplex, &mut *insns) {
+        let allowed = allowed
+            .split_last_chunk::<2>()
+            .map(|(a, _)| a)
+            .unwrap_or_default();
+        let taken = 0b11;
+        let chosen = descending(allowed, 2)
+            .or_else(|| any_order(allowed, taken))
+            .ok_or(DecodeError::Slots)?;
+        for (insn, slot) in first.iter_mut().zip(chosen) {
+            insn.slot = slot;
+        }
+        (high.slot, low.slot) = (1, 0);
+        return Ok(());
+    }
+    let chosen = descending(allowed, 0)
         .or_else(|| any_order(allowed, 0))
         .ok_or(DecodeError::Slots)?;
     for (insn, slot) in insns.iter_mut().zip(chosen) {
@@ -54,12 +69,12 @@ pub(crate) fn assign(insns: &mut [Insn]) -> Result<(), DecodeError> {
     Ok(())
 }
 
-/// Each instruction takes the highest slot that is below its predecessor's.
-fn descending(allowed: &[u8]) -> Option<[u8; 4]> {
+/// Each instruction takes the highest slot that is below its predecessor's, down to `lowest`.
+fn descending(allowed: &[u8], lowest: u8) -> Option<[u8; 4]> {
     let mut chosen = [0; 4];
     let mut above = 4;
     for (c, mask) in chosen.iter_mut().zip(allowed) {
-        *c = (0..above).rev().find(|s| mask & 1 << s != 0)?;
+        *c = (lowest..above).rev().find(|s| mask & 1 << s != 0)?;
         above = *c;
     }
     Some(chosen)
