@@ -1,4 +1,5 @@
-//! Tests that need more than one crate (see `tests/`), and what they share: finding assets, booting a guest.
+//! Tests that need more than one crate (see `tests/`), and what they share: finding assets, booting a guest, recorded sessions.
 
 pub mod assets;
 pub mod guest;
+pub mod trace;

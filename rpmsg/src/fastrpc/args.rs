@@ -69,7 +69,8 @@ pub enum Arg {
         fd: i32,
         /// Offset into the buffer at which the caller's part starts.
         offset: u32,
-        /// Length of the caller's part; 0 when the caller never registered it.
+        /// Registered length, counted from the buffer's start (so `offset + len` may exceed the buffer); 0 when the caller
+        /// never registered it.
         len: u32,
         /// The whole buffer, stream ID stripped; `None` when `len` is 0.
         page: Option<Page>,
@@ -242,7 +243,9 @@ pub fn parse_args(message: &Message, snapshot: &[u8], addressing: &Addressing) -
             RawArg::Handle { fd, offset, len } => {
                 short_len(index, len.into())?;
                 let page = page_of(index, list, len.into())?;
-                inside(index, offset.into(), len.into(), page.size)?;
+                // The length is the registered one, counted from the buffer's start, not from the offset.
+                inside(index, 0, len.into(), page.size)?;
+                inside(index, offset.into(), 0, page.size)?;
                 Arg::Handle {
                     fd,
                     offset,
