@@ -476,11 +476,13 @@ fn known_request(
                 }
             }
             ensure!(again == *payload, "{request:?} changed by decoding");
-            return Ok(coverage.payloads += 1);
+            coverage.payloads += 1;
+            return Ok(());
         }
         ATTRIBUTES => {
             ensure!(attributes::parse(payload)? == 255);
-            return Ok(coverage.payloads += 1);
+            coverage.payloads += 1;
+            return Ok(());
         }
         REMOTECTL => check!(remotectl, Kind::Plain),
         REMOTECTL1 => check!(remotectl, Kind::Handle64),
