@@ -2,14 +2,33 @@
 //!
 //! What it needs from the application processor it asks through [`ap::Ap`]; what it is told to do comes through
 //! [`process::Process`]. It does not know FastRPC's messages.
+//!
+//! Read downhill: `process` (what users hold) → `inbox` → `kernel` (the process's host thread: scheduler and traps) with
+//! `jobs` (open, invoke, close) → `loader`, `elf`, `modules` (libraries) and `arguments` → `imports` and `lib` (the
+//! functions that guest code calls) over `memory`, `heap`, `sync`.
 
 pub mod aee;
 pub mod ap;
+mod arguments;
+mod backtrace;
+mod call;
 pub mod config;
 pub mod crash;
 pub mod elf;
 pub mod error;
 pub mod heap;
+mod imports;
+mod inbox;
 pub mod invocation;
+mod jobs;
+mod kernel;
+mod lib;
+mod loader;
+mod memory;
+mod modules;
+pub mod process;
 pub mod ranges;
+mod sched;
+mod sync;
+mod thread;
 pub mod uri;

@@ -1,0 +1,234 @@
+//! What reaches a process's thread from outside, and the promise that every call is answered exactly once.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::aee;
+use super::error::OpenError;
+use super::invocation::Invocation;
+use super::loader::Library;
+use super::process::{CallDone, OpenDone};
+
+/// One thing to do for the process's thread.
+pub enum Event {
+    /// Open a module.
+    Open(String, OpenAnswer),
+    /// Call a method.
+    Invoke(Invocation, CallAnswer),
+    /// Close a module.
+    Close(u32, CallAnswer),
+    /// Libraries were read (by the helper thread that was started for the open under way).
+    Loaded(Result<Vec<Library>, OpenError>),
+    /// The AP was asked for memory; did it give some?
+    Grown(bool),
+    /// An AP thread ended: its DSP thread is not needed any more.
+    ThreadExit(i32),
+    /// Priority of the threads that serve AP threads.
+    Priority(u8),
+}
+
+struct Queue {
+    events: VecDeque<Event>,
+    closed: bool,
+}
+
+/// The inbox: filled by anyone, emptied by the process's thread.
+pub struct Inbox {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    /// Calls that are not answered yet, queued or under way.
+    pending: Arc<AtomicUsize>,
+    limit: usize,
+}
+
+impl Inbox {
+    /// An inbox for at most `limit` unanswered calls.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            queue: Mutex::new(Queue {
+                events: VecDeque::new(),
+                closed: false,
+            }),
+            wake: Condvar::new(),
+            pending: Arc::default(),
+            limit,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts an event in; after [`close`](Self::close) it is dropped (which answers calls with `DEAD`).
+    pub fn send(&self, event: Event) {
+        let mut queue = self.lock();
+        if !queue.closed {
+            queue.events.push_back(event);
+            self.wake.notify_all();
+        }
+    }
+
+    /// Wakes the process's thread without an event.
+    pub fn nudge(&self) {
+        drop(self.lock());
+        self.wake.notify_all();
+    }
+
+    /// Is there nothing?
+    pub fn is_empty(&self) -> bool {
+        self.lock().events.is_empty()
+    }
+
+    /// Takes everything that is there.
+    pub fn drain(&self) -> VecDeque<Event> {
+        std::mem::take(&mut self.lock().events)
+    }
+
+    /// Waits until there is something, `stop` says so, or the deadline has come.
+    pub fn wait(&self, deadline: Option<Instant>, stop: impl Fn() -> bool) {
+        let mut queue = self.lock();
+        while queue.events.is_empty() && !stop() {
+            queue = match deadline {
+                None => self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner),
+                Some(at) => {
+                    let Some(left) = at.checked_duration_since(Instant::now()).filter(|d| !d.is_zero())
+                    else {
+                        return;
+                    };
+                    self.wake
+                        .wait_timeout(queue, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
+            };
+        }
+    }
+
+    /// Nothing is taken any more; what is queued is dropped.
+    pub fn close(&self) {
+        let mut queue = self.lock();
+        queue.closed = true;
+        let events = std::mem::take(&mut queue.events);
+        // Answers run outside the lock: they may call the process again.
+        drop(queue);
+        drop(events);
+    }
+
+    fn admit(&self) -> Option<Arc<AtomicUsize>> {
+        let admitted = self.pending.try_update(Ordering::AcqRel, Ordering::Acquire, |n| {
+            (n < self.limit).then_some(n + 1)
+        });
+        admitted.ok().map(|_| self.pending.clone())
+    }
+
+    /// Wraps a call's answer; `None` (after answering) if too many are pending.
+    pub fn call(&self, done: CallDone) -> Option<CallAnswer> {
+        match self.admit() {
+            Some(pending) => Some(CallAnswer {
+                done: Some(done),
+                pending,
+            }),
+            None => {
+                done(aee::ERESOURCENOTFOUND);
+                None
+            }
+        }
+    }
+
+    /// Wraps an open's answer; `None` (after answering) if too many are pending.
+    pub fn open(&self, done: OpenDone) -> Option<OpenAnswer> {
+        match self.admit() {
+            Some(pending) => Some(OpenAnswer {
+                done: Some(done),
+                pending,
+            }),
+            None => {
+                done(Err(OpenError::new(
+                    aee::ERESOURCENOTFOUND,
+                    "too many calls are under way",
+                )));
+                None
+            }
+        }
+    }
+}
+
+/// Answers a call once: when told to, or with `DEAD` when dropped.
+pub struct CallAnswer {
+    done: Option<CallDone>,
+    pending: Arc<AtomicUsize>,
+}
+
+impl CallAnswer {
+    /// Answers.
+    pub fn send(mut self, retval: u32) {
+        self.answer(retval);
+    }
+
+    fn answer(&mut self, retval: u32) {
+        if let Some(done) = self.done.take() {
+            self.pending.fetch_sub(1, Ordering::AcqRel);
+            done(retval);
+        }
+    }
+}
+
+impl Drop for CallAnswer {
+    fn drop(&mut self) {
+        self.answer(aee::DEAD);
+    }
+}
+
+/// Answers an open once: when told to, or with `DEAD` when dropped.
+pub struct OpenAnswer {
+    done: Option<OpenDone>,
+    pending: Arc<AtomicUsize>,
+}
+
+impl OpenAnswer {
+    /// Answers.
+    pub fn send(mut self, result: Result<u32, OpenError>) {
+        self.answer(result);
+    }
+
+    fn answer(&mut self, result: Result<u32, OpenError>) {
+        if let Some(done) = self.done.take() {
+            self.pending.fetch_sub(1, Ordering::AcqRel);
+            done(result);
+        }
+    }
+}
+
+impl Drop for OpenAnswer {
+    fn drop(&mut self) {
+        self.answer(Err(OpenError::new(aee::DEAD, "the process has ended")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn dropped_calls_are_answered_dead_and_make_room() {
+        let inbox = Inbox::new(1);
+        let (tx, rx) = mpsc::channel();
+        let sender = |tx: &mpsc::Sender<u32>| -> CallDone {
+            let tx = tx.clone();
+            Box::new(move |r| tx.send(r).unwrap())
+        };
+        let first = inbox.call(sender(&tx)).unwrap();
+        assert!(inbox.call(sender(&tx)).is_none());
+        assert_eq!(rx.try_recv(), Ok(aee::ERESOURCENOTFOUND));
+        inbox.send(Event::Close(1, first));
+        inbox.close();
+        assert_eq!(rx.try_recv(), Ok(aee::DEAD));
+        let late = inbox.call(sender(&tx)).unwrap();
+        inbox.send(Event::Close(1, late));
+        assert_eq!(rx.try_recv(), Ok(aee::DEAD));
+    }
+}

@@ -1,0 +1,231 @@
+//! HAP memory: buffers of the AP by file descriptor, heap statistics, lockable cache.
+
+use super::heap::allocate;
+use crate::os::aee;
+use crate::os::call::{Call, Done};
+use crate::os::imports::{Import, import};
+
+/// What cache locking pretends to have.
+const CACHE: u32 = 1 << 20;
+
+/// This family's table.
+pub const IMPORTS: &[Import] = &[
+    import("HAP_mmap", mmap),
+    import("HAP_mmap2", mmap),
+    import("HAP_munmap", munmap),
+    import("HAP_munmap2", munmap),
+    import("HAP_mmap_get", mmap_get),
+    import("HAP_mmap_put", mmap_put),
+    import("adsp_mmap_fd_getinfo", fd_info),
+    import("HAP_mem_get_stats", stats),
+    import("HAP_mem_set_grow_size", set_grow_size),
+    import("HAP_mem_available_stack", available_stack),
+    import("HAP_mem_request", request),
+    import("HAP_cache_lock", cache_lock),
+    import("HAP_cache_unlock", cache_unlock),
+    import("HAP_query_total_cachelock", cache_total),
+    import("HAP_query_avail_cachelock", cache_available),
+    import("qurt_mem_cache_clean", cache_clean),
+    import("qurt_mem_cache_clean2", cache_clean),
+    import("qurt_mem_barrier", cache_clean),
+];
+
+/// `void *HAP_mmap(void *address, int len, int prot, int flags, int fd, long offset)`: −1 on failure. The descriptor is
+/// the AP's and must have been announced by it; mapping it again gives the same address and another reference.
+fn mmap(c: &mut Call<'_>) -> Done {
+    let (len, fd, offset) = (c.arg(1)?, c.arg(4)? as i32, c.arg(5)?);
+    let memory = &c.os.shared.memory;
+    let fits = memory
+        .fd(fd)
+        .is_some_and(|f| u64::from(offset) + u64::from(len) <= u64::from(f.len).next_multiple_of(4096));
+    let address = match fits.then(|| memory.reference_fd(fd)) {
+        Some(Ok((va, _))) => va.wrapping_add(offset),
+        _ => u32::MAX,
+    };
+    c.ret(address)
+}
+
+/// `int HAP_munmap(void *address, int len)`
+fn munmap(c: &mut Call<'_>) -> Done {
+    let va = c.arg(0)?;
+    let memory = &c.os.shared.memory;
+    let result = memory.fd_at(va).and_then(|fd| memory.unreference_fd(fd).ok());
+    c.ret(if result.is_some() {
+        aee::SUCCESS
+    } else {
+        aee::ENOSUCHMAP
+    })
+}
+
+/// `int HAP_mmap_get(int fd, void **address, uint64 *physical)`: a reference and where it is. What the DSP sees behind
+/// its SMMU is the device address.
+fn mmap_get(c: &mut Call<'_>) -> Done {
+    let (fd, address, physical) = (c.arg(0)? as i32, c.arg(1)?, c.arg(2)?);
+    let Ok((va, iova)) = c.os.shared.memory.reference_fd(fd) else {
+        return c.ret(aee::ENOSUCHMAP);
+    };
+    if address != 0 {
+        c.store32(address, va)?;
+    }
+    if physical != 0 {
+        c.store64(physical, iova)?;
+    }
+    c.ret(aee::SUCCESS)
+}
+
+/// `int HAP_mmap_put(int fd)`
+fn mmap_put(c: &mut Call<'_>) -> Done {
+    let result = c.os.shared.memory.unreference_fd(c.arg(0)? as i32);
+    c.ret(if result.is_ok() {
+        aee::SUCCESS
+    } else {
+        aee::ENOSUCHMAP
+    })
+}
+
+/// `int adsp_mmap_fd_getinfo(int fd, uint32 *len)`: how skeletons learn the length of a DMA handle.
+fn fd_info(c: &mut Call<'_>) -> Done {
+    let (fd, place) = (c.arg(0)? as i32, c.arg(1)?);
+    let Some(known) = c.os.shared.memory.fd(fd) else {
+        return c.ret(aee::ENOSUCHMAP);
+    };
+    c.store32(place, known.len)?;
+    c.ret(aee::SUCCESS)
+}
+
+/// `int HAP_mem_get_stats(HAP_mem_stats_t *)`: bytes free, bytes used, segments free, segments used, least growth; all
+/// 64 bit.
+fn stats(c: &mut Call<'_>) -> Done {
+    let at = c.arg(0)?;
+    let (arenas, used, _) = c.os.heap.usage();
+    let (own, _, _) = c.os.shared.memory.usage();
+    let free = c.os.shared.memory.free();
+    let words = [arenas - used, used, free, own, u64::from(c.os.lib.grow_min)];
+    for (i, v) in (0..).zip(words) {
+        c.store64(at.wrapping_add(8 * i), v)?;
+    }
+    c.ret(aee::SUCCESS)
+}
+
+/// `int HAP_mem_set_grow_size(uint64 least, uint64 most)`; 0 leaves a bound as it is.
+fn set_grow_size(c: &mut Call<'_>) -> Done {
+    let (least, most) = (c.arg64(0), c.arg64(2));
+    let pick = |v: u64, old: u32| {
+        if v == 0 {
+            old
+        } else {
+            u32::try_from(v).unwrap_or(1 << 30).min(1 << 30)
+        }
+    };
+    let (least, most) = (pick(least, c.os.lib.grow_min), pick(most, c.os.lib.grow_max));
+    if least > most {
+        return c.ret(aee::EBADPARM);
+    }
+    (c.os.lib.grow_min, c.os.lib.grow_max) = (least, most);
+    c.ret(aee::SUCCESS)
+}
+
+/// `int HAP_mem_available_stack(void)`: bytes between the stack pointer and the stack's end.
+fn available_stack(c: &mut Call<'_>) -> Done {
+    let (sp, stack) = (c.sp(), &c.thread.stack);
+    let left = if stack.contains(&sp) || sp == stack.end {
+        sp - stack.start
+    } else {
+        u32::MAX
+    };
+    c.ret(left)
+}
+
+/// `int HAP_mem_request(payload *)`: reserving address space is not built.
+fn request(c: &mut Call<'_>) -> Done {
+    c.ret(aee::EUNSUPPORTED)
+}
+
+/// `void *HAP_cache_lock(unsigned size, void **physical)`: ordinary memory, since every access costs the same here.
+fn cache_lock(c: &mut Call<'_>) -> Done {
+    let (size, physical) = (c.arg(0)?, c.arg(1)?);
+    if size > CACHE - c.os.lib.cache_locked {
+        return c.ret(0);
+    }
+    allocate(
+        c,
+        size,
+        4096,
+        Box::new(move |c, at| {
+            if at != 0 {
+                c.os.lib.cache_locked = c.os.lib.cache_locked.saturating_add(size);
+                if physical != 0 {
+                    c.store32(physical, at)?;
+                }
+            }
+            c.ret(at)
+        }),
+    )
+}
+
+/// `int HAP_cache_unlock(void *)`
+fn cache_unlock(c: &mut Call<'_>) -> Done {
+    let at = c.arg(0)?;
+    let size = c.os.heap.size_of(at);
+    match size.filter(|_| c.os.heap.free(at).is_ok()) {
+        Some(size) => {
+            c.os.lib.cache_locked = c.os.lib.cache_locked.saturating_sub(size);
+            c.ret(aee::SUCCESS)
+        }
+        None => c.ret(aee::EBADPARM),
+    }
+}
+
+/// `int HAP_query_total_cachelock(void)`
+fn cache_total(c: &mut Call<'_>) -> Done {
+    c.ret(CACHE)
+}
+
+/// `int HAP_query_avail_cachelock(void)`
+fn cache_available(c: &mut Call<'_>) -> Done {
+    c.ret(CACHE.saturating_sub(c.os.lib.cache_locked))
+}
+
+/// `int qurt_mem_cache_clean(address, size, operation, kind)`: memory is coherent, there is nothing to do.
+fn cache_clean(c: &mut Call<'_>) -> Done {
+    c.ret(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Guest;
+    use super::*;
+
+    #[test]
+    fn descriptors_are_mapped_once_and_counted() {
+        let mut g = Guest::new();
+        let out = g.bytes(&[0; 16]);
+        assert_eq!(g.call("HAP_mmap", &[0, 4096, 3, 0, 7, 0]), u32::MAX);
+        let va = g.os.shared.memory.announce_fd(7, 0x10_0000, 8192).unwrap();
+        assert_eq!(g.call("HAP_mmap", &[0, 4096, 3, 0, 7, 0]), va);
+        assert_eq!(g.call("HAP_mmap", &[0, 8193, 3, 0, 7, 0]), u32::MAX);
+        assert_eq!(g.call("HAP_mmap_get", &[7, out, out + 8]), 0);
+        assert_eq!((g.word(out), g.word(out + 8)), (va, 0x10_0000));
+        assert_eq!(g.call("adsp_mmap_fd_getinfo", &[7, out]), 0);
+        assert_eq!(g.word(out), 8192);
+        assert_eq!(g.call("HAP_mmap_put", &[7]), 0);
+        assert_eq!(g.call("HAP_munmap", &[va, 4096]), 0);
+        assert_eq!(g.call("HAP_munmap", &[va, 4096]), aee::ENOSUCHMAP);
+        assert_eq!(g.os.shared.memory.withdraw_fd(-1, va), Ok(()));
+        assert_eq!(g.call("HAP_mmap_get", &[7, out, 0]), aee::ENOSUCHMAP);
+    }
+
+    #[test]
+    fn statistics_and_stack_are_plausible() {
+        let mut g = Guest::new();
+        let (at, block) = (g.bytes(&[0; 40]), g.call("malloc", &[1000]));
+        assert_ne!(block, 0);
+        assert_eq!(g.call("HAP_mem_get_stats", &[at]), 0);
+        assert_eq!(g.word(at + 8), 1008);
+        assert_eq!(g.call("HAP_mem_available_stack", &[]), 0x8000);
+        assert_eq!(g.call("HAP_mem_set_grow_size", &[2, 0, 1, 0]), aee::EBADPARM);
+        let cache = g.call("HAP_cache_lock", &[0x1000, 0]);
+        assert_eq!(g.call("HAP_query_avail_cachelock", &[]), CACHE - 0x1000);
+        assert_eq!(g.call("HAP_cache_unlock", &[cache]), 0);
+    }
+}

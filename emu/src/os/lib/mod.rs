@@ -1,0 +1,85 @@
+//! The functions that skeletons import, one file for each family, each function in one place.
+//!
+//! Names and behaviour are those of the C library, the compiler's run-time library, HAP and QuRT as skeletons use them.
+//! What is not in these tables does not exist for the loader: a library that needs it is refused with the symbol's name.
+
+mod compute_res;
+mod convert;
+mod ctype;
+mod end;
+mod format;
+mod hap_debug;
+mod hap_memory;
+mod hap_power;
+mod hap_time;
+mod heap;
+mod math;
+mod qurt_misc;
+mod qurt_sync;
+mod qurt_thread;
+mod runtime;
+mod sort;
+mod stdio;
+mod string;
+#[cfg(test)]
+pub(crate) mod testing;
+
+use super::config::ProcessConfig;
+use super::imports::Import;
+
+/// All tables.
+pub fn families() -> Vec<&'static [Import]> {
+    vec![
+        string::IMPORTS,
+        stdio::IMPORTS,
+        heap::IMPORTS,
+        convert::IMPORTS,
+        ctype::IMPORTS,
+        sort::IMPORTS,
+        end::IMPORTS,
+        math::IMPORTS,
+        runtime::IMPORTS,
+        hap_debug::IMPORTS,
+        hap_memory::IMPORTS,
+        hap_power::IMPORTS,
+        hap_time::IMPORTS,
+        compute_res::IMPORTS,
+        qurt_thread::IMPORTS,
+        qurt_sync::IMPORTS,
+        qurt_misc::IMPORTS,
+    ]
+}
+
+/// What the functions keep of a process, family by family.
+pub struct State {
+    /// Least and most bytes that the heap grows by (`HAP_mem_set_grow_size`).
+    pub grow_min: u32,
+    /// See `grow_min`.
+    pub grow_max: u32,
+    pub(super) farf: hap_debug::Farf,
+    pub(super) exits: end::Exits,
+    pub(super) resources: compute_res::Resources,
+    pub(super) keys: qurt_thread::Keys,
+    pub(super) cache_locked: u32,
+    pub(super) line: Vec<u8>,
+    pub(super) tokens: u32,
+    pub(super) random: u32,
+}
+
+impl State {
+    /// The state of a new process.
+    pub fn new(config: &ProcessConfig) -> Self {
+        Self {
+            grow_min: 1 << 20,
+            grow_max: 256 << 20,
+            farf: hap_debug::Farf::default(),
+            exits: end::Exits::default(),
+            resources: compute_res::Resources::new(config.vtcm),
+            keys: qurt_thread::Keys::default(),
+            cache_locked: 0,
+            line: Vec::new(),
+            tokens: 0,
+            random: 1,
+        }
+    }
+}

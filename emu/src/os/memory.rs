@@ -1,0 +1,568 @@
+//! What a process's virtual addresses stand for: its own memory and the AP's buffers.
+//!
+//! Own memory (library segments, stacks, heap arenas) comes from the pages that the driver gave: the initial memory at
+//! creation and whatever was added later. They form one pool; a virtual range can be backed by pages from several
+//! places. A process that was given nothing uses memory of the emulator instead. Buffers of the AP are mapped in place.
+//! Every range has an unmapped page on both sides, so that running over an end faults.
+//!
+//! The virtual layout is ours: nothing below 64 KiB, the stubs of imported functions at [`STUBS`], vector TCM at
+//! [`VTCM`], everything else in between, lowest first.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::config::Limits;
+use super::error::OsError;
+use super::ranges::Ranges;
+use crate::core::memory::Memory as _;
+use crate::mem::{AddressSpace, PAGE_SIZE, Prot};
+
+/// Where the stubs of imported functions and the data they export lie.
+pub const STUBS: u32 = 0x0100_0000;
+/// Where vector TCM lies.
+pub const VTCM: u32 = 0xd800_0000;
+/// Everything else.
+const RANGE: (u64, u64) = (0x1000_0000, 0xd000_0000);
+const PAGE: u64 = PAGE_SIZE as u64;
+
+/// Why there is no own memory to be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoMemory {
+    /// The pool is empty, and this many bytes are missing. More may be had from the AP.
+    #[error("{0} bytes of memory are missing")]
+    Dry(u32),
+    /// A limit, or the address space, is used up, or the pages are not accessible.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Part of a virtual range and the pages behind it.
+#[derive(Debug)]
+struct Backing {
+    va: u32,
+    len: u32,
+    /// Device addresses, or `None` for memory of the emulator.
+    pages: Option<Vec<(u64, u64)>>,
+}
+
+/// A virtual range that is taken.
+#[derive(Debug)]
+struct Taken {
+    /// With the guard pages.
+    start: u64,
+    len: u64,
+    backing: Vec<Backing>,
+}
+
+/// Memory that the driver added (or gave at creation).
+#[derive(Debug)]
+struct Region {
+    iova: u64,
+    len: u64,
+}
+
+/// A dma-buf of the AP that the process knows by file descriptor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fd {
+    /// Device address.
+    pub iova: u64,
+    /// Length in bytes.
+    pub len: u32,
+    /// Where it is mapped, if it is.
+    pub va: Option<u32>,
+    /// `HAP_mmap` and `HAP_mmap_get` references.
+    pub refs: u32,
+    /// The driver announced it (FASTRPC_MAP): it stays until the driver takes it back.
+    pub announced: bool,
+    /// Calls under way that carry it as a DMA handle.
+    pub calls: u32,
+}
+
+#[derive(Debug)]
+struct Inner {
+    va: Ranges,
+    taken: BTreeMap<u32, Taken>,
+    pool: Ranges,
+    regions: BTreeMap<u32, Region>,
+    fds: HashMap<i32, Vec<Fd>>,
+    own: u64,
+    mapped: u64,
+    mapped_total: u64,
+    closed: bool,
+}
+
+/// All of it. Shared between the process's thread and those who map buffers into the process.
+pub struct Memory {
+    /// The address space itself.
+    pub space: Arc<AddressSpace>,
+    limits: Limits,
+    anonymous: bool,
+    inner: Mutex<Inner>,
+}
+
+impl Memory {
+    /// Nothing is mapped yet. With `anonymous`, memory of the emulator stands in when the pool is empty.
+    pub fn new(space: Arc<AddressSpace>, limits: Limits, anonymous: bool) -> Self {
+        let inner = Inner {
+            va: Ranges::new(RANGE.0, RANGE.1 - RANGE.0),
+            taken: BTreeMap::new(),
+            pool: Ranges::default(),
+            regions: BTreeMap::new(),
+            fds: HashMap::new(),
+            own: 0,
+            mapped: 0,
+            mapped_total: 0,
+            closed: false,
+        };
+        Self {
+            space,
+            limits,
+            anonymous,
+            inner: Mutex::new(inner),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes of own memory in use, of AP buffers mapped now, and of AP buffers mapped ever.
+    pub fn usage(&self) -> (u64, u64, u64) {
+        let inner = self.lock();
+        (inner.own, inner.mapped, inner.mapped_total)
+    }
+
+    /// Everything goes; later requests are refused.
+    pub fn close(&self) {
+        let mut inner = self.lock();
+        inner.closed = true;
+        inner.taken.clear();
+        inner.fds.clear();
+        inner.regions.clear();
+        inner.pool = Ranges::default();
+        inner.own = 0;
+        inner.mapped = 0;
+        self.space.clear();
+    }
+
+    /// Own memory, zeroed, readable and writable, at a multiple of `align`.
+    pub fn allocate(&self, len: u32, align: u32) -> Result<u32, NoMemory> {
+        let len = round_up(len)?;
+        let va = self.reserve(len, align)?;
+        self.back(va, va, len).inspect_err(|_| self.release(va))?;
+        Ok(va)
+    }
+
+    /// Takes a virtual range without anything behind it.
+    pub fn reserve(&self, len: u32, align: u32) -> Result<u32, NoMemory> {
+        let len = round_up(len)?;
+        self.lock()
+            .reserve(u64::from(len), u64::from(align.max(PAGE_SIZE)))
+    }
+
+    /// Puts zeroed, writable pages behind part of a reserved range.
+    pub fn back(&self, reserved: u32, va: u32, len: u32) -> Result<(), NoMemory> {
+        let mut inner = self.lock();
+        if inner.own + u64::from(len) > self.limits.memory {
+            return Err(NoMemory::Refused(format!(
+                "the process may use {} bytes",
+                self.limits.memory
+            )));
+        }
+        let pages = match inner.pages(u64::from(len)) {
+            Ok(pages) => Some(pages),
+            Err(_) if self.anonymous => None,
+            Err(missing) => return Err(NoMemory::Dry(missing)),
+        };
+        let result = match &pages {
+            Some(pages) => self.map_pages(va, pages),
+            None => self
+                .space
+                .map_anonymous(Some(va), len, Prot::RW)
+                .map(drop)
+                .map_err(|e| e.to_string()),
+        };
+        // Pages of the pool hold what the guest left in them.
+        let result = result.and_then(|()| {
+            if pages.is_some() {
+                self.zero(va, len)
+            } else {
+                Ok(())
+            }
+        });
+        if let Err(why) = result {
+            let _ = self.space.unmap(va, len);
+            pages
+                .into_iter()
+                .flatten()
+                .for_each(|(at, len)| inner.pool.put(at, len));
+            return Err(NoMemory::Refused(why));
+        }
+        inner.own += u64::from(len);
+        if let Some(taken) = inner.taken.get_mut(&reserved) {
+            taken.backing.push(Backing { va, len, pages });
+        }
+        Ok(())
+    }
+
+    fn map_pages(&self, va: u32, pages: &[(u64, u64)]) -> Result<(), String> {
+        let mut at = va;
+        for &(iova, len) in pages {
+            let len = len as u32;
+            self.space.map_iova(Some(at), iova, len, Prot::RW).map_err(|e| {
+                if at > va {
+                    let _ = self.space.unmap(va, at - va);
+                }
+                e.to_string()
+            })?;
+            at += len;
+        }
+        Ok(())
+    }
+
+    fn zero(&self, va: u32, len: u32) -> Result<(), String> {
+        const ZEROS: [u8; PAGE_SIZE as usize] = [0; PAGE_SIZE as usize];
+        (0..len)
+            .step_by(PAGE_SIZE as usize)
+            .try_for_each(|off| self.space.store(va + off, &ZEROS))
+            .map_err(|fault| format!("the memory that the driver gave is not accessible: {fault}"))
+    }
+
+    /// Changes what may be done with pages of own memory.
+    pub fn protect(&self, va: u32, len: u32, prot: Prot) -> Result<(), String> {
+        self.space.protect(va, len, prot).map_err(|e| e.to_string())
+    }
+
+    /// Gives a range back, with whatever is behind it.
+    pub fn release(&self, va: u32) {
+        let mut inner = self.lock();
+        let Some(taken) = inner.taken.remove(&va) else {
+            return;
+        };
+        for b in taken.backing {
+            let _ = self.space.unmap(b.va, b.len);
+            inner.own = inner.own.saturating_sub(u64::from(b.len));
+            for (at, len) in b.pages.into_iter().flatten() {
+                inner.pool.put(at, len);
+            }
+        }
+        inner.va.put(taken.start, taken.len);
+    }
+
+    /// Adds memory to the pool. The address returned names the region to the driver; nothing is mapped there.
+    pub fn add_region(&self, iova: u64, len: u32) -> Result<u32, OsError> {
+        page_range("memory", iova, len)?;
+        let mut inner = self.lock();
+        inner.alive()?;
+        let clash = |r: &Region| iova < r.iova + r.len && r.iova < iova + u64::from(len);
+        if inner.regions.values().any(clash) {
+            return Err(OsError::BadRange {
+                what: "memory given twice",
+                at: iova,
+                len: u64::from(len),
+            });
+        }
+        let va = inner
+            .reserve(u64::from(len), PAGE)
+            .map_err(|_| no_room("added memory", len))?;
+        inner.regions.insert(
+            va,
+            Region {
+                iova,
+                len: u64::from(len),
+            },
+        );
+        inner.pool.put(iova, u64::from(len));
+        Ok(va)
+    }
+
+    /// Takes memory out of the pool; refused while anything lives in it.
+    pub fn remove_region(&self, va: u32, len: u32) -> Result<(), OsError> {
+        let mut inner = self.lock();
+        inner.alive()?;
+        let region = inner.regions.get(&va).filter(|r| r.len == u64::from(len));
+        let Some(&Region { iova, len }) = region else {
+            return Err(OsError::NoSuchMap(u64::from(va)));
+        };
+        if !inner.pool.take_at(iova, len) {
+            return Err(OsError::InUse(va));
+        }
+        inner.regions.remove(&va);
+        if let Some(taken) = inner.taken.remove(&va) {
+            inner.va.put(taken.start, taken.len);
+        }
+        Ok(())
+    }
+
+    /// Maps bytes of the AP in place; returns the address of the first byte.
+    pub fn map_buffer(&self, iova: u64, len: u64) -> Result<u32, OsError> {
+        let mut inner = self.lock();
+        inner.alive()?;
+        self.map_locked(&mut inner, iova, len)
+    }
+
+    fn map_locked(&self, inner: &mut Inner, iova: u64, len: u64) -> Result<u32, OsError> {
+        let bad = OsError::BadRange {
+            what: "buffer",
+            at: iova,
+            len,
+        };
+        let end = iova.checked_add(len).filter(|_| len > 0).ok_or(bad.clone())?;
+        let first = iova / PAGE * PAGE;
+        let span = end.checked_next_multiple_of(PAGE).ok_or(bad)? - first;
+        if inner.mapped.saturating_add(span) > self.limits.mapped {
+            return Err(OsError::Limit("bytes of mapped buffers"));
+        }
+        let len = u32::try_from(span).map_err(|_| OsError::Limit("length of one buffer"))?;
+        let va = inner.reserve(span, PAGE).map_err(|_| no_room("a buffer", len))?;
+        if let Err(why) = self.space.map_iova(Some(va), first, len, Prot::RW) {
+            tracing::debug!(target: "emu::os", %why, iova, len, "a buffer cannot be mapped");
+            if let Some(taken) = inner.taken.remove(&va) {
+                inner.va.put(taken.start, taken.len);
+            }
+            return Err(OsError::BadRange {
+                what: "buffer",
+                at: iova,
+                len: span,
+            });
+        }
+        inner.mapped += span;
+        inner.mapped_total += span;
+        Ok(va + (iova - first) as u32)
+    }
+
+    /// Unmaps a buffer by any address in its first page.
+    pub fn unmap_buffer(&self, at: u32) {
+        let mut inner = self.lock();
+        self.unmap_locked(&mut inner, at);
+    }
+
+    fn unmap_locked(&self, inner: &mut Inner, at: u32) {
+        let va = at / PAGE_SIZE * PAGE_SIZE;
+        let Some(taken) = inner.taken.remove(&va) else {
+            return;
+        };
+        let span = taken.len - 2 * PAGE;
+        let _ = self.space.unmap(va, span as u32);
+        inner.mapped = inner.mapped.saturating_sub(span);
+        inner.va.put(taken.start, taken.len);
+    }
+
+    /// The driver maps a dma-buf for good (FASTRPC_MAP).
+    pub fn announce_fd(&self, fd: i32, iova: u64, len: u32) -> Result<u32, OsError> {
+        let mut inner = self.lock();
+        inner.alive()?;
+        if inner.fds.values().map(Vec::len).sum::<usize>() >= self.limits.fds {
+            return Err(OsError::Limit("mapped file descriptors"));
+        }
+        let va = self.map_locked(&mut inner, iova, u64::from(len))?;
+        let entry = Fd {
+            iova,
+            len,
+            va: Some(va),
+            refs: 0,
+            announced: true,
+            calls: 0,
+        };
+        inner.fds.entry(fd).or_default().push(entry);
+        Ok(va)
+    }
+
+    /// The driver takes a dma-buf back. A negative `fd` means: whichever is mapped there.
+    pub fn withdraw_fd(&self, fd: i32, va: u32) -> Result<(), OsError> {
+        let mut inner = self.lock();
+        inner.alive()?;
+        let found = inner.fds.iter().find_map(|(&key, list)| {
+            let at = list.iter().position(|f| f.announced && f.va == Some(va))?;
+            (fd < 0 || key == fd).then_some((key, at))
+        });
+        let Some((key, at)) = found else {
+            return Err(OsError::NoSuchMap(u64::from(va)));
+        };
+        if let Some(list) = inner.fds.get_mut(&key) {
+            list.remove(at);
+            if list.is_empty() {
+                inner.fds.remove(&key);
+            }
+        }
+        self.unmap_locked(&mut inner, va);
+        Ok(())
+    }
+
+    /// A call carries a DMA handle: its file descriptor is known while the call lasts.
+    pub fn begin_handle(&self, fd: i32, iova: u64, len: u32) -> Result<(), OsError> {
+        let mut inner = self.lock();
+        inner.alive()?;
+        if inner.fds.values().map(Vec::len).sum::<usize>() >= self.limits.fds {
+            return Err(OsError::Limit("mapped file descriptors"));
+        }
+        let list = inner.fds.entry(fd).or_default();
+        // The newest announcement of a descriptor counts; an unannounced one may have moved since.
+        match list
+            .iter_mut()
+            .rev()
+            .find(|f| f.announced || (f.iova, f.len) == (iova, len))
+        {
+            Some(entry) => entry.calls += 1,
+            None => list.push(Fd {
+                iova,
+                len,
+                va: None,
+                refs: 0,
+                announced: false,
+                calls: 1,
+            }),
+        }
+        Ok(())
+    }
+
+    /// The call is over.
+    pub fn end_handle(&self, fd: i32) {
+        let mut inner = self.lock();
+        if let Some(entry) = inner
+            .fds
+            .get_mut(&fd)
+            .and_then(|list| list.iter_mut().rev().find(|f| f.calls > 0))
+        {
+            entry.calls -= 1;
+        }
+        self.drop_idle(&mut inner, fd);
+    }
+
+    /// Forgets a descriptor that nobody announced, carries or references.
+    fn drop_idle(&self, inner: &mut Inner, fd: i32) {
+        let Some(list) = inner.fds.get_mut(&fd) else {
+            return;
+        };
+        let idle = |f: &mut Fd| !f.announced && f.calls == 0 && f.refs == 0;
+        let gone: Vec<Fd> = list.extract_if(.., idle).collect();
+        if list.is_empty() {
+            inner.fds.remove(&fd);
+        }
+        for va in gone.into_iter().filter_map(|f| f.va) {
+            self.unmap_locked(inner, va);
+        }
+    }
+
+    /// What is known of a descriptor (the newest of that number).
+    pub fn fd(&self, fd: i32) -> Option<Fd> {
+        self.lock().fds.get(&fd).and_then(|list| list.last()).cloned()
+    }
+
+    /// A skeleton takes a reference on a descriptor; it is mapped if it is not yet. Returns address and device address.
+    pub fn reference_fd(&self, fd: i32) -> Result<(u32, u64), OsError> {
+        let mut inner = self.lock();
+        inner.alive()?;
+        let known = inner.fds.get(&fd).and_then(|list| list.last()).cloned();
+        let known = known.ok_or(OsError::NoSuchMap(fd as u64))?;
+        let va = match known.va {
+            Some(va) => va,
+            None => self.map_locked(&mut inner, known.iova, u64::from(known.len))?,
+        };
+        if let Some(entry) = inner.fds.get_mut(&fd).and_then(|list| list.last_mut()) {
+            entry.va = Some(va);
+            entry.refs = entry.refs.saturating_add(1);
+        }
+        Ok((va, known.iova))
+    }
+
+    /// A skeleton gives a reference back, by descriptor.
+    pub fn unreference_fd(&self, fd: i32) -> Result<(), OsError> {
+        let mut inner = self.lock();
+        let entry = inner
+            .fds
+            .get_mut(&fd)
+            .and_then(|list| list.iter_mut().rev().find(|f| f.refs > 0));
+        entry.ok_or(OsError::NoSuchMap(fd as u64))?.refs -= 1;
+        self.drop_idle(&mut inner, fd);
+        Ok(())
+    }
+
+    /// The descriptor that is mapped at an address.
+    pub fn fd_at(&self, va: u32) -> Option<i32> {
+        self.lock()
+            .fds
+            .iter()
+            .find_map(|(&fd, list)| list.iter().any(|f| f.va == Some(va)).then_some(fd))
+    }
+
+    /// Bytes of the pool that are free.
+    pub fn free(&self) -> u64 {
+        self.lock().pool.total()
+    }
+}
+
+impl Inner {
+    fn alive(&self) -> Result<(), OsError> {
+        if self.closed { Err(OsError::Dead) } else { Ok(()) }
+    }
+
+    fn reserve(&mut self, len: u64, align: u64) -> Result<u32, NoMemory> {
+        if self.closed {
+            return Err(NoMemory::Refused("the process has ended".into()));
+        }
+        // The range itself is aligned, with a guard page before and behind it.
+        let refused = || NoMemory::Refused(format!("no address space for {len} bytes"));
+        let wide = len.checked_add(align + PAGE).ok_or_else(refused)?;
+        let start = self.va.take(wide, PAGE).ok_or_else(refused)?;
+        let va = (start + PAGE).next_multiple_of(align);
+        let (used_start, used_end) = (va - PAGE, va + len + PAGE);
+        self.va.put(start, used_start - start);
+        self.va.put(used_end, start + wide - used_end);
+        let taken = Taken {
+            start: used_start,
+            len: used_end - used_start,
+            backing: Vec::new(),
+        };
+        self.taken.insert(va as u32, taken);
+        Ok(va as u32)
+    }
+
+    /// Takes pages from the pool: one piece if there is one, else several. On failure: how many bytes are missing.
+    fn pages(&mut self, len: u64) -> Result<Vec<(u64, u64)>, u32> {
+        if let Some(at) = self.pool.take(len, PAGE) {
+            return Ok(vec![(at, len)]);
+        }
+        let total = self.pool.total();
+        if total < len {
+            return Err(u32::try_from(len - total).unwrap_or(u32::MAX));
+        }
+        let mut out = Vec::new();
+        let mut left = len;
+        while left > 0 {
+            let Some((at, size)) = self.pool.longest() else {
+                break;
+            };
+            let part = size.min(left);
+            self.pool.take_at(at, part);
+            out.push((at, part));
+            left -= part;
+        }
+        Ok(out)
+    }
+}
+
+fn no_room(what: &'static str, len: u32) -> OsError {
+    OsError::NoRoom {
+        what,
+        bytes: u64::from(len),
+    }
+}
+
+fn round_up(len: u32) -> Result<u32, NoMemory> {
+    len.max(1)
+        .checked_next_multiple_of(PAGE_SIZE)
+        .ok_or_else(|| NoMemory::Refused(format!("{len} bytes do not fit the address space")))
+}
+
+fn page_range(what: &'static str, iova: u64, len: u32) -> Result<(), OsError> {
+    let whole = iova.is_multiple_of(PAGE) && len > 0 && len.is_multiple_of(PAGE_SIZE);
+    if whole && iova.checked_add(u64::from(len)).is_some() {
+        return Ok(());
+    }
+    Err(OsError::BadRange {
+        what,
+        at: iova,
+        len: u64::from(len),
+    })
+}
