@@ -19,14 +19,14 @@ pub const G: Geometry = Geometry::SMALL;
 impl RegisterFile for Platform {
     fn read32(&self, offset: u64) -> u32 {
         assert!(
-            offset % 4 == 0 && offset < G.size(),
+            offset.is_multiple_of(4) && offset < G.size(),
             "register access at {offset:#x}"
         );
         self.registers.borrow().get(&offset).copied().unwrap_or(0)
     }
     fn write32(&self, offset: u64, value: u32) {
         assert!(
-            offset % 4 == 0 && offset < G.size(),
+            offset.is_multiple_of(4) && offset < G.size(),
             "register access at {offset:#x}"
         );
         self.registers.borrow_mut().insert(offset, value);
@@ -40,7 +40,7 @@ impl RegisterFile for Platform {
 
 impl PhysicalMemory for Platform {
     fn descriptor(&self, address: u64) -> Option<u64> {
-        assert!(address % 8 == 0, "descriptor at {address:#x}");
+        assert!(address.is_multiple_of(8), "descriptor at {address:#x}");
         // as much memory as a test says: what was never written is not there
         self.memory.borrow().get(&address).copied()
     }
