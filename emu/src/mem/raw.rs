@@ -70,6 +70,7 @@ pub(super) unsafe fn swap32(p: *mut u8, new: u32) -> u32 {
 ///
 /// # Safety
 /// `from` points to `to.len()` bytes of a live mapping.
+#[inline]
 pub(super) unsafe fn copy_out(from: *mut u8, to: &mut [u8]) {
     let head = from.align_offset(8).min(to.len());
     let (first, rest) = to.split_at_mut(head);
@@ -130,6 +131,7 @@ pub(super) unsafe fn copy_in_whole(to: *mut u8, from: &[u8]) {
 ///
 /// # Safety
 /// `to` points to `from.len()` bytes of a live writable mapping.
+#[inline]
 pub(super) unsafe fn copy_in(to: *mut u8, from: &[u8]) {
     let head = to.align_offset(8).min(from.len());
     let (first, rest) = from.split_at(head);

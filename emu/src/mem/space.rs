@@ -447,6 +447,25 @@ macro_rules! fast {
 }
 
 impl AddressSpace {
+    fn load_pages(&self, va: u32, out: &mut [u8]) -> Result<(), MemFault> {
+        Shared::pieces(va, out.len(), Access::Read, |at, done, n| {
+            let p = self.shared.host(at, Access::Read)?;
+            // SAFETY: `host` checked the page, `pieces` keeps within it
+            unsafe { raw::copy_out(p, &mut out[done..done + n]) };
+            Ok(())
+        })
+    }
+
+    fn store_pages(&self, va: u32, bytes: &[u8]) -> Result<(), MemFault> {
+        self.probe_store(va, u32::try_from(bytes.len()).unwrap_or(u32::MAX))?;
+        Shared::pieces(va, bytes.len(), Access::Write, |at, done, n| {
+            let p = self.shared.host(at, Access::Write)?;
+            // SAFETY: `host` checked the page, `pieces` keeps within it
+            unsafe { raw::copy_in(p, &bytes[done..done + n]) };
+            Ok(())
+        })
+    }
+
     #[cold]
     #[inline(never)]
     fn slow_load(&self, va: u32, out: &mut [u8]) -> Result<(), MemFault> {
@@ -486,28 +505,30 @@ impl Memory for AddressSpace {
     fast!(load32, store32, u32, 4);
     fast!(load64, store64, u64, 8);
 
+    #[inline]
     fn load(&self, va: u32, out: &mut [u8]) -> Result<(), MemFault> {
-        Shared::pieces(va, out.len(), Access::Read, |at, done, n| {
-            let p = self.shared.host(at, Access::Read)?;
-            // SAFETY: `host` checked the page, `pieces` keeps within it
-            unsafe { raw::copy_out(p, &mut out[done..done + n]) };
-            Ok(())
-        })
+        let entry = self.table[(va >> PAGE_SHIFT) as usize].load(Acquire);
+        let in_page = va & (PAGE_SIZE - 1);
+        if entry & u64::from(Prot::READ.0) != 0 && out.len() <= (PAGE_SIZE - in_page) as usize {
+            let p = ((entry & !PROT_BITS) + u64::from(in_page)) as *mut u8;
+            // SAFETY: the entry's page stays mapped while `self` lives (see the file's head), and the range lies in it
+            unsafe { raw::copy_out(p, out) };
+            return Ok(());
+        }
+        self.load_pages(va, out)
     }
 
+    #[inline]
     fn store(&self, va: u32, bytes: &[u8]) -> Result<(), MemFault> {
-        // one page is the common case and needs no second look
-        if bytes.len() > (PAGE_SIZE - va % PAGE_SIZE) as usize {
-            Shared::pieces(va, bytes.len(), Access::Write, |at, _, _| {
-                self.shared.lookup(at, Access::Write).map(drop)
-            })?;
+        let entry = self.table[(va >> PAGE_SHIFT) as usize].load(Acquire);
+        let in_page = va & (PAGE_SIZE - 1);
+        if entry & u64::from(Prot::WRITE.0) != 0 && bytes.len() <= (PAGE_SIZE - in_page) as usize {
+            let p = ((entry & !PROT_BITS) + u64::from(in_page)) as *mut u8;
+            // SAFETY: as in `load`, with the write bit
+            unsafe { raw::copy_in(p, bytes) };
+            return Ok(());
         }
-        Shared::pieces(va, bytes.len(), Access::Write, |at, done, n| {
-            let p = self.shared.host(at, Access::Write)?;
-            // SAFETY: `host` checked the page, `pieces` keeps within it
-            unsafe { raw::copy_in(p, &bytes[done..done + n]) };
-            Ok(())
-        })
+        self.store_pages(va, bytes)
     }
 
     fn probe_store(&self, va: u32, len: u32) -> Result<(), MemFault> {
