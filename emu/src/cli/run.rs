@@ -181,9 +181,15 @@ fn follow(
             }
             Ok(None) => return Ok(vm.wait(Duration::from_secs(30))?.exit),
             Err(VmError::Timeout { .. }) if Instant::now() < deadline => {}
-            Err(error) => {
+            Err(VmError::Timeout { .. }) => {
                 vm.kill();
-                return Err(error).context(format!("the guest did not end within {} s", limit.as_secs()));
+                anyhow::bail!("the guest did not end within {} s (--timeout)", limit.as_secs());
+            }
+            Err(error) => {
+                // What the kernel says after this is worth having in the log.
+                std::thread::sleep(Duration::from_secs(1));
+                vm.kill();
+                return Err(error.into());
             }
         }
     }

@@ -32,6 +32,8 @@ use std::time::{Duration, Instant};
 pub const READY: &str = "VH-READY";
 /// What init prints when the user's program ended, before its exit code.
 pub const EXIT: &str = "VH-EXIT ";
+/// What a kernel says before it stops for good.
+const PANIC: &str = "Kernel panic - not syncing";
 /// Where a shared directory appears in the guest.
 pub const SHARE: &str = "/share";
 
@@ -72,6 +74,9 @@ pub enum VmError {
         /// What it said.
         message: String,
     },
+    /// The kernel gave up.
+    #[error("the guest's kernel panicked: {0}")]
+    Panicked(String),
     /// Nothing came in time.
     #[error("the guest's console did not show {what} within {seconds} s; its last line: {last:?}")]
     Timeout {
@@ -313,10 +318,6 @@ impl Builder {
             .arg(&initrd)
             .arg("-append")
             .arg(self.command_line());
-        if self.after != After::Reboot {
-            // A panic ends the guest instead of booting it again and again.
-            command.arg("-no-reboot");
-        }
         if let (Some(share), true) = (&self.share, kernel.has_9p()) {
             command.args(share_args(share)?);
         }
@@ -409,7 +410,7 @@ impl Builder {
     }
 
     fn command_line(&self) -> String {
-        let mut words = vec!["console=ttyAMA0", "loglevel=4", "rdinit=/init", "panic=-1"];
+        let mut words = vec!["console=ttyAMA0", "loglevel=4", "rdinit=/init"];
         words.extend(self.append.iter().map(String::as_str));
         words.join(" ")
     }
@@ -492,7 +493,7 @@ impl Vm {
     /// The next line of the console; `None` when the guest has ended. Never `Some` for an interactive guest.
     ///
     /// # Errors
-    /// Nothing came in time.
+    /// Nothing came in time, or the kernel panicked.
     pub fn next_line(&mut self, timeout: Duration) -> Result<Option<ConsoleLine>, VmError> {
         let Some(lines) = &self.lines else { return Ok(None) };
         match lines.recv_timeout(timeout) {
@@ -501,6 +502,9 @@ impl Vm {
                     self.exit = code.split_whitespace().next().and_then(|word| word.parse().ok());
                 }
                 self.last.clone_from(&line.text);
+                if line.text.contains(PANIC) {
+                    return Err(VmError::Panicked(line.text));
+                }
                 Ok(Some(line))
             }
             Err(RecvTimeoutError::Disconnected) => Ok(None),
@@ -530,13 +534,14 @@ impl Vm {
                         last: self.last.clone(),
                     });
                 }
-                Err(_) => {
+                Err(VmError::Timeout { .. }) => {
                     return Err(VmError::Timeout {
                         what,
                         seconds: timeout.as_secs(),
                         last: self.last.clone(),
                     });
                 }
+                Err(error) => return Err(error),
             }
         }
     }
@@ -569,7 +574,8 @@ impl Vm {
             match self.next_line(deadline.saturating_duration_since(Instant::now())) {
                 Ok(Some(_)) => {}
                 Ok(None) => break,
-                Err(_) => return Err(late(&self.last)),
+                Err(VmError::Timeout { .. }) => return Err(late(&self.last)),
+                Err(error) => return Err(error),
             }
         }
         loop {
