@@ -116,10 +116,13 @@ fn summary(outcome: &Outcome, skeletons: &Path, whose: &str) {
         "kernel",
         format!("{} (stock Debian, unmodified)", outcome.release),
     );
-    let driver = seen("VH-READY").and_then(|l| l.split_whitespace().nth(2).map(str::to_owned));
+    let nodes = seen("VH-READY").map(|l| l.split_whitespace().skip(2).collect::<Vec<_>>().join(" "));
     line(
         "driver",
-        format!("fastrpc: {}", driver.unwrap_or_else(|| "no device node".into())),
+        format!(
+            "fastrpc (the kernel's own): {}",
+            nodes.unwrap_or_else(|| "no device node".into())
+        ),
     );
     line(
         "library",
