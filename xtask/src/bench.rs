@@ -8,6 +8,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -186,11 +187,16 @@ fn core(emulator: &Path, sources: &Path, name: &str, iterations: u32) -> Result<
         .arg("-o")
         .arg(&skeleton);
     ui::output(&mut command)?;
+    // The cost of starting up and loading is that of a run without iterations.
+    let (idle_packets, idle_seconds, _) = invoke(emulator, &skeleton, 0)?;
     let (packets, seconds, ours) = invoke(emulator, &skeleton, iterations)?;
     if ours != checksum {
         bail!("our result {ours:#x} differs from QEMU's {checksum:#x}");
     }
-    Ok((packets / seconds / 1e6, peer))
+    Ok((
+        (packets - idle_packets) / (seconds - idle_seconds).max(1e-9) / 1e6,
+        peer,
+    ))
 }
 
 /// Runs method 2 of the benchmark skeleton without a guest: packets, seconds, checksum.
@@ -200,30 +206,36 @@ fn invoke(emulator: &Path, skeleton: &Path, iterations: u32) -> Result<(f64, f64
         .arg("invoke")
         .arg("--skel")
         .arg(skeleton)
-        .args(["--method", "2", "--json"]);
-    let hex: String = iterations
-        .to_le_bytes()
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
-    command.arg("--in").arg(format!("hex:{hex}")).args(["--out", "4"]);
-    let said = ui::output(&mut command)?;
-    let json: serde_json::Value =
-        serde_json::from_str(said.trim()).context("`invoke --json` printed no JSON")?;
-    let packets = json["packets"]
-        .as_f64()
-        .context("`invoke --json` names no packets")?;
-    let seconds = json["seconds"]
-        .as_f64()
-        .context("`invoke --json` names no seconds")?;
-    let out = json["out"][0]
-        .as_str()
-        .context("`invoke --json` gives no output buffer")?;
+        .args(["--method", "2", "--stats", "--quiet"]);
+    command
+        .arg("--in")
+        .arg(format!("u32:{iterations}"))
+        .args(["--out", "u32"]);
+    let start = Instant::now();
+    let done = command
+        .output()
+        .with_context(|| format!("cannot start {}", emulator.display()))?;
+    let seconds = start.elapsed().as_secs_f64();
+    let (out, err) = (
+        String::from_utf8_lossy(&done.stdout),
+        String::from_utf8_lossy(&done.stderr),
+    );
+    if !done.status.success() {
+        bail!(
+            "`{}` failed ({}):\n{}",
+            ui::line_of(&command),
+            done.status,
+            err.trim()
+        );
+    }
+    let packets = err
+        .lines()
+        .find_map(|l| l.strip_prefix("packets executed")?.trim().parse().ok());
+    let packets: f64 = packets.with_context(|| format!("`invoke --stats` named no packets:\n{err}"))?;
+    let value = out.split_whitespace().find_map(|word| word.parse::<u32>().ok());
     Ok((
         packets,
         seconds,
-        u32::from_str_radix(out, 16)
-            .map(u32::swap_bytes)
-            .context("output is not hex")?,
+        value.with_context(|| format!("`invoke` printed no number:\n{out}"))?,
     ))
 }
