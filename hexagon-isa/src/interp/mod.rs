@@ -1,8 +1,16 @@
-//! The interpreter's side of the instruction set: register state, the machine interface, and one function per instruction,
+//! The interpreter's side of the instruction set: register state, the memory interface, and one function per instruction,
 //! generated from the meanings in `spec/*.isa`.
+//!
+//! A packet runs as a list of such calls. They read the state before the packet because whoever schedules the list gives
+//! each call, in its [`Args`], where it reads and where it writes (see [`Regs`]); [`Regs::commit`] ends a packet that left
+//! values pending, [`Regs::abort`] one that faulted.
 
+mod access;
+pub mod builtins;
+mod lanes;
 mod regs;
 
+pub use access::{Status, TEMPORARY, VectorPair};
 pub use regs::*;
 
 /// Resolved operands of one instruction of a packet.
@@ -11,11 +19,115 @@ pub struct Args {
     /// Operand values, in the order of the instruction's operands: register numbers (pairs: the even one) or final
     /// immediates; a branch target is an absolute address. A register that is read where an earlier instruction of the
     /// packet left a pending value names that half.
-    pub v: [i32; 8],
+    pub v: [i32; 6],
     /// Address of the packet.
     pub pc: u32,
-    /// Address of the packet after it.
+    /// Address of the packet behind it.
     pub next: u32,
-    /// Added to every register number that is written: 0 (in place) or [`PENDING`].
+    /// Where results go: 0 (in place), [`PENDING`], or [`TEMPORARY`].
     pub off: u8,
+    /// Only find out whether the memory accesses would fault: stores are probed, not made.
+    pub dry: bool,
+}
+
+/// What the functions need of a memory. Little endian; scalar accesses fault unless aligned.
+pub trait Memory {
+    /// Why an access failed.
+    type Fault;
+    /// Loads a byte.
+    fn load8(&self, va: u32) -> Result<u8, Self::Fault>;
+    /// Loads a halfword.
+    fn load16(&self, va: u32) -> Result<u16, Self::Fault>;
+    /// Loads a word.
+    fn load32(&self, va: u32) -> Result<u32, Self::Fault>;
+    /// Loads a doubleword.
+    fn load64(&self, va: u32) -> Result<u64, Self::Fault>;
+    /// Stores a byte.
+    fn store8(&self, va: u32, v: u8) -> Result<(), Self::Fault>;
+    /// Stores a halfword.
+    fn store16(&self, va: u32, v: u16) -> Result<(), Self::Fault>;
+    /// Stores a word.
+    fn store32(&self, va: u32, v: u32) -> Result<(), Self::Fault>;
+    /// Stores a doubleword.
+    fn store64(&self, va: u32, v: u64) -> Result<(), Self::Fault>;
+    /// Loads bytes at any alignment.
+    fn load(&self, va: u32, out: &mut [u8]) -> Result<(), Self::Fault>;
+    /// Stores bytes at any alignment, all or none.
+    fn store(&self, va: u32, bytes: &[u8]) -> Result<(), Self::Fault>;
+    /// Would a store of `len` bytes succeed? Up to 8 bytes must be aligned, longer ones need not.
+    fn probe_store(&self, va: u32, len: u32) -> Result<(), Self::Fault>;
+    /// Compare-and-swap of an aligned word; `Ok(true)` if it was `old`.
+    fn cas32(&self, va: u32, old: u32, new: u32) -> Result<bool, Self::Fault>;
+    /// Compare-and-swap of an aligned doubleword.
+    fn cas64(&self, va: u32, old: u64, new: u64) -> Result<bool, Self::Fault>;
+    /// The fault of a stack frame at `va` that would lie below FRAMELIMIT.
+    fn frame_limit(&self, va: u32) -> Self::Fault;
+}
+
+/// An instruction's function.
+#[derive(Debug)]
+pub enum Exec<M: Memory> {
+    /// Works on registers only.
+    Register(fn(&mut Regs, &Args)),
+    /// Accesses memory.
+    Memory(fn(&mut Regs, &M, &Args) -> Result<(), M::Fault>),
+}
+
+impl<M: Memory> Clone for Exec<M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<M: Memory> Copy for Exec<M> {}
+
+/// What an instruction touches besides its operands; masks are by register number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Effects {
+    /// Named general registers that are read.
+    pub reads_gpr: u32,
+    /// Named general registers that are written.
+    pub writes_gpr: u32,
+    /// Named control registers that are read.
+    pub reads_ctl: u32,
+    /// Named control registers that are written.
+    pub writes_ctl: u32,
+    /// Named predicates that are read as before the packet.
+    pub reads_pred: u8,
+    /// Named predicates that are written.
+    pub writes_pred: u8,
+    /// Sticky flags of USR may be set.
+    pub sticky: bool,
+    /// USR's rounding mode is read.
+    pub status: bool,
+    /// Memory is read.
+    pub load: bool,
+    /// Memory is written.
+    pub store: bool,
+    /// May fault (also without an access).
+    pub fault: bool,
+    /// May jump.
+    pub jump: bool,
+    /// May stop the thread's run: traps, pause, failed store-conditional, privileged.
+    pub event: bool,
+}
+
+/// The function of an instruction, monomorphised for a memory; `None` if it has no meaning yet.
+pub fn exec<M: Memory>(op: crate::Opcode) -> Option<Exec<M>> {
+    generated::dispatch(op as u16)
+}
+
+/// What an instruction touches implicitly; `None` if it has no meaning yet.
+pub fn effects(op: crate::Opcode) -> Option<&'static Effects> {
+    generated::EFFECTS.get(op as usize)?.as_ref()
+}
+
+// One function per instruction, as plain as a generator writes them.
+#[allow(non_snake_case, unused_variables, unused_mut, unused_assignments, unused_parens, unused_imports)]
+#[allow(clippy::all)]
+mod generated {
+    use super::access::*;
+    use super::lanes::*;
+    use super::{Args, Effects, Exec, Memory, Regs, Vector, builtins};
+
+    include!(concat!(env!("OUT_DIR"), "/functions.rs"));
 }

@@ -246,8 +246,6 @@ pub enum Event {
     Trap1(u32),
     /// Somebody else should run: `pause`, or a store-conditional that failed.
     Yield,
-    /// `allocframe` would go below FRAMELIMIT; the address it would have stored to.
-    FrameLimit(u32),
     /// A register or instruction that user code may not use.
     Privileged,
 }
@@ -290,18 +288,6 @@ pub(crate) struct Flight {
     pub target: Option<u32>,
     /// What else it asked for.
     pub event: Event,
-    /// Stores to be made at commit, in order.
-    pub stores: [PendingStore; 2],
-    /// How many of them.
-    pub store_count: u8,
-}
-
-/// One store of the packet in flight.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct PendingStore {
-    pub va: u32,
-    pub size: u8,
-    pub value: u64,
 }
 
 impl Default for Regs {

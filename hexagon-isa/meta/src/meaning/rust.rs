@@ -1,0 +1,388 @@
+//! Prints a checked meaning as the Rust function that the interpreter calls.
+//!
+//! The function reads all its operands first, then computes, accesses memory, and writes registers through `Regs`, which
+//! puts them in place or into the pending half as `Args::off` says. Floats are handled as their bits.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use super::builtins::{self, Needs};
+use super::effects::{Effects, effects};
+use super::ir::{Binary, Compare, Expr, Fixed, Kind, Meaning, Stmt, Type, Unary};
+use crate::spec::{Class, Operand, Role};
+
+/// Whether the function needs the memory (and is generic over it).
+pub fn needs_memory(e: &Effects) -> bool {
+    e.fault
+}
+
+fn ty(t: Type) -> String {
+    match t {
+        Type::Bool => "bool".into(),
+        Type::Int(s, n) => format!("{}{n}", if s { 'i' } else { 'u' }),
+        Type::Float(n) => format!("u{n}"),
+        Type::Vec => "Vector".into(),
+        Type::VecPair => "VectorPair".into(),
+    }
+}
+
+fn lanes(o: &Operand, t: Type) -> u32 {
+    (if o.class == Class::VecPair { 2048 } else { 1024 }) / t.bits()
+}
+
+/// The function's text. `name` is the instruction's.
+pub fn function(name: &str, operands: &[Operand], m: &Meaning) -> String {
+    let fx = effects(m);
+    let mut g = Gen { operands, out: String::new(), indent: 1 };
+    let status = fx.sticky || fx.status;
+    let (mut whole, mut views, mut circular) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let mut fixed = Vec::new();
+    m.visit(&mut |e| match &e.kind {
+        Kind::Operand(n) | Kind::Half(n, _) => {
+            whole.insert(*n);
+        }
+        Kind::Element(n, _) => {
+            views.insert((*n, ty(e.ty), lanes(&operands[*n], e.ty)));
+        }
+        Kind::CircularStart(n) => {
+            circular.insert(*n);
+        }
+        Kind::Fixed(f) if !fixed.contains(f) => fixed.push(*f),
+        _ => {}
+    });
+    let mut elements: Vec<(usize, Type)> = Vec::new();
+    m.visit_stmts(&mut |s| {
+        if let Stmt::WriteElement(n, _, e) = s
+            && !elements.iter().any(|(k, _)| k == n)
+        {
+            elements.push((*n, e.ty));
+        }
+    });
+    if needs_memory(&fx) {
+        let _ = writeln!(g.out, "pub(super) fn {name}<M: Memory>(s: &mut Regs, m: &M, a: &Args) -> Result<(), M::Fault> {{");
+    } else {
+        let _ = writeln!(g.out, "pub(super) fn {name}(s: &mut Regs, a: &Args) {{");
+    }
+    for n in &whole {
+        let read = g.read(*n);
+        g.line(&format!("let o{n} = {read};"));
+    }
+    for (n, t, k) in &views {
+        g.line(&format!("let e{n}_{t}: [{t}; {k}] = elements(&{});", g.source(*n)));
+    }
+    for n in &circular {
+        g.line(&format!("let cs{n} = s.circular_start(a.v[{n}]);"));
+    }
+    for f in &fixed {
+        let (var, read) = match f {
+            Fixed::Gpr(n) => (format!("r{n}"), format!("s.r.get({n}) as i32")),
+            Fixed::Pred(n) => (format!("p{n}"), format!("s.p.get({n})")),
+            Fixed::Ctl(n) => (format!("c{n}"), format!("s.c.get({n})")),
+        };
+        g.line(&format!("let {var} = {read};"));
+    }
+    if status {
+        g.line("let mut st = s.status();");
+    }
+    for (n, t) in &elements {
+        let o = &operands[*n];
+        let k = lanes(o, *t);
+        let init = if o.role == Role::ReadWrite { format!("elements(&{})", g.source(*n)) } else { format!("[0; {k}]") };
+        g.line(&format!("let mut w{n}: [{}; {k}] = {init};", ty(*t)));
+    }
+    for (l, t) in m.locals.iter().enumerate() {
+        let zero = match t {
+            Type::Bool => "false",
+            Type::Vec => "[0; 128]",
+            Type::VecPair => "[0; 256]",
+            _ => "0",
+        };
+        g.line(&format!("let mut t{l}: {} = {zero};", ty(*t)));
+    }
+    for s in &m.body {
+        g.stmt(s);
+    }
+    for (n, _) in &elements {
+        let write = match operands[*n].class {
+            Class::VecPair => "w_vec_pair",
+            Class::VecPred => "w_vec_pred",
+            _ => "w_vec",
+        };
+        g.line(&format!("s.{write}(a.v[{n}], a.off, bytes(&w{n}));"));
+    }
+    if status {
+        g.line("s.raise(a.off, st.flags);");
+    }
+    if needs_memory(&fx) {
+        g.line("Ok(())");
+    }
+    g.out.push_str("}\n");
+    g.out
+}
+
+struct Gen<'a> {
+    operands: &'a [Operand],
+    out: String,
+    indent: usize,
+}
+
+impl Gen<'_> {
+    fn line(&mut self, text: &str) {
+        for _ in 0..self.indent {
+            self.out.push_str("    ");
+        }
+        self.out.push_str(text);
+        self.out.push('\n');
+    }
+
+    /// How an operand is read whole.
+    fn read(&self, n: usize) -> String {
+        let o = &self.operands[n];
+        let v = format!("a.v[{n}]");
+        match o.class {
+            Class::Gpr => format!("s.gpr({v}) as i32"),
+            Class::GprPair => format!("s.gpr_pair({v}) as i64"),
+            Class::Pred => format!("s.pred({v})"),
+            Class::Mod => format!("s.modifier({v})"),
+            Class::Ctrl => format!("s.ctl({v}, a)"),
+            Class::CtrlPair => format!("s.ctl_pair({v}, a)"),
+            Class::Guest | Class::GuestPair | Class::Sys | Class::SysPair => "0".to_string(),
+            Class::Imm if o.signed => v,
+            Class::Imm | Class::PcRel => format!("{v} as u32"),
+            Class::Vec | Class::VecPair | Class::VecPred | Class::VecQuad => self.source(n),
+        }
+    }
+
+    /// A vector operand's bytes.
+    fn source(&self, n: usize) -> String {
+        match self.operands[n].class {
+            Class::VecPair | Class::VecQuad => format!("s.vec_pair(a.v[{n}])"),
+            Class::VecPred => format!("s.vec_pred(a.v[{n}])"),
+            _ => format!("*s.vec(a.v[{n}])"),
+        }
+    }
+
+    fn stmt(&mut self, s: &Stmt) {
+        match s {
+            Stmt::Set(l, e) => {
+                let e = self.expr(e);
+                self.line(&format!("t{l} = {e};"));
+            }
+            Stmt::Write(n, e) => {
+                let v = self.expr(e);
+                let (f, cast) = match self.operands[*n].class {
+                    Class::GprPair => ("w_gpr_pair", " as u64"),
+                    Class::Pred => ("w_pred", " as u8"),
+                    Class::Ctrl => ("w_ctl", " as u32"),
+                    Class::CtrlPair => ("w_ctl_pair", " as u64"),
+                    Class::Vec => ("w_vec", ""),
+                    Class::VecPair => ("w_vec_pair", ""),
+                    Class::VecPred => ("w_vec_pred", ""),
+                    _ => ("w_gpr", " as u32"),
+                };
+                self.line(&format!("s.{f}(a.v[{n}], a.off, ({v}){cast});"));
+            }
+            Stmt::WriteFixed(f, e) => {
+                let v = self.expr(e);
+                let (f, n, cast) = match f {
+                    Fixed::Gpr(n) => ("w_gpr", n, " as u32"),
+                    Fixed::Pred(n) => ("w_pred", n, " as u8"),
+                    Fixed::Ctl(n) => ("w_ctl", n, " as u32"),
+                };
+                self.line(&format!("s.{f}({n}, a.off, ({v}){cast});"));
+            }
+            Stmt::WriteElement(n, i, e) => {
+                let (i, e) = (self.expr(i), self.expr(e));
+                self.line(&format!("put(&mut w{n}, {i}, {e});"));
+            }
+            Stmt::WriteHalf(n, half, e) => {
+                let e = self.expr(e);
+                self.line(&format!("s.w_vec(a.v[{n}] ^ {half}, a.off, {e});"));
+            }
+            Stmt::If(c, a, b) => {
+                let c = self.expr(c);
+                self.line(&format!("if {c} {{"));
+                self.block(a);
+                if !b.is_empty() {
+                    self.line("} else {");
+                    self.block(b);
+                }
+                self.line("}");
+            }
+            Stmt::Lanes(n, body) => {
+                self.line(&format!("for i in 0u32..{n} {{"));
+                self.block(body);
+                self.line("}");
+            }
+            Stmt::Store(ea, e) => {
+                let (ea, v) = (self.expr(ea), self.expr(e));
+                let bits = e.ty.bits();
+                self.line(&format!("store{bits}(m, a, {ea}, ({v}) as u{bits})?;"));
+            }
+            Stmt::StoreVec(ea, e, aligned) => {
+                let (ea, v) = (self.expr(ea), self.expr(e));
+                let mask = if *aligned { " & !127" } else { "" };
+                self.line(&format!("store_vec(m, a, ({ea}){mask}, &({v}))?;"));
+            }
+            Stmt::Jump(e) => {
+                let e = self.expr(e);
+                self.line(&format!("s.jump({e});"));
+            }
+            Stmt::Call(name, args) => {
+                let call = self.call(name, args);
+                self.line(&format!("{call};"));
+            }
+        }
+    }
+
+    fn block(&mut self, body: &[Stmt]) {
+        self.indent += 1;
+        for s in body {
+            self.stmt(s);
+        }
+        self.indent -= 1;
+    }
+
+    fn call(&self, name: &str, args: &[Expr]) -> String {
+        let needs = builtins::find(name).map_or(Needs::Nothing, |b| b.needs);
+        let mut all: Vec<String> = match needs {
+            Needs::Nothing => vec![],
+            Needs::Status => vec!["&mut st".into()],
+            Needs::Regs => vec!["s".into(), "a".into()],
+            Needs::Memory => vec!["s".into(), "m".into(), "a".into()],
+        };
+        for a in args {
+            let e = self.expr(a);
+            all.push(if matches!(a.ty, Type::Vec | Type::VecPair) { format!("&({e})") } else { e });
+        }
+        let q = if needs == Needs::Memory { "?" } else { "" };
+        format!("builtins::{name}({}){q}", all.join(", "))
+    }
+
+    fn expr(&self, e: &Expr) -> String {
+        let t = ty(e.ty);
+        match &e.kind {
+            Kind::Const(v) => match e.ty {
+                Type::Bool => format!("{}", *v != 0),
+                _ if *v < 0 => format!("({v}{t})"),
+                _ => format!("{v}{t}"),
+            },
+            Kind::Operand(n) => format!("o{n}"),
+            Kind::Fixed(Fixed::Gpr(n)) => format!("r{n}"),
+            Kind::Fixed(Fixed::Pred(n)) => format!("p{n}"),
+            Kind::Fixed(Fixed::Ctl(n)) => format!("c{n}"),
+            Kind::NewPred(n) => format!("s.new_pred({n}, a.off)"),
+            Kind::Pc => "a.pc".into(),
+            Kind::NextPc => "a.next".into(),
+            Kind::CircularStart(n) => format!("cs{n}"),
+            Kind::Local(l) => format!("t{l}"),
+            Kind::Lane => "i".into(),
+            Kind::Unary(op, a) => {
+                let x = self.expr(a);
+                match (op, e.ty) {
+                    (Unary::Not, _) => format!("(!{x})"),
+                    (Unary::Neg, Type::Float(n)) => format!("({x} ^ (1 << {}))", n - 1),
+                    (Unary::Abs, Type::Float(n)) => format!("({x} & !(1 << {}))", n - 1),
+                    (Unary::Neg, _) => format!("({x}).wrapping_neg()"),
+                    (Unary::Abs, Type::Int(true, _)) => format!("({x}).wrapping_abs()"),
+                    (Unary::Abs, _) => x,
+                    (Unary::Clz, _) => format!("({x}).leading_zeros()"),
+                    (Unary::Ctz, _) => format!("({x}).trailing_zeros()"),
+                    (Unary::Popcount, _) => format!("({x}).count_ones()"),
+                    (Unary::BitReverse, _) => format!("({x}).reverse_bits()"),
+                    (Unary::ByteSwap, _) => format!("({x}).swap_bytes()"),
+                }
+            }
+            Kind::Binary(op, a, b) => {
+                let (x, y) = (self.expr(a), self.expr(b));
+                if let Type::Float(n) = e.ty {
+                    let op = match op {
+                        Binary::Add => "add",
+                        Binary::Sub => "sub",
+                        _ => "mul",
+                    };
+                    return format!("builtins::{}_{op}(&mut st, {x}, {y})", if n == 32 { "sf" } else { "df" });
+                }
+                match op {
+                    Binary::And => format!("({x} & {y})"),
+                    Binary::Or => format!("({x} | {y})"),
+                    Binary::Xor => format!("({x} ^ {y})"),
+                    Binary::Add => format!("({x}).wrapping_add({y})"),
+                    Binary::Sub => format!("({x}).wrapping_sub({y})"),
+                    Binary::Mul => format!("({x}).wrapping_mul({y})"),
+                    Binary::Rem => format!("({x} % {y})"),
+                    Binary::Min => format!("Ord::min({x}, {y})"),
+                    Binary::Max => format!("Ord::max({x}, {y})"),
+                    Binary::Shl | Binary::Shr => shift(*op == Binary::Shl, e.ty, &x, b, &y),
+                }
+            }
+            Kind::Compare(op, a, b) => {
+                let op = match op {
+                    Compare::Eq => "==",
+                    Compare::Ne => "!=",
+                    Compare::Lt => "<",
+                    Compare::Le => "<=",
+                    Compare::Gt => ">",
+                    Compare::Ge => ">=",
+                };
+                format!("({} {op} {})", self.expr(a), self.expr(b))
+            }
+            Kind::BoolAnd(a, b) => format!("({} & {})", self.expr(a), self.expr(b)),
+            Kind::BoolOr(a, b) => format!("({} | {})", self.expr(a), self.expr(b)),
+            Kind::Cast(a) => format!("({} as {t})", self.expr(a)),
+            Kind::Bits(a) => {
+                let x = self.expr(a);
+                if ty(a.ty) == t { x } else { format!("({x} as {t})") }
+            }
+            Kind::Saturate { value, sticky } => {
+                let (lo, hi) = clamp(value.ty, e.ty);
+                let s = ty(value.ty);
+                let x = self.expr(value);
+                if *sticky {
+                    format!("(builtins::saturate_{s}(&mut st, {x}, {lo}, {hi}) as {t})")
+                } else {
+                    format!("(({x}).clamp({lo}, {hi}) as {t})")
+                }
+            }
+            Kind::Select(c, a, b) => format!("(if {} {{ {} }} else {{ {} }})", self.expr(c), self.expr(a), self.expr(b)),
+            Kind::Load(ea) => format!("(m.load{}({})? as {t})", e.ty.bits(), self.expr(ea)),
+            Kind::LoadVec { ea, aligned } => {
+                format!("load_vec(m, ({}){})?", self.expr(ea), if *aligned { " & !127" } else { "" })
+            }
+            Kind::Element(n, i) => format!("at(&e{n}_{t}, {})", self.expr(i)),
+            Kind::Half(n, h) => format!("half(&o{n}, {h})"),
+            Kind::Call(name, args) => self.call(name, args),
+        }
+    }
+}
+
+/// Bounds for clamping a value of type `from` to `to`, as literals of `from`.
+fn clamp(from: Type, to: Type) -> (String, String) {
+    let range = |t: Type| -> (i128, i128) {
+        match t {
+            Type::Int(true, 128) => (i128::MIN, i128::MAX),
+            Type::Int(true, n) => (-(1 << (n - 1)), (1 << (n - 1)) - 1),
+            Type::Int(false, 128) => (0, i128::MAX),
+            Type::Int(false, n) => (0, (1 << n) - 1),
+            _ => (0, 0),
+        }
+    };
+    let (f, t) = (range(from), range(to));
+    (format!("{}{}", f.0.max(t.0), ty(from)), format!("{}{}", f.1.min(t.1), ty(from)))
+}
+
+/// A shift whose amount may reach the width.
+fn shift(left: bool, t: Type, x: &str, amount: &Expr, y: &str) -> String {
+    let bits = t.bits();
+    if let Kind::Const(k) = amount.kind
+        && k >= 0
+        && k < i128::from(bits)
+    {
+        return format!("({x} {} {k})", if left { "<<" } else { ">>" });
+    }
+    match (left, t.signed()) {
+        (true, _) => format!("({x}).checked_shl({y}).unwrap_or(0)"),
+        (false, true) => format!("({x} >> Ord::min({y}, {}))", bits - 1),
+        (false, false) => format!("({x}).checked_shr({y}).unwrap_or(0)"),
+    }
+}

@@ -1,0 +1,307 @@
+//! How the generated functions read and write registers and memory.
+
+use super::{Args, Ctl, Event, Memory, PENDING, Regs, VecPred, Vector, usr};
+
+/// Value of [`Args::off`] for `.tmp` vector loads: vectors go to the pending half and are never committed.
+pub const TEMPORARY: u8 = 0x80 | PENDING;
+
+/// Two vectors, the even (low) register first.
+pub type VectorPair = [u8; 256];
+
+/// Rounding mode and flags of one instruction's arithmetic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Status {
+    /// USR bits that were raised.
+    pub flags: u32,
+    /// USR.FPRND: 0 nearest even, 1 zero, 2 down, 3 up.
+    pub round: u8,
+}
+
+/// Control registers a transfer cannot change.
+const READ_ONLY: u32 = 1 << 9 | 1 << 14 | 1 << 15 | 1 << 30 | 1 << 31;
+/// Bits of GP that a transfer cannot change.
+const GP_READ_ONLY: u32 = 0x3f;
+
+impl Regs {
+    /// General register operand.
+    #[inline(always)]
+    pub(crate) fn gpr(&self, n: i32) -> u32 {
+        self.r.get(n as u8)
+    }
+
+    /// General register pair operand.
+    #[inline(always)]
+    pub(crate) fn gpr_pair(&self, n: i32) -> u64 {
+        u64::from(self.r.get(n as u8 & !1)) | u64::from(self.r.get(n as u8 | 1)) << 32
+    }
+
+    /// Predicate operand.
+    #[inline(always)]
+    pub(crate) fn pred(&self, n: i32) -> u8 {
+        self.p.get(n as u8)
+    }
+
+    /// Predicate `n` as this packet's writers have left it.
+    #[inline(always)]
+    pub(crate) fn new_pred(&self, n: u8, off: u8) -> u8 {
+        self.p.get(if off == 0 { n } else { n | 4 })
+    }
+
+    /// Modifier register operand: 0 is M0.
+    #[inline(always)]
+    pub(crate) fn modifier(&self, n: i32) -> u32 {
+        self.c.get(Ctl::M0 as u8 + (n as u8 & 1))
+    }
+
+    /// The circular start register that belongs to a modifier operand.
+    #[inline(always)]
+    pub(crate) fn circular_start(&self, n: i32) -> u32 {
+        self.c.get(Ctl::Cs0 as u8 + (n as u8 & 1))
+    }
+
+    /// Control register operand.
+    pub(crate) fn ctl(&self, n: i32, a: &Args) -> u32 {
+        match n & 31 {
+            9 => a.pc,
+            n => self.control(n as u8),
+        }
+    }
+
+    /// Control register pair operand.
+    pub(crate) fn ctl_pair(&self, n: i32, a: &Args) -> u64 {
+        u64::from(self.ctl(n & !1, a)) | u64::from(self.ctl(n | 1, a)) << 32
+    }
+
+    /// Vector operand.
+    #[inline(always)]
+    pub(crate) fn vec(&self, n: i32) -> &Vector {
+        self.hvx.v.get(n as u8)
+    }
+
+    /// Vector pair operand. An odd number means the halves are swapped.
+    #[inline(always)]
+    pub(crate) fn vec_pair(&self, n: i32) -> VectorPair {
+        super::lanes::join(self.vec(n), self.vec(n ^ 1))
+    }
+
+    /// Vector predicate operand as bytes of 0xff and 0.
+    #[inline(always)]
+    pub(crate) fn vec_pred(&self, n: i32) -> Vector {
+        super::lanes::expand(self.hvx.q.get(n as u8))
+    }
+
+    #[inline(always)]
+    pub(crate) fn w_gpr(&mut self, n: i32, off: u8, v: u32) {
+        let d = (n as u8).wrapping_add(off) & 63;
+        self.r.set(d, v);
+        if off != 0 {
+            self.flight.r |= 1 << d;
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn w_gpr_pair(&mut self, n: i32, off: u8, v: u64) {
+        let d = (n as u8).wrapping_add(off) & 62;
+        self.r.set(d, v as u32);
+        self.r.set(d | 1, (v >> 32) as u32);
+        if off != 0 {
+            self.flight.r |= 3 << d;
+        }
+    }
+
+    /// Several writers of a predicate in one packet are ANDed.
+    #[inline(always)]
+    pub(crate) fn w_pred(&mut self, n: i32, off: u8, v: u8) {
+        let n = n as u8 & 3;
+        if off == 0 {
+            self.p.set(n, v);
+        } else {
+            let bit = 1 << n;
+            let v = if self.flight.p & bit != 0 { v & self.p.get(n | 4) } else { v };
+            self.p.set(n | 4, v);
+            self.flight.p |= bit;
+        }
+    }
+
+    pub(crate) fn w_ctl(&mut self, n: i32, off: u8, v: u32) {
+        let n = n as u8 & 31;
+        if n == Ctl::P3_0 as u8 {
+            for (k, b) in v.to_le_bytes().into_iter().enumerate() {
+                self.w_pred(k as i32, off, b);
+            }
+            return;
+        }
+        if READ_ONLY >> n & 1 != 0 {
+            return;
+        }
+        let keep = match n {
+            8 => usr::READ_ONLY,
+            11 => GP_READ_ONLY,
+            _ => 0,
+        };
+        let v = v & !keep | self.c.get(n) & keep;
+        let d = n.wrapping_add(off) & 63;
+        self.c.set(d, v);
+        if off != 0 {
+            self.flight.c |= 1 << d;
+        }
+    }
+
+    pub(crate) fn w_ctl_pair(&mut self, n: i32, off: u8, v: u64) {
+        self.w_ctl(n & !1, off, v as u32);
+        self.w_ctl(n | 1, off, (v >> 32) as u32);
+    }
+
+    #[inline(always)]
+    pub(crate) fn w_vec(&mut self, n: i32, off: u8, v: Vector) {
+        let d = (n as u8).wrapping_add(off) & 63;
+        *self.hvx.v.get_mut(d) = v;
+        if off == PENDING {
+            self.flight.v |= 1 << d;
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn w_vec_pair(&mut self, n: i32, off: u8, v: VectorPair) {
+        self.w_vec(n, off, super::lanes::half(&v, 0));
+        self.w_vec(n ^ 1, off, super::lanes::half(&v, 1));
+    }
+
+    #[inline(always)]
+    pub(crate) fn w_vec_pred(&mut self, n: i32, off: u8, v: Vector) {
+        let n = n as u8 & 3;
+        let q: VecPred = super::lanes::pack(&v);
+        if off == 0 {
+            self.hvx.q.set(n, q);
+        } else {
+            self.hvx.q.set(n | 4, q);
+            self.flight.q |= 1 << n;
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn status(&self) -> Status {
+        Status { flags: 0, round: (self.c.get(Ctl::Usr as u8) >> usr::FPRND_SHIFT & 3) as u8 }
+    }
+
+    /// Sets sticky bits of USR.
+    #[inline(always)]
+    pub(crate) fn raise(&mut self, off: u8, flags: u32) {
+        if flags != 0 {
+            if off == 0 {
+                self.c[Ctl::Usr] |= flags;
+            } else {
+                self.flight.sticky |= flags;
+            }
+        }
+    }
+
+    /// The first taken branch of a packet wins.
+    #[inline(always)]
+    pub(crate) fn jump(&mut self, target: u32) {
+        if self.flight.target.is_none() {
+            self.flight.target = Some(target);
+        }
+    }
+
+    pub(crate) fn event(&mut self, e: Event) {
+        if self.flight.event == Event::None {
+            self.flight.event = e;
+        }
+    }
+
+    /// Where the packet's taken branch goes, if one was taken; forgets it.
+    #[inline(always)]
+    pub fn take_target(&mut self) -> Option<u32> {
+        self.flight.target.take()
+    }
+
+    /// What the packet asked for; forgets it.
+    #[inline(always)]
+    pub fn take_event(&mut self) -> Event {
+        std::mem::take(&mut self.flight.event)
+    }
+
+    /// Moves all pending values of the packet in place.
+    pub fn commit(&mut self) {
+        let mut bits = (self.flight.r >> 32) as u32;
+        while bits != 0 {
+            let n = bits.trailing_zeros() as u8;
+            let v = self.r.get(n | PENDING);
+            self.r.set(n, v);
+            bits &= bits - 1;
+        }
+        self.flight.r = 0;
+        if self.flight.p != 0 {
+            for n in 0..4 {
+                if self.flight.p >> n & 1 != 0 {
+                    let v = self.p.get(n | 4);
+                    self.p.set(n, v);
+                }
+            }
+            self.flight.p = 0;
+        }
+        if self.flight.c != 0 {
+            let mut bits = (self.flight.c >> 32) as u32;
+            while bits != 0 {
+                let n = bits.trailing_zeros() as u8;
+                let v = self.c.get(n | PENDING);
+                self.c.set(n, v);
+                bits &= bits - 1;
+            }
+            self.flight.c = 0;
+        }
+        if self.flight.sticky != 0 {
+            self.c[Ctl::Usr] |= self.flight.sticky;
+            self.flight.sticky = 0;
+        }
+        if self.flight.v != 0 {
+            let mut bits = (self.flight.v >> 32) as u32;
+            while bits != 0 {
+                let n = bits.trailing_zeros() as u8;
+                let v = *self.hvx.v.get(n | PENDING);
+                *self.hvx.v.get_mut(n) = v;
+                bits &= bits - 1;
+            }
+            self.flight.v = 0;
+        }
+        if self.flight.q != 0 {
+            for n in 0..4 {
+                if self.flight.q >> n & 1 != 0 {
+                    let v = self.hvx.q.get(n | 4);
+                    self.hvx.q.set(n, v);
+                }
+            }
+            self.flight.q = 0;
+        }
+    }
+
+    /// Forgets everything the packet wanted: it faulted. A fault also loses the reservation.
+    pub fn abort(&mut self) {
+        self.flight = Default::default();
+        self.reservation = None;
+    }
+}
+
+macro_rules! store {
+    ($name:ident, $t:ty) => {
+        #[inline(always)]
+        pub(crate) fn $name<M: Memory>(m: &M, a: &Args, va: u32, v: $t) -> Result<(), M::Fault> {
+            if a.dry { m.probe_store(va, size_of::<$t>() as u32) } else { m.$name(va, v) }
+        }
+    };
+}
+store!(store8, u8);
+store!(store16, u16);
+store!(store32, u32);
+store!(store64, u64);
+
+pub(crate) fn load_vec<M: Memory>(m: &M, va: u32) -> Result<Vector, M::Fault> {
+    let mut v = [0; 128];
+    m.load(va, &mut v)?;
+    Ok(v)
+}
+
+pub(crate) fn store_vec<M: Memory>(m: &M, a: &Args, va: u32, v: &Vector) -> Result<(), M::Fault> {
+    if a.dry { m.probe_store(va, 128) } else { m.store(va, v) }
+}
