@@ -9,6 +9,14 @@ fn main() {
     let spec = hexagon_isa_meta::spec::load(&root.join("spec")).unwrap_or_else(|e| fail(&e));
     let tables = hexagon_isa_meta::tables::generate(&spec).unwrap_or_else(|e| fail(&e));
     write("tables.rs", &tables);
+    let meanings = hexagon_isa_meta::meaning::generate(&spec).unwrap_or_else(|errors| {
+        for e in &errors {
+            println!("cargo::error={e}");
+        }
+        exit(1)
+    });
+    write("functions.rs", &meanings.functions);
+    write("meanings.rs", &meanings.data);
 }
 
 fn env(name: &str) -> String {

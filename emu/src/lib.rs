@@ -7,6 +7,7 @@
 pub mod action;
 pub mod core;
 pub mod device;
+pub mod exec;
 pub mod mem;
 pub mod os;
 pub mod profile;

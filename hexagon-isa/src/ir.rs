@@ -204,7 +204,6 @@ pub struct Meaning {
     pub body: &'static [Stmt],
 }
 
-
 /// The meaning of an instruction; `None` if it has none yet.
 pub fn meaning(op: crate::Opcode) -> Option<&'static Meaning> {
     MEANINGS.get(op as usize)?.as_ref()
@@ -219,14 +218,20 @@ mod tests {
     #[test]
     fn data_and_functions_cover_the_same_instructions() {
         for op in crate::Opcode::all() {
-            assert_eq!(meaning(op).is_some(), crate::interp::effects(op).is_some(), "{op:?}");
+            assert_eq!(
+                meaning(op).is_some(),
+                crate::interp::effects(op).is_some(),
+                "{op:?}"
+            );
         }
     }
 
     #[test]
     fn a_meaning_is_a_typed_tree() {
         let m = meaning(crate::Opcode::A2_addsat).unwrap();
-        let [Stmt::Write(0, e)] = m.body else { panic!("{m:?}") };
+        let [Stmt::Write(0, e)] = m.body else {
+            panic!("{m:?}")
+        };
         assert_eq!(e.ty, Type::Int(true, 32));
         assert!(matches!(e.kind, Kind::Saturate { sticky: true, .. }));
     }

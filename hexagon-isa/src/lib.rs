@@ -9,6 +9,7 @@ pub mod disasm;
 mod error;
 pub mod info;
 pub mod interp;
+pub mod ir;
 mod packet;
 mod print;
 mod regnames;

@@ -1,37 +1,262 @@
 //! Runs packets: looks blocks up, executes them, stops for what is not the core's business.
 
+use std::any::Any;
+use std::collections::HashMap;
+
+use hexagon_isa::interp::{Event, Regs, usr};
+use hexagon_isa::{Arch, EndLoop};
+
+use super::block::{Block, Mark, NOWHERE, build};
 use super::exception::{Exception, Exit};
 use super::memory::Memory;
-use super::thread::Thread;
+use super::plan::Run;
+use super::port::{Fault, Via};
+use super::thread::{Ctl, Thread};
+
+/// Entries of the table in front of the hash map; a power of two.
+const NEAR: usize = 4096;
+/// Blocks after which everything is decoded afresh: a bound on memory.
+const MAX_BLOCKS: usize = 1 << 16;
 
 /// Executes threads of one DSP process; owns the decoded-block cache. Not shared between host threads.
-#[derive(Debug)]
-pub struct Cpu {}
+pub struct Cpu {
+    arch: Arch,
+    /// The cache; its type depends on the memory that [`Cpu::run`] was last called with.
+    cache: Option<Box<dyn Any + Send>>,
+}
 
-impl Cpu {
-    /// A core without decoded code.
-    pub fn new() -> Self {
-        Cpu {}
+impl std::fmt::Debug for Cpu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cpu")
+            .field("arch", &self.arch)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Cache<M: Memory> {
+    epoch: u64,
+    blocks: Vec<Block<Via<M>>>,
+    by_pc: HashMap<u32, u32>,
+    near: Vec<(u32, u32)>,
+}
+
+impl<M: Memory> Cache<M> {
+    fn new(epoch: u64) -> Self {
+        Cache {
+            epoch,
+            blocks: Vec::new(),
+            by_pc: HashMap::new(),
+            near: vec![(NOWHERE, 0); NEAR],
+        }
     }
 
-    /// Runs at most about `budget` packets of `thread` (a block is always finished).
-    pub fn run<M: Memory>(&mut self, thread: &mut Thread, mem: &M, _budget: u64) -> Exit {
-        let pc = thread.regs.pc;
-        if pc & 3 != 0 {
-            return Exit::Exception(Exception::MisalignedPc { pc });
+    fn clear(&mut self, epoch: u64) {
+        *self = Cache::new(epoch);
+    }
+
+    fn find(&mut self, mem: &M, arch: Arch, pc: u32) -> Result<u32, Exception> {
+        let slot = (pc >> 2) as usize & (NEAR - 1);
+        if self.near[slot].0 == pc {
+            return Ok(self.near[slot].1);
         }
-        match mem.fetch32(pc) {
-            Ok(_) => Exit::Exception(Exception::NoMeaning {
-                pc,
-                name: "(the interpreter is not connected yet)",
-            }),
-            Err(fault) => Exit::Exception(Exception::Memory { pc, fault }),
+        let id = match self.by_pc.get(&pc) {
+            Some(id) => *id,
+            None => {
+                let block = build(mem, arch, pc)?;
+                if self.blocks.len() >= MAX_BLOCKS {
+                    self.clear(self.epoch);
+                }
+                let id = self.blocks.len() as u32;
+                self.blocks.push(block);
+                self.by_pc.insert(pc, id);
+                id
+            }
+        };
+        self.near[slot] = (pc, id);
+        Ok(id)
+    }
+}
+
+impl Cpu {
+    /// A core of this architecture without decoded code.
+    pub fn new(arch: Arch) -> Self {
+        Cpu { arch, cache: None }
+    }
+
+    /// The core's architecture.
+    pub fn arch(&self) -> Arch {
+        self.arch
+    }
+
+    /// Runs `thread` until about `budget` packets are done (a block is always finished) or something happens.
+    pub fn run<M: Memory + 'static>(&mut self, thread: &mut Thread, mem: &M, budget: u64) -> Exit {
+        let epoch = mem.code_epoch();
+        if !self.cache.as_ref().is_some_and(|c| c.is::<Cache<M>>()) {
+            self.cache = Some(Box::new(Cache::<M>::new(epoch)));
+        }
+        let Some(cache) = self.cache.as_mut().and_then(|c| c.downcast_mut::<Cache<M>>()) else {
+            return Exit::Budget;
+        };
+        if cache.epoch != epoch {
+            cache.clear(epoch);
+        }
+        let mut left = budget;
+        let mut id = match cache.find(mem, self.arch, thread.regs.pc) {
+            Ok(id) => id,
+            Err(e) => return Exit::Exception(e),
+        };
+        loop {
+            let block = &cache.blocks[id as usize];
+            if let Err((at, fault)) = execute(block, thread, mem) {
+                return Exit::Exception(faulted(block, thread, at, fault));
+            }
+            thread.packets += u64::from(block.packets);
+            thread.insns += u64::from(block.insns);
+            thread.hvx_insns += u64::from(block.hvx);
+            let regs = &mut thread.regs;
+            let mut pc = block.next;
+            if block.branch {
+                let target = regs.take_target();
+                if block.endloop != EndLoop::None
+                    && let Some(start) = end_loops(regs, block.endloop)
+                {
+                    pc = start;
+                }
+                if let Some(t) = target {
+                    pc = t;
+                }
+            }
+            if block.event
+                && let Some(exit) = event(regs, pc)
+            {
+                return exit;
+            }
+            left = left.saturating_sub(u64::from(block.packets));
+            if left == 0 {
+                regs.pc = pc;
+                return Exit::Budget;
+            }
+            id = if block.links[0].0 == pc {
+                block.links[0].1
+            } else if block.links[1].0 == pc {
+                block.links[1].1
+            } else {
+                regs.pc = pc;
+                let from = id;
+                let count = cache.blocks.len();
+                match cache.find(mem, self.arch, pc) {
+                    Ok(to) => {
+                        // If the cache was cleared meanwhile, `from` is gone.
+                        if cache.blocks.len() >= count
+                            && let Some(b) = cache.blocks.get_mut(from as usize)
+                        {
+                            b.links[usize::from(pc != b.next)] = (pc, to);
+                        }
+                        to
+                    }
+                    Err(e) => return Exit::Exception(e),
+                }
+            };
         }
     }
 }
 
-impl Default for Cpu {
-    fn default() -> Self {
-        Self::new()
+/// Runs a block's steps. On a fault: the number of the step.
+#[inline(always)]
+fn execute<M: Memory>(block: &Block<Via<M>>, thread: &mut Thread, mem: &M) -> Result<(), (usize, Fault)> {
+    for (at, step) in block.steps.iter().enumerate() {
+        match step.run {
+            Run::Register(f) => f(&mut thread.regs, &step.args),
+            Run::Memory(f) => {
+                if let Err(fault) = f(&mut thread.regs, mem, &step.args) {
+                    return Err((at, fault));
+                }
+            }
+            Run::Commit => thread.regs.commit(),
+            Run::SaveVector(n, temporary) => thread.regs.save_vector(n, temporary),
+            Run::Clock(packet) => clock(thread, block.marks.get(packet as usize), packet),
+        }
     }
+    Ok(())
+}
+
+/// Leaves the thread as it was before the faulting packet and says what happened.
+#[cold]
+fn faulted<M: Memory>(block: &Block<Via<M>>, thread: &mut Thread, at: usize, fault: Fault) -> Exception {
+    thread.regs.abort();
+    let pc = block.steps.get(at).map_or(block.next, |s| s.args.pc);
+    if let Some(n) = block.marks.iter().position(|m| m.pc == pc) {
+        let mark = block.marks[n];
+        thread.packets += n as u64;
+        thread.insns += u64::from(mark.insns);
+        thread.hvx_insns += u64::from(mark.hvx);
+    }
+    thread.regs.pc = pc;
+    match fault {
+        Fault::Memory(fault) => Exception::Memory { pc, fault },
+        Fault::FrameLimit(va) => Exception::FrameLimit { pc, va },
+    }
+}
+
+/// Brings clock and statistics registers up to date, as the packet that reads them sees them. C20..C22 count packets,
+/// instructions and HVX instructions as qemu-hexagon's do.
+#[cold]
+fn clock(thread: &mut Thread, mark: Option<&Mark>, packet: u32) {
+    let packets = thread.packets + u64::from(packet);
+    let (insns, hvx) = mark.map_or((0, 0), |m| (m.insns, m.hvx));
+    let utimer = thread.time.utimer(packets);
+    let upcycle = thread.time.upcycle(packets);
+    let c = &mut thread.regs.c;
+    c[Ctl::UtimerLo] = utimer as u32;
+    c[Ctl::UtimerHi] = (utimer >> 32) as u32;
+    c[Ctl::UpcycleLo] = upcycle as u32;
+    c[Ctl::UpcycleHi] = (upcycle >> 32) as u32;
+    c[Ctl::PktCountLo] = packets as u32;
+    c[Ctl::PktCountHi] = (packets >> 32) as u32;
+    c[20] = packets as u32;
+    c[21] = (thread.insns + u64::from(insns)) as u32;
+    c[22] = (thread.hvx_insns + u64::from(hvx)) as u32;
+}
+
+/// The pseudo-instruction at a loop's end, which acts last. Where it goes, if back.
+#[inline(always)]
+fn end_loops(regs: &mut Regs, which: EndLoop) -> Option<u32> {
+    if which != EndLoop::Loop1 {
+        let config = regs.c[Ctl::Usr] & usr::LPCFG;
+        if config != 0 {
+            if config >> usr::LPCFG_SHIFT == 1 {
+                regs.p[3] = 0xff;
+            }
+            regs.c[Ctl::Usr] -= 1 << usr::LPCFG_SHIFT;
+        }
+        if regs.c[Ctl::Lc0] > 1 {
+            regs.c[Ctl::Lc0] -= 1;
+            return Some(regs.c[Ctl::Sa0]);
+        }
+        if which == EndLoop::Loop0 {
+            return None;
+        }
+    }
+    if regs.c[Ctl::Lc1] > 1 {
+        regs.c[Ctl::Lc1] -= 1;
+        return Some(regs.c[Ctl::Sa1]);
+    }
+    None
+}
+
+/// What the block's last packet asked for; `next` is where the thread goes on.
+#[cold]
+fn event(regs: &mut Regs, next: u32) -> Option<Exit> {
+    let exit = match regs.take_event() {
+        Event::None => return None,
+        Event::Trap0(imm) => Exit::Trap0 { imm },
+        Event::Trap1(imm) => Exit::Trap1 { imm },
+        Event::Yield => Exit::Yield,
+        Event::Privileged => Exit::Exception(Exception::Privileged {
+            pc: regs.pc,
+            name: "instruction",
+        }),
+    };
+    regs.pc = next;
+    Some(exit)
 }

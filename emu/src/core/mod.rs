@@ -3,9 +3,12 @@
 //! The core knows nothing of the operating system: [`Cpu::run`] executes packets of one DSP thread until its
 //! budget is used up or something happens that is not the core's business (a trap, an exception).
 
+mod block;
 mod cpu;
 mod exception;
 pub mod memory;
+mod plan;
+mod port;
 mod thread;
 
 pub use cpu::Cpu;

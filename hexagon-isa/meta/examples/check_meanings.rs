@@ -2,7 +2,9 @@
 use hexagon_isa_meta::{meaning, spec};
 
 fn main() -> std::process::ExitCode {
-    let dir = std::env::args().nth(1).unwrap_or_else(|| "hexagon-isa/spec".to_string());
+    let dir = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "hexagon-isa/spec".to_string());
     let spec = match spec::load(std::path::Path::new(&dir)) {
         Ok(s) => s,
         Err(e) => {
@@ -12,7 +14,11 @@ fn main() -> std::process::ExitCode {
     };
     match meaning::generate(&spec) {
         Ok(g) => {
-            println!("{} of {} instructions have a meaning", g.count, spec.entries.len());
+            println!(
+                "{} of {} instructions have a meaning",
+                g.count,
+                spec.entries.len()
+            );
             std::process::ExitCode::SUCCESS
         }
         Err(errors) => {

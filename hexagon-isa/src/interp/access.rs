@@ -2,9 +2,6 @@
 
 use super::{Args, Ctl, Event, Memory, PENDING, Regs, VecPred, Vector, usr};
 
-/// Value of [`Args::off`] for `.tmp` vector loads: vectors go to the pending half and are never committed.
-pub const TEMPORARY: u8 = 0x80 | PENDING;
-
 /// Two vectors, the even (low) register first.
 pub type VectorPair = [u8; 256];
 
@@ -41,10 +38,10 @@ impl Regs {
         self.p.get(n as u8)
     }
 
-    /// Predicate `n` as this packet's writers have left it.
+    /// Predicate `n` as this packet's writers have left it, in the half that they write.
     #[inline(always)]
-    pub(crate) fn new_pred(&self, n: u8, off: u8) -> u8 {
-        self.p.get(if off == 0 { n } else { n | 4 })
+    pub(crate) fn new_pred(&self, n: u8, half: u8) -> u8 {
+        self.p.get(n | half)
     }
 
     /// Modifier register operand: 0 is M0.
@@ -117,7 +114,11 @@ impl Regs {
             self.p.set(n, v);
         } else {
             let bit = 1 << n;
-            let v = if self.flight.p & bit != 0 { v & self.p.get(n | 4) } else { v };
+            let v = if self.flight.p & bit != 0 {
+                v & self.p.get(n | 4)
+            } else {
+                v
+            };
             self.p.set(n | 4, v);
             self.flight.p |= bit;
         }
@@ -181,7 +182,10 @@ impl Regs {
 
     #[inline(always)]
     pub(crate) fn status(&self) -> Status {
-        Status { flags: 0, round: (self.c.get(Ctl::Usr as u8) >> usr::FPRND_SHIFT & 3) as u8 }
+        Status {
+            flags: 0,
+            round: (self.c.get(Ctl::Usr as u8) >> usr::FPRND_SHIFT & 3) as u8,
+        }
     }
 
     /// Sets sticky bits of USR.
@@ -255,6 +259,11 @@ impl Regs {
             self.c[Ctl::Usr] |= self.flight.sticky;
             self.flight.sticky = 0;
         }
+        if self.flight.v_saved != 0 {
+            self.restore(self.flight.v_temporary);
+            self.flight.v_saved = 0;
+            self.flight.v_temporary = 0;
+        }
         if self.flight.v != 0 {
             let mut bits = (self.flight.v >> 32) as u32;
             while bits != 0 {
@@ -278,16 +287,41 @@ impl Regs {
 
     /// Forgets everything the packet wanted: it faulted. A fault also loses the reservation.
     pub fn abort(&mut self) {
+        self.restore(self.flight.v_saved);
         self.flight = Default::default();
         self.reservation = None;
+    }
+}
+
+impl Regs {
+    /// Keeps vector `n` aside before a `.cur` or `.tmp` load of the packet writes it: so that a fault can undo the load, and
+    /// so that the end of the packet undoes a `.tmp` load.
+    pub fn save_vector(&mut self, n: u8, temporary: bool) {
+        let v = *self.hvx.v.get(n & 31);
+        *self.hvx.v.get_mut(n & 31 | PENDING) = v;
+        self.flight.v_saved |= 1 << (n & 31);
+        self.flight.v_temporary |= u32::from(temporary) << (n & 31);
+    }
+
+    fn restore(&mut self, mut mask: u32) {
+        while mask != 0 {
+            let n = mask.trailing_zeros() as u8;
+            let v = *self.hvx.v.get(n | PENDING);
+            *self.hvx.v.get_mut(n) = v;
+            mask &= mask - 1;
+        }
     }
 }
 
 macro_rules! store {
     ($name:ident, $t:ty) => {
         #[inline(always)]
-        pub(crate) fn $name<M: Memory>(m: &M, a: &Args, va: u32, v: $t) -> Result<(), M::Fault> {
-            if a.dry { m.probe_store(va, size_of::<$t>() as u32) } else { m.$name(va, v) }
+        pub(crate) fn $name<M: Memory>(m: &M::Mem, a: &Args, va: u32, v: $t) -> Result<(), M::Fault> {
+            if a.dry {
+                M::probe_store(m, va, size_of::<$t>() as u32)
+            } else {
+                M::$name(m, va, v)
+            }
         }
     };
 }
@@ -296,12 +330,16 @@ store!(store16, u16);
 store!(store32, u32);
 store!(store64, u64);
 
-pub(crate) fn load_vec<M: Memory>(m: &M, va: u32) -> Result<Vector, M::Fault> {
+pub(crate) fn load_vec<M: Memory>(m: &M::Mem, va: u32) -> Result<Vector, M::Fault> {
     let mut v = [0; 128];
-    m.load(va, &mut v)?;
+    M::load(m, va, &mut v)?;
     Ok(v)
 }
 
-pub(crate) fn store_vec<M: Memory>(m: &M, a: &Args, va: u32, v: &Vector) -> Result<(), M::Fault> {
-    if a.dry { m.probe_store(va, 128) } else { m.store(va, v) }
+pub(crate) fn store_vec<M: Memory>(m: &M::Mem, a: &Args, va: u32, v: &Vector) -> Result<(), M::Fault> {
+    if a.dry {
+        M::probe_store(m, va, 128)
+    } else {
+        M::store(m, va, v)
+    }
 }

@@ -6,11 +6,11 @@
 //! values pending, [`Regs::abort`] one that faulted.
 
 mod access;
-pub mod builtins;
+mod builtins;
 mod lanes;
 mod regs;
 
-pub use access::{Status, TEMPORARY, VectorPair};
+pub use access::{Status, VectorPair};
 pub use regs::*;
 
 /// Resolved operands of one instruction of a packet.
@@ -19,49 +19,55 @@ pub struct Args {
     /// Operand values, in the order of the instruction's operands: register numbers (pairs: the even one) or final
     /// immediates; a branch target is an absolute address. A register that is read where an earlier instruction of the
     /// packet left a pending value names that half.
-    pub v: [i32; 6],
+    pub v: [i32; crate::MAX_OPERANDS],
     /// Address of the packet.
     pub pc: u32,
     /// Address of the packet behind it.
     pub next: u32,
-    /// Where results go: 0 (in place), [`PENDING`], or [`TEMPORARY`].
+    /// Where results go: 0 (in place) or [`PENDING`].
     pub off: u8,
+    /// The same for vectors; differs for `.cur` and `.tmp` loads, which bring their vector in place.
+    pub vec_off: u8,
+    /// Where a named predicate that is consumed as `.new` is found: 0 (in place) or 4 (pending half).
+    pub new_pred: u8,
     /// Only find out whether the memory accesses would fault: stores are probed, not made.
     pub dry: bool,
 }
 
-/// What the functions need of a memory. Little endian; scalar accesses fault unless aligned.
+/// How the functions reach a memory, without knowing what it is: [`Memory::Mem`] is the memory, the implementing type only says how. Little endian; scalar accesses fault unless aligned.
 pub trait Memory {
+    /// The memory.
+    type Mem: ?Sized;
     /// Why an access failed.
     type Fault;
     /// Loads a byte.
-    fn load8(&self, va: u32) -> Result<u8, Self::Fault>;
+    fn load8(m: &Self::Mem, va: u32) -> Result<u8, Self::Fault>;
     /// Loads a halfword.
-    fn load16(&self, va: u32) -> Result<u16, Self::Fault>;
+    fn load16(m: &Self::Mem, va: u32) -> Result<u16, Self::Fault>;
     /// Loads a word.
-    fn load32(&self, va: u32) -> Result<u32, Self::Fault>;
+    fn load32(m: &Self::Mem, va: u32) -> Result<u32, Self::Fault>;
     /// Loads a doubleword.
-    fn load64(&self, va: u32) -> Result<u64, Self::Fault>;
+    fn load64(m: &Self::Mem, va: u32) -> Result<u64, Self::Fault>;
     /// Stores a byte.
-    fn store8(&self, va: u32, v: u8) -> Result<(), Self::Fault>;
+    fn store8(m: &Self::Mem, va: u32, v: u8) -> Result<(), Self::Fault>;
     /// Stores a halfword.
-    fn store16(&self, va: u32, v: u16) -> Result<(), Self::Fault>;
+    fn store16(m: &Self::Mem, va: u32, v: u16) -> Result<(), Self::Fault>;
     /// Stores a word.
-    fn store32(&self, va: u32, v: u32) -> Result<(), Self::Fault>;
+    fn store32(m: &Self::Mem, va: u32, v: u32) -> Result<(), Self::Fault>;
     /// Stores a doubleword.
-    fn store64(&self, va: u32, v: u64) -> Result<(), Self::Fault>;
+    fn store64(m: &Self::Mem, va: u32, v: u64) -> Result<(), Self::Fault>;
     /// Loads bytes at any alignment.
-    fn load(&self, va: u32, out: &mut [u8]) -> Result<(), Self::Fault>;
+    fn load(m: &Self::Mem, va: u32, out: &mut [u8]) -> Result<(), Self::Fault>;
     /// Stores bytes at any alignment, all or none.
-    fn store(&self, va: u32, bytes: &[u8]) -> Result<(), Self::Fault>;
+    fn store(m: &Self::Mem, va: u32, bytes: &[u8]) -> Result<(), Self::Fault>;
     /// Would a store of `len` bytes succeed? Up to 8 bytes must be aligned, longer ones need not.
-    fn probe_store(&self, va: u32, len: u32) -> Result<(), Self::Fault>;
+    fn probe_store(m: &Self::Mem, va: u32, len: u32) -> Result<(), Self::Fault>;
     /// Compare-and-swap of an aligned word; `Ok(true)` if it was `old`.
-    fn cas32(&self, va: u32, old: u32, new: u32) -> Result<bool, Self::Fault>;
+    fn cas32(m: &Self::Mem, va: u32, old: u32, new: u32) -> Result<bool, Self::Fault>;
     /// Compare-and-swap of an aligned doubleword.
-    fn cas64(&self, va: u32, old: u64, new: u64) -> Result<bool, Self::Fault>;
+    fn cas64(m: &Self::Mem, va: u32, old: u64, new: u64) -> Result<bool, Self::Fault>;
     /// The fault of a stack frame at `va` that would lie below FRAMELIMIT.
-    fn frame_limit(&self, va: u32) -> Self::Fault;
+    fn frame_limit(m: &Self::Mem, va: u32) -> Self::Fault;
 }
 
 /// An instruction's function.
@@ -70,7 +76,7 @@ pub enum Exec<M: Memory> {
     /// Works on registers only.
     Register(fn(&mut Regs, &Args)),
     /// Accesses memory.
-    Memory(fn(&mut Regs, &M, &Args) -> Result<(), M::Fault>),
+    Memory(fn(&mut Regs, &M::Mem, &Args) -> Result<(), M::Fault>),
 }
 
 impl<M: Memory> Clone for Exec<M> {
@@ -93,6 +99,8 @@ pub struct Effects {
     pub writes_ctl: u32,
     /// Named predicates that are read as before the packet.
     pub reads_pred: u8,
+    /// Named predicates that are read as the packet's writers have left them.
+    pub reads_new_pred: u8,
     /// Named predicates that are written.
     pub writes_pred: u8,
     /// Sticky flags of USR may be set.
@@ -122,7 +130,14 @@ pub fn effects(op: crate::Opcode) -> Option<&'static Effects> {
 }
 
 // One function per instruction, as plain as a generator writes them.
-#[allow(non_snake_case, unused_variables, unused_mut, unused_assignments, unused_parens, unused_imports)]
+#[allow(
+    non_snake_case,
+    unused_variables,
+    unused_mut,
+    unused_assignments,
+    unused_parens,
+    unused_imports
+)]
 #[allow(clippy::all)]
 mod generated {
     use super::access::*;

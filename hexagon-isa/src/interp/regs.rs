@@ -278,7 +278,11 @@ pub(crate) struct Flight {
     pub c: u64,
     /// The same for vectors.
     pub v: u64,
-    /// Bits 4..8: predicates with a pending value.
+    /// Vectors that were kept aside for `.cur` and `.tmp` loads.
+    pub v_saved: u32,
+    /// Those of them that come back when the packet ends.
+    pub v_temporary: u32,
+    /// Predicates with a pending value.
     pub p: u8,
     /// The same for vector predicates.
     pub q: u8,

@@ -42,16 +42,36 @@ const V: Type = Type::Vec;
 const VV: Type = Type::VecPair;
 
 const fn pure(name: &'static str, params: &'static [Type], result: Type) -> Builtin {
-    Builtin { name, params, result: Some(result), needs: Needs::Nothing }
+    Builtin {
+        name,
+        params,
+        result: Some(result),
+        needs: Needs::Nothing,
+    }
 }
 const fn status(name: &'static str, params: &'static [Type], result: Type) -> Builtin {
-    Builtin { name, params, result: Some(result), needs: Needs::Status }
+    Builtin {
+        name,
+        params,
+        result: Some(result),
+        needs: Needs::Status,
+    }
 }
 const fn effect(name: &'static str, params: &'static [Type]) -> Builtin {
-    Builtin { name, params, result: None, needs: Needs::Regs }
+    Builtin {
+        name,
+        params,
+        result: None,
+        needs: Needs::Regs,
+    }
 }
 const fn memory(name: &'static str, params: &'static [Type], result: Option<Type>) -> Builtin {
-    Builtin { name, params, result, needs: Needs::Memory }
+    Builtin {
+        name,
+        params,
+        result,
+        needs: Needs::Memory,
+    }
 }
 
 /// All builtins.
@@ -69,12 +89,8 @@ pub const BUILTINS: &[Builtin] = &[
     pure("deinterleave", &[U64], U64),
     pure("polymul", &[U32, U32], U64),                   // carry-less product
     pure("polymul16", &[U32, U32], U32),
-    pure("lfs", &[U64, U64], U64),
-    pure("parity", &[U64], B),
     pure("cround32", &[I32, U32], I32),
     pure("cround64", &[I64, U32], I64),
-    pure("tableidx", &[U32, U32, U32, I32], U32),        // x, s, width, offset (rotation)
-    pure("conv_round64", &[I64, U32], I64),
     // floating point; add, sub and mul of floats are operators
     status("sf_fma", &[SF, SF, SF], SF),                 // a*b + c
     status("sf_fma_lib", &[SF, SF, SF], SF),

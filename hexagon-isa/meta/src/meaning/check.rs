@@ -48,7 +48,13 @@ pub fn check(body: &[ast::Stmt], operands: &[Operand], pos: &Pos) -> Result<Mean
     let mut out = c.block(body)?;
     for (i, local) in c.partial.iter().enumerate() {
         if let Some(l) = local {
-            out.push(Stmt::Write(i, Expr { ty: c.locals[*l], kind: Kind::Local(*l) }));
+            out.push(Stmt::Write(
+                i,
+                Expr {
+                    ty: c.locals[*l],
+                    kind: Kind::Local(*l),
+                },
+            ));
         }
     }
     if !c.hint {
@@ -61,9 +67,17 @@ pub fn check(body: &[ast::Stmt], operands: &[Operand], pos: &Pos) -> Result<Mean
             }
         }
     }
-    let mut order = Order { store: false, write: false };
-    order.block(&out).map_err(|what| pos.error(pos.col, what.to_string()))?;
-    Ok(Meaning { locals: c.locals, body: out })
+    let mut order = Order {
+        store: false,
+        write: false,
+    };
+    order
+        .block(&out)
+        .map_err(|what| pos.error(pos.col, what.to_string()))?;
+    Ok(Meaning {
+        locals: c.locals,
+        body: out,
+    })
 }
 
 /// A fault must leave nothing behind: memory is accessed before a register is written, and a store is the last access.
@@ -78,19 +92,31 @@ impl Order {
         for s in body {
             let (mut loads, mut stores) = (false, false);
             if let Stmt::If(c, a, b) = s {
-                Meaning { locals: Vec::new(), body: vec![Stmt::Jump(c.clone())] }.visit(&mut |e| loads |= accesses(e));
+                Meaning {
+                    locals: Vec::new(),
+                    body: vec![Stmt::Jump(c.clone())],
+                }
+                .visit(&mut |e| loads |= accesses(e));
                 self.access(loads, false)?;
                 let (mut x, mut y) = (*self, *self);
                 x.block(a)?;
                 y.block(b)?;
-                *self = Order { store: x.store | y.store, write: x.write | y.write };
+                *self = Order {
+                    store: x.store | y.store,
+                    write: x.write | y.write,
+                };
                 continue;
             }
-            Meaning { locals: Vec::new(), body: vec![s.clone()] }.visit(&mut |e| loads |= accesses(e));
+            Meaning {
+                locals: Vec::new(),
+                body: vec![s.clone()],
+            }
+            .visit(&mut |e| loads |= accesses(e));
             match s {
                 Stmt::Store(..) | Stmt::StoreVec(..) => stores = true,
                 Stmt::Call(name, _) => {
-                    stores = builtins::find(name).is_some_and(|b| b.needs == builtins::Needs::Memory && *name != "frame_check");
+                    stores = builtins::find(name)
+                        .is_some_and(|b| b.needs == builtins::Needs::Memory && *name != "frame_check");
                 }
                 _ => {}
             }
@@ -102,7 +128,9 @@ impl Order {
 
     fn access(&mut self, loads: bool, stores: bool) -> Result<(), &'static str> {
         if (loads || stores) && self.write {
-            return Err("memory is accessed after a register was written: a fault would leave the register changed");
+            return Err(
+                "memory is accessed after a register was written: a fault would leave the register changed",
+            );
         }
         if (loads || stores) && self.store {
             return Err("memory is accessed after a store: a fault would leave the store done");
@@ -122,7 +150,9 @@ fn accesses(e: &Expr) -> bool {
 
 fn fixed(name: &str) -> Option<Fixed> {
     let number = |prefix: &str, limit: u8| {
-        name.strip_prefix(prefix).and_then(|d| d.parse::<u8>().ok()).filter(|n| *n < limit)
+        name.strip_prefix(prefix)
+            .and_then(|d| d.parse::<u8>().ok())
+            .filter(|n| *n < limit)
     };
     if let Some(n) = number("R", 32) {
         return Some(Fixed::Gpr(n));
@@ -211,7 +241,11 @@ fn wrap(ty: Type, v: i128) -> i128 {
         return v;
     }
     let low = v & ((1 << bits) - 1);
-    if ty.signed() && low >> (bits - 1) != 0 { low - (1 << bits) } else { low }
+    if ty.signed() && low >> (bits - 1) != 0 {
+        low - (1 << bits)
+    } else {
+        low
+    }
 }
 
 fn fits(ty: Type, v: i128) -> bool {
@@ -350,7 +384,11 @@ impl Checker<'_> {
                 };
                 let ty = fixed_type(f);
                 let e = self.expr(value, Some(ty))?;
-                let e = if matches!(f, Fixed::Pred(_)) { self.to_pred(e) } else { e };
+                let e = if matches!(f, Fixed::Pred(_)) {
+                    self.to_pred(e)
+                } else {
+                    e
+                };
                 let e = self.to_width(e, ty, value.col)?;
                 out.push(Stmt::WriteFixed(f, e));
                 Ok(())
@@ -396,7 +434,11 @@ impl Checker<'_> {
                         out.push(Stmt::StoreVec(ea, e, name == "vmem"));
                     }
                     _ => {
-                        let Some(ty) = name.strip_prefix("mem_").and_then(Type::named).filter(|t| t.is_int()) else {
+                        let Some(ty) = name
+                            .strip_prefix("mem_")
+                            .and_then(Type::named)
+                            .filter(|t| t.is_int())
+                        else {
                             return self.err(col, format!("unknown memory `{name}`"));
                         };
                         let e = self.expr(value, Some(ty))?;
@@ -410,7 +452,13 @@ impl Checker<'_> {
         }
     }
 
-    fn assign_operand(&mut self, n: usize, value: &ast::Expr, col: u32, out: &mut Vec<Stmt>) -> Result<(), Error> {
+    fn assign_operand(
+        &mut self,
+        n: usize,
+        value: &ast::Expr,
+        col: u32,
+        out: &mut Vec<Stmt>,
+    ) -> Result<(), Error> {
         let o = &self.operands[n];
         if o.role == Role::Read {
             return self.err(col, format!("`{}` is an input", o.name));
@@ -474,7 +522,11 @@ impl Checker<'_> {
         }
         let shift = k as u32 * width;
         let mask = ((1i128 << width) - 1) << shift;
-        let narrow = if ty == Type::Bool { e } else { cast(Type::Int(false, width as u8), e) };
+        let narrow = if ty == Type::Bool {
+            e
+        } else {
+            cast(Type::Int(false, width as u8), e)
+        };
         let mut part = cast(whole, narrow);
         if shift > 0 {
             part = bin(Binary::Shl, part, constant(Type::U32, i128::from(shift)));
@@ -484,7 +536,8 @@ impl Checker<'_> {
             None => {
                 let l = self.local(whole);
                 self.partial[n] = Some(l);
-                let old = (o.role == Role::ReadWrite).then(|| cast(whole, node(operand_type(o), Kind::Operand(n))));
+                let old =
+                    (o.role == Role::ReadWrite).then(|| cast(whole, node(operand_type(o), Kind::Operand(n))));
                 if old.is_some() {
                     self.used[n] = true;
                 }
@@ -493,7 +546,11 @@ impl Checker<'_> {
         };
         let e = match old {
             None => part,
-            Some(old) => bin(Binary::Or, bin(Binary::And, old, constant(whole, wrap(whole, !mask))), part),
+            Some(old) => bin(
+                Binary::Or,
+                bin(Binary::And, old, constant(whole, wrap(whole, !mask))),
+                part,
+            ),
         };
         out.push(Stmt::Set(l, e));
         Ok(())
@@ -503,14 +560,24 @@ impl Checker<'_> {
         if e.ty != Type::Bool {
             return e;
         }
-        node(Type::U8, Kind::Select(Box::new(e), Box::new(constant(Type::U8, 0xff)), Box::new(constant(Type::U8, 0))))
+        node(
+            Type::U8,
+            Kind::Select(
+                Box::new(e),
+                Box::new(constant(Type::U8, 0xff)),
+                Box::new(constant(Type::U8, 0)),
+            ),
+        )
     }
 
     /// A value for a lane of type `ty`; `true` is all ones (vector predicates).
     fn to_element(&self, e: Expr, ty: Type, col: u32) -> Result<Expr, Error> {
         if e.ty == Type::Bool {
             let ones = constant(ty, wrap(ty, -1));
-            return Ok(node(ty, Kind::Select(Box::new(e), Box::new(ones), Box::new(constant(ty, 0)))));
+            return Ok(node(
+                ty,
+                Kind::Select(Box::new(e), Box::new(ones), Box::new(constant(ty, 0))),
+            ));
         }
         self.to_width(e, ty, col)
     }
@@ -533,7 +600,9 @@ impl Checker<'_> {
                 let b = self.bits(e);
                 Ok(cast(ty, b))
             }
-            (Type::Int(..), Type::Float(_)) if e.ty.bits() == ty.bits() => Ok(node(ty, Kind::Bits(Box::new(e)))),
+            (Type::Int(..), Type::Float(_)) if e.ty.bits() == ty.bits() => {
+                Ok(node(ty, Kind::Bits(Box::new(e))))
+            }
             (Type::Int(..), Type::Int(..)) if e.ty.bits() == ty.bits() => Ok(cast(ty, e)),
             _ => self.err(col, format!("expected {}, found {}", ty.name(), e.ty.name())),
         }
@@ -554,7 +623,15 @@ impl Checker<'_> {
 
     fn args(&mut self, b: &builtins::Builtin, args: &[ast::Expr], col: u32) -> Result<Vec<Expr>, Error> {
         if args.len() != b.params.len() {
-            return self.err(col, format!("`{}` takes {} arguments, found {}", b.name, b.params.len(), args.len()));
+            return self.err(
+                col,
+                format!(
+                    "`{}` takes {} arguments, found {}",
+                    b.name,
+                    b.params.len(),
+                    args.len()
+                ),
+            );
         }
         let mut out = Vec::new();
         for (a, ty) in args.iter().zip(b.params) {
@@ -594,7 +671,9 @@ impl Checker<'_> {
     }
 
     fn const_cond(&self, e: &ast::Expr) -> Option<bool> {
-        let ExprKind::Binary(op, a, b) = &e.kind else { return None };
+        let ExprKind::Binary(op, a, b) = &e.kind else {
+            return None;
+        };
         let (a, b) = (self.const_eval(a)?, self.const_eval(b)?);
         Some(match *op {
             "==" => a == b,
@@ -641,7 +720,13 @@ impl Checker<'_> {
             ExprKind::Index(name, ea) => {
                 let ea = Box::new(self.address(ea)?);
                 match name.as_str() {
-                    "vmem" | "vmemu" => Ok(node(Type::Vec, Kind::LoadVec { ea, aligned: name == "vmem" })),
+                    "vmem" | "vmemu" => Ok(node(
+                        Type::Vec,
+                        Kind::LoadVec {
+                            ea,
+                            aligned: name == "vmem",
+                        },
+                    )),
                     _ => match name.strip_prefix("mem_").and_then(Type::named) {
                         Some(ty @ Type::Int(_, 8..=64)) => Ok(node(ty, Kind::Load(ea))),
                         _ => self.err(e.col, format!("unknown memory `{name}`")),
@@ -665,10 +750,24 @@ impl Checker<'_> {
         }
     }
 
-    fn binary(&mut self, op: &str, a: &ast::Expr, b: &ast::Expr, want: Option<Type>, col: u32) -> Result<Expr, Error> {
+    fn binary(
+        &mut self,
+        op: &str,
+        a: &ast::Expr,
+        b: &ast::Expr,
+        want: Option<Type>,
+        col: u32,
+    ) -> Result<Expr, Error> {
         if op == "&&" || op == "||" {
             let (a, b) = (Box::new(self.condition(a)?), Box::new(self.condition(b)?));
-            return Ok(node(Type::Bool, if op == "&&" { Kind::BoolAnd(a, b) } else { Kind::BoolOr(a, b) }));
+            return Ok(node(
+                Type::Bool,
+                if op == "&&" {
+                    Kind::BoolAnd(a, b)
+                } else {
+                    Kind::BoolOr(a, b)
+                },
+            ));
         }
         if op == "<<" || op == ">>" {
             let x = self.expr(a, want)?;
@@ -692,7 +791,10 @@ impl Checker<'_> {
         let sided = |c: &Self| c.const_eval(a).is_some() || c.const_eval(b).is_some();
         let same = match (x.ty, y.ty) {
             (Type::Int(s, n), Type::Int(t, m)) => {
-                let agnostic = !matches!(compare, Some(Compare::Lt | Compare::Le | Compare::Gt | Compare::Ge));
+                let agnostic = !matches!(
+                    compare,
+                    Some(Compare::Lt | Compare::Le | Compare::Gt | Compare::Ge)
+                );
                 n == m && (s == t || agnostic || sided(self))
             }
             (a, b) => a == b,
@@ -750,7 +852,10 @@ impl Checker<'_> {
             self.used[n] = true;
             let o = &self.operands[n];
             if let Some(lane) = self.lane.filter(|_| is_vector(o)) {
-                return Ok(node(lane, Kind::Element(n, Box::new(node(Type::U32, Kind::Lane)))));
+                return Ok(node(
+                    lane,
+                    Kind::Element(n, Box::new(node(Type::U32, Kind::Lane))),
+                ));
             }
             return Ok(node(operand_type(o), Kind::Operand(n)));
         }
@@ -768,23 +873,36 @@ impl Checker<'_> {
 
     fn call(&mut self, name: &str, args: &[ast::Expr], want: Option<Type>, col: u32) -> Result<Expr, Error> {
         if let Some(ty) = Type::named(name) {
-            let [a] = args else { return self.err(col, "a conversion takes one value") };
+            let [a] = args else {
+                return self.err(col, "a conversion takes one value");
+            };
             // A literal is typed by the conversion itself.
             let hint = self.const_eval(a).map(|_| ty);
             let a = self.expr(a, hint)?;
             return match (a.ty, ty) {
                 (Type::Int(..) | Type::Bool, Type::Int(..)) => Ok(cast(ty, a)),
-                _ => self.err(col, format!("no conversion from {} to {name}; see the builtins", a.ty.name())),
+                _ => self.err(
+                    col,
+                    format!("no conversion from {} to {name}; see the builtins", a.ty.name()),
+                ),
             };
         }
         if let Some(ty) = saturation(name) {
-            let [a] = args else { return self.err(col, "saturation takes one value") };
+            let [a] = args else {
+                return self.err(col, "saturation takes one value");
+            };
             let value = self.expr(a, None)?;
             if !value.ty.is_int() || !value.ty.signed() && ty.signed() {
                 return self.err(col, format!("saturation of {}", value.ty.name()));
             }
             let sticky = self.lane.is_none();
-            return Ok(node(ty, Kind::Saturate { value: Box::new(value), sticky }));
+            return Ok(node(
+                ty,
+                Kind::Saturate {
+                    value: Box::new(value),
+                    sticky,
+                },
+            ));
         }
         let unary = match name {
             "abs" => Some((Unary::Abs, None)),
@@ -796,7 +914,9 @@ impl Checker<'_> {
             _ => None,
         };
         if let Some((op, ty)) = unary {
-            let [a] = args else { return self.err(col, format!("`{name}` takes one value")) };
+            let [a] = args else {
+                return self.err(col, format!("`{name}` takes one value"));
+            };
             let a = self.expr(a, want)?;
             if !(a.ty.is_int() || op == Unary::Abs && matches!(a.ty, Type::Float(_))) {
                 return self.err(col, format!("`{name}` of {}", a.ty.name()));
@@ -804,7 +924,9 @@ impl Checker<'_> {
             return Ok(node(ty.unwrap_or(a.ty), Kind::Unary(op, Box::new(a))));
         }
         if name == "min" || name == "max" {
-            let [a, b] = args else { return self.err(col, format!("`{name}` takes two values")) };
+            let [a, b] = args else {
+                return self.err(col, format!("`{name}` takes two values"));
+            };
             let (x, y) = self.pair(a, b, want)?;
             if x.ty != y.ty || !x.ty.is_int() {
                 return self.err(col, format!("`{name}` of {} and {}", x.ty.name(), y.ty.name()));
@@ -849,14 +971,22 @@ impl Checker<'_> {
         let per_vector = 1024 / ty.bits();
         let index = match half {
             None => index,
-            Some(_) if self.operands[n].class != Class::VecPair => return self.err(col, "only pairs have halves"),
+            Some(_) if self.operands[n].class != Class::VecPair => {
+                return self.err(col, "only pairs have halves");
+            }
             Some(0) => index,
             Some(_) => bin(Binary::Add, index, constant(Type::U32, i128::from(per_vector))),
         };
         Ok((ty, index))
     }
 
-    fn field(&mut self, base: &ast::Expr, field: &str, index: Option<&ast::Expr>, col: u32) -> Result<Expr, Error> {
+    fn field(
+        &mut self,
+        base: &ast::Expr,
+        field: &str,
+        index: Option<&ast::Expr>,
+        col: u32,
+    ) -> Result<Expr, Error> {
         // P0.new, vector operands and modifier registers are special; everything else is a subfield of a value.
         if let ExprKind::Field(inner, half, None) = &base.kind
             && (half == "lo" || half == "hi")
@@ -909,7 +1039,11 @@ impl Checker<'_> {
                 return c.err(col, "an index is an integer");
             }
             let i = cast(Type::U32, i);
-            Ok(Some(if width == 1 { i } else { bin(Binary::Mul, i, constant(Type::U32, i128::from(width))) }))
+            Ok(Some(if width == 1 {
+                i
+            } else {
+                bin(Binary::Mul, i, constant(Type::U32, i128::from(width)))
+            }))
         };
         if field == "lsb" || field == "bit" {
             let by = amount(self, 1)?;
@@ -918,7 +1052,10 @@ impl Checker<'_> {
                 None => value,
             };
             let bit = bin(Binary::And, shifted, constant(raw, 1));
-            return Ok(node(Type::Bool, Kind::Compare(Compare::Ne, Box::new(bit), Box::new(constant(raw, 0)))));
+            return Ok(node(
+                Type::Bool,
+                Kind::Compare(Compare::Ne, Box::new(bit), Box::new(constant(raw, 0))),
+            ));
         }
         let Some(ty) = Type::element(field) else {
             return self.err(col, format!("unknown field `{field}`"));

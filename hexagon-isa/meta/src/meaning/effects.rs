@@ -21,6 +21,8 @@ pub struct Effects {
     pub writes_ctl: u32,
     /// Named predicates that are read as before the packet.
     pub reads_pred: u8,
+    /// Named predicates that are read as the packet's writers have left them.
+    pub reads_new_pred: u8,
     /// Named predicates that are written.
     pub writes_pred: u8,
     /// Sticky flags of USR may be set.
@@ -46,6 +48,7 @@ pub fn effects(m: &Meaning) -> Effects {
         Kind::Fixed(Fixed::Gpr(n)) => e.reads_gpr |= 1 << n,
         Kind::Fixed(Fixed::Ctl(n)) => e.reads_ctl |= 1 << n,
         Kind::Fixed(Fixed::Pred(n)) => e.reads_pred |= 1 << n,
+        Kind::NewPred(n) => e.reads_new_pred |= 1 << n,
         Kind::CircularStart(_) => e.reads_ctl |= CIRCULAR,
         Kind::Saturate { sticky, .. } => e.sticky |= sticky,
         Kind::Load(_) | Kind::LoadVec { .. } => e.load = true,

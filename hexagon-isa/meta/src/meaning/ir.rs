@@ -304,9 +304,13 @@ impl Expr {
     /// Operands of the expression.
     pub fn children(&self) -> Vec<&Expr> {
         match &self.kind {
-            Kind::Unary(_, a) | Kind::Cast(a) | Kind::Bits(a) | Kind::Load(a) | Kind::Element(_, a) => vec![a],
+            Kind::Unary(_, a) | Kind::Cast(a) | Kind::Bits(a) | Kind::Load(a) | Kind::Element(_, a) => {
+                vec![a]
+            }
             Kind::Saturate { value: a, .. } | Kind::LoadVec { ea: a, .. } => vec![a],
-            Kind::Binary(_, a, b) | Kind::Compare(_, a, b) | Kind::BoolAnd(a, b) | Kind::BoolOr(a, b) => vec![a, b],
+            Kind::Binary(_, a, b) | Kind::Compare(_, a, b) | Kind::BoolAnd(a, b) | Kind::BoolOr(a, b) => {
+                vec![a, b]
+            }
             Kind::Select(a, b, c) => vec![a, b, c],
             Kind::Call(_, args) => args.iter().collect(),
             _ => Vec::new(),
@@ -325,7 +329,11 @@ impl Stmt {
     fn visit(&self, s: &mut impl FnMut(&Stmt), f: &mut impl FnMut(&Expr)) {
         s(self);
         match self {
-            Stmt::Set(_, e) | Stmt::Write(_, e) | Stmt::WriteFixed(_, e) | Stmt::WriteHalf(_, _, e) | Stmt::Jump(e) => e.visit(f),
+            Stmt::Set(_, e)
+            | Stmt::Write(_, e)
+            | Stmt::WriteFixed(_, e)
+            | Stmt::WriteHalf(_, _, e)
+            | Stmt::Jump(e) => e.visit(f),
             Stmt::WriteElement(_, a, b) | Stmt::Store(a, b) | Stmt::StoreVec(a, b, _) => {
                 a.visit(f);
                 b.visit(f);

@@ -17,8 +17,9 @@ pub enum Token {
 
 /// Longest first, so that a prefix never hides a longer operator.
 const SYMBOLS: [&str; 42] = [
-    "<<=", ">>=", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||", "+=", "-=", "|=", "&=", "^=", "..", "+", "-", "*", "/", "%",
-    "&", "|", "^", "~", "!", "<", ">", "=", "?", ":", ";", ",", "(", ")", "[", "]", "{", "}", ".", "#", "@",
+    "<<=", ">>=", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||", "+=", "-=", "|=", "&=", "^=", "..", "+",
+    "-", "*", "/", "%", "&", "|", "^", "~", "!", "<", ">", "=", "?", ":", ";", ",", "(", ")", "[", "]", "{",
+    "}", ".", "#", "@",
 ];
 
 /// Splits `text`, which begins at `pos` of its file.
@@ -37,7 +38,11 @@ pub fn lex(text: &str, pos: &Pos) -> Result<Vec<(Token, u32)>, Error> {
         } else if c.is_ascii_whitespace() {
             at += 1;
         } else if c.is_ascii_digit() {
-            let end = at + bytes[at..].iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
+            let end = at
+                + bytes[at..]
+                    .iter()
+                    .take_while(|b| b.is_ascii_alphanumeric() || **b == b'_')
+                    .count();
             let word = text[at..end].replace('_', "");
             let value = match word.strip_prefix("0x") {
                 Some(hex) => i128::from_str_radix(hex, 16),
@@ -47,10 +52,17 @@ pub fn lex(text: &str, pos: &Pos) -> Result<Vec<(Token, u32)>, Error> {
             out.push((Token::Int(value), col));
             at = end;
         } else if c.is_ascii_alphabetic() || c == b'_' {
-            let end = at + bytes[at..].iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
+            let end = at
+                + bytes[at..]
+                    .iter()
+                    .take_while(|b| b.is_ascii_alphanumeric() || **b == b'_')
+                    .count();
             out.push((Token::Ident(text[at..end].to_string()), col));
             at = end;
-        } else if let Some(sym) = SYMBOLS.iter().find(|s| text.get(at..).is_some_and(|t| t.starts_with(**s))) {
+        } else if let Some(sym) = SYMBOLS
+            .iter()
+            .find(|s| text.get(at..).is_some_and(|t| t.starts_with(**s)))
+        {
             out.push((Token::Sym(sym), col));
             at += sym.len();
         } else {
@@ -58,6 +70,9 @@ pub fn lex(text: &str, pos: &Pos) -> Result<Vec<(Token, u32)>, Error> {
             return Err(pos.error(col, format!("unexpected character `{c}`")));
         }
     }
-    out.push((Token::End, line << 16 | (base + (at - line_start) as u32) & 0xffff));
+    out.push((
+        Token::End,
+        line << 16 | (base + (at - line_start) as u32) & 0xffff,
+    ));
     Ok(out)
 }

@@ -72,7 +72,12 @@ pub struct Error {
 
 impl Pos {
     fn error(&self, col: u32, what: String) -> Error {
-        Error { file: self.file.clone(), line: self.line + (col >> 16), col: col & 0xffff, what }
+        Error {
+            file: self.file.clone(),
+            line: self.line + (col >> 16),
+            col: col & 0xffff,
+            what,
+        }
     }
 }
 
@@ -105,7 +110,11 @@ pub fn generate(spec: &Spec) -> Result<Generated, Vec<Error>> {
     let mut errors = Vec::new();
     let (mut dispatch, mut table, mut ir) = (String::new(), String::new(), String::new());
     for (n, e) in spec.entries.iter().enumerate() {
-        let pos = Pos { file: e.place.file.clone(), line: e.meaning_at.0, col: e.meaning_at.1 };
+        let pos = Pos {
+            file: e.place.file.clone(),
+            line: e.meaning_at.0,
+            col: e.meaning_at.1,
+        };
         let meaning = match compile(&e.meaning, &e.operands, &pos) {
             Ok(Some(m)) => m,
             Ok(None) => {
@@ -119,9 +128,14 @@ pub fn generate(spec: &Spec) -> Result<Generated, Vec<Error>> {
             }
         };
         g.count += 1;
-        g.functions.push_str(&rust::function(&e.name, &e.operands, &meaning));
+        g.functions
+            .push_str(&rust::function(&e.name, &e.operands, &meaning));
         let fx = effects::effects(&meaning);
-        let kind = if rust::needs_memory(&fx) { "Memory" } else { "Register" };
+        let kind = if rust::needs_memory(&fx) {
+            "Memory"
+        } else {
+            "Register"
+        };
         let generic = if rust::needs_memory(&fx) { "::<M>" } else { "" };
         let _ = writeln!(dispatch, "{n} => Exec::{kind}({}{generic}),", e.name);
         let _ = writeln!(table, "Some({fx:?}),");
@@ -135,6 +149,9 @@ pub fn generate(spec: &Spec) -> Result<Generated, Vec<Error>> {
          \n/// Implicit effects by instruction number.\n\
          pub(super) static EFFECTS: [Option<Effects>; {count}] = [\n{table}];\n"
     );
-    let _ = write!(g.data, "static MEANINGS: [Option<Meaning>; {count}] = [\n{ir}];\n");
+    let _ = write!(
+        g.data,
+        "static MEANINGS: [Option<Meaning>; {count}] = [\n{ir}];\n"
+    );
     if errors.is_empty() { Ok(g) } else { Err(errors) }
 }

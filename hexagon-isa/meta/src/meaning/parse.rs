@@ -29,7 +29,12 @@ struct Parser<'a> {
 
 /// Parses the text between a meaning's braces.
 pub fn parse(text: &str, pos: &Pos) -> Result<Vec<Stmt>, Error> {
-    let mut p = Parser { tokens: lex(text, pos)?, at: 0, depth: 0, pos };
+    let mut p = Parser {
+        tokens: lex(text, pos)?,
+        at: 0,
+        depth: 0,
+        pos,
+    };
     let body = p.stmts()?;
     match p.peek() {
         Token::End => Ok(body),
@@ -43,7 +48,10 @@ impl Parser<'_> {
     }
 
     fn col(&self) -> u32 {
-        self.tokens.get(self.at).or(self.tokens.last()).map_or(0, |(_, c)| *c)
+        self.tokens
+            .get(self.at)
+            .or(self.tokens.last())
+            .map_or(0, |(_, c)| *c)
     }
 
     fn error(&self, what: String) -> Error {
@@ -67,7 +75,11 @@ impl Parser<'_> {
     }
 
     fn expect(&mut self, sym: &str) -> Result<(), Error> {
-        if self.eat(sym) { Ok(()) } else { Err(self.unexpected(&self.peek().clone(), &format!("`{sym}`"))) }
+        if self.eat(sym) {
+            Ok(())
+        } else {
+            Err(self.unexpected(&self.peek().clone(), &format!("`{sym}`")))
+        }
     }
 
     fn ident(&mut self) -> Result<String, Error> {
@@ -108,7 +120,10 @@ impl Parser<'_> {
                 Token::Sym(";") => self.at += 1,
                 _ => {
                     let stmt = self.stmt()?;
-                    let block = matches!(stmt.kind, StmtKind::If(..) | StmtKind::For(..) | StmtKind::Lane(..));
+                    let block = matches!(
+                        stmt.kind,
+                        StmtKind::If(..) | StmtKind::For(..) | StmtKind::Lane(..)
+                    );
                     out.push(stmt);
                     if !block && !matches!(self.peek(), Token::End | Token::Sym("}" | ";")) {
                         return Err(self.unexpected(&self.peek().clone(), "`;`"));
@@ -187,7 +202,14 @@ impl Parser<'_> {
             }
             _ => {
                 let place = self.expr()?;
-                let ops = [("=", None), ("+=", Some("+")), ("-=", Some("-")), ("|=", Some("|")), ("&=", Some("&")), ("^=", Some("^"))];
+                let ops = [
+                    ("=", None),
+                    ("+=", Some("+")),
+                    ("-=", Some("-")),
+                    ("|=", Some("|")),
+                    ("&=", Some("&")),
+                    ("^=", Some("^")),
+                ];
                 match ops.into_iter().find(|(s, _)| self.eat(s)) {
                     Some((_, op)) => StmtKind::Assign(place, op, self.expr()?),
                     None => match place.kind {
@@ -210,7 +232,10 @@ impl Parser<'_> {
             let a = p.expr()?;
             p.expect(":")?;
             let b = p.expr()?;
-            Ok(Expr { kind: ExprKind::Select(Box::new(cond), Box::new(a), Box::new(b)), col })
+            Ok(Expr {
+                kind: ExprKind::Select(Box::new(cond), Box::new(a), Box::new(b)),
+                col,
+            })
         })
     }
 
@@ -222,7 +247,10 @@ impl Parser<'_> {
         let mut left = self.binary(level + 1)?;
         while let Some(op) = ops.iter().find(|op| self.eat(op)) {
             let right = self.binary(level + 1)?;
-            left = Expr { kind: ExprKind::Binary(op, Box::new(left), Box::new(right)), col };
+            left = Expr {
+                kind: ExprKind::Binary(op, Box::new(left), Box::new(right)),
+                col,
+            };
         }
         Ok(left)
     }
@@ -232,7 +260,10 @@ impl Parser<'_> {
         match ["-", "~", "!"].into_iter().find(|op| self.eat(op)) {
             Some(op) => {
                 let e = self.deeper(Self::unary)?;
-                Ok(Expr { kind: ExprKind::Unary(op, Box::new(e)), col })
+                Ok(Expr {
+                    kind: ExprKind::Unary(op, Box::new(e)),
+                    col,
+                })
             }
             None => self.postfix(),
         }
@@ -250,7 +281,10 @@ impl Parser<'_> {
             } else {
                 None
             };
-            e = Expr { kind: ExprKind::Field(Box::new(e), field, index), col };
+            e = Expr {
+                kind: ExprKind::Field(Box::new(e), field, index),
+                col,
+            };
         }
         Ok(e)
     }

@@ -33,7 +33,11 @@ fn lanes(o: &Operand, t: Type) -> u32 {
 /// The function's text. `name` is the instruction's.
 pub fn function(name: &str, operands: &[Operand], m: &Meaning) -> String {
     let fx = effects(m);
-    let mut g = Gen { operands, out: String::new(), indent: 1 };
+    let mut g = Gen {
+        operands,
+        out: String::new(),
+        indent: 1,
+    };
     let status = fx.sticky || fx.status;
     let (mut whole, mut views, mut circular) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let mut fixed = Vec::new();
@@ -59,7 +63,10 @@ pub fn function(name: &str, operands: &[Operand], m: &Meaning) -> String {
         }
     });
     if needs_memory(&fx) {
-        let _ = writeln!(g.out, "pub(super) fn {name}<M: Memory>(s: &mut Regs, m: &M, a: &Args) -> Result<(), M::Fault> {{");
+        let _ = writeln!(
+            g.out,
+            "pub(super) fn {name}<M: Memory>(s: &mut Regs, m: &M::Mem, a: &Args) -> Result<(), M::Fault> {{"
+        );
     } else {
         let _ = writeln!(g.out, "pub(super) fn {name}(s: &mut Regs, a: &Args) {{");
     }
@@ -68,7 +75,10 @@ pub fn function(name: &str, operands: &[Operand], m: &Meaning) -> String {
         g.line(&format!("let o{n} = {read};"));
     }
     for (n, t, k) in &views {
-        g.line(&format!("let e{n}_{t}: [{t}; {k}] = elements(&{});", g.source(*n)));
+        g.line(&format!(
+            "let e{n}_{t}: [{t}; {k}] = elements(&{});",
+            g.source(*n)
+        ));
     }
     for n in &circular {
         g.line(&format!("let cs{n} = s.circular_start(a.v[{n}]);"));
@@ -87,7 +97,11 @@ pub fn function(name: &str, operands: &[Operand], m: &Meaning) -> String {
     for (n, t) in &elements {
         let o = &operands[*n];
         let k = lanes(o, *t);
-        let init = if o.role == Role::ReadWrite { format!("elements(&{})", g.source(*n)) } else { format!("[0; {k}]") };
+        let init = if o.role == Role::ReadWrite {
+            format!("elements(&{})", g.source(*n))
+        } else {
+            format!("[0; {k}]")
+        };
         g.line(&format!("let mut w{n}: [{}; {k}] = {init};", ty(*t)));
     }
     for (l, t) in m.locals.iter().enumerate() {
@@ -108,7 +122,7 @@ pub fn function(name: &str, operands: &[Operand], m: &Meaning) -> String {
             Class::VecPred => "w_vec_pred",
             _ => "w_vec",
         };
-        g.line(&format!("s.{write}(a.v[{n}], a.off, bytes(&w{n}));"));
+        g.line(&format!("s.{write}(a.v[{n}], a.vec_off, bytes(&w{n}));"));
     }
     if status {
         g.line("s.raise(a.off, st.flags);");
@@ -180,7 +194,9 @@ impl Gen<'_> {
                     Class::VecPred => ("w_vec_pred", ""),
                     _ => ("w_gpr", " as u32"),
                 };
-                self.line(&format!("s.{f}(a.v[{n}], a.off, ({v}){cast});"));
+                self.line(&format!("let x = ({v}){cast};"));
+                let off = if cast.is_empty() { "vec_off" } else { "off" };
+                self.line(&format!("s.{f}(a.v[{n}], a.{off}, x);"));
             }
             Stmt::WriteFixed(f, e) => {
                 let v = self.expr(e);
@@ -189,7 +205,8 @@ impl Gen<'_> {
                     Fixed::Pred(n) => ("w_pred", n, " as u8"),
                     Fixed::Ctl(n) => ("w_ctl", n, " as u32"),
                 };
-                self.line(&format!("s.{f}({n}, a.off, ({v}){cast});"));
+                self.line(&format!("let x = ({v}){cast};"));
+                self.line(&format!("s.{f}({n}, a.off, x);"));
             }
             Stmt::WriteElement(n, i, e) => {
                 let (i, e) = (self.expr(i), self.expr(e));
@@ -197,7 +214,7 @@ impl Gen<'_> {
             }
             Stmt::WriteHalf(n, half, e) => {
                 let e = self.expr(e);
-                self.line(&format!("s.w_vec(a.v[{n}] ^ {half}, a.off, {e});"));
+                self.line(&format!("s.w_vec(a.v[{n}] ^ {half}, a.vec_off, {e});"));
             }
             Stmt::If(c, a, b) => {
                 let c = self.expr(c);
@@ -217,12 +234,12 @@ impl Gen<'_> {
             Stmt::Store(ea, e) => {
                 let (ea, v) = (self.expr(ea), self.expr(e));
                 let bits = e.ty.bits();
-                self.line(&format!("store{bits}(m, a, {ea}, ({v}) as u{bits})?;"));
+                self.line(&format!("store{bits}::<M>(m, a, {ea}, ({v}) as u{bits})?;"));
             }
             Stmt::StoreVec(ea, e, aligned) => {
                 let (ea, v) = (self.expr(ea), self.expr(e));
                 let mask = if *aligned { " & !127" } else { "" };
-                self.line(&format!("store_vec(m, a, ({ea}){mask}, &({v}))?;"));
+                self.line(&format!("store_vec::<M>(m, a, ({ea}){mask}, &({v}))?;"));
             }
             Stmt::Jump(e) => {
                 let e = self.expr(e);
@@ -253,10 +270,15 @@ impl Gen<'_> {
         };
         for a in args {
             let e = self.expr(a);
-            all.push(if matches!(a.ty, Type::Vec | Type::VecPair) { format!("&({e})") } else { e });
+            all.push(if matches!(a.ty, Type::Vec | Type::VecPair) {
+                format!("&({e})")
+            } else {
+                e
+            });
         }
         let q = if needs == Needs::Memory { "?" } else { "" };
-        format!("builtins::{name}({}){q}", all.join(", "))
+        let generic = if needs == Needs::Memory { "::<M>" } else { "" };
+        format!("builtins::{name}{generic}({}){q}", all.join(", "))
     }
 
     fn expr(&self, e: &Expr) -> String {
@@ -271,7 +293,7 @@ impl Gen<'_> {
             Kind::Fixed(Fixed::Gpr(n)) => format!("r{n}"),
             Kind::Fixed(Fixed::Pred(n)) => format!("p{n}"),
             Kind::Fixed(Fixed::Ctl(n)) => format!("c{n}"),
-            Kind::NewPred(n) => format!("s.new_pred({n}, a.off)"),
+            Kind::NewPred(n) => format!("s.new_pred({n}, a.new_pred)"),
             Kind::Pc => "a.pc".into(),
             Kind::NextPc => "a.next".into(),
             Kind::CircularStart(n) => format!("cs{n}"),
@@ -301,7 +323,10 @@ impl Gen<'_> {
                         Binary::Sub => "sub",
                         _ => "mul",
                     };
-                    return format!("builtins::{}_{op}(&mut st, {x}, {y})", if n == 32 { "sf" } else { "df" });
+                    return format!(
+                        "builtins::{}_{op}(&mut st, {x}, {y})",
+                        if n == 32 { "sf" } else { "df" }
+                    );
                 }
                 match op {
                     Binary::And => format!("({x} & {y})"),
@@ -344,10 +369,19 @@ impl Gen<'_> {
                     format!("(({x}).clamp({lo}, {hi}) as {t})")
                 }
             }
-            Kind::Select(c, a, b) => format!("(if {} {{ {} }} else {{ {} }})", self.expr(c), self.expr(a), self.expr(b)),
-            Kind::Load(ea) => format!("(m.load{}({})? as {t})", e.ty.bits(), self.expr(ea)),
+            Kind::Select(c, a, b) => format!(
+                "(if {} {{ {} }} else {{ {} }})",
+                self.expr(c),
+                self.expr(a),
+                self.expr(b)
+            ),
+            Kind::Load(ea) => format!("(M::load{}(m, {})? as {t})", e.ty.bits(), self.expr(ea)),
             Kind::LoadVec { ea, aligned } => {
-                format!("load_vec(m, ({}){})?", self.expr(ea), if *aligned { " & !127" } else { "" })
+                format!(
+                    "load_vec::<M>(m, ({}){})?",
+                    self.expr(ea),
+                    if *aligned { " & !127" } else { "" }
+                )
             }
             Kind::Element(n, i) => format!("at(&e{n}_{t}, {})", self.expr(i)),
             Kind::Half(n, h) => format!("half(&o{n}, {h})"),
@@ -368,7 +402,10 @@ fn clamp(from: Type, to: Type) -> (String, String) {
         }
     };
     let (f, t) = (range(from), range(to));
-    (format!("{}{}", f.0.max(t.0), ty(from)), format!("{}{}", f.1.min(t.1), ty(from)))
+    (
+        format!("{}{}", f.0.max(t.0), ty(from)),
+        format!("{}{}", f.1.min(t.1), ty(from)),
+    )
 }
 
 /// A shift whose amount may reach the width.

@@ -1,0 +1,125 @@
+//! Decoded blocks: packets that run one after the other, ending where control may go elsewhere.
+
+use hexagon_isa::{Arch, EndLoop, decode_packet, interp, packet_words};
+
+use super::exception::Exception;
+use super::memory::Memory;
+use super::plan::{Step, Unplanned, plan};
+use super::port::Via;
+
+/// Packets of a block at most.
+const MAX_PACKETS: usize = 64;
+
+/// Where a packet stands in its block, for precise exceptions and statistics.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mark {
+    pub pc: u32,
+    /// Instructions of the block before this packet.
+    pub insns: u32,
+    /// HVX instructions of the block before this packet.
+    pub hvx: u32,
+}
+
+/// A block.
+pub(super) struct Block<P: interp::Memory> {
+    pub steps: Box<[Step<P>]>,
+    pub marks: Box<[Mark]>,
+    pub packets: u32,
+    pub insns: u32,
+    pub hvx: u32,
+    /// The packet behind the last one.
+    pub next: u32,
+    /// The last packet may jump.
+    pub branch: bool,
+    /// The last packet may stop the run.
+    pub event: bool,
+    pub endloop: EndLoop,
+    /// Where this block was left to lately: addresses and blocks.
+    pub links: [(u32, u32); 2],
+}
+
+/// No packet begins there.
+pub(super) const NOWHERE: u32 = 1;
+
+/// Decodes the block at `pc`.
+pub(super) fn build<M: Memory>(mem: &M, arch: Arch, pc: u32) -> Result<Block<Via<M>>, Exception> {
+    let mut steps = Vec::new();
+    let mut marks = Vec::new();
+    let (mut insns, mut hvx) = (0, 0);
+    let mut at = pc;
+    let mut block = Block {
+        steps: Box::default(),
+        marks: Box::default(),
+        packets: 0,
+        insns: 0,
+        hvx: 0,
+        next: pc,
+        branch: false,
+        event: false,
+        endloop: EndLoop::None,
+        links: [(NOWHERE, 0); 2],
+    };
+    while marks.len() < MAX_PACKETS {
+        let first = steps.len();
+        let (summary, packet) = match one(mem, arch, at, marks.len() as u32, &mut steps) {
+            Ok(done) => done,
+            Err(e) if marks.is_empty() => return Err(e),
+            // The packets before it run first; it is met again as the first packet of a block.
+            Err(_) => {
+                steps.truncate(first);
+                break;
+            }
+        };
+        marks.push(Mark { pc: at, insns, hvx });
+        insns += summary.insns;
+        hvx += summary.hvx;
+        at = at.wrapping_add(packet.0);
+        if summary.branch || summary.event {
+            block.branch = summary.branch;
+            block.event = summary.event;
+            block.endloop = packet.1;
+            break;
+        }
+    }
+    block.packets = marks.len() as u32;
+    block.insns = insns;
+    block.hvx = hvx;
+    block.next = at;
+    block.steps = steps.into_boxed_slice();
+    block.marks = marks.into_boxed_slice();
+    Ok(block)
+}
+
+/// Fetches, decodes and plans one packet; returns its summary, bytes and loop ends.
+fn one<M: Memory>(
+    mem: &M,
+    arch: Arch,
+    pc: u32,
+    number: u32,
+    steps: &mut Vec<Step<Via<M>>>,
+) -> Result<(super::plan::Summary, (u32, EndLoop)), Exception> {
+    if pc & 3 != 0 {
+        return Err(Exception::MisalignedPc { pc });
+    }
+    let mut words = [0; 4];
+    let mut n = 0;
+    while n < words.len() {
+        words[n] = mem
+            .fetch32(pc.wrapping_add(4 * n as u32))
+            .map_err(|fault| Exception::Memory { pc, fault })?;
+        n += 1;
+        if packet_words(&words[..n]).is_some() {
+            break;
+        }
+    }
+    let packet = decode_packet(&words[..n], arch).map_err(|e| Exception::Illegal {
+        pc,
+        word: words[0],
+        why: e.to_string(),
+    })?;
+    let summary = plan(&packet, pc, number, steps).map_err(|e| match e {
+        Unplanned::NoMeaning(name) => Exception::NoMeaning { pc, name },
+        Unplanned::Privileged(name) => Exception::Privileged { pc, name },
+    })?;
+    Ok((summary, (packet.bytes(), packet.endloop)))
+}

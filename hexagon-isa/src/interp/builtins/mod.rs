@@ -1,0 +1,9 @@
+//! The functions that meanings call by name: what the meaning language cannot say well by itself.
+//!
+//! Names and types are declared in `hexagon-isa-meta` (`meaning::builtins`); a name or type that differs does not compile.
+
+mod control;
+mod integer;
+
+pub(crate) use control::*;
+pub(crate) use integer::*;
