@@ -94,7 +94,7 @@ impl Kernel {
         Ok(Self {
             objects: Objects::new(shared.config.limits.sync_objects),
             lib: LibState::new(&shared.config),
-            cpu: Cpu::new(),
+            cpu: Cpu::new(shared.config.arch),
             jobs: Jobs::default(),
             modules: Modules::default(),
             heap: Heap::default(),
