@@ -48,7 +48,7 @@ mod walk;
 pub use descriptor::Granule;
 pub use fault::{Fault, FaultKind};
 pub use geometry::Geometry;
-pub use maintenance::SENTINEL;
+pub use maintenance::is_mark;
 pub use smmu::{Interrupt, Invalidation, PhysicalMemory, RegisterFile, Smmu};
 pub use status::Handled;
 pub use transaction::{Access, Page, Transaction};

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use crate::bank::{BankConfig, Plan};
 use crate::fault::FaultKind;
+use crate::maintenance::Marks;
 use crate::registers::{Bank, BankStatus, BankSyndrome, Control, Global, GlobalStatus, View};
 use crate::status::{Handled, Posting, Status};
 use crate::streams::{self, Mapping, Route};
 use crate::tlb::Tlb;
 use crate::walk::{Leaf, walk};
-use crate::{Access, Fault, Geometry, Page, Transaction, maintenance};
+use crate::{Access, Fault, Geometry, Page, Transaction};
 
 /// The register file as this crate accesses it: aligned little-endian accesses at byte offsets from its start. What is
 /// outside reads as zero and ignores writes.
@@ -64,6 +65,7 @@ pub struct Smmu {
     /// Banks that translated since their last invalidation, with the configuration that was used. Their maintenance
     /// words are armed.
     banks: BTreeMap<u8, BankConfig>,
+    marks: Marks,
     /// Streams to be reported with the next invalidation whatever the maintenance words say.
     stale: Vec<u16>,
     bank_status: BTreeMap<u8, Status>,
@@ -78,6 +80,7 @@ impl Smmu {
             tlb: Tlb::default(),
             streams: BTreeMap::new(),
             banks: BTreeMap::new(),
+            marks: Marks::new(),
             stale: Vec::new(),
             bank_status: BTreeMap::new(),
             global_status: Status::default(),
@@ -135,9 +138,9 @@ impl Smmu {
                     self.drop_bank(bank);
                 }
                 // armed before the walk: an invalidation from now on is seen
-                maintenance::take_bank(&regs, bank);
+                self.marks.take_bank(&regs, bank);
                 if self.banks.is_empty() {
-                    maintenance::take_global(&regs);
+                    self.marks.take_global(&regs);
                 }
                 self.banks.insert(bank, config);
             }
@@ -175,12 +178,12 @@ impl Smmu {
     pub fn check_invalidations(&mut self, file: &impl RegisterFile) -> Invalidation {
         let regs = self.view(file);
         if !self.banks.is_empty() {
-            let all = maintenance::take_global(&regs);
-            let changed: Vec<u8> = self
-                .banks
+            let Self { marks, banks, .. } = self;
+            let all = marks.take_global(&regs);
+            let changed: Vec<u8> = banks
                 .iter()
                 .filter(|(n, config)| {
-                    maintenance::take_bank(&regs, **n) | all || BankConfig::read(&regs, **n) != **config
+                    marks.take_bank(&regs, **n) | all || BankConfig::read(&regs, **n) != **config
                 })
                 .map(|(n, _)| *n)
                 .collect();

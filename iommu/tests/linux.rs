@@ -3,7 +3,7 @@ mod common;
 
 use common::*;
 use iommu::registers::{Bank, Global};
-use iommu::{Access, FaultKind, Handled, Interrupt, SENTINEL, Smmu};
+use iommu::{Access, FaultKind, Handled, Interrupt, Smmu, is_mark};
 
 fn attached() -> (Platform, Smmu) {
     let p = Platform::new();
@@ -210,7 +210,7 @@ fn cached_translations_live_until_maintenance() {
         let (p, mut smmu) = attached();
         p.map_one(0x10000, 0x8000, 0x4000_0000, RW);
         translate(&mut smmu, &p, 0x1001, 0x8000, Access::Read).unwrap();
-        assert_eq!(p.get_bank(0, register), SENTINEL);
+        assert!(is_mark(p.get_bank(0, register)));
         p.map_one(0x10000, 0x8000, 0, 0);
         assert!(smmu.check_invalidations(&p).streams.is_empty());
         assert!(
@@ -220,7 +220,7 @@ fn cached_translations_live_until_maintenance() {
         p.set_bank(0, register, 8);
         assert_eq!(smmu.check_invalidations(&p).streams, [0x1001], "{register:?}");
         assert!(translate(&mut smmu, &p, 0x1001, 0x8000, Access::Read).is_err());
-        assert_eq!(p.get_bank(0, register), SENTINEL, "armed again");
+        assert!(is_mark(p.get_bank(0, register)), "armed again");
         assert_eq!(smmu.check_invalidations(&p).streams, []);
     }
 }
@@ -282,4 +282,36 @@ fn reprogramming_takes_effect_without_maintenance() {
             .bank,
         Some(1)
     );
+}
+
+#[test]
+fn two_users_of_one_register_file_both_see_an_invalidation() {
+    let (p, mut one) = attached();
+    let mut two = Smmu::new(G);
+    p.map_one(0x10000, 0x8000, 0x4000_0000, RW);
+    for register in [Global::InvalidateAllNonHyp, Global::Sync] {
+        for smmu in [&mut one, &mut two] {
+            translate(smmu, &p, 0x1001, 0x8000, Access::Read).unwrap();
+            smmu.check_invalidations(&p);
+            translate(smmu, &p, 0x1001, 0x8000, Access::Read).unwrap();
+        }
+        for smmu in [&mut one, &mut two] {
+            assert_eq!(
+                smmu.check_invalidations(&p).streams,
+                [],
+                "arming is no invalidation"
+            );
+        }
+        p.set(register, u32::MAX);
+        assert_eq!(two.check_invalidations(&p).streams, [0x1001]);
+        assert_eq!(one.check_invalidations(&p).streams, [0x1001]);
+        for smmu in [&mut one, &mut two] {
+            translate(smmu, &p, 0x1001, 0x8000, Access::Read).unwrap();
+            assert_eq!(
+                smmu.check_invalidations(&p).streams,
+                [],
+                "nor does one's look disturb the other"
+            );
+        }
+    }
 }
