@@ -112,6 +112,12 @@ impl GpioLines {
         }
     }
 
+    /// Has the guest's handler of the last edge run? The driver gives a buffer back for the next edge when it has.
+    pub fn handled(&self, line: u16) -> bool {
+        let state = self.lock();
+        state.waiting.contains_key(&line) && !state.latched.contains(&line)
+    }
+
     /// Answers a request; returns the number of bytes written.
     fn request(
         &self,
@@ -226,5 +232,10 @@ impl super::interrupt::Interrupts for GpioInterrupts {
         if let Some(lines) = self.0.get(device) {
             lines.raise(line);
         }
+    }
+
+    fn handled(&self, irq: Irq) -> Option<bool> {
+        let (device, line) = irq.gpio();
+        self.0.get(device).map(|lines| lines.handled(line))
     }
 }

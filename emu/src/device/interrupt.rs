@@ -8,6 +8,11 @@ use std::sync::Arc;
 pub trait Interrupts: Send + Sync {
     /// One rising edge.
     fn raise(&self, irq: Irq);
+
+    /// Has the guest's handler of the last edge run to its end? `None` if this way cannot tell.
+    fn handled(&self, _irq: Irq) -> Option<bool> {
+        None
+    }
 }
 
 /// The SMMU's fault lines on top of it.
@@ -22,5 +27,8 @@ impl FaultLine for SmmuLines {
     fn global_fault(&self) {
         tracing::debug!(target: "emu::device", "SMMU global fault interrupt");
         self.0.raise(Irq::SmmuGlobal);
+    }
+    fn context_fault_handled(&self, bank: u8) -> Option<bool> {
+        self.0.handled(Irq::SmmuBank(bank))
     }
 }

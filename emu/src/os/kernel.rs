@@ -150,6 +150,8 @@ impl Kernel {
                 return end;
             }
             self.fire_timers();
+            // What the guest unmapped meanwhile is gone from here on.
+            self.space.bus().check_invalidations();
             let turn = self.ready.pop();
             for id in std::mem::take(&mut self.gave_way) {
                 self.make_ready(id);
@@ -204,6 +206,7 @@ impl Kernel {
                 Flow::Continue if left > 0 => {}
                 Flow::Continue => {
                     slices += 1;
+                    self.space.bus().check_invalidations();
                     let alone = self.ready.best().is_none_or(|best| best > thread.priority);
                     if !alone || self.gets_attention() {
                         break Flow::Continue;
