@@ -12,7 +12,7 @@ pub mod interrupt;
 pub mod layout;
 mod outbox;
 pub mod qtest;
-mod ring;
+pub mod ring;
 pub mod tree;
 pub mod unit;
 
