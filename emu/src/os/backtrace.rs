@@ -4,7 +4,10 @@
 //! r30 upwards. The memory is the program's and may be nonsense: the walk stops at anything that does not look like a
 //! frame. Imported functions have no frame; their caller is in r31.
 
+use hexagon_isa::{Arch, decode_packet};
+
 use super::ap::{Ap, LogRecord};
+use super::config::ProcessConfig;
 use super::crash::{CrashReport, Frame, Registers};
 use super::imports;
 use super::modules::Modules;
@@ -18,7 +21,7 @@ const MAX_FRAMES: usize = 64;
 
 /// Everything that can be said about a crash of `thread` at its pc.
 pub(super) fn report(
-    process: &str,
+    config: &ProcessConfig,
     cause: String,
     thread: &DspThread,
     space: &AddressSpace,
@@ -31,11 +34,11 @@ pub(super) fn report(
         symbol: modules.describe(pc),
     };
     CrashReport {
-        process: process.to_owned(),
+        process: config.name.clone(),
         cause,
         thread: thread.id,
         thread_name: thread.name.clone(),
-        packet: packet(regs.pc, space),
+        packet: packet(regs.pc, space, config.arch),
         backtrace: chain.into_iter().map(frame).collect(),
         registers: regs,
     }
@@ -108,17 +111,17 @@ fn chain(regs: &Registers, space: &AddressSpace, modules: &Modules) -> Vec<u32> 
     out
 }
 
-/// The packet at `pc` as text.
-fn packet(pc: u32, space: &AddressSpace) -> String {
+/// The packet at `pc` as text on one line; its words if it cannot be decoded.
+fn packet(pc: u32, space: &AddressSpace, arch: Arch) -> String {
     let words: Vec<u32> = (0..4)
         .map_while(|i| space.fetch32(pc.wrapping_add(4 * i)).ok())
         .collect();
-    if words.is_empty() {
-        return String::new();
+    match decode_packet(&words, arch) {
+        Ok(packet) => packet.print(pc).split_whitespace().collect::<Vec<_>>().join(" "),
+        Err(_) => words
+            .iter()
+            .map(|w| format!("{w:08x}"))
+            .collect::<Vec<_>>()
+            .join(" "),
     }
-    words
-        .iter()
-        .map(|w| format!("{w:08x}"))
-        .collect::<Vec<_>>()
-        .join(" ")
 }

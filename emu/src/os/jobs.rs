@@ -4,6 +4,7 @@
 //! concurrently) or opens and closes modules. Opens load one at a time, as under a loader lock, until their
 //! initialisers have run. A close waits for the calls that are under way in its handle.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::Ordering;
 
@@ -398,7 +399,7 @@ impl Kernel {
         self.shared
             .counters
             .modules
-            .store(self.modules.len(), Ordering::Relaxed);
+            .store(self.modules.count(), Ordering::Relaxed);
         let Some(module) = self.modules.find(&task.name.library) else {
             let error = OpenError::new(
                 aee::EUNABLETOLOAD,
@@ -429,7 +430,7 @@ impl Kernel {
         self.shared
             .counters
             .modules
-            .store(self.modules.len(), Ordering::Relaxed);
+            .store(self.modules.count(), Ordering::Relaxed);
     }
 
     fn install_failed(&mut self, fresh: &[ModuleId], answer: OpenAnswer, error: OpenError) {
@@ -443,12 +444,9 @@ impl Kernel {
     fn new_handle(&mut self, handle: Handle) -> u32 {
         loop {
             let number = self.jobs.next_handle;
-            self.jobs.next_handle = match number.checked_add(HANDLE_STEP) {
-                Some(next) => next,
-                None => FIRST_HANDLE,
-            };
-            if !self.jobs.handles.contains_key(&number) {
-                self.jobs.handles.insert(number, handle);
+            self.jobs.next_handle = number.checked_add(HANDLE_STEP).unwrap_or(FIRST_HANDLE);
+            if let Entry::Vacant(place) = self.jobs.handles.entry(number) {
+                place.insert(handle);
                 self.count_handles();
                 return number;
             }
@@ -680,7 +678,7 @@ impl Call<'_> {
                 .shared
                 .counters
                 .modules
-                .store(call.os.modules.len(), Ordering::Relaxed);
+                .store(call.os.modules.count(), Ordering::Relaxed);
             last(call, 0)
         };
         sequence(functions, Box::new(remove))(self, 0)

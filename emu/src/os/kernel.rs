@@ -381,13 +381,7 @@ impl Kernel {
 
     /// Ends the process because of `thread`, whose pc is at what failed.
     fn crash(&mut self, thread: &mut DspThread, cause: String) -> Flow {
-        let report = backtrace::report(
-            &self.shared.config.name,
-            cause,
-            thread,
-            &self.space,
-            &self.modules,
-        );
+        let report = backtrace::report(&self.shared.config, cause, thread, &self.space, &self.modules);
         backtrace::publish(&report, &*self.shared.config.ap);
         Flow::End(End::Crashed(Box::new(report)))
     }

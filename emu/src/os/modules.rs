@@ -128,13 +128,8 @@ impl Modules {
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.map.len()
-    }
-
-    /// There is none.
-    pub fn is_empty(&self) -> bool {
-        self.map.is_empty()
     }
 
     /// A symbol of a library or of what it needs (not of the built-in module).

@@ -119,7 +119,7 @@ impl Process {
     /// Creates a process; its address space goes through `bus` with the configured stream.
     pub fn create(config: ProcessConfig, bus: Arc<Bus>) -> Result<Arc<Self>, OsError> {
         let shared = Arc::new(Shared::new(config, bus)?);
-        let mut kernel = Kernel::new(shared.clone())?;
+        let kernel = Kernel::new(shared.clone())?;
         let name: String = format!("dsp-{}", shared.config.name)
             .chars()
             .filter(|c| *c != '\0')

@@ -187,7 +187,7 @@ fn fwrite(c: &mut Call<'_>) -> Done {
     let len = size.saturating_mul(count).min(MAX as u32);
     let bytes = c.load(from, len)?;
     emit(c, &bytes);
-    c.ret(if size == 0 { 0 } else { len / size })
+    c.ret(len.checked_div(size).unwrap_or(0))
 }
 
 /// `int write(int fd, const void *from, size_t len)`: 1 and 2 are standard output, there are no others.
