@@ -138,7 +138,7 @@ impl Session {
 
     pub fn open_uri(&self, uri: &str) -> Result<u32, OpenError> {
         let (tx, rx) = mpsc::channel();
-        self.process.open(uri, Box::new(move |r| drop(tx.send(r))));
+        self.process.open(uri, Box::new(move |r| tx.send(r).unwrap_or_default()));
         rx.recv_timeout(HANG).expect("open was answered")
     }
 
@@ -153,7 +153,7 @@ impl Session {
 
     pub fn start(&self, handle: u32, sc: u32, args: Vec<Arg>, tid: i32) -> mpsc::Receiver<u32> {
         let (tx, rx) = mpsc::channel();
-        let done = Box::new(move |r| drop(tx.send(r)));
+        let done = Box::new(move |r| tx.send(r).unwrap_or_default());
         self.process.invoke(
             Invocation {
                 handle,
@@ -172,7 +172,7 @@ impl Session {
 
     pub fn close(&self, handle: u32) -> u32 {
         let (tx, rx) = mpsc::channel();
-        self.process.close(handle, Box::new(move |r| drop(tx.send(r))));
+        self.process.close(handle, Box::new(move |r| tx.send(r).unwrap_or_default()));
         finish(&rx)
     }
 
