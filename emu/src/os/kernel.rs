@@ -234,7 +234,11 @@ impl Kernel {
                 self.threads.insert(id, thread);
             }
             Flow::Gone => {}
-            Flow::End(end) => return Some(end),
+            Flow::End(end) => {
+                // Kept, so that its calls are answered when nothing is in memory any more.
+                self.threads.insert(id, thread);
+                return Some(end);
+            }
         }
         None
     }
@@ -374,7 +378,11 @@ impl Kernel {
                 self.threads.insert(id, thread);
             }
             Flow::Gone => {}
-            Flow::End(end) => return Some(end),
+            Flow::End(end) => {
+                // Kept, so that its calls are answered when nothing is in memory any more.
+                self.threads.insert(id, thread);
+                return Some(end);
+            }
         }
         None
     }

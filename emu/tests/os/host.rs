@@ -138,7 +138,8 @@ impl Session {
 
     pub fn open_uri(&self, uri: &str) -> Result<u32, OpenError> {
         let (tx, rx) = mpsc::channel();
-        self.process.open(uri, Box::new(move |r| tx.send(r).unwrap_or_default()));
+        self.process
+            .open(uri, Box::new(move |r| tx.send(r).unwrap_or_default()));
         rx.recv_timeout(HANG).expect("open was answered")
     }
 
@@ -172,7 +173,8 @@ impl Session {
 
     pub fn close(&self, handle: u32) -> u32 {
         let (tx, rx) = mpsc::channel();
-        self.process.close(handle, Box::new(move |r| tx.send(r).unwrap_or_default()));
+        self.process
+            .close(handle, Box::new(move |r| tx.send(r).unwrap_or_default()));
         finish(&rx)
     }
 

@@ -22,7 +22,7 @@ fn patched(code: &[u32]) -> Option<Session> {
 }
 
 fn open_patched(s: &Session) -> u32 {
-    s.open_uri("file:///libpatched_skel.so?calculator_skel_handle_invoke&_modver=1.0")
+    s.open_uri("file:///libpatched_skel.so?calculator_skel_handle_invoke&_modver=1.0&_idlver=1.2.3")
         .unwrap()
 }
 
@@ -154,7 +154,7 @@ fn a_buffer_that_the_smmu_does_not_know_crashes_only_the_caller() {
     };
     assert_eq!(s.invoke(handle, 0x0202_0100, args), aee::DEAD);
     let State::Crashed(report) = s.process.state() else {
-        panic!()
+        panic!("{:?}", s.process.state())
     };
     assert!(report.cause.contains("Smmu"), "{report}");
     assert_eq!(other.invoke(good, 0x0202_0100, sum_args(&other)), 0);

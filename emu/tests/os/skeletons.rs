@@ -31,8 +31,8 @@ fn calculator_sums_and_finds_the_maximum() {
         (0, 999i32.to_le_bytes().to_vec())
     );
     assert_eq!(
-        calculate(&s, handle, 3, &[-5, -7], 4),
-        (0, (-5i32).to_le_bytes().to_vec())
+        calculate(&s, handle, 3, &[5, 7, -9], 4),
+        (0, 7i32.to_le_bytes().to_vec())
     );
     // What the skeleton refuses, it refuses itself.
     assert_eq!(calculate(&s, handle, 9, &values, 4).0, aee::EUNSUPPORTED);
@@ -266,6 +266,11 @@ fn hap_example_methods_succeed() {
     for method in [10, 11, 12, 2, 3] {
         assert_eq!(all(method), 0, "method {method}: {:?}", s.texts());
     }
+    assert!(
+        s.texts()
+            .iter()
+            .any(|t| t.ends_with("process id of the caller process= 4711"))
+    );
     assert_eq!(s.close(handle), 0);
 }
 

@@ -2,7 +2,8 @@
 //!
 //! VTCM is ordinary memory at a fixed address, handed out first-fit in pages of 64 KiB (a single-page request is aligned
 //! to its size). A request that cannot be met waits its time-out for somebody to release. There is no matrix unit
-//! (HMX): requests for it are refused. Release callbacks are stored and never called: nobody is asked to give way.
+//! (HMX): requests for it are refused. Before a request waits, holders of worse priority are asked to give way: their
+//! release callbacks run on the thread that asks.
 //!
 //! The attribute block is 64 bytes and opaque to programs; its layout here is our own.
 
@@ -51,8 +52,8 @@ pub const IMPORTS: &[Import] = &[
     import("HAP_compute_res_acquire_cached", acquire_cached),
     import("compute_resource_release_cached", release_cached),
     import("HAP_compute_res_release_cached", release_cached),
-    import("compute_resource_check_release_request", no_request),
-    import("HAP_compute_res_check_release_request", no_request),
+    import("compute_resource_check_release_request", was_asked),
+    import("HAP_compute_res_check_release_request", was_asked),
     import("compute_resource_update_priority", accept),
     import("HAP_compute_res_update_priority", accept),
     import("compute_resource_hmx_lock", no_hmx),
@@ -89,6 +90,23 @@ struct Request {
     align: u32,
     /// Address of the attribute block, which gets the result.
     attributes: u32,
+    /// Priority of the thread that asks.
+    priority: u8,
+    /// How it can be asked to give way later.
+    callback: (u32, u32),
+}
+
+/// What a context holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Holding {
+    at: u32,
+    size: u32,
+    /// Priority of the thread that acquired it.
+    priority: u8,
+    /// Function and argument to ask it to give way with; function 0: it cannot be asked.
+    callback: (u32, u32),
+    /// It was asked already.
+    asked: bool,
 }
 
 /// VTCM and who has it.
@@ -97,7 +115,7 @@ pub struct Resources {
     total: u32,
     free: Ranges,
     mapped: bool,
-    held: HashMap<u32, (u32, u32)>,
+    held: HashMap<u32, Holding>,
     next: u32,
     waiting: Vec<(ThreadId, u8, Request)>,
 }
@@ -127,7 +145,14 @@ impl Resources {
         }
         let context = self.next;
         self.next = self.next.wrapping_add(1);
-        self.held.insert(context, (at, size));
+        let holding = Holding {
+            at,
+            size,
+            priority: r.priority,
+            callback: r.callback,
+            asked: false,
+        };
+        self.held.insert(context, holding);
         Some((context, at, size))
     }
 
@@ -150,7 +175,7 @@ impl Resources {
     }
 
     fn give_back(&mut self, context: u32) -> bool {
-        let Some((at, size)) = self.held.remove(&context) else {
+        let Some(Holding { at, size, .. }) = self.held.remove(&context) else {
             return false;
         };
         self.free.put(at.into(), size.into());
@@ -289,6 +314,8 @@ fn acquire(c: &mut Call<'_>) -> Done {
         min_size: word(field::MIN_SIZE)?,
         align: word(field::PAGE)?.clamp(GRANULE, 1 << 20).next_power_of_two(),
         attributes: at,
+        priority: c.thread.priority,
+        callback: (word(field::CALLBACK)?, word(field::CALLBACK_ARG)?),
     };
     if request.size > c.os.lib.resources.total && request.min_size > c.os.lib.resources.total {
         return c.ret(0);
@@ -301,19 +328,32 @@ fn acquire(c: &mut Call<'_>) -> Done {
         }
         c.os.lib.resources.mapped = true;
     }
+    let until = Instant::now() + Duration::from_micros(timeout.into());
+    try_now(c, request, (timeout > 0).then_some(until))
+}
+
+/// Takes it if it is there; otherwise asks one holder after the other to give way, then waits.
+fn try_now(c: &mut Call<'_>, request: Request, until: Option<Instant>) -> Done {
     if let Some((context, va, size)) = c.os.lib.resources.take(&request) {
         given(c, &request, va, size)?;
         return c.ret(context);
     }
-    if timeout == 0 {
-        return c.ret(0);
+    let Some(until) = until else { return c.ret(0) };
+    let held = &mut c.os.lib.resources.held;
+    let asked = held
+        .iter_mut()
+        .find(|(_, h)| !h.asked && h.callback.0 != 0 && h.size > 0 && h.priority > request.priority);
+    if let Some((&context, holding)) = asked {
+        holding.asked = true;
+        let (callback, argument) = holding.callback;
+        let again = move |c: &mut Call<'_>, _: u64| try_now(c, request, Some(until));
+        return Ok(Outcome::Enter(callback, vec![context, argument], Box::new(again)));
     }
     let waiting = (c.thread.id, c.thread.priority, request);
     let queue = &mut c.os.lib.resources.waiting;
     queue.retain(|w| w.0 != waiting.0);
     let place = queue.partition_point(|w| w.1 <= waiting.1);
     queue.insert(place, waiting);
-    let until = Instant::now() + Duration::from_micros(timeout.into());
     Ok(Outcome::Park(Wait::Resource, Some((until, 0))))
 }
 
@@ -351,9 +391,10 @@ fn release_cached(c: &mut Call<'_>) -> Done {
     acquire_cached(c)
 }
 
-/// `int check_release_request(unsigned context)`: nobody asks anybody to give way.
-fn no_request(c: &mut Call<'_>) -> Done {
-    c.ret(0)
+/// `int check_release_request(unsigned context)`: was its holder asked to give way?
+fn was_asked(c: &mut Call<'_>) -> Done {
+    let asked = c.os.lib.resources.held.get(&c.arg(0)?).is_some_and(|h| h.asked);
+    c.ret(asked.into())
 }
 
 /// Accepted, without effect.

@@ -28,7 +28,13 @@ pub struct Farf {
 }
 
 fn log(c: &Call<'_>, level: u32, file: String, line: u32, text: &[u8]) {
-    let text = String::from_utf8_lossy(text).trim_end_matches('\n').to_owned();
+    let text = String::from_utf8_lossy(text);
+    for line_of_text in text.lines().filter(|l| !l.trim().is_empty()) {
+        log_line(c, level, &file, line, line_of_text);
+    }
+}
+
+fn log_line(c: &Call<'_>, level: u32, file: &str, line: u32, text: &str) {
     let process = c.os.shared.config.name.as_str();
     let thread = c.thread.id;
     match level {
@@ -37,6 +43,7 @@ fn log(c: &Call<'_>, level: u32, file: String, line: u32, text: &[u8]) {
         3 => tracing::warn!(target: "dsp::farf", process, thread, level, "{file}:{line}: {text}"),
         _ => tracing::error!(target: "dsp::farf", process, thread, level, "{file}:{line}: {text}"),
     }
+    let (file, text) = (file.to_owned(), text.to_owned());
     c.os.shared.config.ap.log(LogRecord {
         level,
         file,

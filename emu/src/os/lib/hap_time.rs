@@ -70,14 +70,14 @@ fn usleep(c: &mut Call<'_>) -> Done {
     sleep_us(c, us.into())
 }
 
-/// `int HAP_get_userpd_params(params *)`: the request is the first byte, the answer lies at 8. 1: the AP's process id.
+/// `int HAP_get_userpd_params(params *)`: the request is the first byte, the answer lies at 4. 1: the AP's process id.
 fn userpd_params(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
     if c.load8(at)? != 1 {
         return c.ret(aee::EUNSUPPORTED);
     }
     let pid = c.os.shared.config.ap_pid;
-    c.store32(at.wrapping_add(8), pid)?;
+    c.store32(at.wrapping_add(4), pid)?;
     c.ret(0)
 }
 
