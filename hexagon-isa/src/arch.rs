@@ -72,6 +72,16 @@ impl Arch {
         Self::ALL.into_iter().find(|a| a.version() == version)
     }
 
+    /// The version that an ELF file was built for: the low bits of `e_flags` are its number read as hexadecimal digits, bit 15
+    /// marks the small cores.
+    pub fn from_elf_flags(flags: u32) -> Option<Self> {
+        let version = (flags >> 4 & 0xf) * 10 + (flags & 0xf);
+        let small = flags & 0x8000 != 0;
+        Self::ALL
+            .into_iter()
+            .find(|a| a.version() == version && a.is_small() == small)
+    }
+
     /// One of the small cores, which have the audio extension and no HVX.
     pub const fn is_small(self) -> bool {
         matches!(self, Self::V67T | Self::V71T)
@@ -89,5 +99,17 @@ impl Arch {
 impl std::fmt::Display for Arch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "V{}{}", self.version(), if self.is_small() { "T" } else { "" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elf_flags_name_the_version() {
+        assert_eq!(Arch::from_elf_flags(0x68), Some(Arch::V68));
+        assert_eq!(Arch::from_elf_flags(0x8067), Some(Arch::V67T));
+        assert_eq!(Arch::from_elf_flags(0), None);
     }
 }

@@ -112,7 +112,7 @@ fn field(operand: &OperandInfo, value: i32) -> Option<u32> {
         },
         (_, Numbering::Pair8) => match even(v)? {
             v @ 0..8 => v >> 1,
-            v @ 16..24 => (v - 16 >> 1) + 4,
+            v @ 16..24 => ((v - 16) >> 1) + 4,
             _ => return None,
         },
         (

@@ -1,6 +1,15 @@
 //! The Hexagon instruction set as data: one specification, from which the decoder, the printer, the assembler, the
 //! interpreter's functions and a typed IR are generated.
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
 
 mod arch;
 mod assemble;

@@ -1,5 +1,6 @@
 //! Commands of `vhost-hexagon`.
 
+mod disasm;
 mod profiles;
 mod run;
 mod serve;
@@ -42,6 +43,8 @@ enum Command {
     Serve(serve::Args),
     /// Lists the SoC profiles, or prints one (as a start for your own).
     Profiles(profiles::Args),
+    /// Prints the code of a Hexagon ELF file as llvm-objdump does.
+    Disasm(disasm::Args),
 }
 
 /// Parses the command line, runs the command, prints one readable error chain.
@@ -54,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Serve(args) => serve::run(&args),
         Command::Profiles(args) => profiles::run(&args),
+        Command::Disasm(args) => disasm::run(&args),
     };
     result.unwrap_or_else(|error| fail(&error))
 }
