@@ -1,6 +1,9 @@
 //! Counters of one DSP since it was made.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use crate::os::crash::CrashReport;
 
 /// What happened on a DSP so far. A snapshot: [`Dsp::stats`](super::Dsp::stats).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -54,6 +57,7 @@ pub(super) struct Counters {
     pub crashes: AtomicU64,
     pub farf: AtomicU64,
     pub farf_dropped: AtomicU64,
+    last_crash: Mutex<Option<CrashReport>>,
 }
 
 /// Counts one more.
@@ -67,6 +71,20 @@ pub(super) fn add(counter: &AtomicU64, n: u64) {
 }
 
 impl Counters {
+    /// Counts a crash and keeps its report.
+    pub fn crashed(&self, report: CrashReport) {
+        count(&self.crashes);
+        *self.last_crash.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
+    }
+
+    /// The report of the latest crash.
+    pub fn last_crash(&self) -> Option<CrashReport> {
+        self.last_crash
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     /// A snapshot; what only live processes know is for the caller to fill in.
     pub fn snapshot(&self) -> DspStats {
         let get = |counter: &AtomicU64| counter.load(Relaxed);

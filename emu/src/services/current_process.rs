@@ -1,0 +1,81 @@
+//! adsp_current_process (by name) and adsp_current_process1 (handle 4): what a process's own AP program tells the DSP about it.
+//!
+//! `exit` must fail every parked call at once: the library joins its listener thread before it closes the session.
+//!
+//! Not modelled: run-time log masks (all FARF messages pass), quality of service, status notifications and panic on chosen error
+//! codes. The first two are accepted, because ignoring them only costs what a real DSP would have saved; the last two are refused.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rpmsg::Aee;
+use rpmsg::iface::Kind;
+use rpmsg::iface::current_process::{GetAsidReply, Request};
+
+use super::call::Call;
+use super::pd::Pd;
+use super::worker;
+
+/// How long `exit` waits for log lines that are on their way to the AP.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Serves one call.
+pub(super) fn serve(pd: &Arc<Pd>, call: Call, kind: Kind) {
+    let Some((call, payload)) = call.with_payload() else {
+        return;
+    };
+    let request = match Request::parse(&payload, kind) {
+        Ok(request) => request,
+        Err(e) => return call.refuse_payload(&e),
+    };
+    match request {
+        Request::Exit(_) => exit(pd, call),
+        Request::ThreadExit(_) => {
+            // Also told for threads that this process has never seen (live finding A11).
+            pd.tunnel.thread_left(call.tid());
+            pd.process.thread_exit(call.tid());
+            call.done();
+        }
+        Request::PollMode(mode) => {
+            pd.state().poll = mode.enable != 0;
+            call.done();
+        }
+        Request::GetAsid(_) => {
+            let reply = GetAsidReply { asid: pd.key.sid };
+            call.reply_with(&payload.outs, &reply);
+        }
+        Request::SetLoggingParams(_) | Request::SetLoggingParams2(_) | Request::SetQos(_) => {
+            tracing::debug!(target: "emu::services", process = %pd.key, ?request, "noted");
+            call.done();
+        }
+        Request::Exception(_) => exception(pd, call),
+        Request::EnableNotifications(_) | Request::PanicErrCodes(_) => {
+            call.refuse(Aee::UNSUPPORTED, request.name());
+        }
+    }
+}
+
+fn exit(pd: &Arc<Pd>, call: Call) {
+    let pd = Arc::clone(pd);
+    // Killing takes a moment, and so does the AP when it is still to get log lines: not on the device thread.
+    worker("exit", move || {
+        pd.log.flush(LAST_WORDS);
+        pd.state().exiting = true;
+        let parked = pd.tunnel.shut();
+        call.done();
+        if let Some(parked) = parked {
+            parked.refuse(Aee::BAD_STATE, "the process exits");
+        }
+        pd.kill();
+    });
+}
+
+/// The AP wants to see how it looks when the DSP process crashes.
+fn exception(pd: &Arc<Pd>, call: Call) {
+    tracing::warn!(target: "emu::services", process = %pd.key, name = pd.name, "the AP asked this process to crash");
+    let owner = Arc::clone(pd);
+    worker("exception", move || {
+        owner.kill();
+        call.refuse(Aee::BAD_STATE, "crashed on request");
+    });
+}

@@ -1,0 +1,232 @@
+//! What the AP serves to the DSP: apps_remotectl, apps_std over host directories, apps_mem, adspmsgd_apps.
+//!
+//! Files are opened read-only, by base name, in the directories that the user named and nowhere else.
+//!
+//! Not modelled: writing, environment variables, directories, and memory that is not heap; those methods are refused.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rpmsg::iface::apps_std::{SEEK_CUR, SEEK_END, SEEK_SET};
+use rpmsg::iface::{
+    Kind, Payload, PayloadError, Reply, Text, adspmsgd_apps, apps_mem, apps_remotectl, apps_std, handle,
+};
+
+use super::driver::Session;
+
+/// errno of a missing file.
+const ENOENT: i32 = 2;
+/// errno of a bad file number.
+const EBADF: i32 = 9;
+/// errno of a failed read.
+const EIO: i32 = 5;
+/// AEE_EUNSUPPORTED without offset.
+const UNSUPPORTED: i32 = 0x14;
+/// AEE_EBADPARM without offset.
+const BAD_PARM: i32 = 0x0E;
+/// AEE_EINVHANDLE without offset: no such module.
+const NO_MODULE: i32 = 0x2C;
+/// AEE_ENOSUCHMOD without offset: no module behind the handle.
+const NO_SUCH_MODULE: i32 = 0x3E;
+/// AEE_ENORPCMEMORY without offset.
+const NO_MEMORY: i32 = 0x68;
+/// First file number, as the library's.
+const FIRST_FILE: i32 = 100;
+/// Largest read.
+const MAX_READ: u32 = 4 << 20;
+
+const MODULES: [&str; 3] = ["apps_std", "apps_mem", "adspmsgd_apps"];
+const FIRST_HANDLE: u32 = 0x5500_0000;
+
+/// Receives log records of the DSP.
+pub type OnLog = Box<dyn FnMut(&adspmsgd_apps::LogRecord) + Send>;
+
+/// The AP's modules, for one process.
+pub struct Apps {
+    directories: Vec<PathBuf>,
+    session: Arc<Session>,
+    files: HashMap<i32, File>,
+    next_file: i32,
+    on_log: OnLog,
+}
+
+type Served = Result<Vec<Vec<u8>>, i32>;
+
+impl Apps {
+    /// Serves files from `directories`.
+    #[must_use]
+    pub fn new(session: Arc<Session>, directories: Vec<PathBuf>, on_log: OnLog) -> Self {
+        Self {
+            directories,
+            session,
+            files: HashMap::new(),
+            next_file: FIRST_FILE,
+            on_log,
+        }
+    }
+
+    /// Serves one call of the DSP: its result (0, an errno, or an AEE code without offset), and output buffers of exactly the
+    /// capacities that were asked for.
+    pub fn serve(&mut self, handle: u32, payload: &Payload) -> (i32, Vec<Vec<u8>>) {
+        let served = match handle {
+            handle::APPS_REMOTECTL => self.remotectl(payload),
+            h if h == FIRST_HANDLE => self.std(payload),
+            h if h == FIRST_HANDLE + 1 => self.mem(payload),
+            h if h == FIRST_HANDLE + 2 => self.log(payload),
+            _ => Err(NO_SUCH_MODULE),
+        };
+        match served {
+            Ok(mut outs) => {
+                outs.resize(payload.outs.len(), Vec::new());
+                for (out, &capacity) in outs.iter_mut().zip(&payload.outs) {
+                    out.resize(capacity as usize, 0);
+                }
+                (0, outs)
+            }
+            Err(result) => (result, Vec::new()),
+        }
+    }
+
+    fn remotectl(&self, payload: &Payload) -> Served {
+        match apps_remotectl::Request::parse(payload, Kind::Plain).map_err(bad)? {
+            apps_remotectl::Request::Open(open) => {
+                let name = open.name.to_lossy();
+                let found = MODULES
+                    .iter()
+                    .zip(FIRST_HANDLE..)
+                    .find(|(module, _)| **module == name);
+                let reply = match found {
+                    Some((_, handle)) => apps_remotectl::OpenReply {
+                        handle,
+                        error: 0,
+                        error_text: Text::default(),
+                    },
+                    None => apps_remotectl::OpenReply {
+                        handle: 0,
+                        error: NO_MODULE,
+                        error_text: Text::from("there is no such module on this AP"),
+                    },
+                };
+                reply.encode(&payload.outs).map_err(bad)
+            }
+            apps_remotectl::Request::Close(_) => {
+                let reply = apps_remotectl::CloseReply {
+                    error: 0,
+                    error_text: Text::default(),
+                };
+                reply.encode(&payload.outs).map_err(bad)
+            }
+        }
+    }
+
+    fn std(&mut self, payload: &Payload) -> Served {
+        use apps_std::Request;
+        let outs = &payload.outs;
+        match Request::parse(payload, Kind::Plain).map_err(bad)? {
+            Request::FopenWithEnv(open) => {
+                let file = self.open(&open.name.to_lossy())?;
+                apps_std::FopenWithEnvReply { file }.encode(outs).map_err(bad)
+            }
+            Request::Flen(request) => {
+                let len = self.file(request.file)?.metadata().map_err(|_| EIO)?.len();
+                apps_std::FlenReply { len }.encode(outs).map_err(bad)
+            }
+            Request::Fseek(request) => {
+                let offset = request.offset.into();
+                let to = match request.whence {
+                    SEEK_SET => SeekFrom::Start(u64::try_from(offset).map_err(|_| BAD_PARM)?),
+                    SEEK_CUR => SeekFrom::Current(offset),
+                    SEEK_END => SeekFrom::End(offset),
+                    _ => return Err(BAD_PARM),
+                };
+                self.file(request.file)?.seek(to).map_err(|_| EIO)?;
+                Ok(Vec::new())
+            }
+            Request::Ftell(request) => {
+                let pos = self.file(request.file)?.stream_position().map_err(|_| EIO)?;
+                let pos = u32::try_from(pos).map_err(|_| EIO)?;
+                apps_std::FtellReply { pos }.encode(outs).map_err(bad)
+            }
+            Request::Fread(request) => {
+                let wanted = request.data.0;
+                if wanted > MAX_READ {
+                    return Err(BAD_PARM);
+                }
+                let mut data = Vec::new();
+                self.file(request.file)?
+                    .take(wanted.into())
+                    .read_to_end(&mut data)
+                    .map_err(|_| EIO)?;
+                let bytes_read = data.len() as u32;
+                let eof = u32::from(bytes_read < wanted);
+                apps_std::FreadReply {
+                    bytes_read,
+                    eof,
+                    data,
+                }
+                .encode(outs)
+                .map_err(bad)
+            }
+            Request::Fclose(request) => self.files.remove(&request.file).map(|_| Vec::new()).ok_or(EBADF),
+            other => {
+                tracing::debug!(target: "emu::services", method = other.name(), "apps_std: not served");
+                Err(UNSUPPORTED)
+            }
+        }
+    }
+
+    fn file(&mut self, number: i32) -> Result<&mut File, i32> {
+        self.files.get_mut(&number).ok_or(EBADF)
+    }
+
+    fn open(&mut self, name: &str) -> Result<i32, i32> {
+        if name.is_empty() || name == ".." || name.contains('/') {
+            return Err(ENOENT);
+        }
+        let mut opened = self
+            .directories
+            .iter()
+            .map(|directory| File::open(directory.join(name)));
+        let file = opened.find_map(Result::ok).ok_or(ENOENT)?;
+        let number = self.next_file;
+        self.next_file = self.next_file.checked_add(1).unwrap_or(FIRST_FILE);
+        self.files.insert(number, file);
+        Ok(number)
+    }
+
+    fn mem(&self, payload: &Payload) -> Served {
+        use apps_mem::Request;
+        match Request::parse(payload, Kind::Plain).map_err(bad)? {
+            Request::RequestMap64(request) if request.rflags == apps_mem::ADD_PAGES => {
+                let len = u64::try_from(request.len).map_err(|_| BAD_PARM)?;
+                let vadsp = self.session.grow_heap(len).map_err(|_| NO_MEMORY)?;
+                apps_mem::RequestMap64Reply { vapps: 0, vadsp }
+                    .encode(&payload.outs)
+                    .map_err(bad)
+            }
+            other => {
+                tracing::debug!(target: "emu::services", method = other.name(), "apps_mem: not served");
+                Err(UNSUPPORTED)
+            }
+        }
+    }
+
+    fn log(&mut self, payload: &Payload) -> Served {
+        let adspmsgd_apps::Request::Log(log) =
+            adspmsgd_apps::Request::parse(payload, Kind::Plain).map_err(bad)?;
+        for bytes in log.records.chunks(adspmsgd_apps::LogRecord::SIZE) {
+            if let Ok(record) = adspmsgd_apps::LogRecord::parse(bytes) {
+                (self.on_log)(&record);
+            }
+        }
+        Ok(Vec::new())
+    }
+}
+
+fn bad(error: PayloadError) -> i32 {
+    tracing::warn!(target: "emu::services", "a reverse call is malformed: {error}");
+    BAD_PARM
+}
