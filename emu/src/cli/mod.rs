@@ -1,6 +1,7 @@
 //! Commands of `vhost-hexagon`.
 
 mod disasm;
+mod invoke;
 mod profiles;
 mod run;
 mod serve;
@@ -41,6 +42,8 @@ enum Command {
     Run(run::Args),
     /// Is only the vhost-user device, for a QEMU that you start yourself; prints the arguments QEMU needs.
     Serve(serve::Args),
+    /// Calls a method of a skeleton with no QEMU at all.
+    Invoke(invoke::Args),
     /// Lists the SoC profiles, or prints one (as a start for your own).
     Profiles(profiles::Args),
     /// Prints the code of a Hexagon ELF file as llvm-objdump does.
@@ -56,6 +59,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::run(args),
         Command::Serve(args) => serve::run(&args),
+        Command::Invoke(args) => invoke::run(&args),
         Command::Profiles(args) => profiles::run(&args),
         Command::Disasm(args) => disasm::run(&args),
     };
