@@ -1,0 +1,6 @@
+//! The services as a driver and a library see them: messages in, answers out, over the local AP.
+
+mod control;
+mod hostile;
+mod support;
+mod tunnel;
