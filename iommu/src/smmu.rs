@@ -1,7 +1,7 @@
 //! The SMMU as a whole: a transaction's way through stream matching, context bank, cache and tables, and back into the
 //! fault registers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bank::{BankConfig, Plan};
 use crate::fault::FaultKind;
@@ -67,7 +67,7 @@ pub struct Smmu {
     banks: BTreeMap<u8, BankConfig>,
     marks: Marks,
     /// Streams to be reported with the next invalidation whatever the maintenance words say.
-    stale: Vec<u16>,
+    stale: BTreeSet<u16>,
     bank_status: BTreeMap<u8, Status>,
     global_status: Status,
 }
@@ -81,7 +81,7 @@ impl Smmu {
             streams: BTreeMap::new(),
             banks: BTreeMap::new(),
             marks: Marks::new(),
-            stale: Vec::new(),
+            stale: BTreeSet::new(),
             bank_status: BTreeMap::new(),
             global_status: Status::default(),
         }
@@ -117,7 +117,7 @@ impl Smmu {
         if let Some(old) = self.streams.insert(transaction.stream, mapping)
             && old != mapping
         {
-            self.stale.push(transaction.stream);
+            self.stale.insert(transaction.stream);
         }
         let transaction = mapping.apply(transaction);
         let bank = match mapping.route {
@@ -197,9 +197,7 @@ impl Smmu {
             (streams::resolve(&regs, *stream).ok() != Some(*old)).then_some(*stream)
         };
         self.stale.extend(self.streams.iter().filter_map(moved));
-        let mut streams = std::mem::take(&mut self.stale);
-        streams.sort_unstable();
-        streams.dedup();
+        let streams: Vec<u16> = std::mem::take(&mut self.stale).into_iter().collect();
         for stream in &streams {
             self.streams.remove(stream);
         }

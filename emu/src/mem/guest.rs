@@ -497,3 +497,78 @@ impl KernelIommu {
         Ok(Some(fault))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STREAM: u16 = 0x1001;
+
+    fn kernel() -> KernelIommu {
+        let k = KernelIommu::anonymous(1 << 20).unwrap();
+        k.attach(STREAM).unwrap();
+        k
+    }
+
+    #[test]
+    fn freed_memory_joins_its_neighbours_and_comes_back_zeroed() {
+        let k = kernel();
+        let free = |k: &KernelIommu| k.state().free.clone();
+        let before = free(&k);
+        let pages = [0; 4].map(|_| k.allocate(PAGE).unwrap());
+        k.ram().write_u32(pages[1], 7).unwrap();
+        for i in [1, 3, 0, 2] {
+            k.free(pages[i], PAGE).unwrap();
+        }
+        assert_eq!(free(&k), before);
+        assert_eq!(k.allocate(4 * PAGE).unwrap(), pages[0]);
+        assert_eq!(k.ram().read_u32(pages[1]), Ok(0));
+    }
+
+    #[test]
+    fn what_is_used_up_is_an_error() {
+        let k = kernel();
+        assert!(matches!(k.allocate(1 << 30), Err(KernelError::NoMemory(_))));
+        assert!(matches!(k.dma_alloc(7, PAGE), Err(KernelError::NotAttached(7))));
+        assert!(matches!(
+            k.dma_unmap(STREAM, 0x5000),
+            Err(KernelError::NotMapped(0x5000))
+        ));
+        assert!(matches!(
+            k.unmap(STREAM, 0x5000, PAGE),
+            Err(KernelError::NotMapped(0x5000))
+        ));
+        assert!(matches!(
+            k.map(STREAM, 1, 0, PAGE, Direction::Both),
+            Err(KernelError::NotPages(1, PAGE))
+        ));
+        k.map(STREAM, 0x5000, 0x4000_0000, PAGE, Direction::Both).unwrap();
+        let again = k.map(STREAM, 0x5000, 0x4000_0000, PAGE, Direction::Both);
+        assert!(matches!(again, Err(KernelError::Mapped(0x5000))));
+        for n in 1..Geometry::SMALL.banks {
+            assert_eq!(k.attach(STREAM + u16::from(n)).unwrap(), n);
+        }
+        assert!(matches!(k.attach(1), Err(KernelError::NoBank)));
+        assert_eq!(k.attach(STREAM).unwrap(), 0, "attached already");
+    }
+
+    #[test]
+    fn device_addresses_are_used_again() {
+        let k = kernel();
+        let a = k.dma_alloc(STREAM, 0x3000).unwrap();
+        let b = k.dma_alloc(STREAM, 0x1000).unwrap();
+        assert_eq!((a.iova, b.iova), (0xffff_d000, 0xffff_c000));
+        k.dma_free(STREAM, a).unwrap();
+        assert_eq!(k.dma_alloc(STREAM, 0x2000).unwrap().iova, 0xffff_e000);
+        assert_eq!(k.dma_alloc(STREAM, 0x2000).unwrap().iova, 0xffff_a000);
+    }
+
+    #[test]
+    fn a_layout_outside_of_memory_is_refused() {
+        let ram = GuestRam::anonymous(0x10_0000, 0x4000_0000).unwrap();
+        let g = Geometry::SMALL;
+        assert!(KernelIommu::new(ram.clone(), 0x4000_0000, g, 0x4010_0000, 0x1000).is_err());
+        assert!(KernelIommu::new(ram.clone(), 0x400f_0000, g, 0x4000_0000, 0x1000).is_err());
+        assert!(KernelIommu::new(ram, 0x4000_0000, g, 0x4002_0000, u64::MAX).is_err());
+    }
+}

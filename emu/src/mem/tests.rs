@@ -1,7 +1,10 @@
 //! Address space, bus and SMMU together, over memory that [`KernelIommu`] manages as a kernel would.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+
+use proptest::prelude::*;
 
 use super::guest::{Direction, KernelIommu};
 use super::{AddressSpace, Bus, BusFault, FaultLine, MapError, NoFaultLine, PAGE_SIZE, Prot};
@@ -420,4 +423,157 @@ fn a_bus_without_a_programmed_smmu_is_flat() {
     let mut out = [0; 4];
     bus.read(8, 0x8000_2ffe, &mut out).unwrap();
     assert_eq!(&out, b"abcd");
+}
+
+/// One step of a process and of the guest it shares memory with.
+#[derive(Debug, Clone)]
+enum Step {
+    /// The guest backs a device page, or takes it away.
+    Back(u8, bool),
+    Unback(u8),
+    /// The process maps pages: of the device, or of its own.
+    Map(u8, u8, Option<u8>, u8),
+    Unmap(u8, u8),
+    Protect(u8, u8, u8),
+    Store(u16, u8),
+    Load(u16),
+    Fetch(u16),
+    Clear,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (page, len) = (0u8..16, 1u8..4);
+    prop_oneof![
+        3 => (page.clone(), any::<bool>()).prop_map(|(p, w)| Step::Back(p, w)),
+        1 => page.clone().prop_map(Step::Unback),
+        4 => (page.clone(), len.clone(), prop::option::of(page.clone()), 0u8..8)
+            .prop_map(|(p, l, from, prot)| Step::Map(p, l, from, prot)),
+        1 => (page.clone(), len.clone()).prop_map(|(p, l)| Step::Unmap(p, l)),
+        1 => (page, len, 0u8..8).prop_map(|(p, l, prot)| Step::Protect(p, l, prot)),
+        8 => (0u16..0x400, any::<u8>()).prop_map(|(a, v)| Step::Store(a, v)),
+        8 => (0u16..0x400).prop_map(Step::Load),
+        3 => (0u16..0x400).prop_map(Step::Fetch),
+        1 => Just(Step::Clear).boxed(),
+    ]
+}
+
+/// What a page of the process is in the model.
+#[derive(Debug, Clone, Copy)]
+struct ModelPage {
+    prot: u8,
+    /// Device page, or `None` for one of its own.
+    device: Option<u8>,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Addresses are `page << 6 | offset`, offset words of the page's first 256 bytes.
+    #[test]
+    fn a_process_sees_what_a_plain_model_says(steps in proptest::collection::vec(step(), 1..80)) {
+        const VA: u32 = 0x2000_0000;
+        const IOVA: u64 = 0x1_0000;
+        let r = rig();
+        *r.line.handled.lock().unwrap() = Some(true);
+        // device pages: backing page and whether it may be written
+        let mut device: [Option<(u64, bool)>; 20] = [None; 20];
+        let mut memory: HashMap<(u64, u8), u8> = HashMap::new(); // physical page → bytes
+        let mut own: HashMap<(u8, u8), u8> = HashMap::new();
+        let mut pages: [Option<ModelPage>; 20] = [None; 20];
+        let split = |a: u16| ((a >> 6) as u8, (a & 63) as u8 * 4);
+        for step in steps {
+            match step {
+                Step::Back(p, writable) => if device[p as usize].is_none() {
+                    let page = r.kernel.allocate(0x1000).unwrap();
+                    memory.retain(|(at, _), _| *at != page);
+                    let direction = if writable { Direction::Both } else { Direction::ToDevice };
+                    r.kernel.map(STREAM, IOVA + u64::from(p) * 0x1000, page, 0x1000, direction).unwrap();
+                    device[p as usize] = Some((page, writable));
+                },
+                Step::Unback(p) => if let Some((page, _)) = device[p as usize].take() {
+                    r.kernel.unmap(STREAM, IOVA + u64::from(p) * 0x1000, 0x1000).unwrap();
+                    r.kernel.free(page, 0x1000).unwrap();
+                    r.bus.check_invalidations();
+                },
+                Step::Map(p, l, from, prot) => {
+                    let va = VA + u32::from(p) * 0x1000;
+                    let len = u32::from(l) * 0x1000;
+                    let range = p as usize..(p + l) as usize;
+                    let free = pages[range.clone()].iter().all(Option::is_none);
+                    let done = match from {
+                        Some(d) => r.space.map_iova(Some(va), IOVA + u64::from(d) * 0x1000, len, Prot(prot)),
+                        None => r.space.map_anonymous(Some(va), len, Prot(prot)),
+                    };
+                    prop_assert_eq!(done.is_ok(), free);
+                    if free {
+                        for (i, page) in pages[range].iter_mut().enumerate() {
+                            *page = Some(ModelPage { prot, device: from.map(|d| d + i as u8) });
+                            if from.is_none() {
+                                own.retain(|(q, _), _| *q != p + i as u8);
+                            }
+                        }
+                    }
+                }
+                Step::Unmap(p, l) | Step::Protect(p, l, _) => {
+                    let va = VA + u32::from(p) * 0x1000;
+                    let len = u32::from(l) * 0x1000;
+                    let range = p as usize..(p + l) as usize;
+                    let all = pages[range.clone()].iter().all(Option::is_some);
+                    if let Step::Protect(_, _, prot) = step {
+                        prop_assert_eq!(r.space.protect(va, len, Prot(prot)).is_ok(), all);
+                        if all {
+                            pages[range].iter_mut().flatten().for_each(|m| m.prot = prot);
+                        }
+                    } else {
+                        prop_assert_eq!(r.space.unmap(va, len).is_ok(), all);
+                        if all {
+                            pages[range].fill(None);
+                        }
+                    }
+                }
+                Step::Clear => {
+                    r.space.clear();
+                    pages = [None; 20];
+                }
+                Step::Store(a, _) | Step::Load(a) | Step::Fetch(a) => {
+                    let (p, offset) = split(a);
+                    let va = VA + u32::from(p) * 0x1000 + u32::from(offset);
+                    let access = match step {
+                        Step::Store(..) => Access::Write,
+                        Step::Load(_) => Access::Read,
+                        _ => Access::Execute,
+                    };
+                    let bit = match access {
+                        Access::Read => 1,
+                        Access::Write => 2,
+                        Access::Execute => 4,
+                    };
+                    let cell = match pages[p as usize] {
+                        None => Err(FaultKind::Unmapped),
+                        Some(m) if m.prot & bit == 0 => Err(FaultKind::Permission),
+                        Some(ModelPage { device: None, .. }) => Ok(own.entry((p, offset)).or_default()),
+                        Some(ModelPage { device: Some(d), .. }) => match device[d as usize] {
+                            None => Err(FaultKind::Smmu),
+                            Some((_, false)) if access == Access::Write => Err(FaultKind::Smmu),
+                            Some((page, _)) => Ok(memory.entry((page, offset)).or_default()),
+                        },
+                    };
+                    let fault = |kind| MemFault { va, access, kind };
+                    match step {
+                        Step::Store(_, v) => {
+                            prop_assert_eq!(r.space.store8(va, v), cell.map(|c| *c = v).map_err(fault));
+                        }
+                        Step::Load(_) => {
+                            let word = r.space.load32(va).map(|w| w as u8);
+                            prop_assert_eq!(word, cell.map(|c| *c).map_err(fault));
+                        }
+                        _ => {
+                            let word = r.space.fetch32(va).map(|w| w as u8);
+                            prop_assert_eq!(word, cell.map(|c| *c).map_err(fault));
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
