@@ -81,10 +81,7 @@ impl GpioLines {
     pub fn serve(&self, vrings: &[Vring], memory: &Memory) {
         let mut state = self.lock();
         state.queues = Some((vrings.to_vec(), memory.clone()));
-        for (head, request, reply) in take(&vrings[REQUESTS], memory) {
-            let length = self.request(&mut state, request, reply, memory);
-            use_up(&vrings[REQUESTS], head, length);
-        }
+        // Buffers first: a request to mask a line gives back the buffer that was made available before it.
         for (head, request, reply) in take(&vrings[EVENTS], memory) {
             let line = request.map(|r| u16::from_le_bytes([r[0], r[1]]));
             match (line, reply) {
@@ -99,6 +96,10 @@ impl GpioLines {
                 }
                 _ => use_up(&vrings[EVENTS], head, 0),
             }
+        }
+        for (head, request, reply) in take(&vrings[REQUESTS], memory) {
+            let length = self.request(&mut state, request, reply, memory);
+            use_up(&vrings[REQUESTS], head, length);
         }
     }
 
