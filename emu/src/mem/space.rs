@@ -48,8 +48,8 @@ struct Slow {
     next: u32,
 }
 
-/// One DSP process's memory. Shared by its threads and by the services that map and unmap; dropped (or [cleared]
-/// (Self::clear)) at the end of the process.
+/// One DSP process's memory. Shared by its threads and by the services that map and unmap; dropped, or emptied with
+/// [`clear`](Self::clear), at the end of the process.
 pub struct AddressSpace {
     // `Shared` has the same table; here it is one indirection nearer to the fast path
     table: Arc<Table>,
