@@ -135,7 +135,7 @@ impl Call<'_> {
     }
 
     /// Faults unless all pages of the range can be read.
-    fn check_readable(&self, va: u32, len: u32) -> Result<(), Stop> {
+    pub fn check_readable(&self, va: u32, len: u32) -> Result<(), Stop> {
         let Some(last) = len.checked_sub(1) else {
             return Ok(());
         };

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// How the cause of a crash begins that is not the program's fault but the emulator's.
+pub const EMULATOR_FAILED: &str = "the emulator failed (please report this)";
+
 /// A crashed process: why, where, and with which registers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CrashReport {

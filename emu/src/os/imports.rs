@@ -135,4 +135,48 @@ mod tests {
         assert!(matches!(stub(RETURN), Some(Stub::Return)));
         assert!(stub(RETURN + 4).is_none() && stub(0).is_none() && stub(DATA).is_none());
     }
+
+    /// What real skeletons import: Qualcomm's test skeletons, Halide's, ggml's. Left out: dspqueue and the dlopen family.
+    const WANTED: &str = "
+        HAP_cache_lock HAP_cache_unlock HAP_compute_res_acquire HAP_compute_res_acquire_cached
+        HAP_compute_res_attr_get_vtcm_ptr_v2 HAP_compute_res_attr_init
+        HAP_compute_res_attr_set_cache_mode HAP_compute_res_attr_set_hmx_param
+        HAP_compute_res_attr_set_release_callback HAP_compute_res_attr_set_serialize
+        HAP_compute_res_attr_set_vtcm_param_v2 HAP_compute_res_hmx_lock HAP_compute_res_hmx_unlock
+        HAP_compute_res_query_VTCM HAP_compute_res_release HAP_compute_res_release_cached
+        HAP_compute_res_update_priority HAP_debug HAP_debug_runtime HAP_debug_v2 HAP_get_userpd_params
+        HAP_mem_available_stack HAP_mem_get_stats HAP_mem_request HAP_mem_set_grow_size HAP_mmap
+        HAP_mmap2 HAP_mmap_get HAP_mmap_put HAP_munmap HAP_munmap2 HAP_perf_qtimer_count_to_us
+        HAP_power_destroy_client HAP_power_get HAP_power_set HAP_query_avail_cachelock
+        HAP_query_total_cachelock HAP_setFARFRuntimeLoggingParams HAP_timer_sleep HAP_user_etm_disable
+        HAP_user_etm_enable _Assert _Cosh _FCosh _FSinh _Log _Sin _Sinh _Stoul __cxa_finalize
+        __extendhfsf2 __hexagon_adddf3 __hexagon_divdf3 __hexagon_divsf3 __hexagon_divsi3
+        __hexagon_modsi3 __hexagon_muldf3 __hexagon_subdf3 __hexagon_udivdi3 __hexagon_udivsi3
+        __hexagon_umodsi3 __register_frame_info_bases __stack_chk_fail __stack_chk_guard __truncsfhf2
+        __wrap_calloc __wrap_free __wrap_malloc __wrap_memalign abort acos acosf acosh acoshf
+        adsp_mmap_fd_getinfo asin asinf asinh asinhf atan atan2 atan2f atanf atanh atanhf atoi ceil
+        ceilf close compute_resource_acquire compute_resource_attr_get_vtcm_ptr
+        compute_resource_attr_get_vtcm_ptr_v2 compute_resource_attr_init
+        compute_resource_attr_set_release_callback compute_resource_attr_set_serialize
+        compute_resource_attr_set_vtcm_param compute_resource_attr_set_vtcm_param_v2
+        compute_resource_check_release_request compute_resource_query_VTCM compute_resource_release cosf
+        exit exp expf fclose floor floorf fopen fwrite getenv log2 logf memcmp memcpy memmove memset pow
+        powf printf qurt_anysignal_set qurt_barrier_destroy qurt_barrier_init qurt_barrier_wait
+        qurt_futex_wait qurt_futex_wake qurt_hvx_get_units qurt_hvx_lock qurt_hvx_unlock
+        qurt_mem_cache_clean qurt_mutex_destroy qurt_mutex_init qurt_mutex_lock qurt_mutex_unlock
+        qurt_pmu_enable qurt_pmu_get qurt_pmu_set qurt_signal_destroy qurt_signal_init qurt_signal_wait
+        qurt_sleep qurt_sysenv_get_max_hw_threads qurt_thread_create qurt_thread_exit qurt_thread_get_id
+        qurt_thread_get_name qurt_thread_get_priority qurt_thread_join qurt_thread_set_priority sinf
+        snprintf sprintf sqrt sqrtf strcat strchr strcmp strcpy strlcpy strlen strncmp strncpy strsep
+        strstr strtok_r strtoul tan tanf tanh tanhf trunc truncf vsnprintf write
+    ";
+
+    #[test]
+    fn everything_that_real_skeletons_import_is_there() {
+        let missing: Vec<&str> = WANTED
+            .split_whitespace()
+            .filter(|name| address(name.as_bytes()).is_none())
+            .collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
 }

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use super::backtrace;
 use super::call::{Call, Done, Outcome, Stop};
-use super::crash::CrashReport;
+use super::crash::{CrashReport, EMULATOR_FAILED, Registers};
 use super::error::OsError;
 use super::heap::Heap;
 use super::imports::{self, Stub};
@@ -69,8 +69,8 @@ pub struct Kernel {
     pub(super) heap: Heap,
     pub(super) jobs: Jobs,
     pub(super) lib: LibState,
-    /// Memory was asked of the AP and it has not answered.
-    pub(super) growing: bool,
+    /// Memory was asked of the AP and it has not answered; what it had given before.
+    pub(super) growing: Option<u64>,
     /// What waits for that answer, besides parked threads.
     pub(super) starved: VecDeque<Starved>,
     cpu: Cpu,
@@ -99,7 +99,7 @@ impl Kernel {
             modules: Modules::default(),
             heap: Heap::default(),
             threads: BTreeMap::new(),
-            growing: false,
+            growing: None,
             starved: VecDeque::new(),
             ready: Ready::default(),
             gave_way: Vec::new(),
@@ -124,9 +124,22 @@ impl Kernel {
             }
             Ok(End::Crashed(report)) => State::Crashed(report),
             // A bug of ours must not leave calls without an answer.
-            Err(_) => {
-                tracing::error!(target: "emu::os", process = shared.config.name, "the emulator failed; process ended");
-                State::Ended
+            Err(panic) => {
+                let what = panic.downcast_ref::<String>().map(String::as_str);
+                let what = what
+                    .or_else(|| panic.downcast_ref::<&str>().copied())
+                    .unwrap_or("no message");
+                let report = CrashReport {
+                    process: shared.config.name.clone(),
+                    cause: format!("{EMULATOR_FAILED}: {what}"),
+                    thread: 0,
+                    thread_name: "none".into(),
+                    registers: Registers::default(),
+                    packet: String::new(),
+                    backtrace: Vec::new(),
+                };
+                backtrace::publish(&report, &*shared.config.ap);
+                State::Crashed(Box::new(report))
             }
         };
         shared.ended(state);
@@ -538,10 +551,10 @@ impl Kernel {
 
     /// Asks the AP for memory, unless that is under way. Everybody who waits for it tries again afterwards.
     pub(super) fn ask_for_memory(&mut self, missing: u32) {
-        if self.growing {
+        if self.growing.is_some() {
             return;
         }
-        self.growing = true;
+        self.growing = Some(self.shared.memory.given());
         let bytes = missing.max(self.lib.grow_min).min(self.lib.grow_max.max(missing));
         let bytes = bytes.checked_next_multiple_of(0x1_0000).unwrap_or(missing);
         let ap = self.shared.config.ap.clone();
@@ -564,7 +577,9 @@ impl Kernel {
 
     /// The AP has answered: everybody who waited tries again.
     pub(super) fn memory_answered(&mut self, given: bool) -> Option<End> {
-        self.growing = false;
+        // An AP that says yes and gives nothing must not be asked for ever.
+        let before = self.growing.take().unwrap_or(u64::MAX);
+        let given = given && self.shared.memory.given() > before;
         for work in std::mem::take(&mut self.starved) {
             work(self, given);
         }

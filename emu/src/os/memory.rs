@@ -88,6 +88,7 @@ struct Inner {
     own: u64,
     mapped: u64,
     mapped_total: u64,
+    given: u64,
     closed: bool,
 }
 
@@ -112,6 +113,7 @@ impl Memory {
             own: 0,
             mapped: 0,
             mapped_total: 0,
+            given: 0,
             closed: false,
         };
         Self {
@@ -273,6 +275,7 @@ impl Memory {
             },
         );
         inner.pool.put(iova, u64::from(len));
+        inner.given += u64::from(len);
         Ok(va)
     }
 
@@ -484,6 +487,11 @@ impl Memory {
             .fds
             .iter()
             .find_map(|(&fd, list)| list.iter().any(|f| f.va == Some(va)).then_some(fd))
+    }
+
+    /// Bytes that were ever given to the pool.
+    pub fn given(&self) -> u64 {
+        self.lock().given
     }
 
     /// Bytes of the pool that are free.

@@ -4,5 +4,6 @@
 //! The skeletons are Qualcomm's open test skeletons; where the test data is not there these tests are skipped.
 
 mod host;
+mod hostile;
 mod misbehaviour;
 mod skeletons;

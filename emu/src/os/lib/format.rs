@@ -6,6 +6,9 @@
 
 use crate::os::call::Stop;
 
+/// Bytes that one format string may make us look at: strings can be long and named many times.
+const MAX_WORK: usize = 64 << 20;
+
 /// Where arguments come from.
 pub trait Args {
     /// The next 32-bit argument.
@@ -24,6 +27,8 @@ pub struct Output {
     /// How long the whole would be.
     pub total: u64,
     cap: usize,
+    /// Bytes that were really looked at.
+    work: usize,
 }
 
 impl Output {
@@ -67,12 +72,18 @@ pub fn format(format: &[u8], args: &mut impl Args, cap: usize) -> Result<Output,
         bytes: Vec::new(),
         total: 0,
         cap,
+        work: 0,
     };
     let mut rest = format;
     while let Some(at) = rest.iter().position(|&b| b == b'%') {
         out.put(&rest[..at]);
         let text = &rest[at..];
         let used = conversion(text, args, &mut out)?;
+        if out.work > MAX_WORK {
+            return Err(Stop::because(
+                "formatting one text takes more than 64 MiB of arguments",
+            ));
+        }
         rest = &text[used..];
     }
     out.put(rest);
@@ -201,6 +212,7 @@ fn sign(spec: &Spec, negative: bool) -> &'static [u8] {
 }
 
 fn padded(out: &mut Output, spec: &Spec, text: &[u8]) {
+    out.work += text.len();
     let pad = spec.width.saturating_sub(text.len());
     if !spec.left {
         out.fill(b' ', pad);
@@ -256,6 +268,7 @@ fn unsigned(out: &mut Output, spec: &Spec, letter: u8, v: u64) {
 const MAX_DIGITS: usize = 1100;
 
 fn float(out: &mut Output, spec: &Spec, letter: u8, v: f64) {
+    out.work += MAX_DIGITS;
     let upper = letter.is_ascii_uppercase();
     let sign = sign(spec, v.is_sign_negative() && !v.is_nan());
     if !v.is_finite() {

@@ -1,10 +1,13 @@
 //! `qsort` and `bsearch`: the comparison is the guest's, so the algorithm is a value that goes on after each answer.
 
-use crate::os::call::{Call, Done, Outcome};
+use crate::os::call::{Call, Done, Outcome, Stop};
 use crate::os::imports::{Import, import};
 
 /// This family's table.
 pub const IMPORTS: &[Import] = &[import("qsort", qsort), import("bsearch", bsearch)];
+
+/// Most elements that are sorted: the algorithm keeps two numbers for each.
+const MOST: u32 = 1 << 24;
 
 /// A bottom-up merge sort of element numbers that asks for one comparison at a time.
 #[derive(Debug)]
@@ -101,8 +104,13 @@ fn qsort(c: &mut Call<'_>) -> Done {
     if count < 2 || size == 0 || total > u64::from(u32::MAX) {
         return c.ret(0);
     }
+    if count > MOST {
+        return Err(Stop::because(format!(
+            "qsort of {count} elements: more than {MOST} are not supported"
+        )));
+    }
     // Faults now if the array is not all there.
-    c.load(base, total as u32)?;
+    c.check_readable(base, total as u32)?;
     go_on(c, Merge::new(count), base, size, compare)
 }
 

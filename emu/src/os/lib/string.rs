@@ -3,6 +3,7 @@
 //! Ranges are checked before they are touched, so a wrong length faults like the first access of a real loop would, and
 //! never allocates for memory that is not there.
 
+use crate::core::memory::Memory as _;
 use crate::os::call::{Call, Done, Stop};
 use crate::os::imports::{Import, import};
 
@@ -131,13 +132,24 @@ fn memcmp(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }
 
-/// `void *memchr(const void *at, int byte, size_t len)`: stops reading at the byte, as programs rely on.
+/// Bytes that can be read at `at` without touching a page that the byte at `at` is not in, at most 256.
+fn line(c: &Call<'_>, at: u32, most: u32) -> Result<Vec<u8>, Stop> {
+    let mut out = vec![0; (256 - (at & 0xff)).min(most) as usize];
+    c.os.space.load(at, &mut out)?;
+    Ok(out)
+}
+
+/// `void *memchr(const void *at, int byte, size_t len)`: reads no page behind the byte's, as programs rely on.
 fn memchr(c: &mut Call<'_>) -> Done {
     let (at, byte, len) = (c.arg(0)?, c.arg(1)? as u8, c.arg(2)?);
-    for i in 0..len {
-        if c.load8(at.wrapping_add(i))? == byte {
-            return c.ret(at.wrapping_add(i));
+    let mut done = 0;
+    while done < len {
+        let here = at.wrapping_add(done);
+        let part = line(c, here, len - done)?;
+        if let Some(i) = part.iter().position(|&b| b == byte) {
+            return c.ret(here.wrapping_add(i as u32));
         }
+        done += part.len() as u32;
     }
     c.ret(0)
 }
@@ -235,16 +247,23 @@ fn strlcat(c: &mut Call<'_>) -> Done {
     c.ret((have + s.len()) as u32)
 }
 
-/// Compares two strings byte by byte, reading no further than the first difference.
+/// Compares two strings, reading no page behind the first difference.
 fn compare(c: &mut Call<'_>, max: u32, fold: bool) -> Done {
     let (a, b) = (c.arg(0)?, c.arg(1)?);
-    for i in 0..max {
-        let (mut x, mut y) = (c.load8(a.wrapping_add(i))?, c.load8(b.wrapping_add(i))?);
-        if fold {
-            (x, y) = (x.to_ascii_lowercase(), y.to_ascii_lowercase());
-        }
-        if x != y || x == 0 {
-            return c.ret(u32::from(x).wrapping_sub(u32::from(y)));
+    let mut done = 0;
+    while done < max {
+        let x = line(c, a.wrapping_add(done), max - done)?;
+        let y = line(c, b.wrapping_add(done), max - done)?;
+        for (&x, &y) in x.iter().zip(&y) {
+            let (x, y) = if fold {
+                (x.to_ascii_lowercase(), y.to_ascii_lowercase())
+            } else {
+                (x, y)
+            };
+            if x != y || x == 0 {
+                return c.ret(u32::from(x).wrapping_sub(u32::from(y)));
+            }
+            done += 1;
         }
     }
     c.ret(0)
