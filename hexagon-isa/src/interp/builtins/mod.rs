@@ -3,7 +3,9 @@
 //! Names and types are declared in `hexagon-isa-meta` (`meaning::builtins`); a name or type that differs does not compile.
 
 mod control;
+mod float;
 mod integer;
 
 pub(crate) use control::*;
+pub(crate) use float::*;
 pub(crate) use integer::*;
