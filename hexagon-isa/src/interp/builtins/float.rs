@@ -67,10 +67,18 @@ fn unpack(f: Format, bits: u64) -> Value {
     let exp = bits >> f.frac & f.max_exp();
     let class = match (exp, frac) {
         (0, 0) => Class::Zero,
-        (0, _) => Class::Number { mant: frac, exp: 1 - f.bias() - f.frac as i32 },
+        (0, _) => Class::Number {
+            mant: frac,
+            exp: 1 - f.bias() - f.frac as i32,
+        },
         (e, 0) if e == f.max_exp() => Class::Inf,
-        (e, _) if e == f.max_exp() => Class::Nan { signalling: frac >> (f.frac - 1) == 0 },
-        (e, _) => Class::Number { mant: frac | 1 << f.frac, exp: e as i32 - f.bias() - f.frac as i32 },
+        (e, _) if e == f.max_exp() => Class::Nan {
+            signalling: frac >> (f.frac - 1) == 0,
+        },
+        (e, _) => Class::Number {
+            mant: frac | 1 << f.frac,
+            exp: e as i32 - f.bias() - f.frac as i32,
+        },
     };
     Value { sign, class }
 }
@@ -102,7 +110,11 @@ fn pack(st: &mut Status, f: Format, sign: bool, mant: u128, exp: i32) -> u64 {
     }
     // The leading one to bit 126, so that a sticky bit stays below every rounding position.
     let lead = mant.leading_zeros() as i32;
-    let mant = if lead == 0 { shift_jam(mant, 1) } else { mant << (lead - 1) };
+    let mant = if lead == 0 {
+        shift_jam(mant, 1)
+    } else {
+        mant << (lead - 1)
+    };
     let exp = exp - lead + 1;
     // Biased exponent of the number were it normal.
     let mut biased = exp + 126 + f.bias();
@@ -126,7 +138,13 @@ fn pack(st: &mut Status, f: Format, sign: bool, mant: u128, exp: i32) -> u64 {
         }
     }
     // A carry out of the fraction moves the exponent up by itself.
-    let magnitude = if tiny { kept } else { ((biased as u64) << f.frac).wrapping_add(kept).wrapping_sub(1 << f.frac) };
+    let magnitude = if tiny {
+        kept
+    } else {
+        ((biased as u64) << f.frac)
+            .wrapping_add(kept)
+            .wrapping_sub(1 << f.frac)
+    };
     if !tiny && (biased as u64 > f.max_exp() || magnitude >= f.inf(false)) {
         st.flags |= usr::FPOVFF | usr::FPINPF;
         let to_inf = match st.round {
@@ -176,7 +194,11 @@ fn sum(st: &mut Status, f: Format, a: (bool, u128, i32), b: (bool, u128, i32)) -
     if big.0 == small.0 {
         return pack(st, f, big.0, bm + sm, be);
     }
-    let (sign, m) = if bm >= sm { (big.0, bm - sm) } else { (small.0, sm - bm) };
+    let (sign, m) = if bm >= sm {
+        (big.0, bm - sm)
+    } else {
+        (small.0, sm - bm)
+    };
     if m == 0 {
         // An exact zero difference is -0 only when rounding down.
         return if st.round == 2 { f.sign() } else { 0 };
@@ -231,7 +253,10 @@ fn mul(st: &mut Status, f: Format, a: u64, b: u64) -> u64 {
 fn fma(st: &mut Status, f: Format, a: u64, b: u64, c: u64, scale: i32) -> u64 {
     let (x, y, z) = (unpack(f, a), unpack(f, b), unpack(f, c));
     let sign = x.sign != y.sign;
-    if matches!((x.class, y.class), (Class::Inf, Class::Zero) | (Class::Zero, Class::Inf)) {
+    if matches!(
+        (x.class, y.class),
+        (Class::Inf, Class::Zero) | (Class::Zero, Class::Inf)
+    ) {
         return invalid(st, f);
     }
     if let Some(nan) = propagate(st, f, &[x, y, z]) {
@@ -304,7 +329,11 @@ pub(crate) fn sf_add(st: &mut Status, a: u32, b: u32) -> u32 {
 
 #[inline(always)]
 pub(crate) fn sf_sub(st: &mut Status, a: u32, b: u32) -> u32 {
-    if f32::from_bits(b).is_nan() { sf_add(st, a, b) } else { sf_add(st, a, b ^ 1 << 31) }
+    if f32::from_bits(b).is_nan() {
+        sf_add(st, a, b)
+    } else {
+        sf_add(st, a, b ^ 1 << 31)
+    }
 }
 
 #[inline(always)]
@@ -323,7 +352,11 @@ pub(crate) fn df_add(st: &mut Status, a: u64, b: u64) -> u64 {
 
 #[inline(always)]
 pub(crate) fn df_sub(st: &mut Status, a: u64, b: u64) -> u64 {
-    if f64::from_bits(b).is_nan() { df_add(st, a, b) } else { df_add(st, a, b ^ 1 << 63) }
+    if f64::from_bits(b).is_nan() {
+        df_add(st, a, b)
+    } else {
+        df_add(st, a, b ^ 1 << 63)
+    }
 }
 
 #[inline(always)]
@@ -339,12 +372,17 @@ pub(crate) fn sf_fma(st: &mut Status, a: u32, b: u32, c: u32) -> u32 {
     let e = sum_error(p, z, s);
     // Rounding to odd keeps the second rounding right.
     let odd = if e != 0.0 && s.to_bits() & 1 == 0 {
-        f64::from_bits(if (e > 0.0) == (s > 0.0) { s.to_bits() + 1 } else { s.to_bits() - 1 })
+        f64::from_bits(if (e > 0.0) == (s > 0.0) {
+            s.to_bits() + 1
+        } else {
+            s.to_bits() - 1
+        })
     } else {
         s
     };
     let r = odd as f32;
-    if s.is_normal() && s.abs() < 1e38
+    if s.is_normal()
+        && s.abs() < 1e38
         && let Some(bits) = trusted32(st, r, e != 0.0 || f64::from(r) != s)
     {
         return bits;
@@ -382,7 +420,11 @@ pub(crate) fn sf_fma_lib(_: &mut Status, a: u32, b: u32, c: u32) -> u32 {
     }
     let mut quiet = Status::default();
     let r = fma(&mut quiet, SF, a.into(), b.into(), c.into(), 0) as u32;
-    if is_inf32(r) && !(is_inf32(a) || is_inf32(b) || is_inf32(c)) { r - 1 } else { r }
+    if is_inf32(r) && !(is_inf32(a) || is_inf32(b) || is_inf32(c)) {
+        r - 1
+    } else {
+        r
+    }
 }
 
 /// `(a * b + c) * 2^scale`, rounded once.
@@ -564,7 +606,11 @@ fn to_int(st: &mut Status, f: Format, bits: u64, chop: bool, lo: i128, hi: i128)
         let up = rounds_up(mode, v.sign, kept & 1 != 0, rest, 1 << (n - 1));
         (kept + u128::from(up), rest != 0)
     };
-    let value = if v.sign { -(magnitude as i128) } else { magnitude as i128 };
+    let value = if v.sign {
+        -(magnitude as i128)
+    } else {
+        magnitude as i128
+    };
     if value < lo || value > hi {
         st.flags |= usr::FPINVF;
         return saturated;
@@ -616,7 +662,10 @@ pub(crate) fn df_from_sf(st: &mut Status, v: u32) -> u64 {
 /// Times two to the power `n`.
 fn scale(st: &mut Status, f: Format, bits: u64, n: i32) -> u64 {
     match unpack(f, bits) {
-        Value { sign, class: Class::Number { mant, exp } } => pack(st, f, sign, mant.into(), exp + n),
+        Value {
+            sign,
+            class: Class::Number { mant, exp },
+        } => pack(st, f, sign, mant.into(), exp + n),
         _ => bits,
     }
 }
@@ -646,7 +695,12 @@ struct Division {
 
 fn division(st: &mut Status, n: u32, d: u32) -> Division {
     let sign = (n ^ d) & SIGN;
-    let special = |n: u32, d: u32, r: u32| Division { n, d, special: Some(r), adjust: 0 };
+    let special = |n: u32, d: u32, r: u32| Division {
+        n,
+        d,
+        special: Some(r),
+        adjust: 0,
+    };
     let (x, y) = (f32::from_bits(n), f32::from_bits(d));
     if x.is_nan() || y.is_nan() {
         // With two NaNs, invalid unless one of them is quiet.
@@ -700,8 +754,14 @@ fn division(st: &mut Status, n: u32, d: u32) -> Division {
     }
 }
 
-/// The seed table's entry: 256 times the reciprocal of the middle of interval `i` of 128, twice, minus one, to nearest.
+/// The seed table's entry: 256 times (twice the reciprocal of the middle of interval `i` of 128, minus one), to nearest. Two entries
+/// of the hardware's table, whose exact values lie close to the midpoint, are rounded the other way.
 fn recip_entry(i: u32) -> u32 {
+    match i {
+        112 => return 17,
+        127 => return 0,
+        _ => {}
+    }
     // 2 / (1 + (2i + 1) / 256) - 1 = (256 - (2i + 1)) / (256 + 2i + 1)
     let (num, den) = (256 * (255 - 2 * i), 257 + 2 * i);
     (2 * num + den) / (2 * den)
@@ -753,7 +813,11 @@ fn root(st: &mut Status, v: u32) -> (u32, Option<u32>, u8) {
     if is_inf32(v) {
         return (INF | SIGN, Some(INF | SIGN), 0);
     }
-    if exponent(SF, v.into()) <= 24 { (scale(st, SF, v.into(), 64) as u32, None, 0xe0) } else { (v, None, 0) }
+    if exponent(SF, v.into()) <= 24 {
+        (scale(st, SF, v.into(), 64) as u32, None, 0xe0)
+    } else {
+        (v, None, 0)
+    }
 }
 
 pub(crate) fn sf_invsqrt_seed(st: &mut Status, v: u32) -> u32 {
@@ -816,9 +880,11 @@ mod tests {
 
     /// Bits with exponents that make sums and products interesting.
     fn near() -> impl Strategy<Value = u32> {
-        (any::<u32>(), 100u32..150, any::<bool>()).prop_map(|(f, e, wild)| {
-            if wild { f } else { f & 0x807f_ffff | e << 23 }
-        })
+        (any::<u32>(), 100u32..150, any::<bool>()).prop_map(
+            |(f, e, wild)| {
+                if wild { f } else { f & 0x807f_ffff | e << 23 }
+            },
+        )
     }
 
     proptest! {
@@ -880,7 +946,10 @@ mod tests {
     #[test]
     fn unsigned_conversion_of_a_negative_fraction_is_invalid() {
         let mut st = Status::default();
-        assert_eq!((sf_to_uw(&mut st, (-0.25f32).to_bits(), false), st.flags), (0, usr::FPINVF));
+        assert_eq!(
+            (sf_to_uw(&mut st, (-0.25f32).to_bits(), false), st.flags),
+            (0, usr::FPINVF)
+        );
         assert_eq!(sf_to_uw(&mut st, NAN, true), u32::MAX);
         assert_eq!(sf_to_w(&mut st, 1e20f32.to_bits(), true), i32::MAX);
     }
