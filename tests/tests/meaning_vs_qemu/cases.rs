@@ -379,8 +379,15 @@ const BASES: [i32; 4] = [20, 21, 22, 23];
 pub fn mixed(rng: &mut Random) -> Case {
     let n = 2 + rng.below(3);
     let mut insns: Vec<Insn> = Vec::new();
-    for k in 0..n {
-        let op = rng.pick(&MIX);
+    let mut ops: Vec<Opcode> = (0..n).map(|_| rng.pick(&MIX)).collect();
+    // Words stand in decreasing order of slots: those that need high slots first, memory accesses last.
+    ops.sort_by_key(|op| match op.info().slots & 15 {
+        s if s & 3 == 0 => 0,
+        s if s & 12 != 0 => 1,
+        s if s & 2 != 0 => 2,
+        _ => 3,
+    });
+    for (k, op) in ops.into_iter().enumerate() {
         let info = op.info();
         let memory = interp::effects(op).is_some_and(|f| f.load || f.store);
         let mut producer = None;
@@ -389,7 +396,7 @@ pub fn mixed(rng: &mut Random) -> Case {
             .iter()
             .map(|o| match o.class {
                 OperandClass::Gpr if o.new => {
-                    producer = k.checked_sub(1 + rng.below(2)).map(|p| p as u8);
+                    producer = k.checked_sub(1 + rng.below(2) as usize).map(|p| p as u8);
                     producer
                         .and_then(|p| insns.get(usize::from(p)))
                         .map_or(0, |p| p.v[0])
