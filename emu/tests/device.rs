@@ -50,11 +50,10 @@ fn a_guest_opens_the_channel_of_every_dsp_and_is_interrupted_for_each() {
     for dsp in 0..2 {
         let mut machine = started(&host, dsp);
         machine.open_channel(1);
-        let interrupt = host.interrupts.recv_timeout(PATIENCE).unwrap();
         let (address, value) = Irq::Glink(dsp).set_pending();
-        assert_eq!(interrupt, (address, u64::from(value)));
+        // One of the DSP before may still be on its way.
+        while host.interrupts.recv_timeout(PATIENCE).unwrap() != (address, u64::from(value)) {}
         assert_eq!(call(&mut machine, 0x10).ctx, Ctx(0x10));
-        while host.interrupts.try_recv().is_ok() {}
     }
     assert_eq!(host.devices[0].stats().messages_in, 1);
     assert_eq!(host.devices[1].stats().messages_out, 1);
@@ -309,7 +308,7 @@ mod gpio {
         let reply_at = request_at + 32;
         machine.ram.write(request_at, request).unwrap();
         machine.ram.write(reply_at, &[0xee; 2]).unwrap();
-        let mut put = |index: u16, at: u64, len: u32, flags: u16, next: u16| {
+        let put = |index: u16, at: u64, len: u32, flags: u16, next: u16| {
             let mut bytes = at.to_le_bytes().to_vec();
             bytes.extend_from_slice(&len.to_le_bytes());
             bytes.extend_from_slice(&flags.to_le_bytes());
