@@ -574,3 +574,99 @@ fn page_range(what: &'static str, iova: u64, len: u32) -> Result<(), OsError> {
         len: u64::from(len),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mem::NoFaultLine;
+    use crate::mem::guest::KernelIommu;
+
+    const STREAM: u16 = 5;
+
+    fn process(anonymous: bool) -> (KernelIommu, Memory) {
+        let kernel = KernelIommu::anonymous(8 << 20).unwrap();
+        kernel.attach(STREAM).unwrap();
+        let space = AddressSpace::new(kernel.bus(Arc::new(NoFaultLine)), STREAM);
+        (kernel, Memory::new(Arc::new(space), Limits::default(), anonymous))
+    }
+
+    fn give(kernel: &KernelIommu, memory: &Memory, len: u64) -> u32 {
+        let dma = kernel.dma_alloc(STREAM, len).unwrap();
+        kernel
+            .ram()
+            .write(dma.physical, &vec![0x55; len as usize])
+            .unwrap();
+        memory.add_region(dma.iova, len as u32).unwrap()
+    }
+
+    #[test]
+    fn memory_comes_zeroed_from_several_regions_and_says_what_is_missing() {
+        let (kernel, memory) = process(false);
+        assert_eq!(memory.allocate(100, 16), Err(NoMemory::Dry(4096)));
+        let first = give(&kernel, &memory, 0x2000);
+        kernel.dma_alloc(STREAM, 0x1000).unwrap();
+        let second = give(&kernel, &memory, 0x2000);
+        assert_ne!(first, second);
+        assert_eq!(memory.allocate(0x5000, 16), Err(NoMemory::Dry(0x1000)));
+        let at = memory.allocate(0x4000, 16).unwrap();
+        let mut bytes = vec![1; 0x4000];
+        memory.space.load(at, &mut bytes).unwrap();
+        assert!(bytes.iter().all(|&b| b == 0));
+        // Guard pages on both sides.
+        assert!(memory.space.load8(at - 1).is_err() && memory.space.load8(at + 0x4000).is_err());
+        assert_eq!(memory.remove_region(first, 0x2000), Err(OsError::InUse(first)));
+        memory.release(at);
+        assert!(memory.space.load8(at).is_err());
+        assert_eq!(
+            memory.remove_region(first, 0x1000),
+            Err(OsError::NoSuchMap(first.into()))
+        );
+        assert_eq!(memory.remove_region(first, 0x2000), Ok(()));
+        assert_eq!((memory.free(), memory.usage().0), (0x2000, 0));
+    }
+
+    #[test]
+    fn the_emulators_memory_stands_in_only_where_nothing_was_given() {
+        let (_, memory) = process(true);
+        let at = memory.allocate(0x10_0000, 0x1_0000).unwrap();
+        assert_eq!(at % 0x1_0000, 0);
+        memory.close();
+        assert!(memory.space.load8(at).is_err());
+        assert!(matches!(memory.allocate(1, 1), Err(NoMemory::Refused(_))));
+        assert_eq!(memory.map_buffer(0, 1), Err(OsError::Dead));
+    }
+
+    #[test]
+    fn bad_ranges_and_memory_given_twice_are_refused() {
+        let (kernel, memory) = process(false);
+        for (iova, len) in [
+            (0x1001, 0x1000),
+            (0x1000, 0x1001),
+            (0x1000, 0),
+            (u64::MAX - 0xfff, 0x2000),
+        ] {
+            assert!(
+                matches!(memory.add_region(iova, len), Err(OsError::BadRange { .. })),
+                "{iova:#x}"
+            );
+        }
+        let dma = kernel.dma_alloc(STREAM, 0x2000).unwrap();
+        memory.add_region(dma.iova, 0x2000).unwrap();
+        assert!(memory.add_region(dma.iova + 0x1000, 0x1000).is_err());
+        assert!(memory.map_buffer(u64::MAX - 5, 10).is_err());
+        assert!(memory.map_buffer(0x1000, 8 << 30).is_err());
+    }
+
+    #[test]
+    fn a_carried_descriptor_lives_as_long_as_its_call_or_its_references() {
+        let (_, memory) = process(false);
+        memory.begin_handle(9, 0x1_0000, 100).unwrap();
+        let (va, _) = memory.reference_fd(9).unwrap();
+        memory.end_handle(9);
+        assert_eq!(memory.fd(9).unwrap().va, Some(va));
+        memory.unreference_fd(9).unwrap();
+        assert_eq!(memory.fd(9), None);
+        assert_eq!(memory.usage().1, 0);
+        assert_eq!(memory.withdraw_fd(9, va), Err(OsError::NoSuchMap(va.into())));
+    }
+}

@@ -41,6 +41,7 @@ pub struct Host {
     log: Mutex<Vec<LogRecord>>,
     grown: Mutex<Vec<u32>>,
     may_grow: bool,
+    lies: bool,
 }
 
 impl Ap for Host {
@@ -52,6 +53,9 @@ impl Ap for Host {
     }
 
     fn grow_heap(&self, bytes: u32) -> Result<(), ApError> {
+        if self.lies {
+            return Ok(());
+        }
         if !self.may_grow {
             return Err(ApError::Failed(12));
         }
@@ -85,6 +89,8 @@ pub struct Options {
     pub dir: PathBuf,
     pub initial: Option<u64>,
     pub may_grow: bool,
+    /// Says that it gave memory, and gave none.
+    pub lies: bool,
 }
 
 impl Options {
@@ -94,6 +100,7 @@ impl Options {
             dir,
             initial: Some(2 << 20),
             may_grow: true,
+            lies: false,
         }
     }
 }
@@ -110,6 +117,7 @@ impl Session {
             log: Mutex::default(),
             grown: Mutex::default(),
             may_grow: options.may_grow,
+            lies: options.lies,
         });
         let mut config = ProcessConfig::new("test", options.arch, STREAM, host.clone());
         config.ap_pid = 4711;

@@ -284,3 +284,35 @@ fn calls_of_different_ap_threads_overlap() {
     assert!(slow.try_recv().is_err());
     assert_eq!(finish(&slow), 0);
 }
+
+#[test]
+fn a_process_with_hardly_any_memory_asks_for_all_it_needs() {
+    let Some(dir) = skeletons() else { return };
+    let s = Session::new(Options {
+        initial: Some(4096),
+        ..Options::new(dir)
+    });
+    let handle = s.open("calculator");
+    assert_eq!(
+        calculate(&s, handle, 2, &[40, 2], 8),
+        (0, 42i64.to_le_bytes().to_vec())
+    );
+    assert!(!s.grown().is_empty());
+}
+
+#[test]
+fn an_ap_that_gives_no_memory_is_not_asked_for_ever() {
+    let Some(dir) = skeletons() else { return };
+    for lies in [false, true] {
+        let options = Options {
+            initial: Some(4096),
+            may_grow: false,
+            lies,
+            ..Options::new(dir.clone())
+        };
+        let s = Session::new(options);
+        let uri = "file:///libcalculator_skel.so?calculator_skel_handle_invoke&_modver=1.0&_idlver=1.2.3";
+        assert_eq!(s.open_uri(uri).unwrap_err().aee, aee::ENOMEMORY);
+        assert_eq!(s.process.state(), State::Running);
+    }
+}
