@@ -2,5 +2,6 @@
 
 mod control;
 mod hostile;
+mod skeletons;
 mod support;
 mod tunnel;
