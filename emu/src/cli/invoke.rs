@@ -89,6 +89,8 @@ pub struct Args {
 /// Exit codes.
 const RETURNED_ERROR: u8 = 1;
 const CRASHED: u8 = 3;
+/// What the DSP's crash reports name as their source file; they are printed in one piece at the end instead.
+const CRASH_REPORT: &[u8] = b"crash";
 /// Memory of the machine: anonymous, so only what is touched counts.
 const RAM: usize = 1 << 30;
 
@@ -97,7 +99,7 @@ const RAM: usize = 1 << 30;
 /// # Errors
 /// Files, profile or library that cannot be used; memory.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let (inputs, outputs) = match buffers(args) {
+    let (sc, inputs, outputs) = match buffers(args) {
         Ok(buffers) => buffers,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -112,7 +114,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let driver = machine(args)?;
     let client = client(args, &driver)?;
-    let outcome = call(args, &client, &uri, &inputs, &outputs);
+    let outcome = call(args, &client, &uri, sc, &inputs, &outputs);
     // A crashed process says nothing any more, but its session ends as any other.
     let ended = client.exit();
     let stats = driver.dsp().stats();
@@ -121,8 +123,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     if let Some(crash) = driver.dsp().last_crash() {
         eprintln!("error: the DSP process crashed");
-        for line in crash.lines() {
-            eprintln!("{line}");
+        // The DSP's own log has the report already, unless the user silenced it.
+        if !tracing::enabled!(target: "emu::os", tracing::Level::ERROR) {
+            crash.lines().iter().for_each(|line| eprintln!("{line}"));
         }
         return Ok(ExitCode::from(CRASHED));
     }
@@ -139,7 +142,7 @@ fn word(text: &str) -> Result<u32, String> {
     parsed.map_err(|_| format!("{text:?} is not a number (0x02020100)"))
 }
 
-fn buffers(args: &Args) -> anyhow::Result<(Vec<Vec<u8>>, Vec<Output>)> {
+fn buffers(args: &Args) -> anyhow::Result<(Scalars, Vec<Vec<u8>>, Vec<Output>)> {
     let parse = |text: &String| Input::parse(text).with_context(|| format!("--in {text}"));
     let inputs = args
         .inputs
@@ -156,7 +159,19 @@ fn buffers(args: &Args) -> anyhow::Result<(Vec<Vec<u8>>, Vec<Output>)> {
     if inputs.len() > 255 || outputs.len() > 255 {
         bail!("a method has at most 255 input and 255 output buffers");
     }
-    Ok((inputs, outputs))
+    let sc = Scalars::new(args.method, inputs.len() as u8, outputs.len() as u8);
+    let sc = args.raw_sc.map_or(sc, Scalars);
+    if sc.in_bufs() != inputs.len()
+        || sc.out_bufs() != outputs.len()
+        || sc.args() != inputs.len() + outputs.len()
+    {
+        bail!(
+            "--raw-sc {sc} is {sc:?}, but {} inputs and {} outputs are given",
+            inputs.len(),
+            outputs.len()
+        );
+    }
+    Ok((sc, inputs, outputs))
 }
 
 fn machine(args: &Args) -> anyhow::Result<Arc<Driver>> {
@@ -194,12 +209,14 @@ fn client(args: &Args, driver: &Arc<Driver>) -> anyhow::Result<Client> {
     let directories = std::iter::once(own).chain(args.search.iter().cloned()).collect();
     let on_log = Box::new(|record: &LogRecord| {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        eprintln!(
-            "DSP {}:{}: {}",
-            text(&record.file),
-            record.line,
-            text(&record.text)
-        );
+        if record.file != CRASH_REPORT {
+            eprintln!(
+                "DSP {}:{}: {}",
+                text(&record.file),
+                record.line,
+                text(&record.text)
+            );
+        }
     });
     let sid = driver
         .session_ids()
@@ -228,8 +245,9 @@ fn suggest_uri(path: &Path, bytes: &[u8]) -> anyhow::Result<String> {
             .map(str::to_owned)
             .collect::<Vec<_>>()
     };
+    let version = interface_version(bytes).map_or_else(String::new, |version| format!("&_idlver={version}"));
     match (&with("_skel_handle_invoke")[..], &with("_skel_invoke")[..]) {
-        ([symbol], _) => Ok(format!("file:///{file}?{symbol}&_modver=1.0")),
+        ([symbol], _) => Ok(format!("file:///{file}?{symbol}&_modver=1.0{version}")),
         ([], [symbol]) => Ok(format!("file:///{file}?{symbol}")),
         ([], []) => bail!(
             "{} exports no function …_skel_handle_invoke or …_skel_invoke; name one with --uri 'file:///{file}?SYMBOL&_modver=1.0'",
@@ -248,10 +266,27 @@ fn suggest_uri(path: &Path, bytes: &[u8]) -> anyhow::Result<String> {
     }
 }
 
+/// The version that a generated skeleton wants to hear from its stub, if it wants one: it stands among its strings.
+fn interface_version(bytes: &[u8]) -> Option<&str> {
+    let mut strings = bytes
+        .split(|&b| b == 0)
+        .filter_map(|string| std::str::from_utf8(string).ok());
+    let is_version = |text: &str| {
+        let parts: Vec<&str> = text.split('.').collect();
+        parts.len() == 3
+            && parts
+                .iter()
+                .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let asks = bytes.windows(8).any(|window| window == b"_idlver=");
+    asks.then(|| strings.find(|text| is_version(text)))?
+}
+
 fn call(
     args: &Args,
     client: &Client,
     uri: &str,
+    sc: Scalars,
     inputs: &[Vec<u8>],
     outputs: &[Output],
 ) -> anyhow::Result<ExitCode> {
@@ -268,18 +303,6 @@ fn call(
         .map(|bytes| Arg::In(bytes))
         .chain(outputs.iter().map(|out| Arg::Out(out.len())))
         .collect();
-    let sc = Scalars::new(args.method, inputs.len() as u8, outputs.len() as u8);
-    let sc = args.raw_sc.map_or(sc, Scalars);
-    if sc.args() != buffers.len() || sc.in_bufs() != inputs.len() || sc.out_bufs() != outputs.len() {
-        eprintln!(
-            "error: --raw-sc {sc} speaks of {} inputs and {} outputs, but {} and {} are given",
-            sc.in_bufs(),
-            sc.out_bufs(),
-            inputs.len(),
-            outputs.len()
-        );
-        return Ok(ExitCode::from(2));
-    }
     let started = Instant::now();
     let mut answer = client.invoke(handle, sc, &buffers)?;
     for _ in 1..args.repeat {
