@@ -91,6 +91,7 @@ impl Arch {
     pub const fn has(self, feature: Feature) -> bool {
         match feature {
             Feature::Audio => self.is_small(),
+            Feature::Hmx => !self.is_small(),
             Feature::Cabac | Feature::ZReg | Feature::QFloat | Feature::IeeeFp | Feature::HvxFp => true,
         }
     }

@@ -86,8 +86,8 @@ pub enum DecodeError {
     /// The loop registers are written in the packet that ends the loop, or that packet branches.
     #[error("{0} in a packet that ends a hardware loop")]
     InLoopEnd(Opcode),
-    /// More than two branches.
-    #[error("more than two branches in the packet")]
+    /// More than two branches, or two in one duplex.
+    #[error("more than two branches in the packet, or two in one duplex")]
     Branches,
     /// `.new` without an instruction of the packet that produces the value in time.
     #[error("{0} uses a new value that nothing in the packet produces")]

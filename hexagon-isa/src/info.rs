@@ -161,6 +161,8 @@ pub enum Feature {
     IeeeFp,
     /// HVX floating point that either of the two has.
     HvxFp,
+    /// Matrix unit.
+    Hmx,
 }
 
 /// A register that an instruction reads or writes without naming it as an operand.

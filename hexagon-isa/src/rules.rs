@@ -31,9 +31,7 @@ pub(crate) fn check(packet: &Packet, arch: Arch) -> Result<(), DecodeError> {
     neighbours(insns)?;
     writers(insns, writes)?;
     loop_end(packet, writes)?;
-    if insns.iter().filter(|i| i.info().is_branch()).count() > 2 {
-        return Err(DecodeError::Branches);
-    }
+    branches(packet)?;
     for insn in insns {
         new_predicates(insn, writes)?;
         new_value(insn, insns)?;
@@ -192,6 +190,22 @@ fn writers(insns: &[Insn], writes: &[Writes]) -> Result<(), DecodeError> {
     Ok(())
 }
 
+/// At most two branches, and not both in one duplex.
+fn branches(packet: &Packet) -> Result<(), DecodeError> {
+    let branch = |i: &&Insn| i.info().is_branch();
+    let all = packet.insns().iter().filter(branch).count();
+    let halves = if packet.duplex {
+        packet.insns().iter().rev().take(2).filter(branch).count()
+    } else {
+        0
+    };
+    if all > 2 || halves > 1 {
+        Err(DecodeError::Branches)
+    } else {
+        Ok(())
+    }
+}
+
 /// The packet that ends a loop neither branches nor writes that loop's registers.
 fn loop_end(packet: &Packet, writes: &[Writes]) -> Result<(), DecodeError> {
     let registers = match packet.endloop {
@@ -270,8 +284,12 @@ fn temporaries(insns: &[Insn], arch: Arch) -> Result<(), DecodeError> {
             .zip(insn.v)
             .find(|(o, _)| o.class == OperandClass::Vec);
         let accumulates = |other: &Insn| {
-            let mut operands = other.info().operands.iter().zip(other.v);
-            operands.any(|(o, v)| {
+            let info = other.info();
+            let adds = ["+= ", "|= ", "&= ", "^= "]
+                .iter()
+                .any(|op| info.syntax.contains(op));
+            let mut operands = info.operands.iter().zip(other.v);
+            adds && operands.any(|(o, v)| {
                 o.class == OperandClass::Vec
                     && o.role == Role::ReadWrite
                     && target.is_some_and(|(_, t)| t == v)

@@ -12,7 +12,7 @@ use hexagon_isa::{Arch, DecodeError, Opcode, decode_packet, packet_words};
 use std::collections::BTreeMap;
 
 /// What LLVM prints although it is no packet.
-fn llvm_misses(error: &DecodeError) -> bool {
+fn llvm_misses(error: &DecodeError, text: &str) -> bool {
     match error {
         // It prints the extender as if it were an instruction.
         DecodeError::DanglingExtender { .. } => true,
@@ -23,7 +23,7 @@ fn llvm_misses(error: &DecodeError) -> bool {
             let mut operands = producer.info().operands.iter();
             operands
                 .find(|o| o.role != Role::Read)
-                .is_some_and(|o| o.class != OperandClass::Gpr)
+                .is_none_or(|o| o.class != OperandClass::Gpr)
         }
         // It ignores what an instruction with a temporary result writes besides, such as the address register.
         DecodeError::TwoWriters(a, b) => {
@@ -31,6 +31,8 @@ fn llvm_misses(error: &DecodeError) -> bool {
                 |op: Opcode| op.info().flags.any(Flags::TMP) || op.info().defs.contains(&Implicit::VTMP);
             temporary(*a) || temporary(*b)
         }
+        // It takes a transfer to C5:4 for a compare into each predicate; it knows better of C4 alone.
+        DecodeError::NoProducer(_) => text.contains("c5:4 = "),
         _ => false,
     }
 }
@@ -68,7 +70,9 @@ fn random_packets_that_llvm_accepts_print_the_same() {
     const BASE: u32 = 0x0010_0000;
     let Some(objdump) = common::objdump() else { return };
     let mut r = Random::new(2);
-    let usual = |op: &Opcode| op.info().feature != Some(Feature::Audio) && *op != Opcode::A4_ext;
+    let usual = |op: &Opcode| {
+        !matches!(op.info().feature, Some(Feature::Audio | Feature::Hmx)) && *op != Opcode::A4_ext
+    };
     let singles: Vec<Opcode> = Opcode::all()
         .filter(usual)
         .filter(|op| op.info().width == 32)
@@ -95,7 +99,7 @@ fn random_packets_that_llvm_accepts_print_the_same() {
                 both += 1;
             }
             Ok(p) => only_ours.entry(words.len()).or_insert((0, p.listing(at))).0 += 1,
-            Err(e) if accepted && !llvm_misses(&e) => {
+            Err(e) if accepted && !llvm_misses(&e, &llvm) => {
                 let kind = format!("{e:?}")
                     .split([' ', '('])
                     .next()
@@ -175,7 +179,7 @@ fn skeletons_print_as_llvm_prints_them() {
                     assert_eq!(p.listing(*at), lines.cloned().collect::<Vec<String>>().join("\n"));
                     alike += 1;
                 }
-                Err(e) => assert!(llvm_misses(&e), "{e}: {line}"),
+                Err(e) => assert!(llvm_misses(&e, line), "{e}: {line}"),
             }
         }
         // Behind the code are constants, of which some look like packets to us and not to LLVM.

@@ -32,6 +32,8 @@ pub enum Feature {
     IeeeFp,
     /// HVX floating point available with either (`hvx_fp`).
     HvxFp,
+    /// Matrix unit (`hmx`).
+    Hmx,
 }
 
 /// What a constant extender in front does.
@@ -48,7 +50,7 @@ pub struct Ext {
 pub struct Attributes {
     /// `vNN`: the first architecture that has it; 5 if not given.
     pub arch: u8,
-    /// `audio`, `cabac`, `zreg`, `qfloat`, `ieee_fp`, `hvx_fp`.
+    /// `audio`, `cabac`, `zreg`, `qfloat`, `ieee_fp`, `hvx_fp`, `hmx`.
     pub feature: Option<Feature>,
     /// `ext(i)`, `must_ext(i)`, `ext(I)`, `must_ext(I)`: the immediate that a constant extender widens to 32 bits.
     pub ext: Option<Ext>,
@@ -100,6 +102,7 @@ pub(super) fn read(words: &str) -> Result<(Attributes, Option<(char, bool)>), St
             ("qfloat", None) => a.feature = Some(Feature::QFloat),
             ("ieee_fp", None) => a.feature = Some(Feature::IeeeFp),
             ("hvx_fp", None) => a.feature = Some(Feature::HvxFp),
+            ("hmx", None) => a.feature = Some(Feature::Hmx),
             ("ext" | "must_ext", Some("i")) => ext = Some(('i', key == "must_ext")),
             ("ext" | "must_ext", Some("I")) => ext = Some(('I', key == "must_ext")),
             ("ld", arg) => a.load = Some(size(word, arg)?),
