@@ -2,4 +2,5 @@
 
 pub mod assets;
 pub mod guest;
+pub mod machine;
 pub mod trace;
