@@ -243,9 +243,13 @@ fn replay(trace: &Trace) -> Result<Count> {
         count: Count::default(),
     };
     for (index, event) in trace.events.iter().enumerate() {
-        replay
-            .event(index, event)
-            .with_context(|| format!("event {}", event.n))?;
+        replay.event(index, event).with_context(|| {
+            let crash = replay
+                .dsp
+                .last_crash()
+                .map(|report| format!(" (a process crashed: {report})"));
+            format!("event {}{}", event.n, crash.unwrap_or_default())
+        })?;
     }
     replay.dsp.channel_closed();
     let left: Vec<String> = replay
@@ -712,7 +716,22 @@ impl Replay<'_> {
             }
             (handle::REMOTECTL, 0, 0) | (handle::REMOTECTL1, 2, 0) => {
                 let (a, b) = (word(theirs), word(ours));
-                ensure!((a == 0) == (b == 0), "we open as {b:#x}, recorded is {a:#x}");
+                let text = call
+                    .args
+                    .get(3)
+                    .map(|a| self.machine.read(call.stream, a.iova, a.len))
+                    .transpose()?;
+                ensure!(
+                    (a == 0) == (b == 0),
+                    "we open as {b:#x}, recorded is {a:#x}: {}",
+                    shown(
+                        text.as_deref()
+                            .unwrap_or_default()
+                            .split(|&b| b == 0)
+                            .next()
+                            .unwrap_or_default()
+                    )
+                );
                 if a != 0 {
                     ensure!(b > handle::LAST_RESERVED);
                     let library = call.uri.clone().unwrap_or_default();
@@ -744,7 +763,13 @@ impl Replay<'_> {
 fn shown(bytes: &[u8]) -> String {
     let text: String = bytes
         .iter()
-        .map(|&b| if b.is_ascii_graphic() { b as char } else { '.' })
+        .map(|&b| {
+            if b == b' ' || b.is_ascii_graphic() {
+                b as char
+            } else {
+                '.'
+            }
+        })
         .collect();
     format!("{bytes:02x?} {text}")
 }
