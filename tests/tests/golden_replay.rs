@@ -89,12 +89,18 @@ const BETTER: [(&str, u64, u32, &str); 3] = [
     ),
 ];
 
+/// Sessions that are replayed up to an event only, because of what the recorder did there.
+const UNTIL: [(&str, u64); 1] = [
+    // It took the two sessions for one and failed the listener of the wrong one.
+    ("variants/two-sessions-6.12.107", 193),
+];
+
 /// Bytes of data that the recorder keeps.
 const CUT: usize = 4096;
 /// The DSP's channel ID in the record.
 const CID: u16 = 7;
 /// Only so that a broken DSP fails the test instead of hanging it.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn our_dsp_answers_as_recorded() -> Result<()> {
@@ -284,7 +290,14 @@ fn replay(trace: &Trace) -> Result<Count> {
         skipping: None,
         count: Count::default(),
     };
+    let until = UNTIL
+        .iter()
+        .find(|(name, _)| *name == trace.name)
+        .map(|&(_, n)| n);
     for (index, event) in trace.events.iter().enumerate() {
+        if until.is_some_and(|n| event.n > n) {
+            break;
+        }
         replay.event(index, event).with_context(|| {
             let crash = replay
                 .dsp
