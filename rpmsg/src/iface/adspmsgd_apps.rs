@@ -12,7 +12,7 @@ interface! {
     }
 }
 
-/// One record: {u32 level, u16 line, u16 thread ID, char text[218], char file[30]}.
+/// One record: {u32 level, u16 line, u16 thread ID, char text\[218\], char file\[30\]}.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogRecord {
     /// FARF level.

@@ -358,7 +358,7 @@ pub const SEEK_CUR: u32 = 1;
 /// [`Fseek::whence`]: from the end.
 pub const SEEK_END: u32 = 2;
 
-/// An entry of a directory: {s32 ino, char name[255]}.
+/// An entry of a directory: {s32 ino, char name\[255\]}.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirEntry {
     /// Inode.
