@@ -149,13 +149,13 @@ pub const BUILTINS: &[Builtin] = &[
     memory("store_conditional64", &[U32, U64], Some(B)),
     memory("zero_line", &[U32], None),
     // HVX
-    memory("vstore_masked", &[U32, V, V, B], None),      // address, mask (0xff/0 bytes), value, aligned
+    memory("vstore_masked", &[U32, V, V, B], None),      // address, mask of 0xff and 0 bytes, value, invert the mask
     pure("vdelta", &[V, V], V),
     pure("vrdelta", &[V, V], V),
-    pure("vshuff_pair", &[V, V, U32], VV),               // Vy, Vx, Rt; low vector of the result is the new Vy
+    pure("vshuff_pair", &[V, V, U32], VV),               // low, high, control
     pure("vdeal_pair", &[V, V, U32], VV),
-    pure("vlut8", &[V, V, U32, B], V),                   // indices, table, segment selector, nomatch
-    pure("vlut16", &[V, V, U32, B], VV),
+    pure("vec_lo", &[VV], V),
+    pure("vec_hi", &[VV], V),
     pure("vprefix_b", &[V], V),
     pure("vprefix_h", &[V], V),
     pure("vprefix_w", &[V], V),

@@ -411,6 +411,7 @@ impl Checker<'_> {
                 }
                 self.written[n] = true;
                 if is_vector(o) {
+                    self.used[n] |= o.role == Role::ReadWrite;
                     if field == "lo" || field == "hi" {
                         let e = self.expr(value, Some(Type::Vec))?;
                         let e = self.to_width(e, Type::Vec, value.col)?;

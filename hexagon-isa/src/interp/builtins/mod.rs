@@ -5,7 +5,9 @@
 mod control;
 mod float;
 mod integer;
+mod vector;
 
 pub(crate) use control::*;
 pub(crate) use float::*;
 pub(crate) use integer::*;
+pub(crate) use vector::*;
