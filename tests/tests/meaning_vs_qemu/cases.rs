@@ -29,6 +29,15 @@ impl Random {
     }
 }
 
+/// The same for HVX integer instructions.
+pub fn eligible_hvx(op: Opcode) -> bool {
+    let info = op.info();
+    info.flags.any(Flags::HVX)
+        && interp::effects(op).is_some()
+        && info.arch <= Arch::V68
+        && info.feature.is_none()
+}
+
 /// A packet around `op`.
 pub struct Case {
     pub insns: Vec<Insn>,
@@ -69,6 +78,8 @@ pub fn eligible(op: Opcode) -> bool {
 struct Builder<'a> {
     rng: &'a mut Random,
     used: u32,
+    vectors: u32,
+    predicates: u32,
     fixed: Vec<(usize, u32)>,
 }
 
@@ -94,14 +105,41 @@ impl Builder<'_> {
     }
 }
 
+impl Builder<'_> {
+    /// A vector register, or the first of a pair, of V0..V7 that nothing else of the packet names.
+    fn vector(&mut self, pair: bool) -> i32 {
+        loop {
+            let r = self.rng.below(8) & if pair { 6 } else { 7 };
+            let mask = if pair { 3 << r } else { 1 << r };
+            if self.vectors & mask == 0 {
+                self.vectors |= mask;
+                return r as i32;
+            }
+        }
+    }
+
+    fn vector_predicate(&mut self) -> i32 {
+        loop {
+            let q = self.rng.below(4);
+            if self.predicates & 1 << q == 0 {
+                self.predicates |= 1 << q;
+                return q as i32;
+            }
+        }
+    }
+}
+
 /// Builds a random packet around `op`.
 pub fn case(op: Opcode, rng: &mut Random) -> Case {
     let info = op.info();
     let fx = interp::effects(op).copied().unwrap_or_default();
     let memory = fx.load || fx.store;
+    let hvx = info.flags.any(Flags::HVX);
     let mut b = Builder {
         rng,
         used: 1 << 28 | 0xc000_0000,
+        vectors: 0,
+        predicates: 0,
         fixed: Vec::new(),
     };
     let sub = info.width == 13;
@@ -117,7 +155,7 @@ pub fn case(op: Opcode, rng: &mut Random) -> Case {
         .iter()
         .any(|o| o.name == "Rx" && o.role == Role::ReadWrite);
     for o in info.operands {
-        let is_base = memory && (o.name == "Rx" || o.name == "Rs" && !post);
+        let is_base = memory && (o.name == "Rx" || o.name == "Rs" && !post || hvx && o.name == "Rt" && !post);
         let is_index = memory && syntax.contains(&format!("{}32<<", o.name));
         let value = match o.class {
             OperandClass::Imm => immediate(&mut b, op, o, memory),
@@ -129,6 +167,16 @@ pub fn case(op: Opcode, rng: &mut Random) -> Case {
                 p
             }
             OperandClass::Pred => b.rng.below(4) as i32,
+            OperandClass::Vec if o.new => {
+                let (x, y, z) = (b.vector(false), b.vector(false), b.vector(false));
+                value_from = Some(before.len() as u8);
+                before.push(insn(Opcode::V6_vaddw, &[x, y, z], None));
+                x
+            }
+            OperandClass::Vec => b.vector(false),
+            OperandClass::VecPair => b.vector(true),
+            OperandClass::VecPred => b.vector_predicate(),
+            OperandClass::Gpr if o.width == 3 && hvx => b.rng.below(8) as i32,
             OperandClass::Mod => b.rng.below(2) as i32,
             OperandClass::Gpr if o.new => {
                 let (x, y) = (b.register(Some(o)), b.register(None));
@@ -176,6 +224,13 @@ pub fn case(op: Opcode, rng: &mut Random) -> Case {
     if fx.reads_new_pred & !fx.writes_pred != 0 {
         let (x, y) = (b.register(None), b.register(None));
         before.push(insn(Opcode::C2_cmpgt, &[0, x, y], None));
+    }
+    if info.flags.any(Flags::CUR | Flags::TMP)
+        && let Some(d) = info.operand("Vd")
+    {
+        // Somebody who takes the loaded value; the load stands last.
+        let (x, y) = (b.vector(false), b.vector(false));
+        before.push(insn(Opcode::V6_vaddb, &[x, v[d], y], None));
     }
     let filler = insn(Opcode::SA1_tfr, &[7, 6], None);
     // SA1_addi is only allowed in the upper half.

@@ -9,8 +9,8 @@ use std::process::Command;
 
 use hexagon_isa::{Arch, EndLoop, Insn, Opcode, assemble_packet, decode_packet};
 
-use cases::{Random, case, eligible, input, mixed};
-use program::{CONTROL_OUT, Input, OUTPUT_BYTES, Program, SAVED_WORDS};
+use cases::{Random, case, eligible, eligible_hvx, input, mixed};
+use program::{CONTROL_OUT, Input, OUTPUT_BYTES, Program, SAVED_WORDS, VECTORS};
 
 /// Packets built around each instruction, and inputs for each packet.
 const PACKETS: u32 = 3;
@@ -72,6 +72,25 @@ fn difference(ours: &[u8], theirs: &[u8]) -> Vec<String> {
             out.push(format!("{name} {a:08x} (qemu {b:08x})"));
         }
     }
+    for (k, (a, b)) in ours[OUTPUT_BYTES..]
+        .chunks(128)
+        .zip(theirs[OUTPUT_BYTES..].chunks(128))
+        .enumerate()
+    {
+        if let Some(at) = (0..128).find(|j| a[*j] != b[*j]) {
+            let name = if k < 12 {
+                format!("v{k}")
+            } else {
+                format!("q{}", k - 12)
+            };
+            out.push(format!(
+                "{name} byte {at}: {:02x?} (qemu {:02x?})",
+                &a[at & !3..(at & !3) + 4],
+                &b[at & !3..(at & !3) + 4]
+            ));
+        }
+    }
+    let (ours, theirs) = (&ours[..OUTPUT_BYTES], &theirs[..OUTPUT_BYTES]);
     if ours[4 * SAVED_WORDS..] != theirs[4 * SAVED_WORDS..] {
         let at = (4 * SAVED_WORDS..OUTPUT_BYTES)
             .find(|k| ours[*k] != theirs[*k])
@@ -85,20 +104,25 @@ fn difference(ours: &[u8], theirs: &[u8]) -> Vec<String> {
 fn compare(
     qemu: &str,
     program: Program,
+    hvx: bool,
     labels: &[(Opcode, Vec<Insn>, Input)],
 ) -> BTreeMap<Opcode, (u32, String)> {
+    let size = OUTPUT_BYTES + if hvx { 128 * VECTORS } else { 0 };
     let elf = program.finish();
     let (ours, theirs) = (run_ours(&elf), run_qemu(qemu, &elf));
-    assert_eq!(
-        theirs.len(),
-        labels.len() * OUTPUT_BYTES,
-        "QEMU's output is complete"
-    );
+    assert_eq!(theirs.len(), labels.len() * size, "QEMU's output is complete");
     assert_eq!(ours.len(), theirs.len());
+    // The comparison means something only if vectors were really loaded and saved, and different ones.
+    let distinct: BTreeSet<&[u8]> = theirs.chunks(size).map(|r| &r[OUTPUT_BYTES..]).collect();
+    assert!(
+        !hvx || distinct.len() > labels.len() / 2,
+        "only {} different results",
+        distinct.len()
+    );
     let mut wrong: BTreeMap<Opcode, (u32, String)> = BTreeMap::new();
     let mut memory_differs = false;
     for (k, (op, insns, i)) in labels.iter().enumerate() {
-        let at = k * OUTPUT_BYTES..(k + 1) * OUTPUT_BYTES;
+        let at = k * size..(k + 1) * size;
         let mut d = difference(&ours[at.clone()], &theirs[at]);
         // A wrong store shows in all later records; blame only the first.
         let memory = d.iter().any(|s| s.starts_with("memory"));
@@ -154,7 +178,7 @@ fn scalar_instructions_do_what_qemu_does() {
         return;
     };
     let only = std::env::var("MEANING_ONLY").ok();
-    let mut program = Program::new();
+    let mut program = Program::new(false);
     let mut labels = Vec::new();
     let mut refused = BTreeMap::new();
     let mut rows = BTreeSet::new();
@@ -217,7 +241,7 @@ fn scalar_instructions_do_what_qemu_does() {
     for (op, e) in &refused {
         println!("not assembled: {op}: {e}");
     }
-    let wrong = compare(qemu, program, &labels);
+    let wrong = compare(qemu, program, false, &labels);
     assert!(wrong.is_empty(), "{} instructions differ from QEMU", wrong.len());
 }
 
@@ -228,7 +252,7 @@ fn packets_of_several_instructions_do_what_qemu_does() {
         return;
     };
     let mut rng = Random::new(4711);
-    let mut program = Program::new();
+    let mut program = Program::new(false);
     let mut labels = Vec::new();
     let mut packets = 0;
     while packets < 3000 {
@@ -249,10 +273,58 @@ fn packets_of_several_instructions_do_what_qemu_does() {
         }
     }
     println!("{packets} packets, {} cases", labels.len());
-    let wrong = compare(qemu, program, &labels);
+    let wrong = compare(qemu, program, false, &labels);
     assert!(
         wrong.is_empty(),
         "{} kinds of packet differ from QEMU",
+        wrong.len()
+    );
+}
+
+#[test]
+fn hvx_integer_instructions_do_what_qemu_does() {
+    let Some(qemu) = qemu() else {
+        println!("skipped: no qemu-hexagon");
+        return;
+    };
+    let only = std::env::var("MEANING_ONLY").ok();
+    let mut program = Program::new(true);
+    let mut labels = Vec::new();
+    let mut refused = BTreeMap::new();
+    let mut rows = BTreeSet::new();
+    for op in Opcode::all().filter(|op| eligible_hvx(*op)) {
+        if only
+            .as_ref()
+            .is_some_and(|o| !op.info().name.contains(o.as_str()))
+        {
+            continue;
+        }
+        let mut rng = Random::new(op as u64 + 1);
+        for _ in 0..2 {
+            let c = case(op, &mut rng);
+            match program.add_packet(&c.insns, false, None) {
+                Ok(at) => {
+                    rows.insert(op);
+                    for _ in 0..4 {
+                        let i = input(&c, &mut rng);
+                        program.add_case(at, &i);
+                        labels.push((op, c.insns.clone(), i));
+                    }
+                }
+                Err(e) => {
+                    refused.insert(op, e);
+                }
+            }
+        }
+    }
+    println!("{} HVX instructions, {} cases", rows.len(), labels.len());
+    for (op, e) in &refused {
+        println!("not assembled: {op}: {e}");
+    }
+    let wrong = compare(qemu, program, true, &labels);
+    assert!(
+        wrong.is_empty(),
+        "{} HVX instructions differ from QEMU",
         wrong.len()
     );
 }

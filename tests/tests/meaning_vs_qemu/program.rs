@@ -18,6 +18,13 @@ pub const AREA: u32 = SAVED + 4 * SAVED_WORDS as u32;
 /// Bytes of it that are written out.
 pub const AREA_BYTES: usize = 512;
 const RECORDS: u32 = 0x0040_0000;
+/// Where vectors come from: as many as any case may begin at, and those behind.
+const POOL: u32 = 0x0038_0000;
+const POOL_VECTORS: u32 = 64;
+/// Where vectors and vector predicates are saved, behind the memory area.
+const SAVED_VECTORS: u32 = 0x0039_0000;
+/// V0..V11 and Q0..Q3 as bytes.
+pub const VECTORS: usize = 16;
 
 /// Words of an input record.
 pub const INPUT_WORDS: usize = 40;
@@ -30,6 +37,8 @@ pub const OUTPUT_BYTES: usize = 4 * SAVED_WORDS + AREA_BYTES;
 const CONTROL_IN: [i32; 7] = [4, 8, 6, 7, 12, 13, 11];
 /// Word of the packet's address.
 const ENTRY: usize = 38;
+/// Word of the address that vectors are loaded from.
+const VECTOR_BASE: usize = 39;
 /// Control registers in an output record from word 32 on.
 pub const CONTROL_OUT: [i32; 11] = [0, 1, 2, 3, 4, 6, 7, 8, 11, 12, 13];
 
@@ -61,14 +70,16 @@ pub struct Program {
     records: Vec<u8>,
     /// Where the driver goes on after a packet.
     back: u32,
+    hvx: bool,
 }
 
 impl Program {
-    pub fn new() -> Program {
+    pub fn new(hvx: bool) -> Program {
         let mut p = Program {
             text: Vec::new(),
             records: Vec::new(),
             back: 0,
+            hvx,
         };
         // The first word jumps to the driver, which is laid down at the end; packets come back to the second.
         p.text.extend([0; 4]);
@@ -136,6 +147,9 @@ impl Program {
         words[..31].copy_from_slice(&input.r);
         words[31..38].copy_from_slice(&input.control);
         words[ENTRY] = entry;
+        words[VECTOR_BASE] = POOL
+            + 128
+                * ((input.r[0] ^ input.r[7]).wrapping_mul(0x9e37_79b9).rotate_left(6) % (POOL_VECTORS - 12));
         for w in words {
             self.records.extend(w.to_le_bytes());
         }
@@ -170,6 +184,16 @@ impl Program {
             self.emit(Opcode::L2_loadri_io, &[0, 28, 4 * (31 + k as i32)]);
             self.emit(Opcode::A2_tfrrcr, &[c, 0]);
         }
+        if self.hvx {
+            self.emit(Opcode::L2_loadri_io, &[0, 28, 4 * VECTOR_BASE as i32]);
+            for v in 0..12 {
+                self.emit(Opcode::V6_vL32b_pi, &[v, 0, 1]);
+            }
+            self.emit(Opcode::A2_tfrsi, &[1, 0x0101_0101]);
+            for q in 0..4 {
+                self.emit(Opcode::V6_vandvrt, &[q, 8 + q, 1]);
+            }
+        }
         for k in 0..31 {
             let r = if k < 28 { k } else { k + 1 };
             self.emit(Opcode::L2_loadri_io, &[r, 28, 4 * k]);
@@ -186,6 +210,18 @@ impl Program {
             self.store_absolute(SAVED + 4 * (32 + k as u32), 0);
         }
         self.syscall(64, &[1, SAVED as i32, OUTPUT_BYTES as i32]);
+        if self.hvx {
+            self.emit(Opcode::A2_tfrsi, &[0, SAVED_VECTORS as i32]);
+            for v in 0..12 {
+                self.emit(Opcode::V6_vS32b_pi, &[0, 1, v]);
+            }
+            self.emit(Opcode::A2_tfrsi, &[1, -1]);
+            for q in 0..4 {
+                self.emit(Opcode::V6_vandqrt, &[12, q, 1]);
+                self.emit(Opcode::V6_vS32b_pi, &[0, 1, 12]);
+            }
+            self.syscall(64, &[1, SAVED_VECTORS as i32, 128 * VECTORS as i32]);
+        }
         self.load_absolute(0, CURSOR);
         self.emit(Opcode::A2_addi, &[0, 0, 4 * INPUT_WORDS as i32]);
         self.store_absolute(CURSOR, 0);
@@ -217,8 +253,27 @@ impl Program {
         for (k, b) in low[area..area + AREA_BYTES + 4096 - 4].iter_mut().enumerate() {
             *b = (k * 37 + k / 7) as u8;
         }
-        let segments: [(u32, &[u8], u32); 3] =
-            [(TEXT, &text, 5), (CURSOR, &low, 6), (RECORDS, &self.records, 6)];
+        let mut state = 1u32;
+        let pool: Vec<u8> = (0..POOL_VECTORS * 128)
+            .map(|k| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let edge = [0u8, 0xff, 0x80, 0x7f, 1, 0][(state >> 28) as usize % 6];
+                // Every third vector is full of edge values.
+                if k / 128 % 3 == 0 {
+                    edge
+                } else {
+                    (state >> 24) as u8
+                }
+            })
+            .collect();
+        let saved_vectors = [0u8; 128 * VECTORS];
+        let segments: [(u32, &[u8], u32); 5] = [
+            (TEXT, &text, 5),
+            (CURSOR, &low, 6),
+            (POOL, &pool, 6),
+            (SAVED_VECTORS, &saved_vectors, 6),
+            (RECORDS, &self.records, 6),
+        ];
         let mut file = Vec::new();
         file.extend([0x7f, b'E', b'L', b'F', 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         for h in [2u16, 164] {
