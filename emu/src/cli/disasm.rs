@@ -2,6 +2,7 @@
 
 use anyhow::{Context, bail, ensure};
 use goblin::elf::Elf;
+use goblin::elf::dynamic::DT_INIT;
 use goblin::elf::header::{EM_QDSP6, ET_REL};
 use goblin::elf::program_header::{PF_X, PT_LOAD};
 use goblin::elf::section_header::{SHF_EXECINSTR, SHT_NOBITS};
@@ -170,10 +171,24 @@ fn code<'a>(elf: &Elf, file: &'a [u8]) -> Vec<Code<'a>> {
     if !sections.is_empty() {
         return sections;
     }
+    let dynamic = elf.dynamic.iter().flat_map(|d| &d.dyns);
+    let init = dynamic.into_iter().find(|d| d.d_tag == DT_INIT).map(|d| d.d_val);
     elf.program_headers
         .iter()
         .filter(|p| p.p_type == PT_LOAD && p.p_flags & PF_X != 0)
-        .filter_map(|p| part("executable segment".into(), p.p_vaddr, p.p_offset, p.p_filesz))
+        .filter_map(|p| {
+            // Linkers put headers and dynamic tables in front of the code, which starts with the initialiser.
+            let skip = match init.and_then(|at| at.checked_sub(p.p_vaddr)) {
+                Some(skip) if skip < p.p_filesz => skip,
+                _ => 0,
+            };
+            part(
+                "executable segment".into(),
+                p.p_vaddr + skip,
+                p.p_offset.checked_add(skip)?,
+                p.p_filesz - skip,
+            )
+        })
         .collect()
 }
 
