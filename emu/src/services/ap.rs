@@ -17,6 +17,8 @@ use crate::os::ap::{Ap, ApError, LogRecord};
 const SEARCH_PATH: &str = "ADSP_LIBRARY_PATH";
 /// Separator in it.
 const SEPARATOR: &str = ";";
+/// What crash reports name as their source file.
+const CRASH_REPORT: &str = "crash";
 /// Capacity for dlerror texts.
 const ERROR_TEXT: u32 = 255;
 /// The AP's own allocator is not used for the driver's pages.
@@ -221,13 +223,28 @@ impl Ap for TunnelAp {
     fn log(&self, record: LogRecord) {
         count(&self.counters.farf);
         if self.farf.host() {
-            tracing::info!(
-                target: "emu::farf", process = %self.owner, level = record.level, file = %record.file, line = record.line,
-                thread = record.thread, "{}", record.text
-            );
+            to_host(&self.owner, &record);
         }
         if self.farf.guest() {
             self.log.push(record);
         }
+    }
+}
+
+/// Writes a record to this program's log. Crash reports are there already, as errors of the DSP's operating system.
+fn to_host(process: &str, record: &LogRecord) {
+    let LogRecord {
+        level,
+        file,
+        line,
+        thread,
+        text,
+    } = record;
+    match level {
+        _ if file == CRASH_REPORT => {}
+        0 | 1 => tracing::debug!(target: "emu::farf", process, thread, "{file}:{line}: {text}"),
+        2 => tracing::info!(target: "emu::farf", process, thread, "{file}:{line}: {text}"),
+        3 => tracing::warn!(target: "emu::farf", process, thread, "{file}:{line}: {text}"),
+        _ => tracing::error!(target: "emu::farf", process, thread, "{file}:{line}: {text}"),
     }
 }

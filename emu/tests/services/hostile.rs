@@ -10,9 +10,11 @@ use rpmsg::iface::{handle, listener};
 
 use crate::support::*;
 
-fn fixture() -> &'static (Arc<Driver>, Arc<Session>) {
-    static FIXTURE: OnceLock<(Arc<Driver>, Arc<Session>)> = OnceLock::new();
-    FIXTURE.get_or_init(|| {
+/// A machine with one process, made once for each test: the counters of one must not move under another.
+type Fixture = OnceLock<(Arc<Driver>, Arc<Session>)>;
+
+fn fixture(made: &'static Fixture) -> &'static (Arc<Driver>, Arc<Session>) {
+    made.get_or_init(|| {
         let mut config = config();
         config.listener_wait = Duration::from_millis(10);
         let driver = machine(config);
@@ -87,7 +89,8 @@ proptest! {
 
     #[test]
     fn any_bytes_are_answered_once_or_dropped(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-        let (driver, _) = fixture();
+        static MADE: Fixture = OnceLock::new();
+        let (driver, _) = fixture(&MADE);
         driver.send(&bytes);
         settle(driver);
         prop_assert!(balanced(driver));
@@ -103,7 +106,8 @@ proptest! {
         tid in 1i32..4,
         ctx in 1u64..u64::MAX,
     ) {
-        let (driver, session) = fixture();
+        static MADE: Fixture = OnceLock::new();
+        let (driver, session) = fixture(&MADE);
         let memory = session.alloc(0x1000).unwrap();
         // Addresses that exist, so that more than the first check is reached.
         let mut content = content;
@@ -131,7 +135,8 @@ proptest! {
         page in (prop_oneof![any::<u64>(), Just(0x1_0000_1000u64)], prop_oneof![any::<u64>(), Just(0x1000u64)]),
         extra in 0usize..3,
     ) {
-        let (driver, session) = fixture();
+        static MADE: Fixture = OnceLock::new();
+        let (driver, session) = fixture(&MADE);
         let first: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
         let page: Vec<u8> = [page.0, page.1].iter().flat_map(|w| w.to_le_bytes()).collect();
         let mut ins = vec![first, b"x\0".to_vec(), vec![], page.clone()];

@@ -1,4 +1,4 @@
-//! FARF: `HAP_debug` and its kin. Messages go to the log (`dsp::farf`) and to the AP.
+//! FARF: `HAP_debug` and its kin. Messages go to the AP side ([`Ap::log`](crate::os::ap::Ap::log)), which also decides what our own log shows.
 
 use super::stdio::formatted;
 use crate::os::ap::LogRecord;
@@ -35,14 +35,7 @@ fn log(c: &Call<'_>, level: u32, file: String, line: u32, text: &[u8]) {
 }
 
 fn log_line(c: &Call<'_>, level: u32, file: &str, line: u32, text: &str) {
-    let process = c.os.shared.config.name.as_str();
     let thread = c.thread.id;
-    match level {
-        0 | 1 => tracing::debug!(target: "dsp::farf", process, thread, level, "{file}:{line}: {text}"),
-        2 => tracing::info!(target: "dsp::farf", process, thread, level, "{file}:{line}: {text}"),
-        3 => tracing::warn!(target: "dsp::farf", process, thread, level, "{file}:{line}: {text}"),
-        _ => tracing::error!(target: "dsp::farf", process, thread, level, "{file}:{line}: {text}"),
-    }
     let (file, text) = (file.to_owned(), text.to_owned());
     c.os.shared.config.ap.log(LogRecord {
         level,

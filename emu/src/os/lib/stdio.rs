@@ -87,7 +87,6 @@ fn emit(c: &mut Call<'_>, bytes: &[u8]) {
         if b == b'\n' || c.os.lib.line.len() >= LINE {
             let line = std::mem::take(&mut c.os.lib.line);
             let text = String::from_utf8_lossy(&line).into_owned();
-            tracing::info!(target: "dsp::stdout", process = c.os.shared.config.name, "{text}");
             let record = LogRecord {
                 level: 2,
                 file: "stdout".into(),

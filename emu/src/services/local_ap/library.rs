@@ -24,6 +24,9 @@ const BUFFER_STEP: u32 = 4096;
 /// What the first `next2` says: nothing to reply to.
 const NO_PREVIOUS: i32 = -1;
 
+/// Thread ID of the first client's main thread; clients are this far apart.
+const MAIN_TID: i32 = 1000;
+
 /// Why the library's part failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -78,7 +81,7 @@ impl Client {
         session.create(name, ATTR_UNSIGNED)?;
         let this = Self {
             session: Arc::clone(&session),
-            tid: AtomicI32::new(1000 * client),
+            tid: AtomicI32::new(MAIN_TID.saturating_mul(client).saturating_add(1)),
             listener: Mutex::default(),
         };
         let listener_tid = this.new_tid();
@@ -134,12 +137,12 @@ impl Client {
         }
     }
 
-    /// Calls a method with these buffers. The return value is in the answer.
+    /// Calls a method with these buffers, as the program's main thread. The return value is in the answer.
     ///
     /// # Errors
     /// The driver's part failed.
     pub fn invoke(&self, handle: u32, sc: Scalars, args: &[Arg<'_>]) -> Result<Answer, ClientError> {
-        let tid = self.new_tid();
+        let tid = MAIN_TID.saturating_mul(self.session.client());
         let call = self
             .session
             .start_raw(self.session.client(), tid, handle, sc, args)?;
