@@ -73,11 +73,11 @@ static inline int rpc_unsigned(void)
     return rpc.session_control(CONTROL_UNSIGNED_MODULE, &control, sizeof control);
 }
 
-/* Opens lib<name>_skel.so on the compute DSP. */
-static inline int rpc_open(const char *name, uint64_t *handle)
+/* Opens lib<name>_skel.so on the compute DSP; `more` is further text for the URI, such as "&_idlver=1.2.3". */
+static inline int rpc_open(const char *name, const char *more, uint64_t *handle)
 {
     char uri[256];
-    snprintf(uri, sizeof uri, "file:///lib%s_skel.so?%s_skel_handle_invoke&_modver=1.0&_dom=cdsp", name, name);
+    snprintf(uri, sizeof uri, "file:///lib%s_skel.so?%s_skel_handle_invoke&_modver=1.0%s&_dom=cdsp", name, name, more);
     return rpc.open(uri, handle);
 }
 

@@ -47,7 +47,7 @@ int main(int argc, char **argv)
     uint64_t handle;
     int e = rpc_unsigned();
     if (!e)
-        e = rpc_open("bench", &handle);
+        e = rpc_open("bench", "", &handle);
     if (e) {
         printf("open = 0x%x\n", e);
         return 3;

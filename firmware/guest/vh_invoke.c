@@ -104,7 +104,7 @@ int main(int argc, char **argv)
     int e = rpc_unsigned();
     uint64_t handle = 0;
     if (!e)
-        e = rpc_open(argv[1], &handle);
+        e = rpc_open(argv[1], "", &handle);
     if (e) {
         printf("open = 0x%x\n", e);
         return 3;
