@@ -214,7 +214,7 @@ fn client(args: &Args, driver: &Arc<Driver>) -> anyhow::Result<Client> {
                 "DSP {}:{}: {}",
                 text(&record.file),
                 record.line,
-                text(&record.text)
+                text(&record.text).trim_end()
             );
         }
     });

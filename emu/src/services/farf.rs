@@ -133,13 +133,20 @@ impl GuestLog {
     }
 }
 
+/// Longest text of a record on the wire, without its NUL.
+const WIRE_TEXT: usize = 217;
+
 fn on_the_wire(record: &LogRecord) -> adspmsgd_apps::LogRecord {
+    // The library prints the text as it is: without a line end of its own it runs into the program's output.
+    let mut text = record.text.trim_end_matches('\n').as_bytes().to_vec();
+    text.truncate(WIRE_TEXT - 1);
+    text.push(b'\n');
     adspmsgd_apps::LogRecord {
         level: record.level,
         line: u16::try_from(record.line).unwrap_or(u16::MAX),
         // Thread IDs are small; a larger one is only shown wrong.
         thread: record.thread as u16,
-        text: record.text.clone().into_bytes(),
+        text,
         file: record.file.clone().into_bytes(),
     }
 }
