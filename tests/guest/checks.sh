@@ -35,11 +35,12 @@ vh-calc
 echo "status $?"
 
 section crash
+sin() { echo "sin $1 $(vh-invoke misbehave $1 --word $2 --out 4 2>&1 | grep -E '^(invoke|open) =')"; }
 vh-calc --repeat 20 --hold 8000 >/tmp/bystander 2>&1 &
 bystander=$!
 sleep 0.7
 for sin in 2 3 4 5 6 7 8 9 11 13 20 21 24; do
-    echo "sin $sin $(vh-invoke misbehave $sin --word 0xdeadbee0 --out 4 2>&1 | tail -1)"
+    sin $sin 0xdeadbee0
 done
 wait $bystander
 echo "bystander $? $(tr '\n' ' ' </tmp/bystander)"
@@ -47,10 +48,10 @@ vh-calc
 echo "status $?"
 
 section survive
-echo "sin 12 $(vh-invoke misbehave 12 --word 0 --out 4 2>&1 | tail -1)"
-echo "sin 14 $(vh-invoke misbehave 14 --word 0 --out 4 2>&1 | tail -1)"
-echo "sin 17 $(vh-invoke misbehave 17 --word 0x1234 --out 4 2>&1 | tail -1)"
-echo "sin 19 $(vh-invoke misbehave 19 --word 3 --out 4 2>&1 | tail -1)"
+sin 12 0
+sin 14 0
+sin 17 0x1234
+sin 19 3
 vh-calc
 echo "status $?"
 

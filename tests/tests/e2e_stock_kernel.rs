@@ -1,6 +1,7 @@
 //! Stock kernels, the unmodified library, our DSP: one boot a kernel runs all of `guest/checks.sh`, and each test here
 //! judges one part of what it printed.
 
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ struct Run {
     console: String,
     samples: Vec<(String, u64)>,
     exit: Option<i32>,
+    log: PathBuf,
 }
 
 impl Run {
@@ -24,23 +26,29 @@ impl Run {
             }
         };
         let boot = Boot {
+            name: "checks",
             kernel: &kernel,
             script: include_str!("../guest/checks.sh"),
             arguments: &[],
         };
         let mut guest = Guest::start(&boot, &firmware);
         let mut samples = Vec::new();
-        guest.read_until(Duration::from_secs(420), |guest, line| {
+        let ended = guest.read_until(Duration::from_secs(420), |guest, line| {
             if let Some(name) = line.strip_prefix("@sample ") {
                 samples.push((name.to_owned(), guest.emulator_kib()));
             }
             false
         });
-        let exit = guest.wait(Duration::from_secs(20));
+        let exit = if ended {
+            guest.wait(Duration::from_secs(20))
+        } else {
+            None
+        };
         Some(Run {
             console: std::mem::take(&mut guest.console),
             samples,
             exit,
+            log: guest.log.clone(),
         })
     }
 
@@ -48,13 +56,22 @@ impl Run {
     fn section(&self, name: &str) -> &str {
         let start = format!("@@ {name}\n");
         let Some(at) = self.console.find(&start) else {
-            panic!(
-                "the guest did not get to `{name}`; its console:\n{}",
-                self.console
-            )
+            panic!("the guest did not get to `{name}`; {}", self.end())
         };
         let rest = &self.console[at + start.len()..];
         &rest[..rest.find("@@ ").unwrap_or(rest.len())]
+    }
+
+    /// Where the guest was last, for a message.
+    fn end(&self) -> String {
+        let mut lines: Vec<&str> = self.console.lines().rev().take(20).collect();
+        lines.reverse();
+        format!(
+            "exit {:?}, messages in {}, end of the console:\n{}",
+            self.exit,
+            self.log.display(),
+            lines.join("\n")
+        )
     }
 
     fn number(&self, section: &str, key: &str) -> u64 {
@@ -98,8 +115,8 @@ macro_rules! kernel_tests {
             #[test]
             fn the_guest_runs_to_its_end_and_the_emulator_with_it() {
                 let Some(run) = run() else { return };
-                assert_has(&run.console, "@@ end");
-                assert_eq!(run.exit, Some(0), "{}", run.console);
+                run.section("end");
+                assert_eq!(run.exit, Some(0), "{}", run.end());
             }
 
             #[test]

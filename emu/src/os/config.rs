@@ -76,7 +76,8 @@ pub struct Limits {
     pub library_memory: u32,
     /// How deep `DT_NEEDED` may nest.
     pub needed_depth: usize,
-    /// Bytes of heap, stacks and libraries together.
+    /// Bytes of heap, stacks and libraries together. They come from the guest's RAM when the driver gave the process
+    /// initial memory, and no kernel refuses to give more, so this is what keeps a skeleton from taking a guest down.
     pub memory: u64,
     /// Heap blocks alive at once (bounds the allocator's own tables).
     pub heap_blocks: usize,
@@ -100,7 +101,7 @@ impl Default for Limits {
             library_file: 64 << 20,
             library_memory: 256 << 20,
             needed_depth: 16,
-            memory: 1 << 30,
+            memory: 256 << 20,
             heap_blocks: 1 << 20,
             mapped: 2 << 30,
             fds: 4096,
