@@ -1,8 +1,8 @@
 //! What the DSP answers (process control, remotectl, listener, current_process …) and what it asks from the AP.
 //!
-//! A message of the FastRPC channel becomes a [`call`] (its arguments read once), is routed here by its handle, and is answered
-//! exactly once ([`answer`]) by one of the services, each in a file of its own. Module calls go on to the session's DSP process
-//! ([`os`](crate::os)). The other direction is [`tunnel`] (how) and [`ap`] (what).
+//! A message of the FastRPC channel becomes a `call` (its arguments read once), is routed here by its handle, and is answered
+//! exactly once (`answer`) by one of the services, each in a file of its own. Module calls go on to the session's DSP process
+//! ([`os`](crate::os)). The other direction is `tunnel` (how) and `ap` (what).
 //!
 //! `message` runs on the device thread and never waits: whatever takes time is answered later, from another thread.
 

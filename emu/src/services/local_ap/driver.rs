@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rpmsg::Aee;
@@ -60,7 +60,7 @@ pub struct Driver {
     addressing: Addressing,
     streams: std::collections::BTreeMap<u32, u16>,
     wire: Arc<Wire>,
-    dsp: OnceLock<Arc<Dsp>>,
+    dsp: Arc<Dsp>,
     /// One message at a time, as on the device thread.
     device: Mutex<()>,
     sequence: AtomicU64,
@@ -119,25 +119,22 @@ impl Driver {
         });
         let (addressing, streams) = (config.addressing, config.streams.clone());
         let dsp = Dsp::new(config, Arc::clone(&bus), Arc::clone(&wire) as Arc<dyn Outbox>);
-        let driver = Self {
+        Ok(Arc::new(Self {
             kernel,
             bus,
             addressing,
             streams,
             wire,
-            dsp: OnceLock::new(),
+            dsp,
             device: Mutex::default(),
             sequence: AtomicU64::new(1),
-        };
-        let _ = driver.dsp.set(dsp);
-        Ok(Arc::new(driver))
+        }))
     }
 
     /// The DSP.
     #[must_use]
     pub fn dsp(&self) -> Arc<Dsp> {
-        // Set in `start`, which is the only way to get a driver.
-        Arc::clone(self.dsp.get_or_init(|| unreachable!("a driver without a DSP")))
+        Arc::clone(&self.dsp)
     }
 
     /// The "kernel's" memory management.
@@ -166,7 +163,7 @@ impl Driver {
     /// Puts bytes on the channel, whatever they are.
     pub fn send(&self, message: &[u8]) {
         let _one = self.device.lock().unwrap_or_else(PoisonError::into_inner);
-        self.dsp().message(message);
+        self.dsp.message(message);
     }
 
     /// Session `sid`:`client`, as opening a device node gives it. Nothing is said to the DSP yet.
