@@ -23,7 +23,7 @@ pub struct Args {
     /// How interrupts reach the guest: qtest works with every kernel, gpio needs CONFIG_GPIO_VIRTIO but no qtest socket.
     #[arg(long, value_enum, default_value = "qtest")]
     irq: IrqPath,
-    /// QEMU's qtest socket [default: PATH-qtest].
+    /// QEMU's qtest socket [default: PATH-qtest; with --irq gpio none, then SMMU faults are recorded but not signalled].
     #[arg(long, value_name = "PATH")]
     qtest_socket: Option<PathBuf>,
     /// Guest RAM; QEMU must be given the same.
@@ -63,11 +63,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(directory)
         .with_context(|| format!("cannot make the directory {}", directory.display()))?;
     let directory = directory.canonicalize()?;
-    let qtest = args.qtest_socket.clone().unwrap_or_else(|| {
+    let default_qtest = || {
         let mut path = args.socket.clone().into_os_string();
         path.push("-qtest");
         path.into()
-    });
+    };
+    let needed = (args.irq == IrqPath::Qtest).then(default_qtest);
+    let qtest: Option<PathBuf> = args.qtest_socket.clone().or(needed);
     let machine = Machine {
         ram: args.ram,
         cpus: args.cpus,
@@ -79,7 +81,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         overlays: &args.dtb_overlay,
         directory: &directory,
         socket: &args.socket,
-        qtest: &qtest,
+        qtest: qtest.as_deref(),
     };
     let platform = Platform::prepare(&request, &qemu)?;
     let page_size = u32::try_from(args.page_size)

@@ -224,19 +224,28 @@ fn use_up(vring: &Vring, head: u16, length: u32) {
     }
 }
 
-/// All virtio-gpio devices of a machine as a way to raise interrupts.
-pub struct GpioInterrupts(pub Vec<Arc<GpioLines>>);
+/// The virtio-gpio device as a way to raise the interrupts it has lines for; the others go through qtest if there is one.
+pub struct GpioInterrupts {
+    /// The device.
+    pub lines: Arc<GpioLines>,
+    /// For the SMMU's faults.
+    pub qtest: Option<super::qtest::Qtest>,
+}
 
 impl super::interrupt::Interrupts for GpioInterrupts {
     fn raise(&self, irq: Irq) {
-        let (device, line) = irq.gpio();
-        if let Some(lines) = self.0.get(device) {
-            lines.raise(line);
+        match (irq.gpio_line(), &self.qtest) {
+            (Some(line), _) => self.lines.raise(line),
+            (None, Some(qtest)) => qtest.raise(irq),
+            (None, None) => tracing::info!(
+                target: "emu::device",
+                ?irq,
+                "an SMMU fault is recorded but not signalled: with --irq gpio that needs a qtest socket, too"
+            ),
         }
     }
 
     fn handled(&self, irq: Irq) -> Option<bool> {
-        let (device, line) = irq.gpio();
-        self.0.get(device).map(|lines| lines.handled(line))
+        irq.gpio_line().map(|line| self.lines.handled(line))
     }
 }

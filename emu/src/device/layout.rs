@@ -69,15 +69,20 @@ impl Irq {
         )
     }
 
-    /// Which virtio-gpio device and which of its lines carries it instead (`--irq gpio`). The SMMU's are at DSP 0.
-    pub fn gpio(self) -> (usize, u16) {
+    /// Which line of the virtio-gpio device carries it instead (`--irq gpio`). The SMMU has none: the kernel's driver
+    /// takes an interrupt controller that is not there yet for one that will never be ("found -517 interrupts"), and
+    /// virtio devices come later than the SMMU.
+    pub fn gpio_line(self) -> Option<u16> {
         match self {
-            Self::Glink(dsp) => (dsp, 0),
-            Self::SmmuGlobal => (0, 1),
-            Self::SmmuBank(bank) => (0, 2 + u16::from(bank)),
+            Self::Glink(dsp) => Some(dsp as u16),
+            Self::SmmuGlobal | Self::SmmuBank(_) => None,
         }
     }
 }
+
+/// The DSP whose slot is the virtio-gpio device, with `--irq gpio`. There is only one such device: the kernel's driver has
+/// one interrupt chip for all of them, and a second one makes it recurse without end (seen with 6.12).
+pub const GPIO_SLOT: usize = 0;
 
 /// Addresses and sizes for one profile and one RAM size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,9 +145,9 @@ impl Layout {
         self.reserved()
     }
 
-    /// Lines a virtio-gpio device needs.
-    pub fn gpio_lines(&self, dsp: usize) -> u16 {
-        if dsp == 0 { 2 + u16::from(self.banks) } else { 1 }
+    /// Lines the virtio-gpio device needs.
+    pub fn gpio_lines(&self) -> u16 {
+        self.dsps as u16
     }
 
     /// Message RAM of a DSP.
@@ -189,7 +194,11 @@ mod tests {
         assert_eq!(Irq::SmmuGlobal.spi(), 150);
         assert_eq!(Irq::SmmuBank(3).spi(), 154);
         assert!(Irq::SmmuBank(crate::profile::MAX_BANKS as u8 - 1).spi() < 256);
-        assert_eq!(Irq::SmmuBank(1).gpio(), (0, 3));
+        assert_eq!(
+            (Irq::Glink(1).gpio_line(), Irq::SmmuBank(1).gpio_line()),
+            (Some(1), None)
+        );
+        assert_eq!(layout(1 << 30).unwrap().gpio_lines(), 2);
     }
 
     #[test]

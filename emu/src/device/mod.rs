@@ -61,8 +61,8 @@ pub struct Attachment {
     pub layout: Layout,
     /// How interrupts get in.
     pub irq: IrqPath,
-    /// QEMU's qtest socket, used with [`IrqPath::Qtest`].
-    pub qtest: PathBuf,
+    /// QEMU's qtest socket: needed with [`IrqPath::Qtest`], of use for SMMU faults otherwise.
+    pub qtest: Option<PathBuf>,
     /// One vhost-user socket a DSP.
     pub sockets: Vec<PathBuf>,
 }
@@ -85,17 +85,18 @@ impl DspDevice {
         attachment: &Attachment,
         configs: Vec<DspConfig>,
     ) -> Result<Vec<Self>, DeviceError> {
-        let lines: Vec<_> = (0..profile.dsps.len())
-            .map(|dsp| GpioLines::new(attachment.layout.gpio_lines(dsp)))
-            .collect();
+        let lines = GpioLines::new(attachment.layout.gpio_lines());
         let interrupts: Arc<dyn Interrupts> = match attachment.irq {
-            IrqPath::Qtest => Arc::new(Qtest::new(attachment.qtest.clone())),
-            IrqPath::Gpio => Arc::new(GpioInterrupts(lines.clone())),
+            IrqPath::Qtest => Arc::new(Qtest::new(attachment.qtest.clone().unwrap_or_default())),
+            IrqPath::Gpio => Arc::new(GpioInterrupts {
+                lines: lines.clone(),
+                qtest: attachment.qtest.clone().map(Qtest::new),
+            }),
         };
         let mut devices = Vec::new();
         for (index, (config, socket)) in configs.into_iter().zip(&attachment.sockets).enumerate() {
             let unit = Unit::new(index, config, attachment.layout, interrupts.clone())?;
-            let gpio = (attachment.irq == IrqPath::Gpio).then(|| lines[index].clone());
+            let gpio = attachment.irq.is_gpio_slot(index).then(|| lines.clone());
             devices.push(Self::start(unit, gpio, socket)?);
         }
         Ok(devices)

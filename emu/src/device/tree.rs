@@ -6,7 +6,7 @@
 //! first 0x48 bytes of its registers (it reaches the rest, `ioremap` maps pages), the mailbox claims the eight bytes
 //! behind them, so that its register at offset 8 is the slot's QueueNotify.
 
-use super::layout::{Irq, Layout, MSGRAM_SIZE, QUEUE_NOTIFY, RESERVED_SIZE, SLOT_KEPT};
+use super::layout::{GPIO_SLOT, Irq, Layout, MSGRAM_SIZE, QUEUE_NOTIFY, RESERVED_SIZE, SLOT_KEPT};
 use crate::profile::{DspProfile, Profile};
 use dtoolkit::fdt::Fdt;
 use dtoolkit::model::overlay::OverlayApplier;
@@ -20,6 +20,13 @@ pub enum IrqPath {
     Qtest,
     /// Through virtio-gpio: nothing but vhost-user, needs CONFIG_GPIO_VIRTIO in the guest.
     Gpio,
+}
+
+impl IrqPath {
+    /// Whether a DSP's slot is the virtio-gpio device (an input device otherwise).
+    pub fn is_gpio_slot(self, dsp: usize) -> bool {
+        self == Self::Gpio && dsp == GPIO_SLOT
+    }
 }
 
 /// Name of the FastRPC channel on every DSP.
@@ -64,6 +71,7 @@ pub fn build(
     let mut tree = DeviceTree::from_fdt(&fdt);
     let mut builder = Builder {
         next_phandle: max_phandle(&tree.root) + 1,
+        gpio: 0,
         symbols: Vec::new(),
         layout,
         irq,
@@ -90,6 +98,8 @@ pub fn build(
 
 struct Builder<'a> {
     next_phandle: u32,
+    /// The virtio-gpio device, with [`IrqPath::Gpio`].
+    gpio: u32,
     /// Labels for overlays, with the paths they name.
     symbols: Vec<(String, String)>,
     layout: &'a Layout,
@@ -100,19 +110,18 @@ impl Builder<'_> {
     fn platform(&mut self, root: &mut DeviceTreeNode, profile: &Profile) -> Result<(), TreeError> {
         extend_compatible(root, &profile.compatible)?;
         self.reserve(root);
-        let mut gpios = Vec::new();
         let mut mailboxes = Vec::new();
         for dsp in 0..profile.dsps.len() {
-            gpios.push(self.slot(root, dsp)?);
+            self.slot(root, dsp)?;
             mailboxes.push(self.mailbox(root, dsp));
         }
-        let smmu = self.smmu(root, &gpios);
+        let smmu = self.smmu(root);
         for (index, dsp) in profile.dsps.iter().enumerate() {
             let msgram = self.msgram(root, index, dsp);
             let mut edge = node(&format!("rpm-glink-{}", dsp.label));
             edge.add_property(string("compatible", "qcom,glink-rpm"));
             edge.add_property(string("label", &dsp.label));
-            edge.add_property(self.interrupts(&[Irq::Glink(index)], &gpios));
+            edge.add_property(self.edge_interrupt(Irq::Glink(index)));
             edge.add_property(cells("qcom,rpm-msg-ram", &[msgram]));
             edge.add_property(cells("mboxes", &[mailboxes[index], 0]));
             let path = format!("/{}", edge.name());
@@ -136,19 +145,18 @@ impl Builder<'_> {
         parent.add_child(block);
     }
 
-    /// Trims the virtio-mmio node of a DSP's slot; with virtio-gpio the slot becomes an interrupt controller, whose
-    /// phandle is returned (0 otherwise).
-    fn slot(&mut self, root: &mut DeviceTreeNode, dsp: usize) -> Result<u32, TreeError> {
+    /// Trims the virtio-mmio node of a DSP's slot; the one with virtio-gpio becomes an interrupt controller.
+    fn slot(&mut self, root: &mut DeviceTreeNode, dsp: usize) -> Result<(), TreeError> {
         let base = self.layout.slot(dsp);
         let name = format!("virtio_mmio@{base:x}");
         let slot = root
             .child_mut(&name)
             .ok_or_else(|| TreeError::Missing(name.clone()))?;
         slot.add_property(reg(base, SLOT_KEPT));
-        if self.irq == IrqPath::Qtest {
-            return Ok(0);
+        if !self.irq.is_gpio_slot(dsp) {
+            return Ok(());
         }
-        let phandle = self.next_phandle;
+        self.gpio = self.next_phandle;
         self.next_phandle += 1;
         let mut gpio = node("gpio");
         gpio.add_property(string("compatible", VIRTIO_GPIO));
@@ -156,9 +164,9 @@ impl Builder<'_> {
         gpio.add_property(cells("#gpio-cells", &[2]));
         gpio.add_property(empty("interrupt-controller"));
         gpio.add_property(cells("#interrupt-cells", &[2]));
-        gpio.add_property(cells("phandle", &[phandle]));
+        gpio.add_property(cells("phandle", &[self.gpio]));
         slot.add_child(gpio);
-        Ok(phandle)
+        Ok(())
     }
 
     /// The doorbell: writing channel 0's bit notifies queue 1 of the device in the slot.
@@ -171,7 +179,7 @@ impl Builder<'_> {
         self.labelled(root, mailbox, &format!("mailbox_{dsp}"))
     }
 
-    fn smmu(&mut self, root: &mut DeviceTreeNode, gpios: &[u32]) -> u32 {
+    fn smmu(&mut self, root: &mut DeviceTreeNode) -> u32 {
         let base = self.layout.smmu();
         let mut smmu = node(&format!("iommu@{base:x}"));
         smmu.add_property(string("compatible", "arm,mmu-500"));
@@ -180,7 +188,11 @@ impl Builder<'_> {
         smmu.add_property(cells("#global-interrupts", &[1]));
         let mut irqs = vec![Irq::SmmuGlobal];
         irqs.extend((0..self.layout.banks).map(Irq::SmmuBank));
-        smmu.add_property(self.interrupts(&irqs, gpios));
+        let words: Vec<u32> = irqs
+            .iter()
+            .flat_map(|irq| [SPI, irq.spi(), EDGE_RISING])
+            .collect();
+        smmu.add_property(cells("interrupts", &words));
         smmu.add_property(empty("dma-coherent"));
         self.labelled(root, smmu, "smmu")
     }
@@ -222,20 +234,14 @@ impl Builder<'_> {
         edge.add_child(fastrpc);
     }
 
-    fn interrupts(&self, irqs: &[Irq], gpios: &[u32]) -> DeviceTreeProperty {
-        let words = |irq: &Irq| match self.irq {
-            IrqPath::Qtest => [SPI, irq.spi(), EDGE_RISING],
-            IrqPath::Gpio => {
-                let (device, line) = irq.gpio();
-                [gpios[device], u32::from(line), EDGE_RISING]
+    /// The interrupt of a GLINK edge.
+    fn edge_interrupt(&self, irq: Irq) -> DeviceTreeProperty {
+        match (self.irq, irq.gpio_line()) {
+            (IrqPath::Gpio, Some(line)) => {
+                cells("interrupts-extended", &[self.gpio, u32::from(line), EDGE_RISING])
             }
-        };
-        let name = if self.irq == IrqPath::Qtest {
-            "interrupts"
-        } else {
-            "interrupts-extended"
-        };
-        cells(name, &irqs.iter().flat_map(words).collect::<Vec<_>>())
+            _ => cells("interrupts", &[SPI, irq.spi(), EDGE_RISING]),
+        }
     }
 
     /// Adds a node below the root with a phandle and a label for overlays.
@@ -393,27 +399,22 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn with_gpio_every_interrupt_is_a_line_of_a_slot() {
+    fn with_gpio_every_edge_s_interrupt_is_a_line_of_the_first_slot() {
         let tree = read(&made(IrqPath::Gpio, &[]).unwrap());
         let gpio0 = words(&tree, "/virtio_mmio@a000000/gpio", "phandle")[0];
-        let gpio1 = words(&tree, "/virtio_mmio@a000200/gpio", "phandle")[0];
+        assert!(tree.find_node("/virtio_mmio@a000200/gpio").is_none());
         assert_eq!(
             words(&tree, "/rpm-glink-cdsp", "interrupts-extended"),
             [gpio0, 0, 1]
         );
         assert_eq!(
             words(&tree, "/rpm-glink-adsp", "interrupts-extended"),
-            [gpio1, 0, 1]
+            [gpio0, 1, 1]
         );
+        // The SMMU is probed before any virtio device: its interrupts are the controller's own.
         assert_eq!(
-            words(&tree, "/iommu@7f000000", "interrupts-extended")[..6],
-            [gpio0, 1, 1, gpio0, 2, 1]
-        );
-        assert!(
-            tree.find_node("/iommu@7f000000")
-                .unwrap()
-                .property("interrupts")
-                .is_none()
+            words(&tree, "/iommu@7f000000", "interrupts")[..6],
+            [0, 150, 1, 0, 151, 1]
         );
     }
 

@@ -147,17 +147,21 @@ impl Kernel {
     }
 
     /// What the configuration says is missing for a DSP to appear; empty if nothing is, or if it is not known.
-    pub fn lacks(&self, irq: IrqPath) -> Vec<&'static str> {
+    pub fn lacks(&self, irq: IrqPath, dsps: usize) -> Vec<&'static str> {
         if self.config.is_none() {
             return Vec::new();
         }
-        let carrier = match irq {
-            IrqPath::Qtest => ("CONFIG_VIRTIO_INPUT", "virtio_input"),
-            IrqPath::Gpio => ("CONFIG_GPIO_VIRTIO", "gpio_virtio"),
-        };
+        let gpio = (irq == IrqPath::Gpio).then_some(("CONFIG_GPIO_VIRTIO", "gpio_virtio"));
+        let others = (0..dsps).any(|dsp| !irq.is_gpio_slot(dsp));
+        let input = others.then_some(("CONFIG_VIRTIO_INPUT", "virtio_input"));
         let missing =
             |(option, module): &(&'static str, &'static str)| (!self.has(option, module)).then_some(*option);
-        let mut out: Vec<_> = NEEDED.iter().chain([&carrier]).filter_map(missing).collect();
+        let mut out: Vec<_> = NEEDED
+            .iter()
+            .chain(&gpio)
+            .chain(&input)
+            .filter_map(missing)
+            .collect();
         if !DRIVERS.iter().any(|(option, module)| self.has(option, module)) {
             out.push(DRIVERS[0].0);
         }
@@ -167,12 +171,11 @@ impl Kernel {
     /// Names of the modules to load, in the order that works with every version.
     pub fn wanted(irq: IrqPath, share: bool) -> Vec<&'static str> {
         let mut names = vec!["virtio_mmio"];
-        names.push(if irq == IrqPath::Gpio {
-            "gpio_virtio"
-        } else {
-            "virtio_input"
-        });
+        if irq == IrqPath::Gpio {
+            names.push("gpio_virtio");
+        }
         names.extend([
+            "virtio_input",
             "rpmsg_core",
             "rpmsg_ns",
             "qcom_glink",
@@ -284,8 +287,10 @@ mod tests {
         let kernel = Kernel::open(&path, None).unwrap();
         assert_eq!((kernel.irq_path(), kernel.page_size()), (IrqPath::Gpio, 65536));
         assert_eq!(kernel.release().as_deref(), Some("7.3.4+deb13-arm64"));
-        assert!(kernel.lacks(IrqPath::Gpio).contains(&"CONFIG_QCOM_FASTRPC"));
-        assert!(!kernel.lacks(IrqPath::Gpio).contains(&"CONFIG_GPIO_VIRTIO"));
+        assert!(kernel.lacks(IrqPath::Gpio, 2).contains(&"CONFIG_QCOM_FASTRPC"));
+        assert!(kernel.lacks(IrqPath::Gpio, 2).contains(&"CONFIG_VIRTIO_INPUT"));
+        assert!(!kernel.lacks(IrqPath::Gpio, 1).contains(&"CONFIG_VIRTIO_INPUT"));
+        assert!(!kernel.lacks(IrqPath::Gpio, 2).contains(&"CONFIG_GPIO_VIRTIO"));
     }
 
     #[test]

@@ -285,7 +285,7 @@ impl Builder {
         let qemu = Qemu::find(self.qemu.as_deref())?;
         let kernel = Kernel::open(&self.kernel, self.modules.as_deref())?;
         let irq = self.irq.unwrap_or_else(|| kernel.irq_path());
-        for option in kernel.lacks(irq) {
+        for option in kernel.lacks(irq, self.profile.dsps.len()) {
             tracing::warn!(target: "emu::vm", "the kernel has no {option} (neither built in nor among the modules): no DSP will appear");
         }
         let directory = tempfile::Builder::new().prefix("vhost-hexagon-").tempdir()?;
@@ -296,7 +296,7 @@ impl Builder {
             overlays: &self.overlays,
             directory: directory.path(),
             socket: &directory.path().join("dsp.sock"),
-            qtest: &directory.path().join("qtest.sock"),
+            qtest: Some(&directory.path().join("qtest.sock")),
         };
         let platform = Platform::prepare(&request, &qemu)?;
         let initrd = directory.path().join("initramfs.cpio");

@@ -56,8 +56,8 @@ pub struct Request<'a> {
     pub directory: &'a Path,
     /// The socket of the first DSP; the others' have `-LABEL` appended.
     pub socket: &'a Path,
-    /// QEMU's qtest socket.
-    pub qtest: &'a Path,
+    /// QEMU's qtest socket, if it is to have one.
+    pub qtest: Option<&'a Path>,
 }
 
 impl Platform {
@@ -81,7 +81,7 @@ impl Platform {
             dtb: request.directory.join("platform.dtb"),
             image: request.directory.join("platform.bin"),
             sockets: sockets(request.profile, request.socket),
-            qtest: request.qtest.to_owned(),
+            qtest: request.qtest.map(Path::to_owned),
         };
         for (path, bytes) in [(&files.dtb, dtb), (&files.image, image::build(&layout))] {
             std::fs::write(path, bytes).map_err(|source| PlatformError::File {
@@ -93,7 +93,7 @@ impl Platform {
         let attachment = Attachment {
             layout,
             irq: request.irq,
-            qtest: request.qtest.to_owned(),
+            qtest: request.qtest.map(Path::to_owned),
             sockets: files.sockets.clone(),
         };
         Ok(Self { files, attachment })

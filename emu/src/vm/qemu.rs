@@ -180,8 +180,8 @@ pub struct Files {
     pub image: PathBuf,
     /// One vhost-user socket a DSP.
     pub sockets: Vec<PathBuf>,
-    /// The qtest socket, with `--irq qtest`.
-    pub qtest: PathBuf,
+    /// The qtest socket; `--irq qtest` needs it.
+    pub qtest: Option<PathBuf>,
 }
 
 /// All arguments that make a `virt` machine have our DSPs; kernel, console and disks are the user's.
@@ -204,11 +204,12 @@ pub fn arguments(machine: &Machine, layout: &Layout, irq: IrqPath, files: &Files
         layout.reserved()
     );
     args.extend(["-device".into(), loader]);
-    let carrier = match irq {
-        IrqPath::Qtest => "vhost-user-input",
-        IrqPath::Gpio => "vhost-user-gpio-device",
-    };
     for (i, socket) in files.sockets.iter().enumerate() {
+        let carrier = if irq.is_gpio_slot(i) {
+            "vhost-user-gpio-device"
+        } else {
+            "vhost-user-input"
+        };
         args.extend([
             "-chardev".into(),
             format!("socket,id=dsp{i},path={}", path(socket)),
@@ -218,8 +219,8 @@ pub fn arguments(machine: &Machine, layout: &Layout, irq: IrqPath, files: &Files
             format!("{carrier},chardev=dsp{i},bus=virtio-mmio-bus.{i}"),
         ]);
     }
-    if irq == IrqPath::Qtest {
-        let socket = format!("unix:{},server=on,wait=off", path(&files.qtest));
+    if let Some(qtest) = &files.qtest {
+        let socket = format!("unix:{},server=on,wait=off", path(qtest));
         args.extend(["-qtest".into(), socket, "-qtest-log".into(), "none".into()]);
     }
     args
@@ -279,7 +280,7 @@ mod tests {
             dtb: "a.dtb".into(),
             image: "b,c".into(),
             sockets: vec!["s0".into(), "s1".into()],
-            qtest: "q".into(),
+            qtest: Some("q".into()),
         };
         let machine = Machine {
             ram: 1 << 30,
@@ -295,9 +296,10 @@ mod tests {
             "{args}"
         );
         assert!(args.contains("-qtest unix:q,server=on,wait=off"), "{args}");
+        let files = Files { qtest: None, ..files };
         let args = arguments(&machine, &layout, IrqPath::Gpio, &files).join(" ");
         assert!(
-            args.contains("vhost-user-gpio-device") && !args.contains("qtest"),
+            args.contains("vhost-user-gpio-device,chardev=dsp0") && !args.contains("qtest"),
             "{args}"
         );
     }

@@ -45,10 +45,10 @@ impl Host {
         let attachment = Attachment {
             layout,
             irq,
-            qtest: dir.path().join("qtest"),
+            qtest: Some(dir.path().join("qtest")),
             sockets: vec![dir.path().join("cdsp"), dir.path().join("adsp")],
         };
-        let listener = UnixListener::bind(&attachment.qtest).unwrap();
+        let listener = UnixListener::bind(dir.path().join("qtest")).unwrap();
         let (sender, interrupts) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             while let Ok((mut stream, _)) = listener.accept() {
@@ -87,7 +87,7 @@ impl Host {
             .unwrap();
         let mut stream = UnixStream::connect(&self.attachment.sockets[dsp]).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        negotiate(&mut stream, self.irq);
+        negotiate(&mut stream, self.irq.is_gpio_slot(dsp));
         let places = image::fifos();
         let msgram = self.layout.msgram(dsp);
         Machine {
@@ -117,10 +117,10 @@ pub struct Machine {
     kicks: Vec<EventFd>,
 }
 
-fn negotiate(stream: &mut UnixStream, irq: IrqPath) {
+fn negotiate(stream: &mut UnixStream, gpio: bool) {
     send(stream, 3, &[], &[]);
     let features = ask(stream, 1);
-    assert_eq!(features & 1, u64::from(irq == IrqPath::Gpio), "VIRTIO_GPIO_F_IRQ");
+    assert_eq!(features & 1, u64::from(gpio), "VIRTIO_GPIO_F_IRQ");
     let protocol = ask(stream, 15);
     assert_eq!(
         protocol & (1 << 9 | 1 << 3),
