@@ -88,7 +88,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         .ok()
         .filter(|n| [4096, 16384, 65536].contains(n));
     let page_size = page_size.context("--page-size must be 4K, 16K or 64K")?;
-    let devices = DspDevice::start_all(&profile, &platform.attachment, dsp_configs(&profile, page_size))?;
+    let devices = DspDevice::start_all(&platform.attachment, dsp_configs(&profile, page_size))?;
 
     println!("{}", heading("Device tree and platform image"));
     println!(

@@ -33,7 +33,6 @@ use vm_memory::{GuestMemoryAtomic, GuestMemoryMmap};
 use vmm_sys_util::epoll::EventSet;
 use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
 
-use crate::profile::Profile;
 use crate::services::{DspConfig, DspStats};
 
 /// Why a device could not be set up.
@@ -76,15 +75,11 @@ pub struct DspDevice {
 }
 
 impl DspDevice {
-    /// Makes all DSPs of a profile; every socket listens when this returns.
+    /// Makes one DSP for each configuration; every socket listens when this returns.
     ///
     /// # Errors
     /// A socket cannot be made, or the host is out of something.
-    pub fn start_all(
-        profile: &Profile,
-        attachment: &Attachment,
-        configs: Vec<DspConfig>,
-    ) -> Result<Vec<Self>, DeviceError> {
+    pub fn start_all(attachment: &Attachment, configs: Vec<DspConfig>) -> Result<Vec<Self>, DeviceError> {
         let lines = GpioLines::new(attachment.layout.gpio_lines());
         let interrupts: Arc<dyn Interrupts> = match attachment.irq {
             IrqPath::Qtest => Arc::new(Qtest::new(attachment.qtest.clone().unwrap_or_default())),

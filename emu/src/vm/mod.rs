@@ -302,7 +302,7 @@ impl Builder {
         let initrd = directory.path().join("initramfs.cpio");
         std::fs::write(&initrd, self.initramfs(&kernel, irq)?.archive()?)?;
         let configs = platform::dsp_configs(&self.profile, kernel.page_size());
-        let devices = DspDevice::start_all(&self.profile, &platform.attachment, configs)?;
+        let devices = DspDevice::start_all(&platform.attachment, configs)?;
 
         let mut command = Command::new(qemu.program());
         command.args(qemu::arguments(

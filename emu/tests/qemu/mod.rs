@@ -63,7 +63,7 @@ impl Host {
                 }
             }
         });
-        let devices = DspDevice::start_all(&profile, &attachment, dsp_configs(&profile, 4096)).unwrap();
+        let devices = DspDevice::start_all(&attachment, dsp_configs(&profile, 4096)).unwrap();
         Self {
             devices,
             layout,
