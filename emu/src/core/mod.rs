@@ -14,3 +14,6 @@ mod thread;
 pub use cpu::Cpu;
 pub use exception::{Exception, Exit};
 pub use thread::{Ctl, HvxRegs, Regs, Thread, TimeSource, UPCYCLE_HZ, UTIMER_HZ};
+
+#[cfg(test)]
+mod tests;

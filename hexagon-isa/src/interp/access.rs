@@ -10,6 +10,8 @@ pub type VectorPair = [u8; 256];
 pub struct Status {
     /// USR bits that were raised.
     pub flags: u32,
+    /// USR as it is: a flag that is set there already need not be found out again.
+    pub sticky: u32,
     /// USR.FPRND: 0 nearest even, 1 zero, 2 down, 3 up.
     pub round: u8,
 }
@@ -182,9 +184,11 @@ impl Regs {
 
     #[inline(always)]
     pub(crate) fn status(&self) -> Status {
+        let sticky = self.c.get(Ctl::Usr as u8);
         Status {
             flags: 0,
-            round: (self.c.get(Ctl::Usr as u8) >> usr::FPRND_SHIFT & 3) as u8,
+            sticky,
+            round: (sticky >> usr::FPRND_SHIFT & 3) as u8,
         }
     }
 

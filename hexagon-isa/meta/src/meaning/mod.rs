@@ -40,6 +40,8 @@ pub mod ir;
 pub mod lex;
 pub mod parse;
 pub mod rust;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Write;
 

@@ -289,9 +289,9 @@ fn fma(st: &mut Status, f: Format, a: u64, b: u64, c: u64, scale: i32) -> u64 {
 
 /// The host's result if it can be trusted: rounding to nearest, and well inside the normal range.
 #[inline(always)]
-fn trusted32(st: &mut Status, r: f32, inexact: bool) -> Option<u32> {
+fn trusted32(st: &mut Status, r: f32, inexact: impl FnOnce() -> bool) -> Option<u32> {
     if st.round == 0 && r.is_normal() && r.abs() > f32::MIN_POSITIVE {
-        if inexact {
+        if st.sticky & usr::FPINPF == 0 && inexact() {
             st.flags |= usr::FPINPF;
         }
         return Some(r.to_bits());
@@ -300,10 +300,10 @@ fn trusted32(st: &mut Status, r: f32, inexact: bool) -> Option<u32> {
 }
 
 #[inline(always)]
-fn trusted64(st: &mut Status, r: f64, inexact: bool) -> Option<u64> {
+fn trusted64(st: &mut Status, r: f64, inexact: impl FnOnce() -> bool) -> Option<u64> {
     // The error terms below are exact only away from the ends of the range.
     if st.round == 0 && r.is_normal() && r.abs() > 1e-280 && r.abs() < 1e290 {
-        if inexact {
+        if st.sticky & usr::FPINPF == 0 && inexact() {
             st.flags |= usr::FPINPF;
         }
         return Some(r.to_bits());
@@ -323,7 +323,7 @@ pub(crate) fn sf_add(st: &mut Status, a: u32, b: u32) -> u32 {
     let (x, y) = (f64::from(f32::from_bits(a)), f64::from(f32::from_bits(b)));
     let s = x + y;
     let r = s as f32;
-    let inexact = f64::from(r) != s || sum_error(x, y, s) != 0.0;
+    let inexact = || f64::from(r) != s || sum_error(x, y, s) != 0.0;
     trusted32(st, r, inexact).unwrap_or_else(|| add(st, SF, a.into(), b.into()) as u32)
 }
 
@@ -340,14 +340,14 @@ pub(crate) fn sf_sub(st: &mut Status, a: u32, b: u32) -> u32 {
 pub(crate) fn sf_mul(st: &mut Status, a: u32, b: u32) -> u32 {
     let p = f64::from(f32::from_bits(a)) * f64::from(f32::from_bits(b));
     let r = p as f32;
-    trusted32(st, r, f64::from(r) != p).unwrap_or_else(|| mul(st, SF, a.into(), b.into()) as u32)
+    trusted32(st, r, || f64::from(r) != p).unwrap_or_else(|| mul(st, SF, a.into(), b.into()) as u32)
 }
 
 #[inline(always)]
 pub(crate) fn df_add(st: &mut Status, a: u64, b: u64) -> u64 {
     let (x, y) = (f64::from_bits(a), f64::from_bits(b));
     let s = x + y;
-    trusted64(st, s, sum_error(x, y, s) != 0.0).unwrap_or_else(|| add(st, DF, a, b))
+    trusted64(st, s, || sum_error(x, y, s) != 0.0).unwrap_or_else(|| add(st, DF, a, b))
 }
 
 #[inline(always)]
@@ -357,11 +357,6 @@ pub(crate) fn df_sub(st: &mut Status, a: u64, b: u64) -> u64 {
     } else {
         df_add(st, a, b ^ 1 << 63)
     }
-}
-
-#[inline(always)]
-pub(crate) fn df_mul(st: &mut Status, a: u64, b: u64) -> u64 {
-    mul(st, DF, a, b)
 }
 
 /// `a * b + c`, rounded once.
@@ -383,7 +378,7 @@ pub(crate) fn sf_fma(st: &mut Status, a: u32, b: u32, c: u32) -> u32 {
     let r = odd as f32;
     if s.is_normal()
         && s.abs() < 1e38
-        && let Some(bits) = trusted32(st, r, e != 0.0 || f64::from(r) != s)
+        && let Some(bits) = trusted32(st, r, || e != 0.0 || f64::from(r) != s)
     {
         return bits;
     }
@@ -924,7 +919,10 @@ mod tests {
     #[test]
     fn rounding_modes_differ_in_the_last_place() {
         let third = |round| {
-            let mut st = Status { flags: 0, round };
+            let mut st = Status {
+                round,
+                ..Status::default()
+            };
             // 1 + 2^-30
             let r = sf_add(&mut st, ONE, 0x3080_0000);
             (r, st.flags)

@@ -15,7 +15,7 @@ macro_rules! saturate {
         }
     )*};
 }
-saturate!(saturate_i16 i16, saturate_u16 u16, saturate_i32 i32, saturate_u32 u32, saturate_i64 i64, saturate_u64 u64, saturate_i128 i128);
+saturate!(saturate_i16 i16, saturate_i32 i32, saturate_u32 u32, saturate_i64 i64, saturate_i128 i128);
 
 /// Circular addressing: `base + inc`, wrapped once into the buffer that M and CS describe. Length is M[16:0]; M[27:24] is K:
 /// with K 0 and a length of at least 4 the buffer starts at CS, otherwise at `base` with its low K+2 bits cleared.
