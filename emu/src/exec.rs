@@ -100,7 +100,7 @@ impl Program {
         let ram = GuestRam::anonymous(PAGE_SIZE as usize, 0)?;
         let bus = Bus::new(ram, 0, iommu::Geometry::SMALL, Arc::new(NoFaultLine));
         let space = AddressSpace::new(Arc::new(bus), 0);
-        let page = PAGE_SIZE as u32;
+        let page = PAGE_SIZE;
         let mut end = 0u32;
         let mut mapped = BTreeSet::new();
         for ph in elf.program_headers.iter().filter(|p| p.p_type == PT_LOAD) {
@@ -230,7 +230,7 @@ impl Program {
 
     /// Moves the program break if it can; answers where it is.
     fn set_brk(&mut self, to: u32) -> u32 {
-        let page = PAGE_SIZE as u32;
+        let page = PAGE_SIZE;
         if to < self.heap || to - self.heap > HEAP_LIMIT {
             return self.brk;
         }

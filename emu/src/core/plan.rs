@@ -23,9 +23,9 @@ const CLOCKS: u32 = 3 << 14 | 3 << 18 | 7 << 20 | 3 << 30;
 /// What a step does.
 pub(super) enum Run<P: interp::Memory> {
     /// Runs an instruction that works on registers only.
-    Register(fn(&mut interp::Regs, &Args)),
+    Register(interp::RegisterFn),
     /// Runs an instruction that accesses memory.
-    Memory(fn(&mut interp::Regs, &P::Mem, &Args) -> Result<(), P::Fault>),
+    Memory(interp::MemoryFn<P>),
     /// Moves the packet's pending results in place.
     Commit,
     /// Puts a vector aside before a `.cur` or `.tmp` load: register and whether it comes back at the end.

@@ -27,7 +27,7 @@ impl Flat {
                 kind: FaultKind::Unmapped,
             });
         }
-        if len <= 8 && at % len != 0 {
+        if len <= 8 && !at.is_multiple_of(len) {
             return Err(MemFault {
                 va,
                 access,
@@ -294,7 +294,7 @@ fn a_pipelined_loop_sets_p3_when_its_prologue_is_over() {
         .code(&[i(Opcode::J2_ploop2si, &[4, 4])])
         .packet(
             &[
-                i(Opcode::A2_paddif, &[1, 3, 1, 1]),
+                i(Opcode::A2_paddit, &[3, 1, 1, 1]),
                 i(Opcode::A2_addi, &[0, 0, 1]),
             ],
             EndLoop::Loop0,

@@ -70,13 +70,18 @@ pub trait Memory {
     fn frame_limit(m: &Self::Mem, va: u32) -> Self::Fault;
 }
 
+/// A function that works on registers only.
+pub type RegisterFn = fn(&mut Regs, &Args);
+/// A function that accesses memory.
+pub type MemoryFn<M> = fn(&mut Regs, &<M as Memory>::Mem, &Args) -> Result<(), <M as Memory>::Fault>;
+
 /// An instruction's function.
 #[derive(Debug)]
 pub enum Exec<M: Memory> {
     /// Works on registers only.
-    Register(fn(&mut Regs, &Args)),
+    Register(RegisterFn),
     /// Accesses memory.
-    Memory(fn(&mut Regs, &M::Mem, &Args) -> Result<(), M::Fault>),
+    Memory(MemoryFn<M>),
 }
 
 impl<M: Memory> Clone for Exec<M> {
