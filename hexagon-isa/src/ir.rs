@@ -148,7 +148,7 @@ pub enum Kind {
         /// Set USR.OVF when it saturates.
         sticky: bool,
     },
-    /// `if` as a value; both sides are evaluated.
+    /// `if` as a value; only the chosen side loads and sets flags.
     Select(&'static Expr, &'static Expr, &'static Expr),
     /// Memory load of the expression's type.
     Load(&'static Expr),

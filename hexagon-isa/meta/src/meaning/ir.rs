@@ -228,7 +228,7 @@ pub enum Kind {
         /// Set USR.OVF when it saturates.
         sticky: bool,
     },
-    /// `if` as a value; both sides are evaluated.
+    /// `if` as a value; only the chosen side loads and sets flags.
     Select(Box<Expr>, Box<Expr>, Box<Expr>),
     /// Memory load of the expression's type.
     Load(Box<Expr>),
