@@ -256,10 +256,11 @@ pub fn case(op: Opcode, rng: &mut Random) -> Case {
 fn immediate(b: &mut Builder, op: Opcode, o: &OperandInfo, memory: bool) -> i32 {
     let info = op.info();
     let syntax = info.syntax;
-    let absolute = memory
-        && (syntax.contains("=#U6)") && o.name == "II"
-            || syntax.contains("<<#u2+#U6") && o.name == "II"
-            || (syntax.contains("(#u16") || syntax.contains("(#u6)")) && o.name == "Ii");
+    let absolute = match o.name {
+        "II" => memory && syntax.contains("=#U6") || syntax.contains("<<#u2+#U6"),
+        "Ii" => syntax.contains("(#u16") || syntax.contains("(#u6)"),
+        _ => false,
+    };
     if absolute {
         return (AREA + 128 + 8 * b.rng.below(8)) as i32;
     }
