@@ -2,7 +2,7 @@
 //!
 //! Passive parts (SMMU registers, message RAM) are plain RAM that both sides share; see [`image`] for what they contain
 //! at reset, [`layout`] for where they are, [`tree`] for how the kernel learns of them. Only two things are events: the
-//! doorbell (a virtqueue kick, [`carrier`]) and the interrupt ([`qtest`] or [`gpio`]). Between them stands the [`unit`],
+//! doorbell (a virtqueue kick, [`carrier`]) and the interrupt ([`qtest`] or [`gpio`]). Between them stands the [`mod@unit`],
 //! one DSP's end of the GLINK edge. A [`DspDevice`] is a unit with its vhost-user socket.
 
 pub mod carrier;

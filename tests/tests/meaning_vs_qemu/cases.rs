@@ -256,12 +256,12 @@ pub fn case(op: Opcode, rng: &mut Random) -> Case {
 fn immediate(b: &mut Builder, op: Opcode, o: &OperandInfo, memory: bool) -> i32 {
     let info = op.info();
     let syntax = info.syntax;
-    let absolute = match o.name {
-        "II" => memory && syntax.contains("=#U6") || syntax.contains("<<#u2+#U6"),
+    let address = match o.name {
+        "II" => syntax.contains("=#U6)") || syntax.contains("<<#u2+#U6"),
         "Ii" => syntax.contains("(#u16") || syntax.contains("(#u6)"),
         _ => false,
     };
-    if absolute {
+    if memory && address {
         return (AREA + 128 + 8 * b.rng.below(8)) as i32;
     }
     let (low, high) = if o.signed {

@@ -1,4 +1,4 @@
-//! Names and types: [`ast`](super::ast) to [`ir`](super::ir).
+//! Names and types: [`super::ast`] to [`super::ir`].
 
 use super::ast::{self, ExprKind, StmtKind};
 use super::builtins;
