@@ -1,10 +1,70 @@
 //! The seam through which everything the DSP does to the outside passes ("Behaviour is data").
 //!
 //! The honest DSP fills a batch of [`Action`]s; the device thread hands each batch to an [`Interposer`] and then carries
-//! out what comes back, in order. A scenario interposer may hold, repeat, drop, reorder or falsify entries; an account
-//! only watches. Neither is known to the services or to the core, and they are not known to it.
+//! out what comes back, in order. GLINK commands, which the edge's state machine makes of them or by itself, pass the
+//! interposer once more, one by one, on their way into the FIFO. A scenario may hold, repeat, drop, reorder or falsify
+//! any of it, and act when nothing happens; an account only watches. Neither is known to the services or to the core, and
+//! they are not known to it.
 
 use std::sync::Arc;
+use std::time::Instant;
+
+/// A GLINK channel of the DSP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Channel {
+    /// `fastrpcglink-apps-dsp`.
+    FastRpc,
+    /// `IPCRTR`: QRTR packets, and QMI in them (board mode).
+    Router,
+    /// `glink_ssr`: restarts of other subsystems (board mode).
+    Restart,
+}
+
+impl Channel {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::FastRpc, Self::Router, Self::Restart];
+
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FastRpc => rpmsg::glink::FASTRPC_CHANNEL,
+            Self::Router => "IPCRTR",
+            Self::Restart => "glink_ssr",
+        }
+    }
+
+    /// The DSP's own ID for it.
+    #[must_use]
+    pub const fn cid(self) -> u16 {
+        match self {
+            Self::FastRpc => 7,
+            Self::Router => 8,
+            Self::Restart => 9,
+        }
+    }
+
+    /// The channel of that ID.
+    #[must_use]
+    pub fn of(cid: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|channel| channel.cid() == cid)
+    }
+}
+
+/// A word of the platform that only scenarios write: what a DSP that went wrong would leave there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// The DSP's write index of the FIFO to the AP.
+    ToApHead,
+    /// The DSP's read index of the FIFO from the AP.
+    FromApTail,
+    /// The AP's read index of the FIFO to the AP.
+    ToApTail,
+    /// The AP's write index of the FIFO from the AP.
+    FromApHead,
+    /// QDSP6SS BOOT_STATUS: 0 is a core that does not come out of reset (board mode).
+    BootStatus,
+}
 
 /// One thing the DSP does to the outside world.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,40 +86,80 @@ pub enum Action {
         /// The DSP's return value (0 or an AEE code).
         retval: u32,
     },
-    /// Open the FastRPC channel from the DSP's side.
-    OpenChannel,
-    /// Close the FastRPC channel from the DSP's side (what a subsystem crash looks like to the driver).
-    CloseChannel,
-    /// Put these bytes, one complete GLINK command, into the DSP → AP FIFO (scenarios only; the honest DSP never uses it).
+    /// Send a message on a channel, as it is.
+    Send(Channel, Vec<u8>),
+    /// Open a channel from the DSP's side.
+    OpenChannel(Channel),
+    /// Close a channel from the DSP's side (FastRPC: what a subsystem crash looks like to the driver).
+    CloseChannel(Channel),
+    /// Put these bytes, one complete GLINK command, into the DSP → AP FIFO. What GLINK commands have become when they left
+    /// the interposer.
     RawGlink(Vec<u8>),
     /// Raise the GLINK interrupt although nothing was written.
     Interrupt,
+    /// The DSP stops executing: every process dies, nothing is read, answered or acknowledged any more, until the AP
+    /// starts it again (rpm platform: until the driver is loaded anew or the machine is reset).
+    Halt,
+    /// The DSP's SMP2P word ("slave-kernel": bit 0 fatal, 1 ready, 2 handover, 3 stop-ack) takes this value, and the AP is
+    /// interrupted (board platform).
+    Smp2p(u32),
+    /// The text that the AP's driver prints when it learns of a fatal error (board platform).
+    CrashReason(String),
+    /// The watchdog bites: its interrupt (board platform).
+    Watchdog,
+    /// Write a word of the platform (scenarios only).
+    Poke(Place, u32),
 }
 
 /// What arrived from the application processor, for interposers and accounts to watch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Inbound {
+    /// The session began: the AP started the DSP (rpm platform: the guest's driver started the device).
+    Started,
+    /// The session ended: reset, stop, or the machine is gone.
+    Ended,
     /// One complete GLINK command as it stood in the FIFO, without padding.
     Glink(Vec<u8>),
-    /// One complete message on the FastRPC channel.
-    Message(Vec<u8>),
+    /// One complete message on a channel.
+    Message(Channel, Vec<u8>),
+    /// The AP's SMP2P word ("master-kernel": bit 0 asks for a stop) changed (board platform).
+    Smp2p(u32),
 }
 
-/// Sits between the DSP and the wire.
+/// What an interposer wants done about something that arrived.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reaction {
+    /// The DSP never learns of it.
+    pub swallow: bool,
+    /// Carried out before the DSP sees it, without passing the interposer again.
+    pub actions: Vec<Action>,
+}
+
+/// Sits between the DSP and the wire. What it returns is final: it does not pass it again.
 pub trait Interposer: Send {
     /// Sees everything that arrives, before the DSP does.
-    fn inbound(&mut self, _event: &Inbound) {}
+    fn inbound(&mut self, _event: &Inbound) -> Reaction {
+        Reaction::default()
+    }
+
     /// Takes a batch the DSP produced; returns what is to be carried out now.
-    fn outbound(&mut self, batch: Vec<Action>) -> Vec<Action>;
-}
-
-/// The honest interposer: everything passes.
-#[derive(Debug, Default)]
-pub struct PassThrough;
-
-impl Interposer for PassThrough {
     fn outbound(&mut self, batch: Vec<Action>) -> Vec<Action> {
         batch
+    }
+
+    /// Takes one GLINK command on its way into the FIFO.
+    fn command(&mut self, command: Vec<u8>) -> Vec<Action> {
+        vec![Action::RawGlink(command)]
+    }
+
+    /// When [`Interposer::due`] has something to do by itself.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    /// What is to be carried out because its time has come.
+    fn due(&mut self, _now: Instant) -> Vec<Action> {
+        Vec::new()
     }
 }
 
@@ -72,3 +172,17 @@ pub trait Outbox: Send + Sync {
 
 /// Shared handle of an [`Outbox`].
 pub type SharedOutbox = Arc<dyn Outbox>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_have_names_and_ids_of_their_own() {
+        for channel in Channel::ALL {
+            assert_eq!(Channel::of(channel.cid()), Some(channel));
+            assert!(!channel.name().is_empty() && channel.name().len() < 32);
+        }
+        assert_eq!(Channel::of(1), None);
+    }
+}

@@ -24,6 +24,8 @@ const DOORBELL: usize = 1;
 const QUEUE_SIZE: usize = 1024;
 /// Event number of the DSP's outbox (numbers up to the number of queues are the framework's).
 pub const OUTBOX_EVENT: u64 = QUEUES as u64 + 1;
+/// Event number of the DSP's timer.
+pub const TIMER_EVENT: u64 = OUTBOX_EVENT + 1;
 const VIRTIO_F_VERSION_1: u64 = 1 << 32;
 const VIRTIO_GPIO_F_IRQ: u64 = 1 << 0;
 
@@ -128,6 +130,10 @@ impl VhostUserBackend for Carrier {
     fn handle_event(&self, event: u16, _set: EventSet, vrings: &[Vring], _thread: usize) -> io::Result<()> {
         if u64::from(event) == OUTBOX_EVENT {
             self.unit.outbox_ready();
+            return Ok(());
+        }
+        if u64::from(event) == TIMER_EVENT {
+            self.unit.timer_ready();
             return Ok(());
         }
         self.serve_gpio(vrings);

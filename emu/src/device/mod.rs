@@ -3,7 +3,7 @@
 //! Passive parts (SMMU registers, message RAM) are plain RAM that both sides share; see [`image`] for what they contain
 //! at reset, [`layout`] for where they are, [`tree`] for how the kernel learns of them. Only two things are events: the
 //! doorbell (a virtqueue kick, [`carrier`]) and the interrupt ([`qtest`] or [`gpio`]). Between them stands the [`mod@unit`],
-//! one DSP's end of the GLINK edge. A [`DspDevice`] is a unit with its vhost-user socket.
+//! one DSP with its sessions. A [`DspDevice`] is a unit with its vhost-user socket.
 
 pub mod carrier;
 pub mod gpio;
@@ -13,10 +13,12 @@ pub mod layout;
 mod outbox;
 pub mod qtest;
 pub mod ring;
+mod session;
+mod timer;
 pub mod tree;
 pub mod unit;
 
-use carrier::{Carrier, OUTBOX_EVENT};
+use carrier::{Carrier, OUTBOX_EVENT, TIMER_EVENT};
 use gpio::{GpioInterrupts, GpioLines};
 use interrupt::Interrupts;
 use layout::Layout;
@@ -168,9 +170,14 @@ fn connection(
     let mut daemon = VhostUserDaemon::new(format!("qemu-{}", unit.label()), carrier.clone(), memory)
         .map_err(|e| e.to_string())?;
     for handler in daemon.get_epoll_handlers() {
-        handler
-            .register_listener(unit.outbox_event().as_raw_fd(), EventSet::IN, OUTBOX_EVENT)
-            .map_err(|e| e.to_string())?;
+        for (fd, event) in [
+            (unit.outbox_event().as_raw_fd(), OUTBOX_EVENT),
+            (unit.timer().as_raw_fd(), TIMER_EVENT),
+        ] {
+            handler
+                .register_listener(fd, EventSet::IN, event)
+                .map_err(|e| e.to_string())?;
+        }
     }
     daemon.start(listener).map_err(|e| e.to_string())?;
     tracing::info!(target: "emu::device", dsp = unit.label(), "QEMU connected");

@@ -1,46 +1,23 @@
-//! One DSP's end of the GLINK edge: FIFO ⇄ edge state machine ⇄ the DSP's services.
+//! One DSP as the guest meets it: its memory, its sessions, its timer.
 //!
 //! A session begins when the guest's driver starts the device and ends when it stops it (reboot, module unload), when
 //! QEMU goes away, or when the machine's memory changes: that is the DSP's reset. All processes die, nothing is answered,
 //! the FIFO indices are zeroed. FIFO contents wait for the device: a session looks at them once when it begins.
-//!
-//! Whatever is wrong in the FIFO stops the edge, said once; only a reset, or the driver's being loaded anew, starts it
-//! again. Everything here is total: the guest may write anything anywhere at any time.
 
 use super::image::fifos;
 use super::interrupt::{Interrupts, SmmuLines};
 use super::layout::{Irq, Layout};
 use super::outbox::Queue;
-use super::ring::GuestRing;
-use crate::action::{Action, Inbound, Interposer, PassThrough};
+use super::ring::{GuestRing, RingPlace};
+use super::session::{Fault, Parts, Session, Surroundings, Wire};
+use super::timer::Timer;
+use crate::action::{Action, Channel, Inbound, Interposer};
 use crate::mem::{Bus, GuestRam};
 use crate::services::{Dsp, DspConfig, DspStats};
-use rpmsg::fastrpc::{Ctx, Response};
-use rpmsg::fifo::{FifoError, Link, PushError};
-use rpmsg::glink::{Edge, EdgeConfig, EdgeError, Event, Input, Outcome};
-use std::collections::VecDeque;
+use rpmsg::glink::EdgeConfig;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
-
-/// The DSP's channel ID of FastRPC.
-const FASTRPC_CID: u16 = 7;
-/// Commands that may wait for room in the FIFO before the guest is taken to be dead.
-const MAX_BACKLOG: usize = 4096;
-/// GLINK command 13: "ring when you have read".
-const READ_NOTIF: [u8; 8] = [13, 0, 0, 0, 0, 0, 0, 0];
-
-/// Why an edge stopped.
-#[derive(Debug, thiserror::Error)]
-enum Fault {
-    #[error("the FIFO from the guest is not usable: {0}")]
-    Fifo(#[from] FifoError),
-    #[error("{0}")]
-    Edge(#[from] EdgeError),
-    #[error("the FIFO to the guest is not usable: {0}")]
-    Push(PushError),
-    #[error("the guest does not read its FIFO: {MAX_BACKLOG} commands wait for room")]
-    Backlog,
-}
 
 /// One DSP.
 pub struct Unit {
@@ -49,33 +26,16 @@ pub struct Unit {
     layout: Layout,
     interrupts: Arc<dyn Interrupts>,
     outbox_event: EventFd,
+    timer: Timer,
     state: Mutex<State>,
 }
 
 struct State {
     ram: Option<GuestRam>,
     session: Option<Session>,
-    interposer: Box<dyn Interposer>,
+    interposer: Option<Box<dyn Interposer>>,
     /// Counters of sessions that ended.
     past: DspStats,
-}
-
-/// The DSP between two resets.
-struct Session {
-    link: Link,
-    from_ap: GuestRing,
-    to_ap: GuestRing,
-    edge: Edge,
-    bus: Arc<Bus>,
-    dsp: Arc<Dsp>,
-    outbox: Arc<Queue>,
-    /// Commands for which the FIFO had no room.
-    backlog: VecDeque<Vec<u8>>,
-    /// The guest was asked to ring when it has read.
-    asked_for_room: bool,
-    /// An interrupt is due.
-    written: bool,
-    failed: bool,
 }
 
 impl Unit {
@@ -92,7 +52,7 @@ impl Unit {
         let state = State {
             ram: None,
             session: None,
-            interposer: Box::new(PassThrough),
+            interposer: None,
             past: DspStats::default(),
         };
         Ok(Arc::new(Self {
@@ -101,6 +61,7 @@ impl Unit {
             layout,
             interrupts,
             outbox_event: EventFd::new(EFD_CLOEXEC | EFD_NONBLOCK)?,
+            timer: Timer::new()?,
             state: Mutex::new(state),
         }))
     }
@@ -115,9 +76,16 @@ impl Unit {
         &self.outbox_event
     }
 
+    /// Readable when [`Unit::timer_ready`] has something to do.
+    pub fn timer(&self) -> &Timer {
+        &self.timer
+    }
+
     /// Puts something between the DSP and the wire.
     pub fn set_interposer(&self, interposer: Box<dyn Interposer>) {
-        self.lock().interposer = interposer;
+        let mut state = self.lock();
+        state.interposer = Some(interposer);
+        self.arm(&state);
     }
 
     /// Counters over all sessions.
@@ -126,15 +94,18 @@ impl Unit {
         state
             .session
             .as_ref()
-            .map_or(state.past, |session| add(state.past, session.dsp.stats()))
+            .map_or(state.past, |session| add(state.past, session.stats()))
     }
 
     /// QEMU told where the machine's memory is. A table with the same regions changes nothing for a running session: its
     /// own mapping is of the same memory.
     pub fn set_memory(&self, ram: GuestRam) {
         let mut state = self.lock();
-        let same = |session: &Session| session.bus.ram().regions().eq(ram.regions());
-        if state.session.as_ref().is_some_and(|session| !same(session)) {
+        if state
+            .session
+            .as_ref()
+            .is_some_and(|session| !session.has_memory(&ram))
+        {
             self.end(&mut state, "the machine's memory changed");
         }
         if !ram.contains(
@@ -171,8 +142,11 @@ impl Unit {
             && let Some(ram) = state.ram.clone()
         {
             state.session = self.begin(ram);
+            self.with_session(&mut state, |session, around| {
+                session.swallowed(&Inbound::Started, around).map(drop)
+            });
         }
-        self.with_session(&mut state, |session, interposer| session.receive(interposer));
+        self.with_session(&mut state, Session::receive);
     }
 
     /// The DSP has put something into its outbox.
@@ -181,11 +155,33 @@ impl Unit {
         self.with_session(&mut self.lock(), |_, _| Ok(()));
     }
 
+    /// The timer's time has come.
+    pub fn timer_ready(&self) {
+        self.timer.fired();
+        let mut state = self.lock();
+        let now = Instant::now();
+        let due = match &mut state.interposer {
+            Some(interposer) if interposer.deadline().is_some_and(|at| at <= now) => interposer.due(now),
+            _ => Vec::new(),
+        };
+        if due.is_empty() {
+            return self.arm(&state);
+        }
+        self.with_session(&mut state, |session, around| session.act_all(due, around));
+    }
+
+    /// Carries out a batch as if the DSP had produced it.
+    pub fn inject(&self, batch: Vec<Action>) {
+        self.with_session(&mut self.lock(), |session, around| {
+            session.carry_out(batch, around)
+        });
+    }
+
     /// Does `work`, then sends what is to be sent and raises the interrupt if anything was.
     fn with_session(
         &self,
         state: &mut State,
-        work: impl FnOnce(&mut Session, &mut dyn Interposer) -> Result<(), Fault>,
+        work: impl FnOnce(&mut Session, &mut Surroundings<'_>) -> Result<(), Fault>,
     ) {
         let State {
             session: Some(session),
@@ -195,14 +191,14 @@ impl Unit {
         else {
             return;
         };
-        if session.failed && !session.reloaded() {
-            session.outbox.clear();
+        if session.is_dead() {
             return;
         }
-        let interposer = interposer.as_mut();
-        let result = work(session, interposer).and_then(|()| session.send(interposer));
-        if session.written {
-            session.written = false;
+        let mut around = Surroundings {
+            interposer: interposer.as_deref_mut(),
+        };
+        let result = work(session, &mut around).and_then(|()| session.send(&mut around));
+        if session.take_written() {
             self.interrupts.raise(Irq::Glink(self.index));
         }
         if let Err(fault) = result {
@@ -212,11 +208,24 @@ impl Unit {
             );
             session.fail();
         }
+        self.arm(state);
+    }
+
+    /// Sets the timer for what comes next.
+    fn arm(&self, state: &State) {
+        self.timer.set(
+            state
+                .interposer
+                .as_ref()
+                .and_then(|interposer| interposer.deadline()),
+        );
     }
 
     fn begin(&self, ram: GuestRam) -> Option<Session> {
         let places = fifos();
         let msgram = self.layout.msgram(self.index);
+        let ring = |place| GuestRing::new(ram.clone(), RingPlace::rpm(msgram, place));
+        let wire = Wire::new(ring(places.from_ap), ring(places.to_ap)).ok()?;
         let faults = Arc::new(SmmuLines(self.interrupts.clone()));
         let bus = Arc::new(Bus::new(
             ram.clone(),
@@ -226,29 +235,25 @@ impl Unit {
         ));
         let outbox = Arc::new(Queue::new(self.outbox_event.try_clone().ok()?));
         tracing::info!(target: "emu::device", dsp = self.label(), "the guest started the DSP");
-        Some(Session {
-            link: Link::new(places.from_ap.size, places.to_ap.size).ok()?,
-            from_ap: GuestRing::new(ram.clone(), msgram, places.from_ap),
-            to_ap: GuestRing::new(ram, msgram, places.to_ap),
-            edge: Edge::new(EdgeConfig::fastrpc(FASTRPC_CID)),
+        Some(Session::new(Parts {
+            wire: Some(wire),
+            edge: EdgeConfig::fastrpc(Channel::FastRpc.cid()),
+            reloads: true,
             dsp: Dsp::new(self.config.clone(), bus.clone(), outbox.clone()),
             bus,
             outbox,
-            backlog: VecDeque::new(),
-            asked_for_room: false,
-            written: false,
-            failed: false,
-        })
+        }))
     }
 
     fn end(&self, state: &mut State, why: &str) {
         let Some(session) = state.session.take() else {
             return;
         };
-        session.dsp.channel_closed();
-        session.from_ap.reset();
-        session.to_ap.reset();
-        let stats = session.dsp.stats();
+        let stats = session.end();
+        if let Some(interposer) = &mut state.interposer {
+            // There is nothing left to act upon.
+            let _ = interposer.inbound(&Inbound::Ended);
+        }
         state.past = add(
             state.past,
             DspStats {
@@ -261,170 +266,6 @@ impl Unit {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Session {
-    /// Takes everything out of the FIFO that is there now.
-    fn receive(&mut self, interposer: &mut dyn Interposer) -> Result<(), Fault> {
-        if !self.failed && self.link.driver_reloaded(&self.from_ap, &self.to_ap) {
-            self.restart();
-        }
-        let mut received = Vec::new();
-        let result = self.link.consumer.drain(&self.from_ap, &mut received);
-        for command in received {
-            interposer.inbound(&Inbound::Glink(command.bytes));
-            let outcome = self.edge.step(Input::Command(command.command))?;
-            self.outcome(outcome, interposer)?;
-        }
-        Ok(result?)
-    }
-
-    /// Whether a failed session may go on because the guest's driver was loaded anew.
-    fn reloaded(&mut self) -> bool {
-        if !self.link.driver_reloaded(&self.from_ap, &self.to_ap) {
-            return false;
-        }
-        self.restart();
-        self.edge = Edge::new(EdgeConfig::fastrpc(FASTRPC_CID));
-        self.failed = false;
-        true
-    }
-
-    fn restart(&mut self) {
-        tracing::info!(target: "emu::device", "the guest's GLINK driver was loaded anew");
-        self.link.restart(&self.from_ap, &self.to_ap);
-        self.backlog.clear();
-        self.asked_for_room = false;
-    }
-
-    fn fail(&mut self) {
-        self.failed = true;
-        self.close();
-    }
-
-    /// The channel is gone, and with it every process.
-    fn close(&mut self) {
-        self.dsp.channel_closed();
-        self.outbox.clear();
-    }
-
-    fn outcome(&mut self, outcome: Outcome, interposer: &mut dyn Interposer) -> Result<(), Fault> {
-        for command in outcome.commands {
-            self.push(command.encode())?;
-        }
-        for event in outcome.events {
-            match event {
-                Event::Message(FASTRPC_CID, bytes) => {
-                    let event = Inbound::Message(bytes);
-                    interposer.inbound(&event);
-                    if let Inbound::Message(bytes) = event {
-                        self.dsp.message(&bytes);
-                    }
-                }
-                Event::Down(FASTRPC_CID) => {
-                    tracing::info!(target: "emu::device", "the FastRPC channel closed");
-                    self.close();
-                }
-                Event::Up(FASTRPC_CID) => {
-                    tracing::info!(target: "emu::device", "the FastRPC channel is open")
-                }
-                Event::PeerRestarted => self.backlog.clear(),
-                Event::ReadNotif => self.written = true,
-                other => tracing::debug!(target: "emu::device", event = ?other, "GLINK"),
-            }
-        }
-        Ok(())
-    }
-
-    /// Carries out what the DSP wants done.
-    fn send(&mut self, interposer: &mut dyn Interposer) -> Result<(), Fault> {
-        self.flush()?;
-        while let Some(batch) = self.outbox.take() {
-            for action in interposer.outbound(batch) {
-                self.act(action, interposer)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn act(&mut self, action: Action, interposer: &mut dyn Interposer) -> Result<(), Fault> {
-        let input = match action {
-            Action::Write { stream, iova, bytes } => {
-                if let Err(fault) = self.bus.write(stream, iova, &bytes) {
-                    tracing::debug!(target: "emu::device", %fault, "an output did not reach the guest");
-                }
-                return Ok(());
-            }
-            Action::RawGlink(bytes) => return self.push(bytes),
-            Action::Interrupt => {
-                self.written = true;
-                return Ok(());
-            }
-            Action::Answer { ctx, retval } => Input::Send(
-                FASTRPC_CID,
-                Response {
-                    ctx: Ctx(ctx),
-                    retval,
-                }
-                .encode(),
-            ),
-            Action::OpenChannel => Input::Open(FASTRPC_CID),
-            Action::CloseChannel => Input::Close(FASTRPC_CID),
-        };
-        let outcome = self.edge.step(input)?;
-        self.outcome(outcome, interposer)
-    }
-
-    /// Puts a command into the FIFO, or behind those that wait for room.
-    fn push(&mut self, command: Vec<u8>) -> Result<(), Fault> {
-        if self.backlog.is_empty() && self.push_with_reserve(&command)? {
-            return Ok(());
-        }
-        if self.backlog.len() >= MAX_BACKLOG {
-            return Err(Fault::Backlog);
-        }
-        self.backlog.push_back(command);
-        self.ask_for_room()
-    }
-
-    fn flush(&mut self) -> Result<(), Fault> {
-        while let Some(command) = self.backlog.pop_front() {
-            if !self.push_with_reserve(&command)? {
-                self.backlog.push_front(command);
-                return self.ask_for_room();
-            }
-        }
-        self.asked_for_room = false;
-        Ok(())
-    }
-
-    /// Always leaves room to ask for room.
-    fn push_with_reserve(&mut self, command: &[u8]) -> Result<bool, Fault> {
-        let free = self.link.producer.free(&self.to_ap)?;
-        if command.len() + 2 * READ_NOTIF.len() > free as usize {
-            return Ok(false);
-        }
-        self.try_push(command)
-    }
-
-    fn try_push(&mut self, command: &[u8]) -> Result<bool, Fault> {
-        match self.link.producer.push(&self.to_ap, command) {
-            Ok(()) => {
-                self.written = true;
-                Ok(true)
-            }
-            Err(PushError::Full { .. }) => Ok(false),
-            Err(error) => Err(Fault::Push(error)),
-        }
-    }
-
-    /// Without this the guest would not tell that it has read.
-    fn ask_for_room(&mut self) -> Result<(), Fault> {
-        if !self.asked_for_room {
-            self.asked_for_room = self.try_push(&READ_NOTIF)?;
-        }
-        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 //! AP's ends of the GLINK FIFOs.
 
 use emu::device::layout::{Layout, RAM_BASE};
-use emu::device::ring::GuestRing;
+use emu::device::ring::{GuestRing, RingPlace};
 use emu::device::{Attachment, DspDevice, image, tree::IrqPath};
 use emu::mem::GuestRam;
 use emu::profile::Profile;
@@ -91,8 +91,8 @@ impl Host {
         let places = image::fifos();
         let msgram = self.layout.msgram(dsp);
         Machine {
-            tx: GuestRing::new(ram.clone(), msgram, places.from_ap),
-            rx: GuestRing::new(ram.clone(), msgram, places.to_ap),
+            tx: GuestRing::new(ram.clone(), RingPlace::rpm(msgram, places.from_ap)),
+            rx: GuestRing::new(ram.clone(), RingPlace::rpm(msgram, places.to_ap)),
             producer: Producer::new(places.from_ap.size).unwrap(),
             consumer: Consumer::new(places.to_ap.size).unwrap(),
             stream,
