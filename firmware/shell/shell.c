@@ -4,10 +4,10 @@
  * driver when it makes a process. On a real DSP that file is the process's first program; here the emulator is the
  * operating system and needs none. This is an honest placeholder: a valid Hexagon ELF that says what it is.
  */
-__attribute__((used, section(".note.shell"))) static const char what[] =
+__attribute__((used, section(".note.shell"))) const char shell_note[] =
     "vhost-hexagon: an open placeholder for the FastRPC shell; the emulator needs none";
 
-int start(void)
+__attribute__((section(".shell"))) int start(void)
 {
     return 0;
 }

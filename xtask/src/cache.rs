@@ -4,6 +4,7 @@
 //! $VHOST_HEXAGON_CACHE (default ~/.cache/vhost-hexagon)
 //!   kernels/<release>/Image, config, modules/*.ko, modules/modules.dep, SOURCES
 //!   guest-root/…      arm64 user space, SOURCES
+//!   firmware/dsp.mbn                                              the DSP's firmware
 //!   apt/…             private apt roots (lists, sources); safe to delete
 //! ```
 //!

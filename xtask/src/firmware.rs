@@ -3,6 +3,7 @@
 //! ```text
 //! skel/lib*_skel.so          Hexagon skeletons (clang)
 //! shell/fastrpc_shell_*      the open placeholder for the FastRPC shell (clang)
+//! dsp/dsp.mbn                the DSP's firmware for the kernel's remoteproc driver (clang); also put into the cache
 //! guest/bin/vh-*             arm64 programs (cross gcc)
 //! guest/init                 the guest's first program
 //! ```
@@ -15,10 +16,10 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{tools, ui};
+use crate::{dsp_image, tools, ui};
 
 /// Version of the instruction set our skeletons are built for: the oldest of our profiles, so that they run on all.
-const ARCH: &str = "-mv68";
+pub const ARCH: &str = "-mv68";
 
 /// Folders of a finished build.
 pub struct Firmware {
@@ -76,6 +77,7 @@ pub fn build() -> Result<Firmware> {
             || hexagon(&llvm),
         )?;
     }
+    dsp_image::build(&llvm, &root)?;
     for file in c_files(&source.join("guest"))? {
         let to = root.join("guest/bin").join(stem(&file).replace('_', "-"));
         build_file(&file, &to, headers, || {
@@ -137,7 +139,8 @@ fn build_file(from: &Path, to: &Path, headers: SystemTime, tool: impl FnOnce() -
     Ok(())
 }
 
-fn modified(path: &Path) -> Result<SystemTime> {
+/// When a file was changed last.
+pub fn modified(path: &Path) -> Result<SystemTime> {
     path.metadata()
         .and_then(|m| m.modified())
         .with_context(|| format!("cannot read {}", path.display()))

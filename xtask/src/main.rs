@@ -8,6 +8,7 @@ mod assets;
 mod bench;
 mod cache;
 mod demo;
+mod dsp_image;
 mod firmware;
 mod guest;
 mod kernels;

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+//
+// The process shell: what every DSP process has before any library is loaded. Its text and the library's are mapped into
+// each process as they stand in the carveout; its data is copied, so that each process has its own.
+
+#include "export.h"
+
+	.section .shell, "ax", @progbits
+	.p2align 3
+// Where functions of the process return to that the OS called.
+	.globl process_return
+	.type process_return, @function
+process_return:
+	{ trap0(#0) }
+	{ jump process_return }
+	.size process_return, . - process_return
+
+	.section .process_data, "aw", @progbits
+	.p2align 3
+// Value of the stack canaries; the OS puts a random one here.
+	.globl __stack_chk_guard
+	.type __stack_chk_guard, @object
+__stack_chk_guard:
+	.word 0
+	.size __stack_chk_guard, 4
+	.p2align 3
+	.globl errno
+	.type errno, @object
+errno:
+	.word 0
+	.size errno, 4
+
+	export __stack_chk_guard
+	export errno
