@@ -24,8 +24,8 @@ pub const DEFAULT: &str = "qcs6490";
 const MAX_SESSIONS: u32 = 14;
 /// Labels the kernel's driver knows (`fastrpc_get_domain_id`, all versions since 6.1).
 const LABELS: &[&str] = &["adsp", "mdsp", "sdsp", "cdsp", "cdsp1", "gdsp0", "gdsp1"];
-/// Most DSPs of one machine: one virtio-mmio slot, interrupt and message RAM each.
-pub const MAX_DSPS: usize = 4;
+/// Most DSPs of one machine: one of each label. Each has a virtio-mmio slot, interrupts and a part of the reserved block.
+pub const MAX_DSPS: usize = LABELS.len();
 /// Most context banks of one machine: each has its own interrupt line.
 pub const MAX_BANKS: usize = 64;
 

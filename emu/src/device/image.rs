@@ -34,11 +34,12 @@ pub fn build(layout: &Layout) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::layout::Platform;
     use crate::profile::Profile;
 
     #[test]
     fn the_image_is_the_proven_platform_s() {
-        let layout = Layout::new(&Profile::load("sm8550").unwrap(), 1 << 30).unwrap();
+        let layout = Layout::new(&Profile::load("sm8550").unwrap(), Platform::Rpm, 1 << 30).unwrap();
         let image = build(&layout);
         let word = |at: usize| u32::from_le_bytes(image[at..at + 4].try_into().unwrap());
         assert_eq!(image.len(), 0x21_0000);

@@ -1,13 +1,36 @@
 //! Where the platform's parts stand: guest physical addresses, interrupt numbers, virtio-mmio slots.
 //!
 //! Everything that both sides share lies in one 16 MiB block at the top of guest RAM, which the device tree reserves
-//! (`no-map`): the SMMU's register file first, then one message RAM a DSP. Addresses follow from the RAM size alone, so
-//! the emulator, the device tree and the user's QEMU agree without telling each other.
+//! (`no-map`): the SMMU's register file first, then 1 MiB a DSP: its message RAM ([`Platform::Rpm`]) or its register pages
+//! ([`Platform::Board`]). A board also has SMEM and a carveout a DSP, below that block and always below 4 GiB, where real
+//! boards have them (the boot address register holds no more). Addresses follow from the RAM size alone, so the emulator,
+//! the device tree and the user's QEMU agree without telling each other.
 //!
 //! Numbers of QEMU's `virt` machine (hw/arm/virt.c): RAM from 1 GiB; 32 virtio-mmio slots of 0x200 bytes from 0xa000000
 //! with SPIs from 16; 256 SPIs, of which those from 140 are free.
 
-use crate::profile::Profile;
+use super::board::domain::Domain;
+use crate::profile::{MAX_BANKS, MAX_DSPS, Profile};
+
+/// How the kernel meets the DSPs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, clap::ValueEnum)]
+pub enum Platform {
+    /// Each DSP simply exists behind an RPM message RAM (driver qcom_glink_rpm): GLINK without intents.
+    #[default]
+    Rpm,
+    /// Each DSP is a remote processor that the kernel loads, starts and stops (driver qcom_q6v5_adsp): SMEM, SMP2P and
+    /// GLINK with intents.
+    Board,
+}
+
+impl std::fmt::Display for Platform {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Rpm => "rpm",
+            Self::Board => "board",
+        })
+    }
+}
 
 /// Start of guest RAM.
 pub const RAM_BASE: u64 = 0x4000_0000;
@@ -22,7 +45,29 @@ pub const MSGRAM_SIZE: u64 = 0x10000;
 /// Ring bytes of one GLINK FIFO. 16 KiB hold all 255 calls that can be outstanding (the kernel does not check for room).
 pub const FIFO_SIZE: u32 = 0x4000;
 
-const MSGRAM_STRIDE: u64 = 0x10_0000;
+/// Size of SMEM: main heap, the DSPs' partitions, the table of contents.
+pub const SMEM_SIZE: u64 = 0x20_0000;
+/// Size of one DSP's carveout, where the kernel loads its firmware.
+pub const CARVEOUT_SIZE: u64 = 0x40_0000;
+/// Size of the hardware lock's registers (`qcom,tcsr-mutex`): 32 locks, a page each.
+pub const TCSR_MUTEX_SIZE: u64 = 0x2_1000;
+/// Which lock guards SMEM (`hwlocks` of the SMEM node in the .dtsi files).
+pub const SMEM_LOCK: u32 = 3;
+/// Size of a DSP's QDSP6SS registers.
+pub const QDSP6SS_SIZE: u64 = 0x1000;
+/// Size of the system controller that a DSP's halt registers stand in.
+pub const HALT_SIZE: u64 = 0x1000;
+/// Where in that system controller LPASS_HALTREQ is.
+pub const HALT_OFFSET: u64 = 0x100;
+/// Size of a DSP's reset register: one bit a line.
+pub const RESET_SIZE: u64 = 4;
+/// Context banks that a remoteproc node with a stream of its own takes: its default domain's and that of its carveout.
+const REMOTEPROC_BANKS: usize = 2;
+/// End of what 32-bit addresses reach.
+const LOW_END: u64 = 1 << 32;
+
+/// What a DSP has of the reserved block behind the SMMU's part.
+const DSP_STRIDE: u64 = 0x10_0000;
 const VIRTIO_MMIO_BASE: u64 = 0x0a00_0000;
 const VIRTIO_MMIO_STRIDE: u64 = 0x200;
 const VIRTIO_MMIO_SPI: u32 = 16;
@@ -30,11 +75,15 @@ const VIRTIO_MMIO_SPI: u32 = 16;
 pub const FIRST_FREE_SLOT: usize = crate::profile::MAX_DSPS;
 /// QueueNotify of a virtio-mmio slot; the mailbox driver writes at its base + 8.
 pub const QUEUE_NOTIFY: u64 = 0x50;
-/// What the virtio-mmio node keeps of its slot; the mailbox claims what follows.
-pub const SLOT_KEPT: u64 = 0x48;
+/// Where the mailbox of the GLINK channel begins in a slot: its register at offset 8 is QueueNotify.
+pub const GLINK_MAILBOX: u64 = 0x48;
+/// Where the mailbox of the SMP2P channel begins: its register at offset 12 is QueueNotify, too.
+pub const SMP2P_MAILBOX: u64 = 0x44;
 
 const SPI_GLINK: u32 = 140;
 const SPI_SMMU: u32 = 150;
+const SPI_SMP2P: u32 = 220;
+const SPI_WATCHDOG: u32 = 230;
 /// Distributor of `virt`'s GIC.
 const GICD_BASE: u64 = 0x0800_0000;
 const GICD_ISPENDR: u64 = 0x200;
@@ -48,6 +97,10 @@ pub enum Irq {
     SmmuGlobal,
     /// A context bank's fault.
     SmmuBank(u8),
+    /// The SMP2P edge of a DSP.
+    Smp2p(usize),
+    /// The watchdog bite of a DSP.
+    Watchdog(usize),
 }
 
 impl Irq {
@@ -57,6 +110,8 @@ impl Irq {
             Self::Glink(dsp) => SPI_GLINK + dsp as u32,
             Self::SmmuGlobal => SPI_SMMU,
             Self::SmmuBank(bank) => SPI_SMMU + 1 + u32::from(bank),
+            Self::Smp2p(dsp) => SPI_SMP2P + dsp as u32,
+            Self::Watchdog(dsp) => SPI_WATCHDOG + dsp as u32,
         }
     }
 
@@ -75,6 +130,8 @@ impl Irq {
     pub fn gpio_line(self) -> Option<u16> {
         match self {
             Self::Glink(dsp) => Some(dsp as u16),
+            Self::Smp2p(dsp) => Some((MAX_DSPS + dsp) as u16),
+            Self::Watchdog(dsp) => Some((2 * MAX_DSPS + dsp) as u16),
             Self::SmmuGlobal | Self::SmmuBank(_) => None,
         }
     }
@@ -87,6 +144,8 @@ pub const GPIO_SLOT: usize = 0;
 /// Addresses and sizes for one profile and one RAM size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
+    /// How the kernel meets the DSPs.
+    pub platform: Platform,
     /// Size of guest RAM in bytes.
     pub ram: u64,
     /// Context banks of the SMMU; stream mapping groups are as many.
@@ -95,9 +154,14 @@ pub struct Layout {
     pub dsps: usize,
 }
 
-/// The RAM size does not fit.
+/// The machine cannot be laid out.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum LayoutError {
+    /// The remote processors' own streams need more context banks than are left.
+    #[error(
+        "the board needs {0} SMMU context banks, {MAX_BANKS} are possible: give the profile fewer, or use the platform rpm"
+    )]
+    Banks(usize),
     /// Too little, too much or not a whole number of MiB.
     #[error(
         "guest RAM of {0} bytes does not work: it must be a whole number of MiB, at least {min} MiB and at most {max} GiB",
@@ -111,15 +175,24 @@ impl Layout {
     /// Lays the platform out.
     ///
     /// # Errors
-    /// The RAM size is not possible.
-    pub fn new(profile: &Profile, ram: u64) -> Result<Self, LayoutError> {
+    /// The RAM size is not possible, or the SMMU would need too many context banks.
+    pub fn new(profile: &Profile, platform: Platform, ram: u64) -> Result<Self, LayoutError> {
         if !(MIN_RAM..=MAX_RAM).contains(&ram) || !ram.is_multiple_of(1 << 20) {
             return Err(LayoutError::Ram(ram));
         }
-        // The profile allows at most MAX_BANKS (64) banks and MAX_DSPS (4) DSPs.
+        let own_streams = match platform {
+            Platform::Rpm => 0,
+            Platform::Board => profile.dsps.iter().filter(|dsp| has_stream(&dsp.label)).count(),
+        };
+        let banks = profile.bank_count() + REMOTEPROC_BANKS * own_streams;
+        if banks > MAX_BANKS {
+            return Err(LayoutError::Banks(banks));
+        }
+        // MAX_BANKS is 64; the profile allows at most MAX_DSPS DSPs.
         Ok(Self {
+            platform,
             ram,
-            banks: profile.bank_count() as u8,
+            banks: banks as u8,
             dsps: profile.dsps.len(),
         })
     }
@@ -147,17 +220,76 @@ impl Layout {
 
     /// Lines the virtio-gpio device needs.
     pub fn gpio_lines(&self) -> u16 {
-        self.dsps as u16
+        match self.platform {
+            Platform::Rpm => self.dsps as u16,
+            Platform::Board => (2 * MAX_DSPS + self.dsps) as u16,
+        }
     }
 
-    /// Message RAM of a DSP.
+    /// Message RAM of a DSP ([`Platform::Rpm`]).
     pub fn msgram(&self, dsp: usize) -> u64 {
-        self.reserved() + MSGRAM_STRIDE * (1 + dsp as u64)
+        self.dsp_block(dsp)
     }
 
-    /// First byte behind the part of the reserved block that has initial contents.
+    /// First byte behind the part of the reserved block that is in use.
     pub fn image_end(&self) -> u64 {
-        self.msgram(self.dsps - 1) + MSGRAM_SIZE
+        match self.platform {
+            Platform::Rpm => self.msgram(self.dsps - 1) + MSGRAM_SIZE,
+            Platform::Board => self.tcsr_mutex() + TCSR_MUTEX_SIZE,
+        }
+    }
+
+    /// A DSP's part of the reserved block.
+    fn dsp_block(&self, dsp: usize) -> u64 {
+        self.reserved() + DSP_STRIDE * (1 + dsp as u64)
+    }
+
+    /// QDSP6SS registers of a DSP ([`Platform::Board`], as all that follows).
+    pub fn qdsp6ss(&self, dsp: usize) -> u64 {
+        self.dsp_block(dsp)
+    }
+
+    /// System controller with the halt registers of a DSP; they begin at [`HALT_OFFSET`] in it.
+    pub fn halt_controller(&self, dsp: usize) -> u64 {
+        self.dsp_block(dsp) + 0x1000
+    }
+
+    /// Halt registers of a DSP: the address of LPASS_HALTREQ.
+    pub fn halt(&self, dsp: usize) -> u64 {
+        self.halt_controller(dsp) + HALT_OFFSET
+    }
+
+    /// Reset register of a DSP.
+    pub fn reset(&self, dsp: usize) -> u64 {
+        self.dsp_block(dsp) + 0x2000
+    }
+
+    /// The hardware lock's registers.
+    pub fn tcsr_mutex(&self) -> u64 {
+        self.dsp_block(MAX_DSPS)
+    }
+
+    /// Where what a board has below the reserved block ends.
+    fn board_end(&self) -> u64 {
+        self.reserved().min(LOW_END)
+    }
+
+    /// Shared memory.
+    pub fn smem(&self) -> u64 {
+        self.board_end() - SMEM_SIZE
+    }
+
+    /// Carveout of a DSP.
+    pub fn carveout(&self, dsp: usize) -> u64 {
+        self.smem() - CARVEOUT_SIZE * (1 + dsp as u64)
+    }
+
+    /// What the virtio-mmio node of a DSP keeps of its slot; mailboxes claim what follows.
+    pub fn slot_kept(&self) -> u64 {
+        match self.platform {
+            Platform::Rpm => GLINK_MAILBOX,
+            Platform::Board => SMP2P_MAILBOX,
+        }
     }
 
     /// Base address of the virtio-mmio slot of a DSP (its index is the slot's).
@@ -171,12 +303,21 @@ impl Layout {
     }
 }
 
+/// Whether the remoteproc node of that label has a stream of its own.
+fn has_stream(label: &str) -> bool {
+    Domain::by_label(label).is_some_and(|domain| domain.remoteproc.has_iommu)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn layout(ram: u64) -> Result<Layout, LayoutError> {
-        Layout::new(&Profile::load("qcs6490").unwrap(), ram)
+        Layout::new(&Profile::load("qcs6490").unwrap(), Platform::Rpm, ram)
+    }
+
+    fn board(ram: u64) -> Layout {
+        Layout::new(&Profile::load("qcs6490").unwrap(), Platform::Board, ram).unwrap()
     }
 
     #[test]
@@ -205,12 +346,12 @@ mod tests {
     fn parts_do_not_overlap_and_fit_the_reserved_block() {
         let layout = layout(4 << 30).unwrap();
         assert!(layout.smmu() + layout.geometry().size() <= layout.msgram(0));
-        assert!(RAM_BASE + layout.ram >= layout.image_end());
+        assert!(layout.msgram(MAX_DSPS - 1) + MSGRAM_SIZE <= RAM_BASE + layout.ram);
         let largest = Layout {
             banks: crate::profile::MAX_BANKS as u8,
             ..layout
         };
-        assert!(largest.geometry().size() <= MSGRAM_STRIDE);
+        assert!(largest.geometry().size() <= DSP_STRIDE);
         assert!(largest.geometry().pages() >= u64::from(largest.banks));
     }
 
@@ -220,5 +361,57 @@ mod tests {
             let error = layout(ram).unwrap_err().to_string();
             assert!(error.contains("at least 256 MiB"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_board_of_one_gib_has_smem_and_carveouts_below_the_reserved_block() {
+        let layout = board(1 << 30);
+        assert_eq!(
+            (layout.qdsp6ss(0), layout.halt(1), layout.reset(1)),
+            (0x7f10_0000, 0x7f20_1100, 0x7f20_2000)
+        );
+        assert_eq!(layout.tcsr_mutex(), 0x7f80_0000);
+        assert_eq!((layout.smem(), layout.carveout(0)), (0x7ee0_0000, 0x7ea0_0000));
+        assert_eq!(layout.carveout(1) + CARVEOUT_SIZE, layout.carveout(0));
+        assert!(layout.tcsr_mutex() + TCSR_MUTEX_SIZE <= layout.reserved() + RESERVED_SIZE);
+        // 15 of the profile, two of the ADSP's remoteproc node
+        assert_eq!((layout.banks, layout.slot_kept()), (17, 0x44));
+    }
+
+    #[test]
+    fn smem_and_carveouts_stay_below_four_gib_and_above_the_least_ram() {
+        for ram in [MIN_RAM, 3 << 30, 4 << 30, MAX_RAM] {
+            let layout = board(ram);
+            assert!(layout.smem() + SMEM_SIZE <= LOW_END);
+            assert!(layout.smem() + SMEM_SIZE <= layout.reserved());
+            let lowest = layout.carveout(MAX_DSPS - 1);
+            assert!(lowest > RAM_BASE + (128 << 20), "{lowest:#x} with {ram:#x}");
+        }
+    }
+
+    #[test]
+    fn every_interrupt_is_one_line_of_its_own() {
+        let mut all = vec![Irq::SmmuGlobal];
+        all.extend((0..MAX_BANKS as u8).map(Irq::SmmuBank));
+        for dsp in 0..MAX_DSPS {
+            all.extend([Irq::Glink(dsp), Irq::Smp2p(dsp), Irq::Watchdog(dsp)]);
+        }
+        let spis: std::collections::BTreeSet<_> = all.iter().map(|irq| irq.spi()).collect();
+        assert_eq!(spis.len(), all.len());
+        assert!(spis.iter().all(|spi| (140..256).contains(spi)));
+        let lines: Vec<_> = all.iter().filter_map(|irq| irq.gpio_line()).collect();
+        let distinct: std::collections::BTreeSet<_> = lines.iter().collect();
+        assert_eq!((distinct.len(), lines.len()), (3 * MAX_DSPS, 3 * MAX_DSPS));
+        assert!(Irq::Watchdog(1).gpio_line().unwrap() < board(1 << 30).gpio_lines());
+    }
+
+    #[test]
+    fn too_many_banks_for_a_board_are_refused() {
+        let mut profile = Profile::load("qcs6490").unwrap();
+        let bank = profile.dsps[0].banks[0];
+        profile.dsps[0].banks = vec![bank; MAX_BANKS - 4];
+        assert!(Layout::new(&profile, Platform::Rpm, 1 << 30).is_ok());
+        let error = Layout::new(&profile, Platform::Board, 1 << 30).unwrap_err();
+        assert_eq!(error, LayoutError::Banks(MAX_BANKS + 1));
     }
 }

@@ -5,6 +5,7 @@
 //! doorbell (a virtqueue kick, [`carrier`]) and the interrupt ([`qtest`] or [`gpio`]). Between them stands the [`mod@unit`],
 //! one DSP with its sessions. A [`DspDevice`] is a unit with its vhost-user socket.
 
+pub mod board;
 pub mod carrier;
 pub mod gpio;
 pub mod image;

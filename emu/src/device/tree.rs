@@ -6,7 +6,7 @@
 //! first 0x48 bytes of its registers (it reaches the rest, `ioremap` maps pages), the mailbox claims the eight bytes
 //! behind them, so that its register at offset 8 is the slot's QueueNotify.
 
-use super::layout::{GPIO_SLOT, Irq, Layout, MSGRAM_SIZE, QUEUE_NOTIFY, RESERVED_SIZE, SLOT_KEPT};
+use super::layout::{GLINK_MAILBOX, GPIO_SLOT, Irq, Layout, MSGRAM_SIZE, QUEUE_NOTIFY, RESERVED_SIZE};
 use crate::profile::{DspProfile, Profile};
 use dtoolkit::fdt::Fdt;
 use dtoolkit::model::overlay::OverlayApplier;
@@ -152,7 +152,7 @@ impl Builder<'_> {
         let slot = root
             .child_mut(&name)
             .ok_or_else(|| TreeError::Missing(name.clone()))?;
-        slot.add_property(reg(base, SLOT_KEPT));
+        slot.add_property(reg(base, self.layout.slot_kept()));
         if !self.irq.is_gpio_slot(dsp) {
             return Ok(());
         }
@@ -171,10 +171,10 @@ impl Builder<'_> {
 
     /// The doorbell: writing channel 0's bit notifies queue 1 of the device in the slot.
     fn mailbox(&mut self, root: &mut DeviceTreeNode, dsp: usize) -> u32 {
-        let base = self.layout.slot(dsp) + SLOT_KEPT;
+        let base = self.layout.slot(dsp) + GLINK_MAILBOX;
         let mut mailbox = node(&format!("mailbox@{base:x}"));
         mailbox.add_property(string("compatible", "qcom,msm8994-apcs-kpss-global"));
-        mailbox.add_property(reg(base, QUEUE_NOTIFY - SLOT_KEPT));
+        mailbox.add_property(reg(base, QUEUE_NOTIFY - GLINK_MAILBOX));
         mailbox.add_property(cells("#mbox-cells", &[1]));
         self.labelled(root, mailbox, &format!("mailbox_{dsp}"))
     }
@@ -309,6 +309,7 @@ fn reg(base: u64, size: u64) -> DeviceTreeProperty {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::device::layout::Platform;
 
     /// What [`build`] needs of `virt`'s tree.
     pub(crate) fn virt() -> Vec<u8> {
@@ -330,7 +331,7 @@ pub(crate) mod tests {
 
     fn made(irq: IrqPath, overlays: &[Vec<u8>]) -> Result<Vec<u8>, TreeError> {
         let profile = Profile::load("qcs6490").unwrap();
-        let layout = Layout::new(&profile, 1 << 30).unwrap();
+        let layout = Layout::new(&profile, Platform::Rpm, 1 << 30).unwrap();
         build(&virt(), &profile, &layout, irq, overlays)
     }
 
@@ -448,7 +449,7 @@ pub(crate) mod tests {
             .to_string();
         assert!(error.contains("dtc -@"), "{error}");
         let profile = Profile::load("sm8550").unwrap();
-        let layout = Layout::new(&profile, 1 << 30).unwrap();
+        let layout = Layout::new(&profile, Platform::Rpm, 1 << 30).unwrap();
         let mut tree = DeviceTree::new();
         tree.root.add_property(string("compatible", "x"));
         let error = build(&tree.to_dtb(), &profile, &layout, IrqPath::Qtest, &[])

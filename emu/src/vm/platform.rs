@@ -1,7 +1,7 @@
 //! What stands between a profile and a running device: the files QEMU is given, and how the devices are attached.
 
 use super::qemu::{Files, Machine, Qemu, QemuError};
-use crate::device::layout::{Layout, LayoutError};
+use crate::device::layout::{self, Layout, LayoutError};
 use crate::device::tree::{IrqPath, TreeError};
 use crate::device::{Attachment, image, tree};
 use crate::profile::{DspProfile, Profile};
@@ -66,7 +66,7 @@ impl Platform {
     /// # Errors
     /// An impossible RAM size, a QEMU that does not give its tree, a bad overlay, a file that cannot be written.
     pub fn prepare(request: &Request<'_>, qemu: &Qemu) -> Result<Self, PlatformError> {
-        let layout = Layout::new(request.profile, request.machine.ram)?;
+        let layout = Layout::new(request.profile, layout::Platform::Rpm, request.machine.ram)?;
         let mut overlays = Vec::new();
         for path in request.overlays {
             overlays.push(std::fs::read(path).map_err(|source| PlatformError::File {

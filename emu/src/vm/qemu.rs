@@ -239,6 +239,7 @@ pub fn quoted(argument: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::layout::Platform;
     use crate::profile::Profile;
 
     #[test]
@@ -275,7 +276,7 @@ mod tests {
 
     #[test]
     fn every_dsp_gets_its_socket_and_slot() {
-        let layout = Layout::new(&Profile::load("sm8550").unwrap(), 1 << 30).unwrap();
+        let layout = Layout::new(&Profile::load("sm8550").unwrap(), Platform::Rpm, 1 << 30).unwrap();
         let files = Files {
             dtb: "a.dtb".into(),
             image: "b,c".into(),

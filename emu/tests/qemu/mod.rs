@@ -1,7 +1,7 @@
 //! Plays QEMU and its guest's kernel towards the devices: the vhost-user frontend, the doorbell, the qtest server, and the
 //! AP's ends of the GLINK FIFOs.
 
-use emu::device::layout::{Layout, RAM_BASE};
+use emu::device::layout::{Layout, Platform, RAM_BASE};
 use emu::device::ring::{GuestRing, RingPlace};
 use emu::device::{Attachment, DspDevice, image, tree::IrqPath};
 use emu::mem::GuestRam;
@@ -41,7 +41,7 @@ impl Host {
     pub fn start(irq: IrqPath) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let profile = Profile::load("qcs6490").unwrap();
-        let layout = Layout::new(&profile, RAM).unwrap();
+        let layout = Layout::new(&profile, Platform::Rpm, RAM).unwrap();
         let attachment = Attachment {
             layout,
             irq,
