@@ -23,6 +23,8 @@ pub mod fastrpc;
 pub mod fifo;
 pub mod glink;
 pub mod iface;
+pub mod smem;
 pub mod wire;
+pub mod words;
 
 pub use aee::Aee;
