@@ -27,6 +27,7 @@ pub mod iface;
 pub mod qmi;
 pub mod qrtr;
 pub mod smem;
+pub mod smp2p;
 pub mod wire;
 pub mod words;
 
