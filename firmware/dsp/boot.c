@@ -10,8 +10,8 @@
 
 extern const char vectors[], reset[], ready[], fatal_trap[] __asm__("fatal");
 extern const char __symbols[], __symbols_end[], __process_text[], __process_text_end[], process_return[];
-extern const char __process_data[], __process_data_end[], __log[], __log_end[], __crash[], __crash_end[];
-extern char __bss[], __bss_end[];
+extern const char __process_data[], __process_data_end[], __bss[];
+extern char __log[], __log_end[], __crash[], __crash_end[]; /* written to */
 _Noreturn void fatal(const char *why);
 
 /* The markers QC_IMAGE_VERSION_STRING= are what image tools and memory dump analysers look for. */
@@ -44,10 +44,11 @@ __attribute__((aligned(16), section(".bss.stack"))) char boot_stack[8192];
 /* Initialised data, to see that it is there. */
 static volatile uint32_t data_loaded = LOG_MAGIC;
 
+/* Only for a log that is not full. (No division here: the built-in library is for processes, and its functions trap.) */
 static void put(struct log *log, const char *text)
 {
-	for (; *text; text++)
-		log->text[log->written++ % log->size] = *text;
+	for (; *text && log->written < log->size; text++)
+		log->text[log->written++] = *text;
 }
 
 void boot(void)

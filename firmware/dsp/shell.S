@@ -29,6 +29,14 @@ __stack_chk_guard:
 errno:
 	.word 0
 	.size errno, 4
+	.p2align 3
+// What strerror answers.
+	.globl __error_text
+	.type __error_text, @object
+__error_text:
+	.asciz "error"
+	.size __error_text, . - __error_text
 
 	export __stack_chk_guard
 	export errno
+	export __error_text

@@ -80,6 +80,7 @@ fn link(llvm: &Path, source: &Path, units: &[PathBuf], to: &Path) -> Result<()> 
         "-G0",
         "-ffreestanding",
         "-fno-builtin",
+        "-fno-pic",
         "-std=c17",
         "-Wall",
         "-Wextra",

@@ -9,7 +9,6 @@ use hexagon_isa::{Arch, decode_packet};
 use super::ap::{Ap, LogRecord};
 use super::config::ProcessConfig;
 use super::crash::{CrashReport, Frame, Registers};
-use super::imports;
 use super::modules::Modules;
 use super::thread::DspThread;
 use crate::core::memory::Memory as _;
@@ -88,8 +87,7 @@ fn chain(regs: &Registers, space: &AddressSpace, modules: &Modules) -> Vec<u32> 
     let first = space.load32(r30.wrapping_add(4)).ok();
     // A leaf, or a function before its allocframe, has its caller in r31. Otherwise r31 is left over from the last call
     // the function made, and then lies in the function itself.
-    let leaf =
-        imports::name_at(regs.pc).is_some() || known(regs.pc).is_none() || known(r31) != known(regs.pc);
+    let leaf = modules.is_built_in(regs.pc) || known(regs.pc).is_none() || known(r31) != known(regs.pc);
     if leaf && first != Some(r31) && known(r31).is_some() && r31 % 4 == 0 {
         out.push(r31);
     }

@@ -87,6 +87,14 @@ impl Call<'_> {
         f64::from_bits(self.arg64(n))
     }
 
+    /// Sets `errno`, if the process has one.
+    pub fn set_errno(&self, number: u32) -> Result<(), Stop> {
+        match self.os.builtins.errno() {
+            Some(at) => self.store32(at, number),
+            None => Ok(()),
+        }
+    }
+
     /// The stack pointer: where stack arguments start.
     pub fn sp(&self) -> u32 {
         self.thread.core.regs.r[29]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hexagon_isa::Arch;
 
 use super::ap::Ap;
+use super::imports::Builtins;
 
 /// Everything that is fixed when a process is created.
 #[derive(Clone)]
@@ -27,6 +28,8 @@ pub struct ProcessConfig {
     pub limits: Limits,
     /// Vector TCM that `compute_resource_*` hands out, in bytes (a multiple of 1 MiB; 0 = the DSP has none).
     pub vtcm: u32,
+    /// What processes have from the DSP itself.
+    pub builtins: Arc<Builtins>,
     /// 128-byte HVX contexts that `qurt_hvx_get_units` reports (0 = the DSP has none).
     pub hvx_units: u32,
 }
@@ -43,6 +46,7 @@ impl ProcessConfig {
             ap_pid: 0,
             limits: Limits::default(),
             vtcm: 8 << 20,
+            builtins: Builtins::standard(),
             hvx_units: 4,
         }
     }

@@ -1,12 +1,16 @@
-//! The built-in module: stubs in the guest for the functions that the emulator provides, and the data it exports.
+//! The built-in module: the functions that a process has from the DSP itself, and the data it exports.
 //!
-//! Every function has an 8-byte stub, `{ trap0(#0) } { jumpr r31 }`. A trap is recognised by its address, so there may be
-//! more functions than trap numbers, and a trap anywhere else is not ours. Stub 0 is where guest functions that the
-//! emulator called return to.
+//! A built-in function is a stub in the process, `{ trap0(#0) } { jumpr r31 }`, whose trap the emulator carries out. A trap
+//! is recognised by its address, so there may be more functions than trap numbers, and a trap anywhere else is not ours.
+//! Where the stubs are and which there are is said by a [`Builtins`]: either [`Builtins::standard`], made here of
+//! everything that the emulator can do, or the image that the AP loaded as the DSP's firmware, whose code processes then
+//! run as it lies in the carveout. One more stub is where guest functions return to that the emulator called.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::LazyLock;
+use std::ops::Range;
+use std::sync::{Arc, LazyLock};
 
 use super::call::{Call, Done};
 use super::lib;
@@ -34,45 +38,31 @@ pub const fn import(name: &'static str, handler: Handler) -> Import {
 const TRAP0: u32 = 0x5400_c000;
 const JUMPR_R31: u32 = 0x529f_c000;
 const STUB: u32 = 8;
-/// Most stubs, stub 0 included.
-const MAX_STUBS: u32 = 0x1000;
-const DATA: u32 = STUBS + MAX_STUBS * STUB;
-/// Address of the word that stack canaries are copied from.
-const STACK_GUARD: u32 = DATA;
-/// Address of `errno`.
-pub const ERRNO: u32 = DATA + 8;
 
-/// Exported data: name and address.
-const DATA_SYMBOLS: [(&str, u32); 2] = [("__stack_chk_guard", STACK_GUARD), ("errno", ERRNO)];
+/// Where code and data from the DSP may lie in a process: below everything else.
+pub const WINDOW: Range<u32> = 0x0001_0000..0x1000_0000;
+/// Symbol of the word that stack canaries are copied from.
+const STACK_GUARD: &str = "__stack_chk_guard";
+/// Symbol of `errno`.
+const ERRNO: &str = "errno";
+/// Symbol of the text that `strerror` answers.
+const ERROR_TEXT: &str = "__error_text";
 
-/// Where guest functions that the emulator called return to.
-pub const RETURN: u32 = STUBS;
-
-struct Table {
-    functions: Vec<Import>,
-    by_name: HashMap<&'static str, u32>,
+/// Functions that the emulator can carry out.
+struct Functions {
+    list: Vec<Import>,
+    by_name: HashMap<&'static str, u16>,
 }
 
-static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let functions: Vec<Import> = lib::families().into_iter().flatten().copied().collect();
-    assert!(functions.len() < MAX_STUBS as usize, "more imports than stubs");
-    let by_name = functions
-        .iter()
-        .zip(1u32..)
-        .map(|(f, n)| (f.name, STUBS + n * STUB))
-        .chain(DATA_SYMBOLS);
-    Table {
-        by_name: by_name.collect(),
-        functions: functions.clone(),
+static FUNCTIONS: LazyLock<Functions> = LazyLock::new(|| {
+    let list: Vec<Import> = lib::families().into_iter().flatten().copied().collect();
+    Functions {
+        by_name: list.iter().map(|f| f.name).zip(0..).collect(),
+        list,
     }
 });
 
-/// Address of a built-in symbol.
-pub fn address(name: &[u8]) -> Option<u32> {
-    TABLE.by_name.get(std::str::from_utf8(name).ok()?).copied()
-}
-
-/// What a trap at `at` asks for.
+/// What a trap asks for.
 #[derive(Clone, Copy)]
 pub enum Stub {
     /// A guest function that the emulator called has returned.
@@ -81,42 +71,219 @@ pub enum Stub {
     Function(Import),
 }
 
-/// The stub whose trap lies at `at`.
-pub fn stub(at: u32) -> Option<Stub> {
-    let offset = at.checked_sub(STUBS)?;
-    if !offset.is_multiple_of(STUB) {
-        return None;
-    }
-    match offset / STUB {
-        0 => Some(Stub::Return),
-        n => TABLE.functions.get(n as usize - 1).copied().map(Stub::Function),
+/// What a firmware image brings into every process.
+pub struct ProcessImage<'a> {
+    /// What it is, for messages: "the firmware …".
+    pub origin: String,
+    /// Exported symbols and their addresses, all in `text` or the data.
+    pub symbols: &'a BTreeMap<String, u32>,
+    /// Code: addresses in a process; starts at a page.
+    pub text: Range<u32>,
+    /// Physical address of the code's first byte; a page.
+    pub physical: u64,
+    /// Address of the data in a process; a page.
+    pub data_at: u32,
+    /// What the data is at first.
+    pub data: Vec<u8>,
+    /// The trap that functions return to which the emulator called.
+    pub process_return: u32,
+}
+
+/// Where the code of stubs comes from.
+enum Code {
+    /// These bytes, copied into each process.
+    Bytes(Vec<u8>),
+    /// The AP's memory, as it is.
+    Physical(u64),
+}
+
+/// What processes of a DSP have from the DSP itself.
+pub struct Builtins {
+    origin: String,
+    by_name: HashMap<Box<[u8]>, u32>,
+    names: BTreeMap<u32, Box<str>>,
+    text: Range<u32>,
+    code: Code,
+    /// What a trap at each word of the text asks for: 0 nothing, 1 the return, n + 2 function n.
+    traps: Vec<u16>,
+    process_return: u32,
+    data_at: u32,
+    data: Vec<u8>,
+    errno: Option<u32>,
+    stack_guard: Option<u32>,
+    error_text: Option<u32>,
+}
+
+impl fmt::Debug for Builtins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builtins")
+            .field("origin", &self.origin)
+            .field("symbols", &self.by_name.len())
+            .field("text", &self.text)
+            .finish_non_exhaustive()
     }
 }
 
-/// Name of the imported function whose stub holds `pc`.
-pub fn name_at(pc: u32) -> Option<&'static str> {
-    match stub(pc / STUB * STUB)? {
-        Stub::Return => Some("(return to the DSP's OS)"),
-        Stub::Function(f) => Some(f.name),
-    }
-}
+static STANDARD: LazyLock<Arc<Builtins>> = LazyLock::new(|| Arc::new(Builtins::make_standard()));
 
-/// Maps stubs and data into a new process.
-pub fn map(space: &AddressSpace) -> Result<(), MapError> {
-    let count = TABLE.functions.len() as u32 + 1;
-    let len = (count * STUB).next_multiple_of(PAGE_SIZE);
-    space.map_anonymous(Some(STUBS), len, Prot::RW)?;
-    space.map_anonymous(Some(DATA), PAGE_SIZE, Prot::RW)?;
-    let code: Vec<u8> = (0..count)
-        .flat_map(|_| [TRAP0, JUMPR_R31])
-        .flat_map(|w: u32| w.to_le_bytes())
-        .collect();
-    // Just mapped, so it can be written.
-    let _ = space.store(STUBS, &code);
-    // Random enough to differ between processes; the low byte is 0 so that string functions stop there.
-    let guard = RandomState::new().build_hasher().finish() as u32 & !0xff;
-    let _ = space.store32(STACK_GUARD, guard);
-    space.protect(STUBS, len, Prot::RX)
+impl Builtins {
+    /// Everything that the emulator can do, for a DSP whose firmware is not loaded by the AP.
+    pub fn standard() -> Arc<Self> {
+        STANDARD.clone()
+    }
+
+    fn make_standard() -> Self {
+        let count = FUNCTIONS.list.len() as u32 + 1;
+        let text = STUBS..STUBS + count * STUB;
+        let data_at = text.end.next_multiple_of(PAGE_SIZE);
+        let functions = FUNCTIONS.list.iter().map(|f| f.name).zip(1u32..);
+        let mut symbols: BTreeMap<String, u32> = functions
+            .map(|(name, n)| (name.to_owned(), STUBS + n * STUB))
+            .collect();
+        for (name, offset) in [(STACK_GUARD, 0), (ERRNO, 8), (ERROR_TEXT, 16)] {
+            symbols.insert(name.into(), data_at + offset);
+        }
+        let code: Vec<u8> = (0..count)
+            .flat_map(|_| [TRAP0, JUMPR_R31])
+            .flat_map(u32::to_le_bytes)
+            .collect();
+        let mut data = vec![0; 16];
+        data.extend(b"error\0");
+        let image = ProcessImage {
+            origin: "built in".into(),
+            symbols: &symbols,
+            text,
+            physical: 0,
+            data_at,
+            data,
+            process_return: STUBS,
+        };
+        Self {
+            code: Code::Bytes(code),
+            ..Self::from_image(image)
+        }
+    }
+
+    /// What a firmware image exports. A symbol whose name the emulator does not know is code of the image's own.
+    pub fn from_image(image: ProcessImage<'_>) -> Self {
+        let words = (image.text.end.saturating_sub(image.text.start)).div_ceil(4);
+        let mut traps = vec![0; words as usize];
+        let mut names = BTreeMap::new();
+        let slot = |at: u32| {
+            let offset = at.checked_sub(image.text.start)?;
+            offset.is_multiple_of(4).then_some(offset as usize / 4)
+        };
+        for (name, &at) in image.symbols {
+            if let Some(trap) = slot(at).and_then(|n| traps.get_mut(n)) {
+                *trap = FUNCTIONS.by_name.get(name.as_str()).map_or(0, |n| n + 2);
+                names.insert(at, name.as_str().into());
+            }
+        }
+        if let Some(trap) = slot(image.process_return).and_then(|n| traps.get_mut(n)) {
+            *trap = 1;
+            names.insert(image.process_return, "(return to the DSP's OS)".into());
+        }
+        // A word of the data: four bytes inside of it.
+        let end = u64::from(image.data_at) + image.data.len() as u64;
+        let object = |name: &str| {
+            let at = *image.symbols.get(name)?;
+            (at >= image.data_at && u64::from(at) + 4 <= end).then_some(at)
+        };
+        Self {
+            errno: object(ERRNO),
+            stack_guard: object(STACK_GUARD),
+            error_text: object(ERROR_TEXT),
+            by_name: image
+                .symbols
+                .iter()
+                .map(|(name, at)| (name.as_bytes().into(), *at))
+                .collect(),
+            origin: image.origin,
+            names,
+            text: image.text,
+            code: Code::Physical(image.physical),
+            traps,
+            process_return: image.process_return,
+            data_at: image.data_at,
+            data: image.data,
+        }
+    }
+
+    /// Where all this is from, as the end of "X is not … ".
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Address of a symbol.
+    pub fn address(&self, name: &[u8]) -> Option<u32> {
+        self.by_name.get(name).copied()
+    }
+
+    /// What a trap at `at` asks for.
+    pub fn stub(&self, at: u32) -> Option<Stub> {
+        let offset = at.wrapping_sub(self.text.start);
+        if !offset.is_multiple_of(4) {
+            return None;
+        }
+        match *self.traps.get(offset as usize / 4)? {
+            0 => None,
+            1 => Some(Stub::Return),
+            n => FUNCTIONS
+                .list
+                .get(usize::from(n) - 2)
+                .copied()
+                .map(Stub::Function),
+        }
+    }
+
+    /// Name of the built-in function that holds `pc`.
+    pub fn name_at(&self, pc: u32) -> Option<&str> {
+        if !self.text.contains(&pc) {
+            return None;
+        }
+        self.names.range(..=pc).next_back().map(|(_, name)| &**name)
+    }
+
+    /// The trap that guest functions return to which the emulator called.
+    pub fn process_return(&self) -> u32 {
+        self.process_return
+    }
+
+    /// Address of `errno`, if there is one.
+    pub fn errno(&self) -> Option<u32> {
+        self.errno
+    }
+
+    /// Address of the text that `strerror` answers, if there is one.
+    pub fn error_text(&self) -> Option<u32> {
+        self.error_text
+    }
+
+    /// Maps code and data into a new process.
+    pub fn map(&self, space: &AddressSpace) -> Result<(), MapError> {
+        let start = self.text.start;
+        let len = (self.text.end - start).next_multiple_of(PAGE_SIZE);
+        match &self.code {
+            Code::Physical(at) => {
+                space.map_physical(Some(start), *at, len, Prot::RX)?;
+            }
+            Code::Bytes(bytes) => {
+                space.map_anonymous(Some(start), len, Prot::RW)?;
+                // Just mapped, so it can be written.
+                let _ = space.store(start, bytes);
+                space.protect(start, len, Prot::RX)?;
+            }
+        }
+        let len = (self.data.len().max(1) as u32).next_multiple_of(PAGE_SIZE);
+        space.map_anonymous(Some(self.data_at), len, Prot::RW)?;
+        let _ = space.store(self.data_at, &self.data);
+        if let Some(at) = self.stack_guard {
+            // Random enough to differ between processes; the low byte is 0 so that string functions stop there.
+            let guard = RandomState::new().build_hasher().finish() as u32 & !0xff;
+            let _ = space.store32(at, guard);
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -126,14 +293,40 @@ mod tests {
     #[test]
     fn names_are_unique_and_stubs_resolve_back() {
         let mut seen = std::collections::HashSet::new();
-        for f in &TABLE.functions {
+        let table = Builtins::standard();
+        for f in &FUNCTIONS.list {
             assert!(seen.insert(f.name), "{} is there twice", f.name);
-            let at = address(f.name.as_bytes()).unwrap();
-            assert!(matches!(stub(at), Some(Stub::Function(g)) if g.name == f.name));
-            assert_eq!(name_at(at + 4), Some(f.name));
+            let at = table.address(f.name.as_bytes()).unwrap();
+            assert!(matches!(table.stub(at), Some(Stub::Function(g)) if g.name == f.name));
+            assert_eq!(table.name_at(at + 4), Some(f.name));
+            assert!(table.stub(at + 4).is_none() && table.stub(at + 1).is_none());
         }
-        assert!(matches!(stub(RETURN), Some(Stub::Return)));
-        assert!(stub(RETURN + 4).is_none() && stub(0).is_none() && stub(DATA).is_none());
+        let back = table.process_return();
+        assert!(matches!(table.stub(back), Some(Stub::Return)));
+        for elsewhere in [back + 4, 0, table.data_at, table.text.end] {
+            assert!(table.stub(elsewhere).is_none());
+        }
+    }
+
+    /// `firmware/dsp/library.S` is what the DSP's image offers: neither more nor less than what the emulator can do.
+    #[test]
+    fn the_firmwares_library_is_this_table() {
+        use std::collections::BTreeSet;
+        let source = include_str!("../../../firmware/dsp/library.S");
+        let listed: Vec<&str> = source
+            .lines()
+            .filter_map(|line| line.strip_prefix("builtin "))
+            .map(str::trim)
+            .collect();
+        let there: BTreeSet<&str> = listed.iter().copied().collect();
+        assert_eq!(listed.len(), there.len(), "a function is listed twice");
+        let wanted: BTreeSet<&str> = FUNCTIONS.list.iter().map(|f| f.name).collect();
+        let missing: Vec<_> = wanted.difference(&there).collect();
+        let unknown: Vec<_> = there.difference(&wanted).collect();
+        assert!(
+            missing.is_empty() && unknown.is_empty(),
+            "missing {missing:?}, unknown {unknown:?}"
+        );
     }
 
     /// What real skeletons import: Qualcomm's test skeletons, Halide's, ggml's. Left out: dspqueue and the dlopen family.
@@ -175,7 +368,7 @@ mod tests {
     fn everything_that_real_skeletons_import_is_there() {
         let missing: Vec<&str> = WANTED
             .split_whitespace()
-            .filter(|name| address(name.as_bytes()).is_none())
+            .filter(|name| Builtins::standard().address(name.as_bytes()).is_none())
             .collect();
         assert!(missing.is_empty(), "{missing:?}");
     }

@@ -12,7 +12,6 @@ use super::aee;
 use super::arguments::{self, ARGUMENTS};
 use super::call::{Call, Done, Outcome};
 use super::error::OpenError;
-use super::imports;
 use super::inbox::{CallAnswer, Event, OpenAnswer};
 use super::invocation::Invocation;
 use super::kernel::{End, Kernel};
@@ -242,7 +241,7 @@ impl Kernel {
         let stack = low..low + limits.stack / 16 * 16;
         let id = self.new_thread_id();
         let name = tid.map_or_else(|| format!("loader-{id}"), |tid| format!("ap-{tid}"));
-        let core = self.new_core(imports::RETURN + 4);
+        let core = self.new_core(self.builtins.process_return() + 4);
         let mut thread = DspThread::new(id, name, self.jobs.priority, Role::Worker(tid), stack, core);
         thread.own_stack = Some(low);
         self.threads.insert(id, thread);
@@ -509,7 +508,7 @@ impl Call<'_> {
             regs.r[n] = 0;
         }
         regs.r[29] = thread.stack.end;
-        regs.pc = imports::RETURN + 4;
+        regs.pc = self.os.builtins.process_return() + 4;
         match job {
             Job::Invoke(invocation, answer) => self.begin_invoke(invocation, answer),
             Job::Open(opening) => self.begin_open(opening),

@@ -17,7 +17,7 @@ use super::call::{Call, Done, Outcome, Stop};
 use super::crash::{CrashReport, EMULATOR_FAILED, Registers};
 use super::error::OsError;
 use super::heap::Heap;
-use super::imports::{self, Stub};
+use super::imports::{Builtins, Stub};
 use super::jobs::Jobs;
 use super::lib::State as LibState;
 use super::modules::Modules;
@@ -65,6 +65,7 @@ pub struct Kernel {
     pub(super) space: Arc<AddressSpace>,
     pub(super) threads: BTreeMap<ThreadId, DspThread>,
     pub(super) objects: Objects,
+    pub(super) builtins: Arc<Builtins>,
     pub(super) modules: Modules,
     pub(super) heap: Heap,
     pub(super) jobs: Jobs,
@@ -90,13 +91,15 @@ impl Kernel {
     /// An empty process: stubs mapped, no thread, no library.
     pub(super) fn new(shared: Arc<Shared>) -> Result<Self, OsError> {
         let space = shared.memory.space.clone();
-        imports::map(&space).map_err(|e| OsError::Host(e.to_string()))?;
+        let builtins = shared.config.builtins.clone();
+        builtins.map(&space).map_err(|e| OsError::Host(e.to_string()))?;
         Ok(Self {
             objects: Objects::new(shared.config.limits.sync_objects),
             lib: LibState::new(&shared.config),
             cpu: Cpu::new(shared.config.arch),
             jobs: Jobs::default(),
-            modules: Modules::default(),
+            modules: Modules::new(builtins.clone()),
+            builtins,
             heap: Heap::default(),
             threads: BTreeMap::new(),
             growing: None,
@@ -269,7 +272,7 @@ impl Kernel {
     /// A trap: an imported function, the return of a guest function that we called, or a mistake.
     fn trap(&mut self, thread: &mut DspThread, imm: u32) -> Flow {
         let at = thread.core.regs.pc.wrapping_sub(4);
-        match imports::stub(at) {
+        match self.builtins.stub(at) {
             Some(Stub::Function(f)) => {
                 tracing::trace!(target: "emu::os::call", thread = thread.id, function = f.name);
                 let done = (f.handler)(&mut Call { os: self, thread });
@@ -335,7 +338,7 @@ impl Kernel {
                 if at != 0 {
                     thread.core.regs.pc = at;
                 }
-                let why = match (imports::name_at(at), &stop) {
+                let why = match (self.builtins.name_at(at), &stop) {
                     (Some(name), Stop::Fault(fault)) => format!("in {name}: {fault}"),
                     _ => stop.to_string(),
                 };
@@ -365,7 +368,7 @@ impl Kernel {
             regs.r[n] = v;
         }
         regs.r[29] &= !7;
-        regs.r[31] = imports::RETURN;
+        regs.r[31] = self.builtins.process_return();
         regs.pc = pc;
         thread.frames.push(frame);
         Ok(())

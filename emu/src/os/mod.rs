@@ -17,7 +17,7 @@ pub mod crash;
 pub mod elf;
 pub mod error;
 pub mod heap;
-mod imports;
+pub mod imports;
 mod inbox;
 pub mod invocation;
 mod jobs;

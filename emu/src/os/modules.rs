@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::aee;
 use super::elf::{Binding, Image, RelocationKind, Segment, SegmentProt};
 use super::error::OpenError;
-use super::imports;
+use super::imports::Builtins;
 use super::loader::{Library, is_built_in};
 use super::memory::{Memory, NoMemory};
 use crate::core::memory::{MemFault, Memory as _};
@@ -104,14 +104,29 @@ impl Module {
 }
 
 /// All loaded libraries.
-#[derive(Default)]
 pub struct Modules {
+    builtins: Arc<Builtins>,
     map: BTreeMap<ModuleId, Module>,
     by_name: HashMap<String, ModuleId>,
     next: ModuleId,
 }
 
 impl Modules {
+    /// None yet.
+    pub fn new(builtins: Arc<Builtins>) -> Self {
+        Self {
+            builtins,
+            map: BTreeMap::new(),
+            by_name: HashMap::new(),
+            next: 0,
+        }
+    }
+
+    /// Is the address in the built-in module's code?
+    pub fn is_built_in(&self, pc: u32) -> bool {
+        self.builtins.name_at(pc).is_some()
+    }
+
     /// The library with this file name.
     pub fn find(&self, name: &str) -> Option<ModuleId> {
         self.by_name.get(name).copied()
@@ -153,7 +168,7 @@ impl Modules {
 
     /// `library!symbol+0x1c` for a code address.
     pub fn describe(&self, pc: u32) -> Option<String> {
-        if let Some(name) = imports::name_at(pc) {
+        if let Some(name) = self.builtins.name_at(pc) {
             return Some(format!("(built-in)!{name}"));
         }
         let module = self.map.values().find(|m| m.holds(pc))?;
@@ -332,8 +347,9 @@ impl Modules {
         Err(self.refuse(
             module,
             format!(
-                "undefined symbols: {}{rest} (neither in its libraries nor built in)",
-                missing.join(", ")
+                "undefined symbols: {}{rest} (neither in its libraries nor {})",
+                missing.join(", "),
+                self.builtins.origin()
             ),
         ))
     }
@@ -350,7 +366,7 @@ impl Modules {
         }
         let name = image.name(symbol);
         let found = module.needs.iter().find_map(|&need| self.symbol(need, name));
-        match found.or_else(|| imports::address(name)) {
+        match found.or_else(|| self.builtins.address(name)) {
             Some(at) => Ok(at),
             None if symbol.binding == Binding::Weak => Ok(0),
             None => Err(String::from_utf8_lossy(name).into_owned()),

@@ -1,6 +1,7 @@
 //! What one DSP is: everything about its behaviour that a SoC profile or the user decides.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hexagon_isa::Arch;
@@ -8,6 +9,7 @@ use rpmsg::fastrpc::Addressing;
 use rpmsg::fastrpc::attributes::attribute;
 
 use crate::os::config::Limits;
+use crate::os::imports::Builtins;
 
 /// Largest chunk of an apps_std read: what one reverse call may carry comfortably.
 const DEFAULT_READ_CHUNK: u32 = 16 * 1024;
@@ -34,6 +36,8 @@ pub struct DspConfig {
     pub listener_wait: Duration,
     /// Vector TCM in bytes.
     pub vtcm: u32,
+    /// What processes have from the DSP itself: the emulator's own, or what the loaded firmware exports.
+    pub builtins: Arc<Builtins>,
     /// 128-byte HVX contexts.
     pub hvx_units: u32,
     /// Bounds of each process.
@@ -55,6 +59,7 @@ impl DspConfig {
             library_read: LibraryRead::default(),
             listener_wait: Duration::from_secs(10),
             vtcm,
+            builtins: Builtins::standard(),
             hvx_units,
             limits: Limits::default(),
         }

@@ -151,6 +151,7 @@ impl Pd {
             limits: config.limits.clone(),
             vtcm: config.vtcm,
             hvx_units: config.hvx_units,
+            builtins: Arc::clone(&config.builtins),
         };
         let process = Process::create(process_config, Arc::clone(bus))?;
         count(&counters.processes);

@@ -1,7 +1,7 @@
 //! Numbers from text, and other small things of `<stdlib.h>`.
 
 use crate::os::call::{Call, Done, Stop};
-use crate::os::imports::{ERRNO, Import, import};
+use crate::os::imports::{Import, import};
 
 const ERANGE: u32 = 34;
 
@@ -100,7 +100,7 @@ fn read(c: &Call<'_>) -> Result<Parsed, Stop> {
 }
 
 fn out_of_range<T>(c: &Call<'_>, value: T) -> Result<T, Stop> {
-    c.store32(ERRNO, ERANGE)?;
+    c.set_errno(ERANGE)?;
     Ok(value)
 }
 
@@ -269,7 +269,8 @@ fn srand(c: &mut Call<'_>) -> Done {
 
 /// `int *_Geterrno(void)`: one `errno` for the process.
 fn errno_address(c: &mut Call<'_>) -> Done {
-    c.ret(ERRNO)
+    let at = c.os.builtins.errno();
+    c.ret(at.unwrap_or(0))
 }
 
 /// `char *getenv(const char *name)`: there is no environment.

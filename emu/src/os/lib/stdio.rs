@@ -4,7 +4,7 @@
 use super::format::{self, Output};
 use crate::os::ap::LogRecord;
 use crate::os::call::{Call, Done, Stop, VaList};
-use crate::os::imports::{ERRNO, Import, import};
+use crate::os::imports::{Import, import};
 
 /// Longest line or buffer that is formatted.
 const MAX: usize = 1 << 20;
@@ -207,19 +207,19 @@ fn fflush(c: &mut Call<'_>) -> Done {
 
 /// `FILE *fopen(const char *path, const char *mode)`: there are no files.
 fn fopen(c: &mut Call<'_>) -> Done {
-    c.store32(ERRNO, ENOENT)?;
+    c.set_errno(ENOENT)?;
     c.ret(0)
 }
 
 /// `int open(const char *path, int flags, ...)`: there are no files.
 fn fail_open(c: &mut Call<'_>) -> Done {
-    c.store32(ERRNO, ENOENT)?;
+    c.set_errno(ENOENT)?;
     c.ret(u32::MAX)
 }
 
 /// Functions on descriptors and files that cannot exist.
 fn bad_file(c: &mut Call<'_>) -> Done {
-    c.store32(ERRNO, EBADF)?;
+    c.set_errno(EBADF)?;
     c.ret(u32::MAX)
 }
 

@@ -434,11 +434,10 @@ fn strsep(c: &mut Call<'_>) -> Done {
     c.ret(at)
 }
 
-/// `char *strerror(int number)`: one text for all numbers, in memory that stays.
+/// `char *strerror(int number)`: one text for all numbers, which the process has from the DSP.
 fn strerror(c: &mut Call<'_>) -> Done {
-    let at = crate::os::imports::ERRNO + 8;
-    put(c, at, b"error")?;
-    c.ret(at)
+    let at = c.os.builtins.error_text();
+    c.ret(at.unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::mem::Bus;
 use crate::os::ap::{Ap, ApError, LogRecord};
 use crate::os::call::{Call, Outcome, Stop};
 use crate::os::config::ProcessConfig;
-use crate::os::imports::{self, Stub};
+use crate::os::imports::Stub;
 use crate::os::kernel::Kernel;
 use crate::os::process::Shared;
 use crate::os::thread::{DspThread, Role};
@@ -41,7 +41,7 @@ impl Guest {
         let config = ProcessConfig::new("test", hexagon_isa::Arch::V68, 1, ap.clone());
         let os = Kernel::new(Arc::new(Shared::new(config, bus()).unwrap())).unwrap();
         let low = os.shared.memory.allocate(0x1_0000, 16).unwrap();
-        let mut core = os.new_core(imports::RETURN + 4);
+        let mut core = os.new_core(os.builtins.process_return() + 4);
         core.regs.r[29] = low + 0x8000;
         let thread = DspThread::new(1, "main".into(), 100, Role::Skeleton, low..low + 0x1_0000, core);
         Self { os, thread, ap }
@@ -74,8 +74,12 @@ impl Guest {
 
     /// Calls an imported function with register arguments (more than six go on the stack).
     pub fn try_call(&mut self, name: &str, args: &[u32]) -> Result<Outcome, Stop> {
-        let at = imports::address(name.as_bytes()).unwrap_or_else(|| panic!("{name} is not there"));
-        let Some(Stub::Function(f)) = imports::stub(at) else {
+        let at = self
+            .os
+            .builtins
+            .address(name.as_bytes())
+            .unwrap_or_else(|| panic!("{name} is not there"));
+        let Some(Stub::Function(f)) = self.os.builtins.stub(at) else {
             panic!("{name} is not a function")
         };
         self.thread.core.regs.pc = at + 4;
