@@ -183,7 +183,7 @@ impl Endpoint {
         let acked = peer.is_some_and(|p| p.flags & FLAG_RESTART_ACK != 0);
         self.own.flags &= !FLAG_RESTART_DONE;
         // Not the first start: the bit differs from the AP's acknowledgement until the AP has seen it.
-        if again == !acked && self.config.ssr_ack {
+        if again != acked && self.config.ssr_ack {
             self.own.flags |= FLAG_RESTART_DONE;
         }
         self.restart_pending = again && self.config.ssr_ack;
@@ -291,6 +291,8 @@ impl Endpoint {
             out.write(VERSION_WORD, self.own.version_word());
         }
         self.negotiated = true;
+        // The AP settles on the version when it is rung, not when it rings.
+        out.ring = true;
         self.restart_pending &= features & FEATURE_SSR_ACK != 0;
         out.events.push(Event::Negotiated {
             version: self.own.version,

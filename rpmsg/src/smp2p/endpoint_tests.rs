@@ -204,11 +204,12 @@ fn a_driver_that_comes_late_or_again() {
         let mut pair = Pair::new(config);
         pair.start();
         pair.raise(READY);
-        for _ in 0..3 {
+        for time in 0..3 {
             pair.probe(new);
             assert!(pair.dsp.is_negotiated());
+            // Loaded again with the same item: at the latest the next change settles it.
+            assert!(pair.ap.as_ref().unwrap().done || time > 0);
             assert!(pair.ap.as_ref().unwrap().out.version <= pair.dsp.item().version);
-            // A version 1 driver is told by the DSP that it comes down.
             pair.raise(HANDOVER);
             assert!(pair.ap.as_ref().unwrap().done);
             pair.step(|dsp, _| dsp.lower(HANDOVER));
@@ -322,7 +323,7 @@ proptest! {
         let memory = Image::new(vec![0; ITEM_SIZE as usize]);
         let apply = |out: &Outcome| {
             out.apply(&memory).unwrap();
-            assert_eq!(out.ring, !out.writes.is_empty());
+            assert!(out.ring || out.writes.is_empty());
         };
         apply(&dsp.start(None));
         for (item, what, bits) in items {
