@@ -3,9 +3,11 @@
 //! The honest DSP fills a batch of [`Action`]s; the device thread hands each batch to an [`Interposer`] and then carries
 //! out what comes back, in order. GLINK commands, which the edge's state machine makes of them or by itself, pass the
 //! interposer once more, one by one, on their way into the FIFO. A scenario may hold, repeat, drop, reorder or falsify
-//! any of it, and act when nothing happens; an account only watches. Neither is known to the services or to the core, and
-//! they are not known to it.
+//! any of it, and act when nothing happens. An [`Observer`] (the account) only watches, on both sides: what arrived before an
+//! interposer could hide it, and what is really done after an interposer could change it. Neither is known to the services
+//! or to the core, and they are not known to it.
 
+use crate::mem::Bus;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -161,6 +163,20 @@ pub trait Interposer: Send {
     fn due(&mut self, _now: Instant) -> Vec<Action> {
         Vec::new()
     }
+}
+
+/// Watches one DSP's wire and the SMMU behind it. It gets the bus to look at ([`Bus::look`], [`Bus::look_at`],
+/// [`Bus::mapped`]), never to make transactions with. Called on the device thread with the unit locked, so it must not
+/// call the unit and not block.
+pub trait Observer: Send {
+    /// Something arrived; the interposer and the DSP learn of it only after this. [`Inbound::Ended`] comes while the DSP's
+    /// processes are still there.
+    fn inbound(&mut self, event: &Inbound, bus: &Bus);
+
+    /// This will be done next, and nothing can change it any more. Everything that goes into the FIFO comes as
+    /// [`Action::RawGlink`]; actions that only become such commands ([`Action::Answer`], [`Action::Send`],
+    /// [`Action::OpenChannel`], [`Action::CloseChannel`]) are not shown.
+    fn outbound(&mut self, action: &Action, bus: &Bus);
 }
 
 /// Where the DSP puts its batches. The device implements it with a queue and an eventfd; tests with a `Vec`.

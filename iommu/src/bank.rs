@@ -116,9 +116,9 @@ impl BankConfig {
         Ok(Plan::Walk(walk, address & ones(input_bits)))
     }
 
-    /// Extends the bus's address from its sign bit (TCR2.SEP).
-    fn sign_extend(self, address: u64) -> u64 {
-        let sign = match self.tcr2 >> 15 & 7 {
+    /// The bus's highest address bit, from which addresses are sign extended (TCR2.SEP).
+    pub(crate) fn sign_bit(self) -> u32 {
+        match self.tcr2 >> 15 & 7 {
             0 => 31,
             1 => 35,
             2 => 39,
@@ -127,7 +127,11 @@ impl BankConfig {
             5 => 47,
             // the top bit of the upstream bus, which ID2.UBS announces as 49 bits
             _ => 48,
-        };
+        }
+    }
+
+    fn sign_extend(self, address: u64) -> u64 {
+        let sign = self.sign_bit();
         if address >> sign & 1 == 1 {
             address | !ones(sign)
         } else {

@@ -34,6 +34,7 @@
 
 mod bank;
 mod descriptor;
+pub mod enumerate;
 mod fault;
 mod geometry;
 mod maintenance;

@@ -308,7 +308,7 @@ impl Smmu {
     }
 }
 
-fn page(leaf: Leaf, t: Transaction, bank: Option<u8>) -> Page {
+pub(crate) fn page(leaf: Leaf, t: Transaction, bank: Option<u8>) -> Page {
     let allows = |access| leaf.allows(access, t.privileged);
     Page {
         physical: leaf.physical,

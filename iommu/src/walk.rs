@@ -50,12 +50,7 @@ impl Leaf {
 /// Walks the tables for `address` (already reduced to the walk's input bits).
 pub(crate) fn walk(memory: &impl PhysicalMemory, w: Walk, address: u64) -> Result<Leaf, WalkFault> {
     let granule = w.granule;
-    // the first level is the highest whose span is smaller than the input
-    let mut level = (0..=3).find(|l| granule.span(*l) < w.input_bits).unwrap_or(3);
-    let first_index_bits = w.input_bits.saturating_sub(granule.span(level));
-    // a table is aligned to its size, which is at least 64 bytes; lower bits of TTBR are ignored
-    let mut table = w.table & !ones(first_index_bits.saturating_add(3).max(6));
-    let mut index_bits = first_index_bits;
+    let (mut level, mut index_bits, mut table) = first_table(w);
     let mut limits = Limits::default();
     check_size(w, table, 0)?;
     loop {
@@ -93,8 +88,23 @@ pub(crate) fn walk(memory: &impl PhysicalMemory, w: Walk, address: u64) -> Resul
     }
 }
 
+/// The first table: its level, the address bits that index it, its address.
+pub(crate) fn first_table(w: Walk) -> (u8, u32, u64) {
+    // the first level is the highest whose span is smaller than the input
+    let level = (0..=3).find(|l| w.granule.span(*l) < w.input_bits).unwrap_or(3);
+    let index_bits = w.input_bits.saturating_sub(w.granule.span(level));
+    // a table is aligned to its size, which is at least 64 bytes; lower bits of TTBR are ignored
+    let table = w.table & !ones(index_bits.saturating_add(3).max(6));
+    (level, index_bits, table)
+}
+
+/// Does a table or output address fit the bank's physical address size?
+pub(crate) fn within(w: Walk, address: u64) -> bool {
+    address & !ones(w.output_bits) == 0
+}
+
 fn check_size(w: Walk, address: u64, level: u8) -> Result<(), WalkFault> {
-    if address & !ones(w.output_bits) == 0 {
+    if within(w, address) {
         Ok(())
     } else {
         Err((FaultKind::AddressSize, level))

@@ -5,7 +5,7 @@
 
 use super::outbox::Queue;
 use super::ring::GuestRing;
-use crate::action::{Action, Channel, Inbound, Interposer, Place, Reaction};
+use crate::action::{Action, Channel, Inbound, Interposer, Observer, Place, Reaction};
 use crate::mem::Bus;
 use crate::services::{Dsp, DspStats};
 use rpmsg::fastrpc::{Ctx, Response};
@@ -35,6 +35,7 @@ pub(super) enum Fault {
 /// What a session works with and does not own.
 pub(super) struct Surroundings<'a> {
     pub interposer: Option<&'a mut (dyn Interposer + 'static)>,
+    pub observers: &'a mut [Box<dyn Observer>],
 }
 
 impl Surroundings<'_> {
@@ -42,6 +43,18 @@ impl Surroundings<'_> {
         self.interposer
             .as_mut()
             .map_or_else(Reaction::default, |i| i.inbound(event))
+    }
+
+    /// Whether anybody wants to see what arrives.
+    fn is_watched(&self) -> bool {
+        self.interposer.is_some() || !self.observers.is_empty()
+    }
+
+    /// Shows what is done next.
+    fn outbound(&mut self, action: &Action, bus: &Bus) {
+        self.observers
+            .iter_mut()
+            .for_each(|observer| observer.outbound(action, bus));
     }
 }
 
@@ -135,6 +148,11 @@ impl Session {
         self.bus.ram().regions().eq(ram.regions())
     }
 
+    /// The DSP's way to memory.
+    pub fn bus(&self) -> &Arc<Bus> {
+        &self.bus
+    }
+
     /// Counters so far.
     pub fn stats(&self) -> DspStats {
         self.dsp.stats()
@@ -185,7 +203,7 @@ impl Session {
         let mut received = Vec::new();
         let result = wire.link.consumer.drain(&wire.from_ap, &mut received);
         for command in received {
-            if around.interposer.is_some() && self.swallowed(&Inbound::Glink(command.bytes), around)? {
+            if around.is_watched() && self.swallowed(&Inbound::Glink(command.bytes), around)? {
                 continue;
             }
             let outcome = self.edge.step(Input::Command(command.command))?;
@@ -219,8 +237,11 @@ impl Session {
             .try_for_each(|action| self.act(action, around))
     }
 
-    /// Shows something that arrived to the interposer; true if the DSP is not to learn of it.
+    /// Shows something that arrived to those who watch; true if the DSP is not to learn of it.
     pub fn swallowed(&mut self, event: &Inbound, around: &mut Surroundings<'_>) -> Result<bool, Fault> {
+        for observer in around.observers.iter_mut() {
+            observer.inbound(event, &self.bus);
+        }
         let reaction = around.inbound(event);
         self.act_all(reaction.actions, around)?;
         Ok(reaction.swallow || self.halted)
@@ -271,7 +292,7 @@ impl Session {
             return Ok(());
         };
         let event = Inbound::Message(channel, bytes);
-        if around.interposer.is_some() && self.swallowed(&event, around)? {
+        if around.is_watched() && self.swallowed(&event, around)? {
             return Ok(());
         }
         let Inbound::Message(_, bytes) = event else {
@@ -297,6 +318,13 @@ impl Session {
     }
 
     fn act(&mut self, action: Action, around: &mut Surroundings<'_>) -> Result<(), Fault> {
+        let becomes_commands = matches!(
+            action,
+            Action::Answer { .. } | Action::Send(..) | Action::OpenChannel(_) | Action::CloseChannel(_)
+        );
+        if !becomes_commands {
+            around.outbound(&action, &self.bus);
+        }
         let input = match action {
             Action::Write { stream, iova, bytes } => {
                 if let Err(fault) = self.bus.write(stream, iova, &bytes) {
@@ -352,7 +380,8 @@ impl Session {
             return Ok(());
         }
         match &mut around.interposer {
-            None => self.push(command),
+            None if around.observers.is_empty() => self.push(command),
+            None => self.act(Action::RawGlink(command), around),
             Some(interposer) => {
                 let actions = interposer.command(command);
                 self.act_all(actions, around)

@@ -11,7 +11,7 @@ use super::outbox::Queue;
 use super::ring::{GuestRing, RingPlace};
 use super::session::{Fault, Parts, Session, Surroundings, Wire};
 use super::timer::Timer;
-use crate::action::{Action, Channel, Inbound, Interposer};
+use crate::action::{Action, Channel, Inbound, Interposer, Observer};
 use crate::mem::{Bus, GuestRam};
 use crate::services::{Dsp, DspConfig, DspStats};
 use rpmsg::glink::EdgeConfig;
@@ -34,6 +34,7 @@ struct State {
     ram: Option<GuestRam>,
     session: Option<Session>,
     interposer: Option<Box<dyn Interposer>>,
+    observers: Vec<Box<dyn Observer>>,
     /// Counters of sessions that ended.
     past: DspStats,
 }
@@ -53,6 +54,7 @@ impl Unit {
             ram: None,
             session: None,
             interposer: None,
+            observers: Vec::new(),
             past: DspStats::default(),
         };
         Ok(Arc::new(Self {
@@ -86,6 +88,16 @@ impl Unit {
         let mut state = self.lock();
         state.interposer = Some(interposer);
         self.arm(&state);
+    }
+
+    /// Has somebody watch the wire from now on.
+    pub fn add_observer(&self, observer: Box<dyn Observer>) {
+        self.lock().observers.push(observer);
+    }
+
+    /// The bus of the session that runs, for looking at the SMMU.
+    pub fn bus(&self) -> Option<Arc<Bus>> {
+        self.lock().session.as_ref().map(|session| session.bus().clone())
     }
 
     /// Counters over all sessions.
@@ -186,6 +198,7 @@ impl Unit {
         let State {
             session: Some(session),
             interposer,
+            observers,
             ..
         } = state
         else {
@@ -196,6 +209,7 @@ impl Unit {
         }
         let mut around = Surroundings {
             interposer: interposer.as_deref_mut(),
+            observers,
         };
         let result = work(session, &mut around).and_then(|()| session.send(&mut around));
         if session.take_written() {
@@ -249,6 +263,9 @@ impl Unit {
         let Some(session) = state.session.take() else {
             return;
         };
+        for observer in &mut state.observers {
+            observer.inbound(&Inbound::Ended, session.bus());
+        }
         let stats = session.end();
         if let Some(interposer) = &mut state.interposer {
             // There is nothing left to act upon.

@@ -4,10 +4,11 @@
 //! recorded in the SMMU's registers exactly once and, if the guest asked for it, raised as an interrupt on the
 //! [`FaultLine`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use iommu::enumerate;
 use iommu::{Access, Geometry, Handled, Interrupt, Page, PhysicalMemory, RegisterFile, Smmu, Transaction};
 use tracing::{debug, warn};
 
@@ -32,6 +33,9 @@ pub trait FaultLine: Send + Sync {
 const PROTECTED: Duration = Duration::from_millis(100);
 /// After how long it is taken as handled, and cleared, without a next fault. Much longer than a slow guest needs.
 const FORGOTTEN: Duration = Duration::from_secs(10);
+
+/// Refused transactions that are kept for somebody who watches.
+pub const MAX_REFUSED: usize = 1024;
 
 /// A fault line that leads nowhere: for tests and for running without a guest.
 #[derive(Debug, Clone, Copy, Default)]
@@ -103,6 +107,8 @@ pub struct Bus {
     registers: Registers,
     smmu: Mutex<Guarded>,
     faults: Arc<dyn FaultLine>,
+    /// Refused transactions, for somebody who watches.
+    refused: Mutex<Option<VecDeque<iommu::Fault>>>,
     /// Address spaces that keep translations of their own.
     spaces: Mutex<Vec<Weak<Shared>>>,
 }
@@ -131,6 +137,7 @@ impl Bus {
             registers,
             smmu,
             faults,
+            refused: Mutex::default(),
             spaces: Mutex::default(),
         }
     }
@@ -188,6 +195,11 @@ impl Bus {
             Err(fault) => fault,
         };
         warn!(target: "emu::mem::smmu", stream, address, bank = fault.bank, "{fault}");
+        if let Some(refused) = &mut *self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+            && refused.len() < MAX_REFUSED
+        {
+            refused.push_back(fault);
+        }
         let line = fault.bank.map_or(Interrupt::Global, Interrupt::Context);
         let handled = self.handled(line, raised, PROTECTED);
         if let Some(line) = smmu.record(&self.registers, &fault, handled) {
@@ -249,6 +261,112 @@ impl Bus {
         self.pages(stream, iova, bytes.len(), Access::Write, |pa, at, n| {
             self.ram.write(pa, &bytes[at..at + n])
         })
+    }
+
+    /// What a transaction would find, as registers and tables stand now: nothing is recorded, cached or invalidated by
+    /// looking.
+    ///
+    /// # Errors
+    /// Why the SMMU would refuse it.
+    pub fn look(&self, stream: u16, address: u64, access: Access) -> Result<Page, iommu::Fault> {
+        let tx = Transaction {
+            stream,
+            address,
+            access,
+            privileged: false,
+        };
+        let geometry = self.smmu().smmu.geometry();
+        enumerate::look(&self.registers, geometry, &Tables(&self.ram), tx)
+    }
+
+    /// Copies what stands at a device address without a transaction: false, and `out` partly filled, if not all of it can
+    /// be read.
+    pub fn look_at(&self, stream: u16, iova: u64, out: &mut [u8]) -> bool {
+        let mut done = 0usize;
+        while done < out.len() {
+            let Some(address) = iova.checked_add(done as u64) else {
+                return false;
+            };
+            let in_page = address & 0xfff;
+            let n = (4096 - in_page as usize).min(out.len() - done);
+            let Ok(page) = self.look(stream, address, Access::Read) else {
+                return false;
+            };
+            if self
+                .ram
+                .read(page.physical | in_page, &mut out[done..done + n])
+                .is_err()
+            {
+                return false;
+            }
+            done += n;
+        }
+        true
+    }
+
+    /// The SMMU's stream mapping groups in use.
+    pub fn streams(&self) -> Vec<enumerate::Stream> {
+        let geometry = self.smmu().smmu.geometry();
+        enumerate::streams(&self.registers, geometry)
+    }
+
+    /// The context bank of a stream, though the SMMU be disabled by now; none if it has none of its own.
+    pub fn bank_of(&self, stream: u16) -> Option<u8> {
+        let streams = self.streams();
+        let mut matching = streams.iter().filter(|s| s.matches(stream));
+        match (matching.next()?.target, matching.next()) {
+            (enumerate::Target::Bank(bank), None) => Some(bank),
+            _ => None,
+        }
+    }
+
+    /// Every block and page that a context bank maps, in order of address, up to a bound of descriptors; false if that was
+    /// not enough.
+    ///
+    /// # Errors
+    /// The bank does not translate, or asks for something that is not modelled.
+    pub fn leaves(
+        &self,
+        bank: u8,
+        descriptors: u64,
+        each: impl FnMut(enumerate::Leaf),
+    ) -> Result<bool, iommu::FaultKind> {
+        let geometry = self.smmu().smmu.geometry();
+        enumerate::leaves(
+            &self.registers,
+            geometry,
+            &Tables(&self.ram),
+            bank,
+            descriptors,
+            each,
+        )
+    }
+
+    /// What a context bank maps, in ranges.
+    ///
+    /// # Errors
+    /// As [`Bus::leaves`].
+    pub fn mapped(&self, bank: u8) -> Result<enumerate::Mapped, iommu::FaultKind> {
+        let geometry = self.smmu().smmu.geometry();
+        let tables = Tables(&self.ram);
+        enumerate::mapped(&self.registers, geometry, &tables, bank, enumerate::DESCRIPTORS)
+    }
+
+    /// Has refused transactions be kept for [`Bus::take_refused`].
+    pub fn keep_refused(&self) {
+        self.refused
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert_with(VecDeque::new);
+    }
+
+    /// Transactions that the SMMU refused since the last call, the oldest first; beyond [`MAX_REFUSED`] the newest are
+    /// lost.
+    pub fn take_refused(&self) -> Vec<iommu::Fault> {
+        match &mut *self.refused.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(refused) => refused.drain(..).collect(),
+            None => Vec::new(),
+        }
     }
 
     /// Looks whether the guest asked for TLB maintenance (its writes land in RAM without an event) and drops what was

@@ -20,7 +20,7 @@ mod raw;
 mod regions;
 mod space;
 
-pub use bus::{Bus, BusFault, FaultLine, NoFaultLine};
+pub use bus::{Bus, BusFault, FaultLine, MAX_REFUSED, NoFaultLine};
 pub use ram::{GuestRam, RamError};
 pub use regions::{MapError, PAGE_SIZE, Prot};
 pub use space::AddressSpace;

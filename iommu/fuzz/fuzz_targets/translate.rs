@@ -6,7 +6,9 @@ use std::cell::{Cell, RefCell};
 
 use arbitrary::Arbitrary;
 use iommu::registers::{Bank, Global};
-use iommu::{Access, Geometry, Handled, PhysicalMemory, RegisterFile, Smmu, Transaction};
+use iommu::{
+    Access, Geometry, Handled, PhysicalMemory, RegisterFile, Smmu, Transaction, enumerate,
+};
 use libfuzzer_sys::fuzz_target;
 
 const G: Geometry = Geometry {
@@ -140,6 +142,13 @@ fuzz_target!(|steps: Vec<Step>| {
             Step::Check { handled: h } => {
                 smmu.check_invalidations(&guest);
                 smmu.poll_faults(&guest, |_| handled(h));
+                guest.reads.set(0);
+                for stream in enumerate::streams(&guest, G) {
+                    if let enumerate::Target::Bank(bank) = stream.target {
+                        let _ = enumerate::mapped(&guest, G, &guest, bank, 500);
+                    }
+                }
+                assert!(guest.reads.get() <= 500 * u32::from(G.groups));
             }
         }
     }
