@@ -6,9 +6,10 @@
 //! what stands in shared memory about them; the other two are checked each time they are read.
 //!
 //! Where the four indices and the bytes are is a matter of [`RingMemory`]: behind the data for the RPM layout ([`rpm`]), in a
-//! descriptor item for SMEM. Ordering (acquire the other's index before data, release the own one after) is its matter too.
+//! descriptor item for SMEM ([`smem`]). Ordering (acquire the other's index before data, release the own one after) is its matter too.
 
 pub mod rpm;
+pub mod smem;
 
 use crate::glink::command::{Command, CommandError, Extent, extent};
 
