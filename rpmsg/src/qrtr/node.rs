@@ -1,7 +1,7 @@
 //! A DSP's node: its name service, its servers, and what it knows of the AP's.
 //!
-//! Source: the AP's side in `net/qrtr/ns.c` and `af_qrtr.c`. There is no clock and no memory of earlier lives: [`Node::up`] starts
-//! anew whenever the channel opens. The DSP says HELLO first (kernels up to 6.x answer it and never begin, newer ones begin on
+//! Source: the AP's side in `net/qrtr/ns.c` and `af_qrtr.c`. There is no clock. [`Node::up`] starts anew whenever the channel
+//! opens: only the states of the protection domains, which live on the DSP, outlast it. The DSP says HELLO first (kernels up to 6.x answer it and never begin, newer ones begin on
 //! their own as well). On the AP's first HELLO it announces its servers, and says HELLO once more: a newer kernel may have
 //! taken the first one before it was able to send, and then has announced nothing.
 
@@ -283,9 +283,14 @@ impl Node {
         self.notifier.iter().flat_map(Notifier::domains)
     }
 
-    /// The channel is open, for the first time or again: forgets everything and says HELLO.
+    /// The channel is open, for the first time or again: forgets everything about the AP and says HELLO.
     pub fn up(&mut self) -> Vec<Output> {
+        let notifier = self.notifier.take();
         *self = Self::new(self.config.clone());
+        self.notifier = notifier;
+        if let Some(notifier) = &mut self.notifier {
+            notifier.reset();
+        }
         self.control(NODE_AP, Control::Hello).into_iter().collect()
     }
 

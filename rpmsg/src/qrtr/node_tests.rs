@@ -206,6 +206,7 @@ fn protection_domain_restart() {
 
     node.message(&control(Control::DelClient(APR))).unwrap();
     assert_eq!(messages(&node.set_pd(AUDIO, State::Down).unwrap()), []);
+    node.up();
     assert!(node.domains().any(|d| d == (AUDIO, State::Down)));
     assert!(node.set_pd("msm/cdsp/root_pd", State::Down).is_err());
 }

@@ -249,9 +249,8 @@ impl Service for Notifier {
     fn reset(&mut self) {
         for domain in &mut self.domains {
             domain.listeners.clear();
-            domain.restarting = false;
-            domain.state = State::Up;
         }
+        self.finish_restarts();
     }
 }
 
@@ -384,9 +383,11 @@ mod tests {
         };
         assert_eq!(effects, [state(State::Down), state(State::Up)], "nobody listens");
         n.restart(PD).unwrap();
+        n.set("msm/adsp/sensor_pd", State::Down).unwrap();
         n.reset();
-        assert!(n.domains().all(|(_, state)| state == State::Up));
-        assert_eq!(updates(&n.set(PD, State::Down).unwrap()), []);
+        assert_eq!(register(&mut n, 5, 1, PD).state, Some(State::Up), "restarted");
+        let down = register(&mut n, 5, 1, "msm/adsp/sensor_pd").state;
+        assert_eq!(down, Some(State::Down), "what is down stays so");
     }
 
     #[test]
