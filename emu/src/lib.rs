@@ -5,6 +5,7 @@
 //! space and the SMMU); the answer comes back the same stairs as a list of [`action::Action`]s.
 
 pub mod action;
+pub mod control;
 pub mod core;
 pub mod device;
 pub mod exec;

@@ -1,5 +1,6 @@
 //! Commands of `vhost-hexagon`.
 
+mod ctl;
 mod disasm;
 mod invoke;
 mod profiles;
@@ -42,6 +43,8 @@ enum Command {
     Run(run::Args),
     /// Is only the vhost-user device, for a QEMU that you start yourself; prints the arguments QEMU needs.
     Serve(serve::Args),
+    /// Crashes a DSP of a running `run` or `serve`, bites with its watchdog, restarts its protection domains.
+    Ctl(ctl::Args),
     /// Calls a method of a skeleton with no QEMU at all.
     Invoke(invoke::Args),
     /// Lists the SoC profiles, or prints one (as a start for your own).
@@ -59,6 +62,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::run(args),
         Command::Serve(args) => serve::run(&args),
+        Command::Ctl(args) => ctl::run(args),
         Command::Invoke(args) => invoke::run(&args),
         Command::Profiles(args) => profiles::run(&args),
         Command::Disasm(args) => disasm::run(&args),

@@ -3,6 +3,8 @@
 //! Whatever is wrong in the FIFO stops the edge, said once; only a reset, or the driver's being loaded anew, starts it
 //! again. Everything here is total: the guest may write anything anywhere at any time.
 
+use super::board::channels::BoardChannels;
+use super::board::{Board, BoardError};
 use super::outbox::Queue;
 use super::ring::GuestRing;
 use crate::action::{Action, Channel, Inbound, Interposer, Observer, Place, Reaction};
@@ -11,6 +13,7 @@ use crate::services::{Dsp, DspStats};
 use rpmsg::fastrpc::{Ctx, Response};
 use rpmsg::fifo::{FifoError, Link, PushError, RingMemory};
 use rpmsg::glink::{Edge, EdgeConfig, EdgeError, Event, Input, Outcome};
+use rpmsg::smp2p;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -28,6 +31,8 @@ pub(super) enum Fault {
     Edge(#[from] EdgeError),
     #[error("the FIFO to the guest is not usable: {0}")]
     Push(PushError),
+    #[error("{0}")]
+    Board(#[from] BoardError),
     #[error("the guest does not read its FIFO: {MAX_BACKLOG} commands wait for room")]
     Backlog,
 }
@@ -36,6 +41,8 @@ pub(super) enum Fault {
 pub(super) struct Surroundings<'a> {
     pub interposer: Option<&'a mut (dyn Interposer + 'static)>,
     pub observers: &'a mut [Box<dyn Observer>],
+    /// On the board platform.
+    pub board: Option<&'a mut Board>,
 }
 
 impl Surroundings<'_> {
@@ -102,6 +109,8 @@ pub(super) struct Session {
     reloads: bool,
     bus: Arc<Bus>,
     dsp: Arc<Dsp>,
+    /// What is on the other channels (board platform).
+    channels: Option<BoardChannels>,
     outbox: Arc<Queue>,
     /// Commands for which the FIFO had no room.
     backlog: VecDeque<Vec<u8>>,
@@ -122,6 +131,7 @@ pub(super) struct Parts {
     pub reloads: bool,
     pub bus: Arc<Bus>,
     pub dsp: Arc<Dsp>,
+    pub channels: Option<BoardChannels>,
     pub outbox: Arc<Queue>,
 }
 
@@ -134,6 +144,7 @@ impl Session {
             reloads: parts.reloads,
             bus: parts.bus,
             dsp: parts.dsp,
+            channels: parts.channels,
             outbox: parts.outbox,
             backlog: VecDeque::new(),
             asked_for_room: false,
@@ -151,6 +162,16 @@ impl Session {
     /// The DSP's way to memory.
     pub fn bus(&self) -> &Arc<Bus> {
         &self.bus
+    }
+
+    /// What a change of one of the DSP's own protection domains leads to; `None` if there is no such domain.
+    pub fn set_pd(&mut self, name: &str, up: bool) -> Option<Vec<Action>> {
+        self.channels.as_mut()?.set_pd(name, up)
+    }
+
+    /// Whether the DSP has stopped executing.
+    pub fn is_halted(&self) -> bool {
+        self.halted
     }
 
     /// Counters so far.
@@ -199,6 +220,11 @@ impl Session {
         if self.is_reloaded() {
             self.restart();
         }
+        if self.wire.is_none()
+            && let Some(board) = &around.board
+        {
+            self.wire = board.wire()?;
+        }
         let Some(wire) = &mut self.wire else { return Ok(()) };
         let mut received = Vec::new();
         let result = wire.link.consumer.drain(&wire.from_ap, &mut received);
@@ -210,6 +236,19 @@ impl Session {
             self.outcome(outcome, around)?;
         }
         Ok(result?)
+    }
+
+    /// The AP's SMP2P word changed.
+    pub fn smp2p(&mut self, word: u32, around: &mut Surroundings<'_>) -> Result<(), Fault> {
+        if self.swallowed(&Inbound::Smp2p(word), around)? {
+            return Ok(());
+        }
+        if word & smp2p::ap::STOP == 0 {
+            return Ok(());
+        }
+        tracing::info!(target: "emu::device", "the AP asks the DSP to stop");
+        let value = around.board.as_ref().map_or(0, |board| board.signals()) | smp2p::dsp::STOP_ACK;
+        self.carry_out(vec![Action::Halt, Action::Smp2p(value)], around)
     }
 
     /// Carries out what the DSP wants done.
@@ -278,7 +317,7 @@ impl Session {
             match event {
                 Event::Message(cid, bytes) => self.message(cid, bytes, around)?,
                 Event::Down(cid) => self.down(cid),
-                Event::Up(cid) => self.up(cid),
+                Event::Up(cid) => self.up(cid, around)?,
                 Event::PeerRestarted => self.backlog.clear(),
                 Event::ReadNotif => self.written = true,
                 other => tracing::debug!(target: "emu::device", event = ?other, "GLINK"),
@@ -300,13 +339,22 @@ impl Session {
         };
         if channel == Channel::FastRpc {
             self.dsp.message(&bytes);
+            return Ok(());
         }
-        Ok(())
+        let Some(channels) = &mut self.channels else {
+            return Ok(());
+        };
+        let batch = channels.message(channel, &bytes);
+        self.carry_out(batch, around)
     }
 
-    fn up(&mut self, cid: u16) {
-        let Some(channel) = Channel::of(cid) else { return };
+    fn up(&mut self, cid: u16, around: &mut Surroundings<'_>) -> Result<(), Fault> {
+        let Some(channel) = Channel::of(cid) else {
+            return Ok(());
+        };
         tracing::info!(target: "emu::device", channel = channel.name(), "the channel is open");
+        let batch = self.channels.as_mut().map(|channels| channels.up(channel));
+        batch.map_or(Ok(()), |batch| self.carry_out(batch, around))
     }
 
     fn down(&mut self, cid: u16) {
@@ -314,6 +362,8 @@ impl Session {
         tracing::info!(target: "emu::device", channel = channel.name(), "the channel closed");
         if channel == Channel::FastRpc {
             self.close();
+        } else if let Some(channels) = &mut self.channels {
+            channels.down(channel);
         }
     }
 
@@ -349,7 +399,12 @@ impl Session {
                 return Ok(());
             }
             Action::Smp2p(_) | Action::CrashReason(_) | Action::Watchdog | Action::Poke(..) => {
-                tracing::warn!(target: "emu::device", ?action, "the rpm platform has no such part");
+                match &mut around.board {
+                    Some(board) => board.act(&action),
+                    None => {
+                        tracing::warn!(target: "emu::device", ?action, "the rpm platform has no such part");
+                    }
+                }
                 return Ok(());
             }
             // A DSP that does not execute says nothing.

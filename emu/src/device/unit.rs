@@ -3,10 +3,16 @@
 //! A session begins when the guest's driver starts the device and ends when it stops it (reboot, module unload), when
 //! QEMU goes away, or when the machine's memory changes: that is the DSP's reset. All processes die, nothing is answered,
 //! the FIFO indices are zeroed. FIFO contents wait for the device: a session looks at them once when it begins.
+//!
+//! On the board platform the device's being started only means that there is somebody to ring; a session begins and ends
+//! with the DSP's power ([`Board`]).
 
+use super::board::Board;
+use super::board::channels::BoardChannels;
+use super::board::registers::Power;
 use super::image::fifos;
 use super::interrupt::{Interrupts, SmmuLines};
-use super::layout::{Irq, Layout};
+use super::layout::{Irq, Layout, Platform};
 use super::outbox::Queue;
 use super::ring::{GuestRing, RingPlace};
 use super::session::{Fault, Parts, Session, Surroundings, Wire};
@@ -15,9 +21,54 @@ use crate::action::{Action, Channel, Inbound, Interposer, Observer};
 use crate::mem::{Bus, GuestRam};
 use crate::services::{Dsp, DspConfig, DspStats};
 use rpmsg::glink::EdgeConfig;
+use rpmsg::smp2p;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
+
+/// How often a DSP that is off looks whether it was started, at first.
+const LOOK_SOON: Duration = Duration::from_millis(5);
+/// The same, when it has been off for [`LONG_OFF`].
+const LOOK_LATE: Duration = Duration::from_millis(20);
+/// See [`LOOK_LATE`].
+const LONG_OFF: Duration = Duration::from_secs(10);
+/// How often a DSP that runs looks whether it was reset: nobody rings for that.
+const LOOK_RUNNING: Duration = Duration::from_millis(50);
+
+/// How a DSP is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PowerState {
+    /// In reset, or nobody has started it yet.
+    Off,
+    /// It executes.
+    Running,
+    /// It has crashed or was stopped, and waits for its reset.
+    Halted,
+}
+
+impl std::fmt::Display for PowerState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Off => "off",
+            Self::Running => "running",
+            Self::Halted => "halted",
+        })
+    }
+}
+
+/// Why something cannot be done to a DSP now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotNow {
+    /// It does not execute.
+    #[error("the DSP {0} does not run")]
+    Off(String),
+    /// Only a board has it.
+    #[error("the DSP {0} has no watchdog: that needs --platform board")]
+    NotABoard(String),
+    /// No such protection domain.
+    #[error("the DSP {0} has no protection domain {1:?}")]
+    NoPd(String, String),
+}
 
 /// One DSP.
 pub struct Unit {
@@ -35,6 +86,12 @@ struct State {
     session: Option<Session>,
     interposer: Option<Box<dyn Interposer>>,
     observers: Vec<Box<dyn Observer>>,
+    /// On the board platform, while the device is started.
+    board: Option<Board>,
+    /// When the board's registers are looked at next.
+    look: Option<Instant>,
+    /// Since when the DSP has been off.
+    off_since: Instant,
     /// Counters of sessions that ended.
     past: DspStats,
 }
@@ -55,6 +112,9 @@ impl Unit {
             session: None,
             interposer: None,
             observers: Vec::new(),
+            board: None,
+            look: None,
+            off_since: Instant::now(),
             past: DspStats::default(),
         };
         Ok(Arc::new(Self {
@@ -119,6 +179,7 @@ impl Unit {
             .is_some_and(|session| !session.has_memory(&ram))
         {
             self.end(&mut state, "the machine's memory changed");
+            state.board = None;
         }
         if !ram.contains(
             self.layout.reserved(),
@@ -140,7 +201,10 @@ impl Unit {
 
     /// The guest stopped the device, or is gone.
     pub fn reset(&self, why: &str) {
-        self.end(&mut self.lock(), why);
+        let mut state = self.lock();
+        self.end(&mut state, why);
+        (state.board, state.look) = (None, None);
+        self.arm(&state);
     }
 
     /// The guest rang, or started the device. `running` says whether it still runs, and is asked when no reset can come
@@ -150,13 +214,22 @@ impl Unit {
         if !running() {
             return;
         }
-        if state.session.is_none()
-            && let Some(ram) = state.ram.clone()
-        {
-            state.session = self.begin(ram);
-            self.with_session(&mut state, |session, around| {
-                session.swallowed(&Inbound::Started, around).map(drop)
-            });
+        match self.layout.platform {
+            Platform::Rpm => self.begin(&mut state),
+            Platform::Board => {
+                if state.board.is_none()
+                    && let Some(ram) = state.ram.clone()
+                {
+                    state.board = Board::new(
+                        ram,
+                        &self.layout,
+                        self.index,
+                        self.label(),
+                        self.interrupts.clone(),
+                    );
+                }
+                self.look(&mut state);
+            }
         }
         self.with_session(&mut state, Session::receive);
     }
@@ -172,6 +245,9 @@ impl Unit {
         self.timer.fired();
         let mut state = self.lock();
         let now = Instant::now();
+        if state.look.is_some_and(|at| at <= now) {
+            self.look(&mut state);
+        }
         let due = match &mut state.interposer {
             Some(interposer) if interposer.deadline().is_some_and(|at| at <= now) => interposer.due(now),
             _ => Vec::new(),
@@ -189,6 +265,76 @@ impl Unit {
         });
     }
 
+    /// Ends the DSP as a fatal error of its own would. On the rpm platform, where the AP has no other sign of it, the
+    /// FastRPC channel closes and opens again.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn crash(&self, reason: &str) -> Result<(), NotNow> {
+        let mut state = self.running()?;
+        tracing::info!(target: "emu::device", dsp = self.label(), reason, "the DSP crashes");
+        let batch = match &state.board {
+            Some(board) => vec![
+                Action::Halt,
+                Action::CrashReason(reason.to_owned()),
+                Action::Smp2p(board.signals() | smp2p::dsp::FATAL),
+            ],
+            None => vec![
+                Action::CloseChannel(Channel::FastRpc),
+                Action::OpenChannel(Channel::FastRpc),
+            ],
+        };
+        self.with_session(&mut state, |session, around| session.carry_out(batch, around));
+        Ok(())
+    }
+
+    /// Hangs the DSP until its watchdog bites.
+    ///
+    /// # Errors
+    /// It does not run, or has no watchdog (rpm platform).
+    pub fn bite(&self) -> Result<(), NotNow> {
+        let mut state = self.running()?;
+        if state.board.is_none() {
+            return Err(NotNow::NotABoard(self.label().to_owned()));
+        }
+        tracing::info!(target: "emu::device", dsp = self.label(), "the DSP's watchdog bites");
+        let batch = vec![Action::Halt, Action::Watchdog];
+        self.with_session(&mut state, |session, around| session.carry_out(batch, around));
+        Ok(())
+    }
+
+    /// A protection domain of the DSP's own (audio, sensors, …) goes up or down.
+    ///
+    /// # Errors
+    /// The DSP does not run, or has no such domain.
+    pub fn set_pd(&self, name: &str, up: bool) -> Result<(), NotNow> {
+        let mut state = self.running()?;
+        let batch = state
+            .session
+            .as_mut()
+            .and_then(|session| session.set_pd(name, up));
+        let batch = batch.ok_or_else(|| NotNow::NoPd(self.label().to_owned(), name.to_owned()))?;
+        self.with_session(&mut state, |session, around| session.carry_out(batch, around));
+        Ok(())
+    }
+
+    /// How the DSP is.
+    pub fn power_state(&self) -> PowerState {
+        match &self.lock().session {
+            None => PowerState::Off,
+            Some(session) if session.is_halted() => PowerState::Halted,
+            Some(_) => PowerState::Running,
+        }
+    }
+
+    fn running(&self) -> Result<MutexGuard<'_, State>, NotNow> {
+        let state = self.lock();
+        match &state.session {
+            Some(session) if !session.is_halted() => Ok(state),
+            _ => Err(NotNow::Off(self.label().to_owned())),
+        }
+    }
+
     /// Does `work`, then sends what is to be sent and raises the interrupt if anything was.
     fn with_session(
         &self,
@@ -199,17 +345,19 @@ impl Unit {
             session: Some(session),
             interposer,
             observers,
+            board,
             ..
         } = state
         else {
-            return;
+            return self.arm(state);
         };
         if session.is_dead() {
-            return;
+            return self.arm(state);
         }
         let mut around = Surroundings {
             interposer: interposer.as_deref_mut(),
             observers,
+            board: board.as_mut(),
         };
         let result = work(session, &mut around).and_then(|()| session.send(&mut around));
         if session.take_written() {
@@ -227,33 +375,131 @@ impl Unit {
 
     /// Sets the timer for what comes next.
     fn arm(&self, state: &State) {
-        self.timer.set(
-            state
-                .interposer
-                .as_ref()
-                .and_then(|interposer| interposer.deadline()),
-        );
+        let due = state
+            .interposer
+            .as_ref()
+            .and_then(|interposer| interposer.deadline());
+        self.timer.set(state.look.into_iter().chain(due).min());
     }
 
-    fn begin(&self, ram: GuestRam) -> Option<Session> {
+    /// Looks what the AP's remoteproc driver did.
+    fn look(&self, state: &mut State) {
+        let Some(board) = &mut state.board else { return };
+        for power in board.look(state.session.is_some()).into_iter().flatten() {
+            match power {
+                Power::Reset => {
+                    self.end(state, "the AP's driver put it into reset");
+                    if let Some(board) = &mut state.board {
+                        board.stopped();
+                    }
+                }
+                Power::Start { entry } => self.boot(state, entry),
+            }
+        }
+        let Some(board) = &mut state.board else { return };
+        if let Some(word) = board.ap_signals() {
+            self.with_session(state, |session, around| session.smp2p(word, around));
+        }
+        let now = Instant::now();
+        let running = state.session.as_ref().is_some_and(|session| !session.is_halted());
+        let off_long = state.session.is_none() && now.duration_since(state.off_since) > LONG_OFF;
+        state.look = Some(
+            now + match (running, off_long) {
+                (true, _) => LOOK_RUNNING,
+                (false, true) => LOOK_LATE,
+                (false, false) => LOOK_SOON,
+            },
+        );
+        self.arm(state);
+    }
+
+    /// The rpm platform: the DSP exists as soon as the guest's driver has started the device.
+    fn begin(&self, state: &mut State) {
+        if state.session.is_some() {
+            return;
+        }
+        let Some(ram) = state.ram.clone() else { return };
         let places = fifos();
         let msgram = self.layout.msgram(self.index);
         let ring = |place| GuestRing::new(ram.clone(), RingPlace::rpm(msgram, place));
-        let wire = Wire::new(ring(places.from_ap), ring(places.to_ap)).ok()?;
-        let faults = Arc::new(SmmuLines(self.interrupts.clone()));
-        let bus = Arc::new(Bus::new(
-            ram.clone(),
-            self.layout.smmu(),
-            self.layout.geometry(),
-            faults,
-        ));
-        let outbox = Arc::new(Queue::new(self.outbox_event.try_clone().ok()?));
+        let Ok(wire) = Wire::new(ring(places.from_ap), ring(places.to_ap)) else {
+            return;
+        };
         tracing::info!(target: "emu::device", dsp = self.label(), "the guest started the DSP");
+        let edge = EdgeConfig::fastrpc(Channel::FastRpc.cid());
+        state.session = self.session(self.new_bus(&ram), self.config.clone(), Some(wire), edge, None);
+        self.with_session(state, |session, around| {
+            session.swallowed(&Inbound::Started, around).map(drop)
+        });
+    }
+
+    /// The board platform: the AP's driver started the DSP.
+    fn boot(&self, state: &mut State, entry: u64) {
+        self.end(state, "started again");
+        let (Some(ram), Some(board)) = (state.ram.clone(), &mut state.board) else {
+            return;
+        };
+        let bus = self.new_bus(&ram);
+        let mut config = self.config.clone();
+        let failure = match board.boot(&bus, self.layout.carveout(self.index), entry, config.arch) {
+            Ok(firmware) => {
+                config.builtins = firmware.builtins();
+                tracing::info!(target: "emu::device", dsp = self.label(), firmware = firmware.version(), "the AP's driver started the DSP");
+                None
+            }
+            Err(error) => {
+                tracing::warn!(target: "emu::device", dsp = self.label(), "the DSP does not start: {error}");
+                Some(error.to_string())
+            }
+        };
+        let channels = BoardChannels::new(board.domain());
+        let edge = channels.edge();
+        state.session = self.session(bus, config, None, edge, Some(channels));
+        self.with_session(state, |session, around| {
+            if session.swallowed(&Inbound::Started, around)? {
+                return Ok(());
+            }
+            match failure {
+                None => {
+                    session.carry_out(vec![Action::Smp2p(smp2p::dsp::READY)], around)?;
+                    session.carry_out(
+                        vec![Action::Smp2p(smp2p::dsp::READY | smp2p::dsp::HANDOVER)],
+                        around,
+                    )
+                }
+                Some(reason) => session.carry_out(
+                    vec![
+                        Action::Halt,
+                        Action::CrashReason(reason),
+                        Action::Smp2p(smp2p::dsp::FATAL),
+                    ],
+                    around,
+                ),
+            }
+        });
+    }
+
+    fn new_bus(&self, ram: &GuestRam) -> Arc<Bus> {
+        let faults = Arc::new(SmmuLines(self.interrupts.clone()));
+        let (smmu, geometry) = (self.layout.smmu(), self.layout.geometry());
+        Arc::new(Bus::new(ram.clone(), smmu, geometry, faults))
+    }
+
+    fn session(
+        &self,
+        bus: Arc<Bus>,
+        config: DspConfig,
+        wire: Option<Wire>,
+        edge: EdgeConfig,
+        channels: Option<BoardChannels>,
+    ) -> Option<Session> {
+        let outbox = Arc::new(Queue::new(self.outbox_event.try_clone().ok()?));
         Some(Session::new(Parts {
-            wire: Some(wire),
-            edge: EdgeConfig::fastrpc(Channel::FastRpc.cid()),
-            reloads: true,
-            dsp: Dsp::new(self.config.clone(), bus.clone(), outbox.clone()),
+            wire,
+            edge,
+            reloads: self.layout.platform == Platform::Rpm,
+            dsp: Dsp::new(config, bus.clone(), outbox.clone()),
+            channels,
             bus,
             outbox,
         }))
@@ -266,6 +512,7 @@ impl Unit {
         for observer in &mut state.observers {
             observer.inbound(&Inbound::Ended, session.bus());
         }
+        state.off_since = Instant::now();
         let stats = session.end();
         if let Some(interposer) = &mut state.interposer {
             // There is nothing left to act upon.

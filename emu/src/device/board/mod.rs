@@ -1,4 +1,278 @@
 //! Board mode: the DSP as a remote processor that the kernel loads, starts, stops and recovers.
+//!
+//! ```text
+//! off ── BOOT_CMD ([`registers`]) ──▶ firmware in the carveout checked and booted, items in SMEM made, FIFO indices zeroed
+//!     ──▶ SMP2P ready, handover ──▶ the AP starts GLINK: its FIFO and the indices appear in SMEM, VERSION ──▶ channels
+//! stop: SSCTL (QMI) and then the reset, or SMP2P's stop bit, stop-ack and then the reset
+//! crash: text in SMEM, SMP2P's fatal bit (or the watchdog's interrupt), then the reset by the AP's recovery
+//! ```
+//!
+//! [`Board`] is what one DSP has of all this beside the session ([`unit`](super::unit)): registers, SMEM, SMP2P. It does
+//! nothing by itself; every effect is an [`Action`](crate::action::Action).
 
+pub mod channels;
 pub mod domain;
 pub mod firmware;
+pub mod registers;
+pub mod words;
+
+use super::interrupt::Interrupts;
+use super::layout::{CARVEOUT_SIZE, FIFO_SIZE, Irq, Layout, SMEM_SIZE, TCSR_MUTEX_SIZE};
+use super::ring::{GuestRing, RingPlace};
+use super::session::Wire;
+use crate::action::{Action, Place};
+use crate::mem::{Bus, GuestRam};
+use domain::Domain;
+use firmware::boot::BootError;
+use firmware::{Firmware, FirmwareError};
+use hexagon_isa::Arch;
+use registers::{Power, Registers};
+use rpmsg::fifo::FifoError;
+use rpmsg::smem::{LOCK_NUMBER, LOCK_STRIDE, Smem, SmemError, TcsrMutex};
+use rpmsg::smp2p::{AP_ENTRY, DSP_ENTRY, Endpoint, EndpointConfig, Event, ITEM_SIZE, Outcome};
+use rpmsg::words::{Outside, Window, Words as _, read_bytes};
+use std::sync::Arc;
+use words::RamWords;
+
+/// SMEM item of the GLINK FIFO indices, made by the AP (`SMEM_GLINK_NATIVE_XPRT_DESCRIPTOR`).
+const ITEM_GLINK_INDICES: u16 = 478;
+/// SMEM item of the FIFO from the AP, made by the AP (`SMEM_GLINK_NATIVE_XPRT_FIFO_0`).
+const ITEM_GLINK_FROM_AP: u16 = 479;
+/// SMEM item of the FIFO to the AP, made by the DSP (`SMEM_GLINK_NATIVE_XPRT_FIFO_1`).
+const ITEM_GLINK_TO_AP: u16 = 480;
+
+/// Why the DSP does not start, or its FIFOs cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BoardError {
+    /// SMEM.
+    #[error(transparent)]
+    Smem(#[from] SmemError),
+    /// An item of the AP's has the wrong size.
+    #[error("SMEM item {id} of the AP has {size} bytes, {wanted} expected")]
+    Item {
+        /// Item number.
+        id: u16,
+        /// Its size.
+        size: u32,
+        /// What would do.
+        wanted: &'static str,
+    },
+    /// A FIFO.
+    #[error(transparent)]
+    Fifo(#[from] FifoError),
+    /// SMEM is not in RAM.
+    #[error(transparent)]
+    Outside(#[from] Outside),
+    /// The firmware is damaged, or none.
+    #[error(transparent)]
+    Firmware(#[from] FirmwareError),
+    /// The firmware does not become ready.
+    #[error(transparent)]
+    Boot(#[from] BootError),
+}
+
+/// What a DSP has beside its session.
+pub struct Board {
+    index: usize,
+    domain: &'static Domain,
+    ram: GuestRam,
+    /// Guest physical address of SMEM.
+    smem_base: u64,
+    smem: Smem<RamWords>,
+    lock: TcsrMutex<RamWords>,
+    registers: Registers,
+    interrupts: Arc<dyn Interrupts>,
+    smp2p: Endpoint,
+    /// What the DSP was started from.
+    firmware: Option<Firmware>,
+}
+
+impl Board {
+    /// The board around DSP number `index`; none if nothing is known of a DSP with that label.
+    pub fn new(
+        ram: GuestRam,
+        layout: &Layout,
+        index: usize,
+        label: &str,
+        interrupts: Arc<dyn Interrupts>,
+    ) -> Option<Self> {
+        let domain = Domain::by_label(label)?;
+        let lock_words = RamWords::new(ram.clone(), layout.tcsr_mutex(), TCSR_MUTEX_SIZE);
+        Some(Self {
+            index,
+            domain,
+            smem_base: layout.smem(),
+            smem: Smem::new(RamWords::new(ram.clone(), layout.smem(), SMEM_SIZE)),
+            lock: TcsrMutex::new(lock_words, LOCK_NUMBER * LOCK_STRIDE, domain.remote_pid),
+            registers: Registers::new(ram.clone(), layout, index),
+            interrupts,
+            smp2p: Endpoint::new(EndpointConfig::new(domain.remote_pid)),
+            firmware: None,
+            ram,
+        })
+    }
+
+    /// What is known of the DSP.
+    pub fn domain(&self) -> &'static Domain {
+        self.domain
+    }
+
+    /// What the AP's driver did since the last look.
+    pub fn look(&self, running: bool) -> [Option<Power>; 2] {
+        self.registers.look(running)
+    }
+
+    /// The DSP comes out of reset with the boot address `entry`: its SMEM is set up, the firmware in its carveout is checked
+    /// and boots.
+    ///
+    /// # Errors
+    /// Whatever keeps it from becoming ready.
+    pub fn boot(
+        &mut self,
+        bus: &Arc<Bus>,
+        carveout: u64,
+        entry: u64,
+        arch: Arch,
+    ) -> Result<&Firmware, BoardError> {
+        self.firmware = None;
+        self.prepare()?;
+        let firmware = Firmware::load(&self.ram, carveout..carveout + CARVEOUT_SIZE, entry)?;
+        firmware.boot(bus, arch)?;
+        Ok(self.firmware.insert(firmware))
+    }
+
+    /// The DSP's items are made, its SMP2P bits are 0, and all indices of the FIFOs are 0, so that nothing of the session
+    /// before is read again.
+    fn prepare(&mut self) -> Result<(), BoardError> {
+        let remote = self.domain.remote_pid;
+        self.smem
+            .allocate(remote, ITEM_GLINK_TO_AP, FIFO_SIZE, &self.lock)?;
+        self.smem
+            .allocate(remote, self.domain.smp2p_inbound, ITEM_SIZE, &self.lock)?;
+        if let Some(item) = self.smem.item(remote, ITEM_GLINK_INDICES)? {
+            for index in 0..(item.size / 4).min(4) {
+                self.smem.words().store(item.offset + 4 * index, 0)?;
+            }
+        }
+        let peer = self.ap_item();
+        let outcome = self.smp2p.start(peer.as_ref());
+        self.carry_out(&outcome)
+    }
+
+    /// The DSP went into reset: its SMP2P bits are 0, so that they are news when it starts again.
+    pub fn stopped(&mut self) {
+        self.signal(0);
+    }
+
+    /// The DSP's SMP2P bits ([`rpmsg::smp2p::dsp`]).
+    pub fn signals(&self) -> u32 {
+        self.smp2p.value(DSP_ENTRY)
+    }
+
+    /// The AP's SMP2P bits ([`rpmsg::smp2p::ap`]) if they have changed.
+    pub fn ap_signals(&mut self) -> Option<u32> {
+        let item = self.ap_item();
+        let outcome = self.smp2p.rang(item.as_ref());
+        if let Err(error) = self.carry_out(&outcome) {
+            tracing::warn!(target: "emu::device", %error, "SMP2P");
+        }
+        let value = |event: &Event| match event {
+            Event::Value { entry, now, .. } if entry == AP_ENTRY => Some(*now),
+            _ => None,
+        };
+        outcome.events.iter().filter_map(value).next_back()
+    }
+
+    /// Both FIFOs, as soon as the AP has made its own.
+    ///
+    /// # Errors
+    /// The AP's items are not what they should be.
+    pub(in crate::device) fn wire(&self) -> Result<Option<Wire>, BoardError> {
+        let remote = self.domain.remote_pid;
+        let item = |id| self.smem.item(remote, id);
+        let (Some(indices), Some(from_ap), Some(to_ap)) = (
+            item(ITEM_GLINK_INDICES)?,
+            item(ITEM_GLINK_FROM_AP)?,
+            item(ITEM_GLINK_TO_AP)?,
+        ) else {
+            return Ok(None);
+        };
+        if indices.size < 16 {
+            return Err(BoardError::Item {
+                id: indices.id,
+                size: indices.size,
+                wanted: "at least 16",
+            });
+        }
+        let address = |offset: u32| self.smem_base.wrapping_add(u64::from(offset));
+        let at = |index: u32| address(indices.offset + 4 * index);
+        let ring = |place| GuestRing::new(self.ram.clone(), place);
+        // The AP's view of its own: its transmit FIFO's tail and head, then its receive FIFO's.
+        let from_ap = ring(RingPlace {
+            tail: at(0),
+            head: at(1),
+            data: address(from_ap.offset),
+            size: from_ap.size,
+        });
+        let to_ap = ring(RingPlace {
+            tail: at(2),
+            head: at(3),
+            data: address(to_ap.offset),
+            size: to_ap.size,
+        });
+        Ok(Some(Wire::new(from_ap, to_ap)?))
+    }
+
+    /// Carries out an action that only a board knows; others are none of its business.
+    pub fn act(&mut self, action: &Action) {
+        match action {
+            Action::Smp2p(value) => self.signal(*value),
+            Action::CrashReason(text) => {
+                let item = self.domain.remoteproc.crash_reason_item;
+                if let Err(error) = self.smem.set_crash_reason(item, text, &self.lock) {
+                    tracing::warn!(target: "emu::device", %error, "the crash reason cannot be told");
+                }
+            }
+            Action::Watchdog => self.interrupts.raise(Irq::Watchdog(self.index)),
+            Action::Poke(Place::BootStatus, value) => self.registers.set_boot_status(*value),
+            _ => {}
+        }
+    }
+
+    fn signal(&mut self, value: u32) {
+        let outcome = self.smp2p.set(DSP_ENTRY, u32::MAX, value);
+        if let Err(error) = self.carry_out(&outcome) {
+            tracing::warn!(target: "emu::device", %error, "SMP2P");
+        }
+    }
+
+    /// The AP's SMP2P item; none before it has made it, or if it makes no sense.
+    fn ap_item(&self) -> Option<rpmsg::smp2p::Item> {
+        let found = self.smem.item(self.domain.remote_pid, self.domain.smp2p_outbound);
+        let item = found.ok().flatten()?;
+        let bytes = read_bytes(self.smem.words(), item.offset, item.size.min(ITEM_SIZE)).ok()?;
+        match rpmsg::smp2p::Item::parse(&bytes) {
+            Ok(item) => item,
+            Err(error) => {
+                tracing::debug!(target: "emu::device", %error, "the AP's SMP2P item");
+                None
+            }
+        }
+    }
+
+    fn carry_out(&self, outcome: &Outcome) -> Result<(), BoardError> {
+        if outcome.writes.is_empty() && !outcome.ring {
+            return Ok(());
+        }
+        let found = self
+            .smem
+            .item(self.domain.remote_pid, self.domain.smp2p_inbound)?;
+        if let Some(item) = found {
+            outcome.apply(&Window::new(self.smem.words(), item.offset, item.size)?)?;
+        }
+        if outcome.ring {
+            self.interrupts.raise(Irq::Smp2p(self.index));
+        }
+        Ok(())
+    }
+}
