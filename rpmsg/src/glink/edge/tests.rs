@@ -1,6 +1,7 @@
 //! Behaviour of the edge: the recorded handshakes, every malformed command, and random command sequences.
 
 use super::*;
+use crate::glink::command::Intent;
 use proptest::{collection::vec, prelude::*};
 
 const CID: u16 = 7;
