@@ -11,12 +11,15 @@
 extern const char vectors[], reset[], ready[], fatal_trap[] __asm__("fatal");
 extern const char __symbols[], __symbols_end[], __process_text[], __process_text_end[], process_return[];
 extern const char __process_data[], __process_data_end[], __bss[];
-extern char __log[], __log_end[], __crash[], __crash_end[]; /* written to */
 _Noreturn void fatal(const char *why);
 
 /* The markers QC_IMAGE_VERSION_STRING= are what image tools and memory dump analysers look for. */
 static const char version[] = "QC_IMAGE_VERSION_STRING=" IMAGE_VERSION;
 extern const char shell_note[];
+
+/* Written by the machine, too. A debugger knows them by these names. */
+__attribute__((section(".bss.log"))) struct log dsp_log;
+__attribute__((section(".bss.crash"))) struct crash_record crash_record;
 
 #define ADDRESS(symbol) ((uint32_t)(symbol))
 /* Filled in after linking: segment_count, segments, sha256. */
@@ -35,8 +38,8 @@ __attribute__((used, section(".image_header"))) const struct image_header header
 	.process_text = {ADDRESS(__process_text), ADDRESS(__process_text_end)},
 	.process_data = {ADDRESS(__process_data), ADDRESS(__process_data_end)},
 	.process_return = ADDRESS(process_return),
-	.log = {ADDRESS(__log), ADDRESS(__log_end)},
-	.crash = {ADDRESS(__crash), ADDRESS(__crash_end)},
+	.log = {ADDRESS(&dsp_log), ADDRESS(&dsp_log + 1)},
+	.crash = {ADDRESS(&crash_record), ADDRESS(&crash_record + 1)},
 };
 
 __attribute__((aligned(16), section(".bss.stack"))) char boot_stack[8192];
@@ -45,28 +48,25 @@ __attribute__((aligned(16), section(".bss.stack"))) char boot_stack[8192];
 static volatile uint32_t data_loaded = LOG_MAGIC;
 
 /* Only for a log that is not full. (No division here: the built-in library is for processes, and its functions trap.) */
-static void put(struct log *log, const char *text)
+static void put(const char *text)
 {
-	for (; *text && log->written < log->size; text++)
-		log->text[log->written++] = *text;
+	for (; *text && dsp_log.written < dsp_log.size; text++)
+		dsp_log.text[dsp_log.written++] = *text;
 }
 
 void boot(void)
 {
-	struct log *log = (struct log *)__log;
-
 	if (data_loaded != LOG_MAGIC)
 		fatal("boot: the image's data was not loaded");
 	for (const char *p = __bss; p < (const char *)boot_stack; p++)
 		if (*p)
 			fatal("boot: memory behind the image's data is not zero");
 	data_loaded = 0;
-	log->magic = LOG_MAGIC;
-	log->size = (uint32_t)(__log_end - __log) - sizeof *log;
-	log->written = 0;
-	put(log, "boot: ");
-	put(log, version + sizeof "QC_IMAGE_VERSION_STRING=" - 1);
-	put(log, "\n");
+	dsp_log.magic = LOG_MAGIC;
+	dsp_log.size = sizeof dsp_log.text;
+	put("boot: ");
+	put(version + sizeof "QC_IMAGE_VERSION_STRING=" - 1);
+	put("\n");
 }
 
 /* Text for an event that has no handler. */

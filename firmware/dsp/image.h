@@ -43,14 +43,55 @@ struct image_header {
 	uint8_t sha256[32]; /* of the segment that this structure is in, with these 32 bytes zero */
 };
 
+#define LOG_SIZE 0x4000
+#define CRASH_SIZE 0x10000
+
 /* The log: a ring of text lines. */
 struct log {
 	uint32_t magic; /* LOG_MAGIC */
 	uint32_t size; /* of text[] in bytes */
 	uint32_t written; /* bytes ever written, modulo 2^32; the next goes to text[written % size] */
 	uint32_t reserved;
-	char text[];
+	char text[LOG_SIZE - 16];
 };
 #define LOG_MAGIC 0x474f4c44u /* "DLOG" */
+
+/* A DSP thread at a fatal error: nothing of the packet at pc was committed. */
+struct crash_thread {
+	char process[32];
+	char name[32];
+	uint32_t id;
+	uint32_t r[32];
+	uint32_t pc, p, usr; /* p: P3..P0 as one word */
+	uint32_t sa[2], lc[2], m[2], cs[2];
+	uint32_t ugp, gp;
+	uint32_t frame_count;
+	uint32_t frames[15]; /* where it was, innermost first */
+	char cause[128];
+	char packet[128];
+};
+
+struct crash_process {
+	char name[48];
+	char state[16];
+	uint32_t threads, libraries;
+	uint64_t packets; /* executed */
+	uint64_t memory; /* bytes of heap, stacks and libraries */
+};
+
+/* What the machine leaves at a fatal error for the AP's core dump. Texts are NUL-terminated and cut to fit. */
+struct crash_record {
+	char magic[8]; /* "VHCRASH1"; written last */
+	uint32_t size; /* of this structure */
+	uint32_t process_count;
+	uint32_t thread_count;
+	uint32_t report_size;
+	uint64_t time_ns; /* since the DSP was started */
+	char reason[128];
+	struct crash_process processes[64];
+	struct crash_thread threads[16];
+	char report[CRASH_SIZE - 160 - 64 * 88 - 16 * 568]; /* the same for people, with symbols */
+};
+_Static_assert(sizeof(struct crash_record) == CRASH_SIZE, "crash.rs of the emulator has the same structure");
 
 #endif

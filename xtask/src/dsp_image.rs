@@ -81,6 +81,7 @@ fn link(llvm: &Path, source: &Path, units: &[PathBuf], to: &Path) -> Result<()> 
         "-ffreestanding",
         "-fno-builtin",
         "-fno-pic",
+        "-g",
         "-std=c17",
         "-Wall",
         "-Wextra",
@@ -92,6 +93,9 @@ fn link(llvm: &Path, source: &Path, units: &[PathBuf], to: &Path) -> Result<()> 
         "-Wl,--build-id=none",
         "-Wl,-z,max-page-size=0x1000",
     ]);
+    // Debug information is for those who open a core dump; the same wherever it is built.
+    command.arg(format!("-ffile-prefix-map={}=.", firmware::workspace().display()));
+    command.arg(format!("-ffile-prefix-map={}=.", source.display()));
     command.arg(format!(
         "-DIMAGE_VERSION=\"VHOST.DSP.{}\"",
         env!("CARGO_PKG_VERSION")

@@ -1,5 +1,6 @@
 //! Commands of `vhost-hexagon`.
 
+mod coredump;
 mod ctl;
 mod disasm;
 mod invoke;
@@ -49,6 +50,8 @@ enum Command {
     Invoke(invoke::Args),
     /// Lists the SoC profiles, or prints one (as a start for your own).
     Profiles(profiles::Args),
+    /// Prints what a DSP's core dump (/sys/class/devcoredump/devcd*/data) says: reason, version, threads, log.
+    Coredump(coredump::Args),
     /// Prints the code of a Hexagon ELF file as llvm-objdump does.
     Disasm(disasm::Args),
 }
@@ -65,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::Ctl(args) => ctl::run(args),
         Command::Invoke(args) => invoke::run(&args),
         Command::Profiles(args) => profiles::run(&args),
+        Command::Coredump(args) => coredump::run(&args),
         Command::Disasm(args) => disasm::run(&args),
     };
     result.unwrap_or_else(|error| fail(&error))

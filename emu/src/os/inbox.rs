@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::aee;
+use super::crash::CrashReport;
 use super::error::OpenError;
 use super::invocation::Invocation;
 use super::loader::Library;
@@ -27,6 +29,8 @@ pub enum Event {
     ThreadExit(i32),
     /// Priority of the threads that serve AP threads.
     Priority(u8),
+    /// Somebody wants to know what the threads are doing.
+    Threads(Sender<Vec<CrashReport>>),
 }
 
 struct Queue {

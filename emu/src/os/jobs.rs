@@ -155,6 +155,8 @@ impl Kernel {
                     self.set_priority(id, priority);
                 }
             }
+            // Nobody may wait for it any more.
+            Event::Threads(to) => drop(to.send(self.describe_threads())),
         }
         None
     }

@@ -34,6 +34,8 @@ const SLICE: u64 = 20_000;
 const HOG: u32 = 50;
 /// Calls from the emulator into the guest that may nest in one thread.
 const MAX_FRAMES: usize = 64;
+/// Threads that are described when somebody asks what a process is doing.
+const MAX_DESCRIBED: usize = 32;
 
 /// How a process's thread ends.
 pub(super) enum End {
@@ -408,6 +410,20 @@ impl Kernel {
         let report = backtrace::report(&self.shared.config, cause, thread, &self.space, &self.modules);
         backtrace::publish(&report, &*self.shared.config.ap);
         Flow::End(End::Crashed(Box::new(report)))
+    }
+
+    /// What the threads are doing, as reports of crashes that are none.
+    pub(super) fn describe_threads(&self) -> Vec<CrashReport> {
+        let threads = self.threads.values().take(MAX_DESCRIBED);
+        threads
+            .map(|thread| {
+                let doing = match thread.state {
+                    RunState::Ready(_) | RunState::Running => "running".into(),
+                    RunState::Parked(wait) => wait.to_string(),
+                };
+                backtrace::report(&self.shared.config, doing, thread, &self.space, &self.modules)
+            })
+            .collect()
     }
 
     /// An id for a new thread.

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::config::ProcessConfig;
 use super::crash::CrashReport;
@@ -215,6 +216,20 @@ impl Process {
     /// How the process is.
     pub fn state(&self) -> State {
         self.shared.state().clone()
+    }
+
+    /// What all threads are doing: registers, what they wait for (as `cause`), backtrace. Of a crashed process: its
+    /// report. Empty if the process does not answer within `wait`, or is no more.
+    pub fn threads(&self, wait: Duration) -> Vec<CrashReport> {
+        match self.state() {
+            State::Crashed(report) => vec![*report],
+            State::Ended => Vec::new(),
+            State::Running => {
+                let (send, receive) = std::sync::mpsc::channel();
+                self.shared.inbox.send(Event::Threads(send));
+                receive.recv_timeout(wait).unwrap_or_default()
+            }
+        }
     }
 
     /// Counters.

@@ -1,6 +1,7 @@
 //! One DSP thread as the scheduler sees it.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::ops::Range;
 use std::time::Instant;
 
@@ -67,6 +68,27 @@ pub enum Wait {
     Memory,
     /// For a compute resource (VTCM).
     Resource,
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Idle => f.write_str("idle"),
+            Self::Sleep => f.write_str("waits for a time"),
+            Self::Mutex(at) => write!(f, "waits for the mutex at {at:#x}"),
+            Self::Barrier(at) => write!(f, "waits at the barrier at {at:#x}"),
+            Self::Signal { at, mask, all } => {
+                let which = if *all { "all" } else { "any" };
+                write!(f, "waits for {which} of signals {mask:#x} at {at:#x}")
+            }
+            Self::Semaphore(at) => write!(f, "waits for the semaphore at {at:#x}"),
+            Self::Condition { at, .. } => write!(f, "waits on the condition variable at {at:#x}"),
+            Self::Futex(at) => write!(f, "waits on the futex at {at:#x}"),
+            Self::Join { thread, .. } => write!(f, "waits for the end of thread {thread}"),
+            Self::Memory => f.write_str("waits for memory from the AP"),
+            Self::Resource => f.write_str("waits for a compute resource"),
+        }
+    }
 }
 
 /// Whether a thread can run.

@@ -27,6 +27,7 @@ mod tunnel;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rpmsg::Aee;
 use rpmsg::fastrpc::Message;
@@ -40,6 +41,7 @@ pub use tunnel::ReverseError;
 use crate::action::SharedOutbox;
 use crate::mem::Bus;
 use crate::os::crash::CrashReport;
+use crate::os::process::State;
 use answer::{NotTaken, OpenCalls};
 use call::Call;
 use pd::{HandleNumbers, Pd};
@@ -47,6 +49,26 @@ use stats::{Counters, count};
 
 /// Most sessions with a process at once. A driver has 14 slots a channel.
 const MAX_PROCESSES: usize = 64;
+
+/// How long an autopsy waits for processes that are running.
+const AUTOPSY: Duration = Duration::from_millis(200);
+
+/// A process in one line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProcessSummary {
+    /// Program and session.
+    pub name: String,
+    /// `running`, `crashed` or `ended`.
+    pub state: String,
+    /// DSP threads alive.
+    pub threads: u32,
+    /// Loaded libraries.
+    pub libraries: u32,
+    /// Packets executed.
+    pub packets: u64,
+    /// Bytes of heap, stacks and libraries.
+    pub memory: u64,
+}
 
 /// One DSP behind one GLINK edge.
 pub struct Dsp {
@@ -111,6 +133,40 @@ impl Dsp {
     #[must_use]
     pub fn last_crash(&self) -> Option<CrashReport> {
         self.shared.counters.last_crash()
+    }
+
+    /// What the DSP is doing: its processes, and their threads, those that crashed first. Waits a moment for processes
+    /// that are running.
+    #[must_use]
+    pub fn autopsy(&self) -> (Vec<ProcessSummary>, Vec<CrashReport>) {
+        let mut all: Vec<Arc<Pd>> = self.shared.processes().values().cloned().collect();
+        all.sort_by_key(|pd| pd.key);
+        let (mut crashed, mut others) = (Vec::new(), Vec::new());
+        let deadline = Instant::now() + AUTOPSY;
+        let mut summaries = Vec::new();
+        for pd in &all {
+            let (state, list) = match pd.process.state() {
+                State::Running => ("running", &mut others),
+                State::Crashed(_) => ("crashed", &mut crashed),
+                State::Ended => ("ended", &mut others),
+            };
+            list.extend(
+                pd.process
+                    .threads(deadline.saturating_duration_since(Instant::now())),
+            );
+            let stats = pd.process.stats();
+            let short = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+            summaries.push(ProcessSummary {
+                name: format!("{}@{}", pd.name, pd.key),
+                state: state.into(),
+                threads: short(stats.threads),
+                libraries: short(stats.modules),
+                packets: stats.packets,
+                memory: stats.memory,
+            });
+        }
+        crashed.append(&mut others);
+        (summaries, crashed)
     }
 
     /// Calls that are not answered yet.

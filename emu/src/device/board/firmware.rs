@@ -9,6 +9,8 @@
 //! the copy whose digest was right.
 
 pub mod boot;
+pub mod crash;
+pub mod dump;
 pub mod header;
 
 use std::collections::BTreeMap;
@@ -180,7 +182,7 @@ impl Segment {
     }
 
     fn holds(&self, range: &Range<u32>) -> bool {
-        self.address <= range.start && range.end <= self.range().end
+        self.address <= range.start && range.start <= range.end && range.end <= self.range().end
     }
 }
 
@@ -270,9 +272,7 @@ impl Firmware {
 
     /// The image's version, without the marker `QC_IMAGE_VERSION_STRING=`.
     pub fn version(&self) -> &str {
-        self.version
-            .strip_prefix("QC_IMAGE_VERSION_STRING=")
-            .unwrap_or(&self.version)
+        without_marker(&self.version)
     }
 
     /// The process shell.
@@ -338,6 +338,12 @@ impl Firmware {
         ram.write_u32(head + 4, size)?;
         ram.write_u32(head + 8, at)
     }
+}
+
+fn without_marker(version: &str) -> &str {
+    version
+        .strip_prefix("QC_IMAGE_VERSION_STRING=")
+        .unwrap_or(version)
 }
 
 fn place(what: &'static str, range: &Range<u32>, why: &'static str) -> FirmwareError {
@@ -457,6 +463,7 @@ impl Image {
         found.map_or(&[], |bytes| &bytes[..max.min(bytes.len())])
     }
 
+    /// The text at an address, if there is one: printable, ended by NUL, at most `max` bytes.
     fn string(&self, at: u32, max: usize) -> Option<String> {
         let bytes = self.from(at, max + 1);
         let end = bytes.iter().position(|b| *b == 0).filter(|end| *end > 0)?;
@@ -539,6 +546,19 @@ fn prot(flags: u32) -> Prot {
     bit(4, Prot::READ) | bit(2, Prot::WRITE) | bit(1, Prot::EXECUTE)
 }
 
+/// The digest of a segment's file bytes. The first segment has it inside of itself.
+fn digest(index: usize, file: &[u8]) -> [u8; 32] {
+    let end = OFFSET as usize + header::SIZE;
+    if index != 0 || file.len() < end {
+        return Sha256::digest(file).into();
+    }
+    let mut sha = Sha256::new();
+    sha.update(&file[..end - 32]);
+    sha.update([0; 32]);
+    sha.update(&file[end..]);
+    sha.finalize().into()
+}
+
 /// Are the bytes of a segment what the header says?
 fn check(
     index: usize,
@@ -548,9 +568,8 @@ fn check(
     head: &RawHeader,
 ) -> Result<(), FirmwareError> {
     let (file, rest) = bytes.split_at(segment.file_size as usize);
-    let (expected, found): (_, [u8; 32]) = if index == 0 {
+    let expected = if index == 0 {
         let at = OFFSET as usize;
-        let mut file = file.to_vec();
         if file.get(at..at + header::SIZE) != Some(head.as_bytes()) {
             return Err(match file.len() < at + header::SIZE {
                 true => FirmwareError::Segment {
@@ -562,11 +581,11 @@ fn check(
                 false => FirmwareError::Changed,
             });
         }
-        file[at + header::SIZE - 32..at + header::SIZE].fill(0);
-        (head.sha256, Sha256::digest(&file).into())
+        head.sha256
     } else {
-        (expected, Sha256::digest(file).into())
+        expected
     };
+    let found = digest(index, file);
     if expected != found {
         return Err(FirmwareError::Digest {
             index,

@@ -11,7 +11,7 @@ use super::*;
 use crate::mem::{Bus, NoFaultLine};
 
 const RAM: u64 = 0x4000_0000;
-const CARVEOUT: Range<u64> = RAM + 0x10_0000..RAM + 0x50_0000;
+pub(crate) const CARVEOUT: Range<u64> = RAM + 0x10_0000..RAM + 0x50_0000;
 const BASE: u32 = 0x0200_0000;
 
 const TRAP0: u32 = 0x5400_c000;
@@ -132,7 +132,7 @@ impl TestImage {
     }
 }
 
-fn load(ram: &GuestRam) -> Result<Firmware, FirmwareError> {
+pub(crate) fn load(ram: &GuestRam) -> Result<Firmware, FirmwareError> {
     Firmware::load(ram, CARVEOUT, CARVEOUT.start)
 }
 
@@ -140,7 +140,7 @@ fn good() -> TestImage {
     TestImage::new(&[TRAP0], &["memcpy", "qurt_mutex_lock"])
 }
 
-fn bus(ram: &GuestRam) -> Arc<Bus> {
+pub(crate) fn bus(ram: &GuestRam) -> Arc<Bus> {
     Arc::new(Bus::new(
         ram.clone(),
         RAM,
@@ -282,7 +282,7 @@ fn a_small_image_is_read() {
 #[test]
 fn each_kind_of_damage_is_named() {
     type Damage = fn(&mut TestImage);
-    let cases: [(&str, bool, Damage); 24] = [
+    let cases: [(&str, bool, Damage); 25] = [
         ("no boot header", false, |i| i.bytes.fill(0)),
         ("boot header of format 2", true, |i| i.head.format = 2.into()),
         ("with 4 bytes", true, |i| i.head.size = 4.into()),
@@ -359,6 +359,9 @@ fn each_kind_of_damage_is_named() {
         ),
         ("the symbol table (0x2003000..0x2002000) is not", true, |i| {
             i.head.symbols[1] = (BASE + 0x2000).into();
+        }),
+        ("the symbol table (0x2003000..0x0) is not", true, |i| {
+            i.head.symbols[1] = 0.into();
         }),
         ("the symbol table (0x2003000..0x200300c) is not", true, |i| {
             i.head.symbols[1] = (BASE + 0x300c).into();
