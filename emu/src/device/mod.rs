@@ -91,9 +91,12 @@ impl DspDevice {
                 qtest: attachment.qtest.clone().map(Qtest::new),
             }),
         };
+        let labels: Vec<_> = configs.iter().map(|config| config.label.clone()).collect();
+        let labels = || labels.iter().map(String::as_str);
         let mut devices = Vec::new();
         for (index, (config, socket)) in configs.into_iter().zip(&attachment.sockets).enumerate() {
-            let unit = Unit::new(index, config, attachment.layout, interrupts.clone())?;
+            let ssctl = board::domain::ssctl_instance(&config.label, labels());
+            let unit = Unit::new(index, config, attachment.layout, ssctl, interrupts.clone())?;
             let gpio = attachment.irq.is_gpio_slot(index).then(|| lines.clone());
             devices.push(Self::start(unit, gpio, socket)?);
         }

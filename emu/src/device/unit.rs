@@ -75,6 +75,8 @@ pub struct Unit {
     index: usize,
     config: DspConfig,
     layout: Layout,
+    /// Instance of the service through which the AP asks this DSP to shut down (board platform).
+    ssctl: Option<u8>,
     interrupts: Arc<dyn Interrupts>,
     outbox_event: EventFd,
     timer: Timer,
@@ -105,6 +107,7 @@ impl Unit {
         index: usize,
         config: DspConfig,
         layout: Layout,
+        ssctl: Option<u8>,
         interrupts: Arc<dyn Interrupts>,
     ) -> std::io::Result<Arc<Self>> {
         let state = State {
@@ -121,6 +124,7 @@ impl Unit {
             index,
             config,
             layout,
+            ssctl,
             interrupts,
             outbox_event: EventFd::new(EFD_CLOEXEC | EFD_NONBLOCK)?,
             timer: Timer::new()?,
@@ -452,7 +456,7 @@ impl Unit {
                 Some(error.to_string())
             }
         };
-        let channels = BoardChannels::new(board.domain());
+        let channels = BoardChannels::new(board.domain(), self.ssctl);
         let edge = channels.edge();
         state.session = self.session(bus, config, None, edge, Some(channels));
         self.with_session(state, |session, around| {

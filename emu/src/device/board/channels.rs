@@ -1,8 +1,12 @@
-//! What a DSP does on the channels that a board has beside FastRPC.
+//! What a DSP does on the channels that a board has beside FastRPC: the router (QRTR, with the QMI services in it) and
+//! the restarts of other subsystems.
 
 use super::domain::Domain;
 use crate::action::{Action, Channel};
 use rpmsg::glink::{EdgeConfig, Limits, LocalChannel, Mode};
+use rpmsg::glink_ssr::DoCleanup;
+use rpmsg::qmi::servreg::State;
+use rpmsg::qrtr::{Node, NodeConfig, NodeEvent, Output};
 
 /// Receive buffers that the DSP announces on each channel.
 const INTENTS: u32 = 20;
@@ -11,51 +15,221 @@ const INTENT_SIZE: u32 = 16 * 1024;
 
 /// The services of one session.
 pub struct BoardChannels {
-    offered: Vec<Channel>,
+    domain: &'static Domain,
+    node: Node,
 }
 
 impl BoardChannels {
-    /// Those of a DSP.
-    pub fn new(_domain: &'static Domain) -> Self {
-        Self {
-            offered: vec![Channel::FastRpc],
-        }
+    /// Those of a DSP. `ssctl` is the instance of its SSCTL service ([`ssctl_instance`](super::domain::ssctl_instance)):
+    /// without one the AP does not ask it to shut down.
+    pub fn new(domain: &'static Domain, ssctl: Option<u8>) -> Self {
+        let node = Node::new(NodeConfig {
+            ssctl: ssctl.map(u32::from),
+            ..NodeConfig::new(domain.qrtr_node, domain.label)
+        });
+        Self { domain, node }
     }
 
     /// The edge with the channels that the DSP offers.
     pub fn edge(&self) -> EdgeConfig {
+        let offered = |channel: Channel| LocalChannel {
+            name: channel.name().to_owned(),
+            cid: channel.cid(),
+        };
         EdgeConfig {
             mode: Mode::Intents {
                 count: INTENTS,
                 size: INTENT_SIZE,
             },
-            channels: self
-                .offered
-                .iter()
-                .map(|channel| LocalChannel {
-                    name: channel.name().to_owned(),
-                    cid: channel.cid(),
-                })
-                .collect(),
+            channels: Channel::ALL.into_iter().map(offered).collect(),
             limits: Limits::default(),
         }
     }
 
     /// A channel is open.
-    pub fn up(&mut self, _channel: Channel) -> Vec<Action> {
-        Vec::new()
+    pub fn up(&mut self, channel: Channel) -> Vec<Action> {
+        match channel {
+            Channel::Router => {
+                let outputs = self.node.up();
+                self.actions(outputs)
+            }
+            Channel::FastRpc | Channel::Restart => Vec::new(),
+        }
     }
 
-    /// A message came.
-    pub fn message(&mut self, _channel: Channel, _bytes: &[u8]) -> Vec<Action> {
-        Vec::new()
+    /// A message came. One that makes no sense is said once and has no effect.
+    pub fn message(&mut self, channel: Channel, bytes: &[u8]) -> Vec<Action> {
+        match channel {
+            Channel::Router => match self.node.message(bytes) {
+                Ok(outputs) => self.actions(outputs),
+                Err(error) => {
+                    tracing::warn!(target: "emu::board", dsp = self.domain.label, "a QRTR packet is dropped: {error}");
+                    Vec::new()
+                }
+            },
+            Channel::Restart => match DoCleanup::parse(bytes) {
+                Ok(message) => {
+                    tracing::info!(target: "emu::board", dsp = self.domain.label, subsystem = message.subsystem, "another subsystem stopped");
+                    vec![Action::Send(channel, message.done().encode())]
+                }
+                Err(error) => {
+                    tracing::warn!(target: "emu::board", dsp = self.domain.label, "a message is dropped: {error}");
+                    Vec::new()
+                }
+            },
+            Channel::FastRpc => Vec::new(),
+        }
     }
 
-    /// A channel is closed.
+    /// A channel is closed. Who listened on it is forgotten when it opens again; what goes out until then is lost.
     pub fn down(&mut self, _channel: Channel) {}
 
     /// A protection domain changes; `None` if there is no such domain.
-    pub fn set_pd(&mut self, _name: &str, _up: bool) -> Option<Vec<Action>> {
-        None
+    pub fn set_pd(&mut self, name: &str, up: bool) -> Option<Vec<Action>> {
+        let state = if up { State::Up } else { State::Down };
+        let outputs = self.node.set_pd(name, state).ok()?;
+        Some(self.actions(outputs))
+    }
+
+    fn actions(&mut self, outputs: Vec<Output>) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for output in outputs {
+            match output {
+                Output::Send(bytes) => actions.push(Action::Send(Channel::Router, bytes)),
+                Output::Event(event) => actions.extend(self.event(&event)),
+            }
+        }
+        actions
+    }
+
+    fn event(&mut self, event: &NodeEvent) -> Vec<Action> {
+        let dsp = self.domain.label;
+        match event {
+            NodeEvent::ShutdownRequested => {
+                tracing::info!(target: "emu::board", dsp, "the AP asks the DSP to shut down");
+                // calls that run go on until the AP closes the FastRPC channel, which it does next
+                let outputs = self.node.shutdown_ready();
+                return self.actions(outputs);
+            }
+            NodeEvent::SubsystemEvent(event) => {
+                let (subsystem, phase) = (&event.subsystem, event.phase);
+                tracing::info!(target: "emu::board", dsp, subsystem, ?phase, "another subsystem");
+            }
+            NodeEvent::PdState { path, state } => {
+                tracing::info!(target: "emu::board", dsp, path, ?state, "a protection domain changed");
+            }
+            NodeEvent::PdRestartRequested { path } => {
+                tracing::info!(target: "emu::board", dsp, path, "the AP restarts a protection domain");
+            }
+            NodeEvent::Refused(refusal) => {
+                tracing::warn!(target: "emu::board", dsp, "a QMI message is dropped: {refusal}");
+            }
+            NodeEvent::Dropped(socket) => {
+                tracing::warn!(target: "emu::board", dsp, %socket, "a socket of the AP does not read: a message to it is lost");
+            }
+            other => tracing::debug!(target: "emu::board", dsp, event = ?other, "QRTR"),
+        }
+        Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rpmsg::qmi::{self, Body as _, Message, servreg::messages::RegisterListener, ssctl::Shutdown};
+    use rpmsg::qrtr::{Address, Control, Kind, PORT_CONTROL, Packet, Version};
+
+    const AP: Address = Address {
+        node: 1,
+        port: 0x4000,
+    };
+
+    fn adsp() -> BoardChannels {
+        BoardChannels::new(Domain::by_label("adsp").unwrap(), Some(0x14))
+    }
+
+    fn packet(kind: Kind, port: u32, payload: Vec<u8>) -> Vec<u8> {
+        let destination = Address { node: 5, port };
+        let packet = Packet {
+            version: Version::V1,
+            kind,
+            source: AP,
+            destination,
+            confirm_rx: false,
+            payload,
+        };
+        packet.encode().unwrap()
+    }
+
+    fn sent(actions: &[Action]) -> Vec<Packet> {
+        let packet = |action: &Action| match action {
+            Action::Send(Channel::Router, bytes) => Packet::parse(bytes).unwrap(),
+            other => panic!("{other:?}"),
+        };
+        actions.iter().map(packet).collect()
+    }
+
+    #[test]
+    fn the_dsp_offers_three_channels_and_greets_on_one() {
+        let mut channels = adsp();
+        let edge = channels.edge();
+        let names: Vec<_> = edge.channels.iter().map(|c| c.name.as_str()).collect();
+        assert_eq!(names, ["fastrpcglink-apps-dsp", "IPCRTR", "glink_ssr"]);
+        assert_eq!(channels.up(Channel::FastRpc), []);
+        assert_eq!(channels.up(Channel::Restart), []);
+        assert_eq!(sent(&channels.up(Channel::Router))[0].kind, Kind::Hello);
+        let hello = packet(Kind::Hello, PORT_CONTROL, Control::Hello.encode());
+        let out = channels.message(Channel::Router, &hello);
+        let announced = sent(&out).iter().filter(|p| p.kind == Kind::NewServer).count();
+        assert_eq!(announced, 2, "SSCTL and the notifier");
+    }
+
+    #[test]
+    fn a_shutdown_is_answered_and_then_ready() {
+        let mut channels = adsp();
+        channels.up(Channel::Router);
+        let request = Message::request(1, &Shutdown).encode();
+        let out = sent(&channels.message(Channel::Router, &packet(Kind::Data, 1, request)));
+        let kinds: Vec<_> = out
+            .iter()
+            .map(|p| Message::parse(&p.payload).unwrap().kind)
+            .collect();
+        assert_eq!(kinds, [qmi::Kind::Response, qmi::Kind::Indication]);
+    }
+
+    #[test]
+    fn protection_domains_have_listeners() {
+        let mut channels = adsp();
+        channels.up(Channel::Router);
+        let path = "msm/adsp/audio_pd";
+        assert_eq!(channels.set_pd(path, false), Some(vec![]));
+        let register = RegisterListener {
+            enable: 1,
+            path: path.to_owned(),
+        };
+        let request = Message::request(1, &register).encode();
+        channels.message(Channel::Router, &packet(Kind::Data, 2, request));
+        let up = sent(&channels.set_pd(path, true).unwrap());
+        assert_eq!(up[0].destination, AP);
+        let message = Message::parse(&up[0].payload).unwrap();
+        let updated = qmi::servreg::messages::StateUpdated::decode(&message.body).unwrap();
+        assert_eq!((updated.state, updated.path.as_str()), (State::Up, path));
+        assert_eq!(channels.set_pd("msm/cdsp/root_pd", true), None);
+    }
+
+    #[test]
+    fn cleanups_are_done_and_nonsense_is_nothing() {
+        let mut channels = adsp();
+        let message = DoCleanup {
+            sequence: 3,
+            subsystem: "cdsp".into(),
+        };
+        assert_eq!(
+            channels.message(Channel::Restart, &message.encode()),
+            [Action::Send(Channel::Restart, message.done().encode())]
+        );
+        for channel in [Channel::Restart, Channel::Router] {
+            assert_eq!(channels.message(channel, &[1, 2, 3]), []);
+        }
     }
 }
