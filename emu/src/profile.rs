@@ -13,8 +13,14 @@ use std::path::{Path, PathBuf};
 /// Profiles that are compiled in, in the order `vhost-hexagon profiles` lists them.
 const BUILT_IN: &[(&str, &str)] = &[
     ("qcs6490", include_str!("../../configs/qcs6490.toml")),
+    ("sm8350", include_str!("../../configs/sm8350.toml")),
     ("sm8550", include_str!("../../configs/sm8550.toml")),
     ("sm8650", include_str!("../../configs/sm8650.toml")),
+    ("sa8775p", include_str!("../../configs/sa8775p.toml")),
+    (
+        "synthetic-mdsp",
+        include_str!("../../configs/synthetic-mdsp.toml"),
+    ),
 ];
 
 /// The profile that is used when the user names none.
@@ -37,6 +43,9 @@ pub struct Profile {
     pub name: String,
     /// One line for people.
     pub description: String,
+    /// The SoC's number in the kernel (include/dt-bindings/arm/qcom,ids.h, `QCOM_ID_…`), which SMEM tells; 0 = none.
+    #[serde(default)]
+    pub soc_id: u32,
     /// Appended to the device tree's root `compatible`; the driver's poll mode is allowed by machine.
     #[serde(default)]
     pub compatible: Vec<String>,
@@ -303,6 +312,21 @@ mod tests {
     }
 
     #[test]
+    fn every_label_of_the_driver_is_in_some_built_in_profile() {
+        let built_in: std::collections::BTreeSet<_> = names()
+            .flat_map(|name| Profile::load(name).unwrap().dsps)
+            .map(|dsp| dsp.label)
+            .collect();
+        assert!(
+            LABELS.iter().all(|label| built_in.contains(*label)),
+            "{built_in:?}"
+        );
+        let largest = Profile::load("sa8775p").unwrap();
+        assert_eq!((largest.dsps.len(), largest.bank_count()), (5, 32));
+        assert_eq!(largest.dsps[1].stream(5), Some(0x3005));
+    }
+
+    #[test]
     fn defaults_are_one_session_and_bit_32() {
         let dsp = Profile::parse(SMALL, "small").unwrap().dsps.remove(0);
         assert_eq!(
@@ -342,7 +366,10 @@ mod tests {
     #[test]
     fn a_missing_profile_names_the_ones_there_are() {
         let error = Profile::load("sm9999").unwrap_err().to_string();
-        assert!(error.contains("qcs6490, sm8550, sm8650"), "{error}");
+        assert!(
+            error.contains("qcs6490, sm8350, sm8550, sm8650, sa8775p"),
+            "{error}"
+        );
         let error = Profile::load("./none.toml").unwrap_err().to_string();
         assert!(
             error.contains("cannot read") && error.contains("none.toml"),

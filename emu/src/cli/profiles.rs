@@ -25,11 +25,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for name in names() {
         let profile = Profile::load(name)?;
         let mark = if name == DEFAULT { " (default)" } else { "" };
-        println!("  {name:<10} {}{mark}", profile.description);
+        println!("  {name:<15} {}{mark}", profile.description);
         for dsp in &profile.dsps {
             let sessions: u32 = dsp.banks.iter().map(|bank| bank.sessions).sum();
             println!(
-                "  {:<10}   {:<5} v{}, {} context banks, {sessions} sessions, {} HVX contexts, {} KiB VTCM",
+                "  {:<15}   {:<5} v{}, {} context banks, {sessions} sessions, {} HVX contexts, {} KiB VTCM",
                 "",
                 dsp.label,
                 dsp.arch.version(),

@@ -2,6 +2,7 @@
 
 use super::signals::Ending;
 use anyhow::Context as _;
+use emu::device::layout::Platform;
 use emu::device::tree::IrqPath;
 use emu::profile::{DEFAULT, Profile};
 use emu::services::DspStats;
@@ -28,6 +29,9 @@ pub struct Args {
     /// SoC profile: a name (see `profiles`) or a TOML file.
     #[arg(long, value_name = "NAME|FILE", default_value = DEFAULT)]
     soc: String,
+    /// How the kernel meets the DSPs: rpm = they simply exist; board = its remoteproc driver loads and starts them.
+    #[arg(long, value_enum, default_value_t)]
+    platform: Platform,
     /// How interrupts reach the guest; auto = gpio if the kernel has CONFIG_GPIO_VIRTIO, else qtest.
     #[arg(long, value_enum, default_value = "auto")]
     irq: Irq,
@@ -49,6 +53,9 @@ pub struct Args {
     /// More words for the kernel's command line (may be repeated).
     #[arg(long, value_name = "WORDS")]
     append: Vec<String>,
+    /// Firmware for the DSPs of a board, as /lib/firmware has it [default: from the cache].
+    #[arg(long, value_name = "FILE")]
+    firmware: Option<PathBuf>,
     /// File that gets the guest's console.
     #[arg(long, value_name = "FILE")]
     console_log: Option<PathBuf>,
@@ -92,6 +99,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut builder = Builder::new(args.kernel, profile)
         .modules(args.modules)
         .root(args.root)
+        .platform(args.platform)
+        .firmware(args.firmware)
         .irq(match args.irq {
             Irq::Auto => None,
             Irq::Qtest => Some(IrqPath::Qtest),
@@ -212,6 +221,7 @@ impl Report {
             "exit": exit,
             "kernel": vm.kernel().release(),
             "qemu": vm.qemu_version(),
+            "platform": vm.platform().to_string(),
             "irq": format!("{:?}", vm.irq()).to_lowercase(),
             "seconds_to_ready": self.ready.map(|d| d.as_secs_f64()),
             "seconds": vm.started().elapsed().as_secs_f64(),

@@ -4,9 +4,12 @@ use super::heading;
 use super::signals::Ending;
 use anyhow::Context as _;
 use emu::device::DspDevice;
+use emu::device::board::domain::Domain;
+use emu::device::layout::Platform;
 use emu::device::tree::IrqPath;
 use emu::profile::{DEFAULT, Profile};
-use emu::vm::platform::{Platform, Request, dsp_configs};
+use emu::vm::default_firmware;
+use emu::vm::platform::{self, Request, dsp_configs};
 use emu::vm::qemu::{self, Machine, Qemu};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,6 +23,9 @@ pub struct Args {
     /// SoC profile: a name (see `profiles`) or a TOML file.
     #[arg(long, value_name = "NAME|FILE", default_value = DEFAULT)]
     soc: String,
+    /// How the kernel meets the DSPs: rpm = they simply exist; board = its remoteproc driver loads and starts them.
+    #[arg(long, value_enum, default_value_t)]
+    platform: Platform,
     /// How interrupts reach the guest: qtest works with every kernel, gpio needs CONFIG_GPIO_VIRTIO but no qtest socket.
     #[arg(long, value_enum, default_value = "qtest")]
     irq: IrqPath,
@@ -76,6 +82,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let request = Request {
         profile: &profile,
+        platform: args.platform,
         machine,
         irq: args.irq,
         overlays: &args.dtb_overlay,
@@ -83,30 +90,31 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         socket: &args.socket,
         qtest: qtest.as_deref(),
     };
-    let platform = Platform::prepare(&request, &qemu)?;
+    let platform = platform::Platform::prepare(&request, &qemu)?;
     let page_size = u32::try_from(args.page_size)
         .ok()
         .filter(|n| [4096, 16384, 65536].contains(n));
     let page_size = page_size.context("--page-size must be 4K, 16K or 64K")?;
     let devices = DspDevice::start_all(&platform.attachment, dsp_configs(&profile, page_size))?;
 
-    println!("{}", heading("Device tree and platform image"));
-    println!(
-        "  {}\n  {}",
-        platform.files.dtb.display(),
-        platform.files.image.display()
-    );
+    println!("{}", heading("Device tree and initial memory"));
+    println!("  {}", platform.files.dtb.display());
+    for (_, image) in &platform.files.images {
+        println!("  {}", image.display());
+    }
+    if args.platform == Platform::Board {
+        println!("{}", heading("Firmware the guest needs"));
+        for domain in profile.dsps.iter().filter_map(|dsp| Domain::by_label(&dsp.label)) {
+            println!("  /lib/firmware/{:<12} {}", domain.firmware, domain.label);
+        }
+        println!("  all the same file: {}", default_firmware().display());
+    }
     println!(
         "{}",
         heading("QEMU's arguments (add -kernel, -initrd, -append, -serial and what else you like)")
     );
     println!("{} \\", qemu.program().display());
-    let args = qemu::arguments(
-        &machine,
-        &platform.attachment.layout,
-        platform.attachment.irq,
-        &platform.files,
-    );
+    let args = qemu::arguments(&machine, platform.attachment.irq, &platform.files);
     println!("  {}", lines(&args).join(" \\\n  "));
     println!("{}", heading("Listening"));
     for device in &devices {

@@ -53,6 +53,8 @@ pub const CARVEOUT_SIZE: u64 = 0x40_0000;
 pub const TCSR_MUTEX_SIZE: u64 = 0x2_1000;
 /// Which lock guards SMEM (`hwlocks` of the SMEM node in the .dtsi files).
 pub const SMEM_LOCK: u32 = 3;
+/// Size of the power controller's registers.
+pub const POWER_SIZE: u64 = 0x1000;
 /// Size of a DSP's QDSP6SS registers.
 pub const QDSP6SS_SIZE: u64 = 0x1000;
 /// Size of the system controller that a DSP's halt registers stand in.
@@ -235,7 +237,7 @@ impl Layout {
     pub fn image_end(&self) -> u64 {
         match self.platform {
             Platform::Rpm => self.msgram(self.dsps - 1) + MSGRAM_SIZE,
-            Platform::Board => self.tcsr_mutex() + TCSR_MUTEX_SIZE,
+            Platform::Board => self.power() + POWER_SIZE,
         }
     }
 
@@ -267,6 +269,11 @@ impl Layout {
     /// The hardware lock's registers.
     pub fn tcsr_mutex(&self) -> u64 {
         self.dsp_block(MAX_DSPS)
+    }
+
+    /// The power controller's registers.
+    pub fn power(&self) -> u64 {
+        self.tcsr_mutex() + 0x4_0000
     }
 
     /// Where what a board has below the reserved block ends.
@@ -373,7 +380,8 @@ mod tests {
         assert_eq!(layout.tcsr_mutex(), 0x7f80_0000);
         assert_eq!((layout.smem(), layout.carveout(0)), (0x7ee0_0000, 0x7ea0_0000));
         assert_eq!(layout.carveout(1) + CARVEOUT_SIZE, layout.carveout(0));
-        assert!(layout.tcsr_mutex() + TCSR_MUTEX_SIZE <= layout.reserved() + RESERVED_SIZE);
+        assert!(layout.tcsr_mutex() + TCSR_MUTEX_SIZE <= layout.power());
+        assert!(layout.image_end() <= layout.reserved() + RESERVED_SIZE);
         // 15 of the profile, two of the ADSP's remoteproc node
         assert_eq!((layout.banks, layout.slot_kept()), (17, 0x44));
     }

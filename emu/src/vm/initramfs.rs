@@ -23,6 +23,15 @@ pub struct GuestFile {
     pub data: Vec<u8>,
 }
 
+/// One firmware image under the names that drivers ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirmwareFiles {
+    /// The image.
+    pub data: Vec<u8>,
+    /// File names below /lib/firmware.
+    pub names: Vec<&'static str>,
+}
+
 /// What goes into an initramfs.
 #[derive(Debug, Default)]
 pub struct Contents {
@@ -36,6 +45,8 @@ pub struct Contents {
     pub run: Option<Vec<u8>>,
     /// More files.
     pub files: Vec<GuestFile>,
+    /// Firmware for the DSPs.
+    pub firmware: Option<FirmwareFiles>,
     /// Directories to copy: host path, path in the guest.
     pub copies: Vec<(PathBuf, String)>,
 }
@@ -83,7 +94,15 @@ impl Contents {
             archive.file("vh/run", 0o755, run);
         }
         for file in &self.files {
-            archive.file(&file.path, file.mode, &file.data);
+            archive.file(&self.place(&file.path), file.mode, &file.data);
+        }
+        if let Some(firmware) = &self.firmware {
+            // After the user's files: one of these names may be among them.
+            let directory = self.place(FIRMWARE);
+            archive.file(&format!("{directory}/{FIRMWARE_IMAGE}"), 0o644, &firmware.data);
+            for name in &firmware.names {
+                archive.symlink(&format!("{directory}/{name}"), FIRMWARE_IMAGE);
+            }
         }
         for (from, to) in &self.copies {
             copy(&mut archive, from, to)?;
@@ -94,7 +113,30 @@ impl Contents {
         copy(&mut archive, &self.root, "")?;
         Ok(archive.finish())
     }
+
+    /// Where a path really is: behind the links of a merged /usr, which the archive's own entries must not go through.
+    fn place(&self, path: &str) -> String {
+        let path = path.trim_start_matches('/');
+        let top = path.split('/').next().unwrap_or_default();
+        let merged = ["bin", "sbin", "lib"].contains(&top)
+            && !self
+                .root
+                .join(top)
+                .symlink_metadata()
+                .is_ok_and(|meta| meta.is_dir())
+            && self.root.join("usr").join(top).is_dir();
+        if merged {
+            format!("usr/{path}")
+        } else {
+            path.to_owned()
+        }
+    }
 }
+
+/// Where the kernel looks for firmware.
+const FIRMWARE: &str = "lib/firmware";
+/// The image there that the drivers' names are links to.
+const FIRMWARE_IMAGE: &str = "dsp.mbn";
 
 /// Copies a directory with all below it; links stay links, sockets and devices are left out.
 fn copy(archive: &mut Archive, from: &Path, to: &str) -> Result<(), ReadError> {
@@ -159,6 +201,7 @@ mod tests {
                 mode: 0o600,
                 data: b"y".to_vec(),
             }],
+            firmware: None,
             copies: vec![(root.path().to_owned(), "share".into())],
         };
         let text = listing(&contents.archive().unwrap());
@@ -172,6 +215,38 @@ mod tests {
         ] {
             assert!(text.contains(expect), "{expect}");
         }
+    }
+
+    #[test]
+    fn firmware_lies_behind_the_links_of_a_merged_usr_and_gives_way_to_the_user_s() {
+        let root = tempfile::tempdir().unwrap();
+        let contents = Contents {
+            root: root.path().to_owned(),
+            firmware: Some(FirmwareFiles {
+                data: b"image".to_vec(),
+                names: vec!["adsp.mbn", "cdsp.mbn"],
+            }),
+            files: vec![GuestFile {
+                path: "/lib/firmware/cdsp.mbn".into(),
+                mode: 0o644,
+                data: b"theirs".to_vec(),
+            }],
+            ..Contents::default()
+        };
+        let text = listing(&contents.archive().unwrap());
+        assert!(text.contains("lib/firmware/adsp.mbn\n"));
+        assert!(!text.contains("usr/lib/firmware"));
+        std::fs::create_dir_all(root.path().join("usr/lib")).unwrap();
+        std::os::unix::fs::symlink("usr/lib", root.path().join("lib")).unwrap();
+        let text = listing(&contents.archive().unwrap());
+        for name in ["dsp.mbn", "adsp.mbn", "cdsp.mbn"] {
+            assert_eq!(
+                text.matches(&format!("usr/lib/firmware/{name}\n")).count(),
+                1,
+                "{name}"
+            );
+        }
+        assert_eq!(text.matches("theirs").count(), 1);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The guest's kernel: its image, its configuration if that lies beside it, its modules.
 
 use super::modules::{ModuleDir, ModulesError, Setting, config_setting};
+use crate::device::layout::Platform;
 use crate::device::tree::IrqPath;
 use std::path::{Path, PathBuf};
 
@@ -38,8 +39,22 @@ pub enum KernelError {
 const NEEDED: &[(&str, &str)] = &[
     ("CONFIG_ARM_SMMU", "arm_smmu"),
     ("CONFIG_VIRTIO_MMIO", "virtio_mmio"),
-    ("CONFIG_RPMSG_QCOM_GLINK_RPM", "qcom_glink_rpm"),
     ("CONFIG_QCOM_APCS_IPC", "qcom_apcs_ipc_mailbox"),
+];
+/// What [`Platform::Rpm`] needs besides.
+const NEEDED_RPM: &[(&str, &str)] = &[("CONFIG_RPMSG_QCOM_GLINK_RPM", "qcom_glink_rpm")];
+/// What [`Platform::Board`] needs besides. (QRTR: without its sockets the remoteproc driver does not probe.)
+const NEEDED_BOARD: &[(&str, &str)] = &[
+    ("CONFIG_HWSPINLOCK_QCOM", "qcom_hwspinlock"),
+    ("CONFIG_QCOM_SMEM", "smem"),
+    ("CONFIG_QCOM_SMP2P", "smp2p"),
+    ("CONFIG_RPMSG_QCOM_GLINK_SMEM", "qcom_glink_smem"),
+    ("CONFIG_QRTR", "qrtr"),
+    ("CONFIG_QRTR_SMD", "qrtr_smd"),
+    ("CONFIG_QCOM_Q6V5_ADSP", "qcom_q6v5_adsp"),
+    ("CONFIG_MFD_SYSCON", "syscon"),
+    ("CONFIG_RESET_SIMPLE", "reset_simple"),
+    ("CONFIG_MESON_EE_PM_DOMAINS", "meson_ee_pwrc"),
 ];
 /// One of these is the driver.
 const DRIVERS: &[(&str, &str)] = &[
@@ -147,7 +162,7 @@ impl Kernel {
     }
 
     /// What the configuration says is missing for a DSP to appear; empty if nothing is, or if it is not known.
-    pub fn lacks(&self, irq: IrqPath, dsps: usize) -> Vec<&'static str> {
+    pub fn lacks(&self, platform: Platform, irq: IrqPath, dsps: usize) -> Vec<&'static str> {
         if self.config.is_none() {
             return Vec::new();
         }
@@ -158,6 +173,10 @@ impl Kernel {
             |(option, module): &(&'static str, &'static str)| (!self.has(option, module)).then_some(*option);
         let mut out: Vec<_> = NEEDED
             .iter()
+            .chain(match platform {
+                Platform::Rpm => NEEDED_RPM,
+                Platform::Board => NEEDED_BOARD,
+            })
             .chain(&gpio)
             .chain(&input)
             .filter_map(missing)
@@ -169,7 +188,7 @@ impl Kernel {
     }
 
     /// Names of the modules to load, in the order that works with every version.
-    pub fn wanted(irq: IrqPath, share: bool) -> Vec<&'static str> {
+    pub fn wanted(platform: Platform, irq: IrqPath, share: bool) -> Vec<&'static str> {
         let mut names = vec!["virtio_mmio"];
         if irq == IrqPath::Gpio {
             names.push("gpio_virtio");
@@ -180,10 +199,28 @@ impl Kernel {
             "rpmsg_ns",
             "qcom_glink",
             "qcom_apcs_ipc_mailbox",
-            "qcom_glink_rpm",
-            "fastrpc",
-            "qda",
         ]);
+        match platform {
+            Platform::Rpm => names.extend(["qcom_glink_rpm", "fastrpc", "qda"]),
+            // The DSPs start as soon as the last one is there: what uses their channels comes before.
+            Platform::Board => names.extend([
+                "qcom_hwspinlock",
+                "smem",
+                "smp2p",
+                "qrtr",
+                "qrtr_smd",
+                "qmi_helpers",
+                "qcom_smd",
+                "mdt_loader",
+                "qcom_common",
+                "qcom_sysmon",
+                "qcom_q6v5",
+                "qcom_pil_info",
+                "fastrpc",
+                "qda",
+                "qcom_q6v5_adsp",
+            ]),
+        }
         if share {
             names.extend(["9pnet_virtio", "9p"]);
         }
@@ -287,10 +324,46 @@ mod tests {
         let kernel = Kernel::open(&path, None).unwrap();
         assert_eq!((kernel.irq_path(), kernel.page_size()), (IrqPath::Gpio, 65536));
         assert_eq!(kernel.release().as_deref(), Some("7.3.4+deb13-arm64"));
-        assert!(kernel.lacks(IrqPath::Gpio, 2).contains(&"CONFIG_QCOM_FASTRPC"));
-        assert!(kernel.lacks(IrqPath::Gpio, 2).contains(&"CONFIG_VIRTIO_INPUT"));
-        assert!(!kernel.lacks(IrqPath::Gpio, 1).contains(&"CONFIG_VIRTIO_INPUT"));
-        assert!(!kernel.lacks(IrqPath::Gpio, 2).contains(&"CONFIG_GPIO_VIRTIO"));
+        assert!(
+            kernel
+                .lacks(Platform::Rpm, IrqPath::Gpio, 2)
+                .contains(&"CONFIG_QCOM_FASTRPC")
+        );
+        assert!(
+            kernel
+                .lacks(Platform::Rpm, IrqPath::Gpio, 2)
+                .contains(&"CONFIG_VIRTIO_INPUT")
+        );
+        assert!(
+            !kernel
+                .lacks(Platform::Rpm, IrqPath::Gpio, 1)
+                .contains(&"CONFIG_VIRTIO_INPUT")
+        );
+        assert!(
+            !kernel
+                .lacks(Platform::Rpm, IrqPath::Gpio, 2)
+                .contains(&"CONFIG_GPIO_VIRTIO")
+        );
+    }
+
+    #[test]
+    fn a_board_needs_other_drivers_and_starts_the_dsps_last() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = image(dir.path());
+        std::fs::write(
+            dir.path().join("config"),
+            "CONFIG_QCOM_SMEM=y\nCONFIG_QCOM_SMP2P=m\n",
+        )
+        .unwrap();
+        let lacks = Kernel::open(&path, None)
+            .unwrap()
+            .lacks(Platform::Board, IrqPath::Qtest, 2);
+        assert!(lacks.contains(&"CONFIG_QCOM_Q6V5_ADSP") && lacks.contains(&"CONFIG_QCOM_SMP2P"));
+        assert!(!lacks.contains(&"CONFIG_QCOM_SMEM") && !lacks.contains(&"CONFIG_RPMSG_QCOM_GLINK_RPM"));
+        let wanted = Kernel::wanted(Platform::Board, IrqPath::Qtest, false);
+        assert_eq!(wanted.last(), Some(&"qcom_q6v5_adsp"));
+        let wanted = Kernel::wanted(Platform::Rpm, IrqPath::Qtest, false);
+        assert!(!wanted.contains(&"qcom_q6v5_adsp"));
     }
 
     #[test]

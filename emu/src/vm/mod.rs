@@ -12,12 +12,14 @@ pub mod modules;
 pub mod platform;
 pub mod qemu;
 
+use crate::device::board::domain::Domain;
+use crate::device::layout;
 use crate::device::tree::IrqPath;
 use crate::device::{DeviceError, DspDevice};
 use crate::profile::Profile;
 use crate::services::DspStats;
 use console::ConsoleLine;
-use initramfs::{Contents, GuestFile};
+use initramfs::{Contents, FirmwareFiles, GuestFile};
 use kernel::{Kernel, KernelError};
 use platform::{Platform, PlatformError, Request};
 use qemu::{Machine, Qemu, QemuError};
@@ -58,6 +60,9 @@ pub enum VmError {
     /// There is no user space.
     #[error("there is no guest user space at {0}: run `cargo xtask setup`, or name a directory with --root")]
     NoRoot(PathBuf),
+    /// There is no firmware for a board's DSPs.
+    #[error("there is no DSP firmware at {0}: run `cargo xtask firmware`, or name a file with --firmware")]
+    NoFirmware(PathBuf),
     /// A file or directory of the user's.
     #[error("cannot use {path}: {source}")]
     Path {
@@ -121,6 +126,18 @@ pub fn cache() -> PathBuf {
     Path::new(&std::env::var_os("HOME").unwrap_or_default()).join(".cache/vhost-hexagon")
 }
 
+/// The firmware that a board's DSPs get if none is named: the cache's, else a fresh build's below the current directory.
+/// The cache's path is returned when there is none.
+pub fn default_firmware() -> PathBuf {
+    let cached = cache().join("firmware/dsp.mbn");
+    let built = PathBuf::from("target/firmware/dsp/dsp.mbn");
+    if !cached.is_file() && built.is_file() {
+        built
+    } else {
+        cached
+    }
+}
+
 /// A guest under construction.
 #[derive(Debug)]
 pub struct Builder {
@@ -128,6 +145,8 @@ pub struct Builder {
     modules: Option<PathBuf>,
     root: Option<PathBuf>,
     profile: Profile,
+    platform: layout::Platform,
+    firmware: Option<PathBuf>,
     irq: Option<IrqPath>,
     machine: Machine,
     overlays: Vec<PathBuf>,
@@ -150,6 +169,8 @@ impl Builder {
             modules: None,
             root: None,
             profile,
+            platform: layout::Platform::default(),
+            firmware: None,
             irq: None,
             machine: Machine {
                 ram: 1 << 30,
@@ -179,6 +200,20 @@ impl Builder {
     #[must_use]
     pub fn root(mut self, path: Option<PathBuf>) -> Self {
         self.root = path;
+        self
+    }
+
+    /// How the kernel meets the DSPs.
+    #[must_use]
+    pub fn platform(mut self, platform: layout::Platform) -> Self {
+        self.platform = platform;
+        self
+    }
+
+    /// The firmware that the kernel loads into every DSP of a board (default: [`default_firmware`]).
+    #[must_use]
+    pub fn firmware(mut self, path: Option<PathBuf>) -> Self {
+        self.firmware = path;
         self
     }
 
@@ -285,12 +320,13 @@ impl Builder {
         let qemu = Qemu::find(self.qemu.as_deref())?;
         let kernel = Kernel::open(&self.kernel, self.modules.as_deref())?;
         let irq = self.irq.unwrap_or_else(|| kernel.irq_path());
-        for option in kernel.lacks(irq, self.profile.dsps.len()) {
+        for option in kernel.lacks(self.platform, irq, self.profile.dsps.len()) {
             tracing::warn!(target: "emu::vm", "the kernel has no {option} (neither built in nor among the modules): no DSP will appear");
         }
         let directory = tempfile::Builder::new().prefix("vhost-hexagon-").tempdir()?;
         let request = Request {
             profile: &self.profile,
+            platform: self.platform,
             machine: self.machine,
             irq,
             overlays: &self.overlays,
@@ -305,12 +341,7 @@ impl Builder {
         let devices = DspDevice::start_all(&platform.attachment, configs)?;
 
         let mut command = Command::new(qemu.program());
-        command.args(qemu::arguments(
-            &self.machine,
-            &platform.attachment.layout,
-            irq,
-            &platform.files,
-        ));
+        command.args(qemu::arguments(&self.machine, irq, &platform.files));
         command
             .arg("-kernel")
             .arg(&kernel.image)
@@ -357,6 +388,7 @@ impl Builder {
             devices,
             directory,
             kernel,
+            platform: platform.attachment.layout.platform,
             irq,
             qemu_version: qemu.version().to_owned(),
         })
@@ -375,7 +407,15 @@ impl Builder {
             After::Reboot => "reboot",
             After::Halt => "halt",
         };
-        let mut options = vec![("after", after.to_owned())];
+        let labels: Vec<&str> = self.profile.dsps.iter().map(|dsp| dsp.label.as_str()).collect();
+        let mut options = vec![("after", after.to_owned()), ("dsps", labels.join(" "))];
+        let firmware = match self.platform {
+            layout::Platform::Rpm => None,
+            layout::Platform::Board => {
+                options.push(("boot", self.started_by_init()?));
+                Some(self.firmware_files()?)
+            }
+        };
         let mut copies = Vec::new();
         let mut share_9p = false;
         if let Some(share) = &self.share {
@@ -397,7 +437,7 @@ impl Builder {
         }
         let modules = kernel
             .modules
-            .load_order(&Kernel::wanted(irq, share_9p))
+            .load_order(&Kernel::wanted(self.platform, irq, share_9p))
             .map_err(KernelError::from)?;
         Ok(Contents {
             root,
@@ -405,8 +445,40 @@ impl Builder {
             options,
             run: self.command.clone(),
             files: self.files.clone(),
+            firmware,
             copies,
         })
+    }
+
+    fn firmware_files(&self) -> Result<FirmwareFiles, VmError> {
+        let path = self.firmware.clone().unwrap_or_else(default_firmware);
+        let data = std::fs::read(&path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => VmError::NoFirmware(path.clone()),
+            _ => VmError::Path { path, source },
+        })?;
+        let domains = self
+            .profile
+            .dsps
+            .iter()
+            .filter_map(|dsp| Domain::by_label(&dsp.label));
+        Ok(FirmwareFiles {
+            data,
+            names: domains.map(|domain| domain.firmware).collect(),
+        })
+    }
+
+    /// Names of the remote processors that their driver does not start by itself.
+    fn started_by_init(&self) -> Result<String, VmError> {
+        let layout = layout::Layout::new(&self.profile, self.platform, self.machine.ram)
+            .map_err(PlatformError::from)?;
+        let dsps = self.profile.dsps.iter().enumerate();
+        let names: Vec<_> = dsps
+            .filter(|(_, dsp)| {
+                Domain::by_label(&dsp.label).is_some_and(|domain| !domain.remoteproc.auto_boot)
+            })
+            .map(|(index, _)| format!("{:x}.remoteproc", layout.qdsp6ss(index)))
+            .collect();
+        Ok(names.join(" "))
     }
 
     fn command_line(&self) -> String {
@@ -476,6 +548,7 @@ pub struct Vm {
     devices: Vec<DspDevice>,
     directory: tempfile::TempDir,
     kernel: Kernel,
+    platform: layout::Platform,
     irq: IrqPath,
     qemu_version: String,
 }
@@ -639,6 +712,11 @@ impl Vm {
     /// The kernel that runs.
     pub fn kernel(&self) -> &Kernel {
         &self.kernel
+    }
+
+    /// How the kernel meets the DSPs.
+    pub fn platform(&self) -> layout::Platform {
+        self.platform
     }
 
     /// The interrupt path in use.

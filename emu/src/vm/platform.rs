@@ -20,6 +20,9 @@ pub enum PlatformError {
     /// The device tree.
     #[error(transparent)]
     Tree(#[from] TreeError),
+    /// SMEM.
+    #[error("SMEM of this machine cannot be made: {0}")]
+    Smem(#[from] rpmsg::smem::ImageError),
     /// A file.
     #[error("cannot {what} {path}: {source}")]
     File {
@@ -46,6 +49,8 @@ pub struct Platform {
 pub struct Request<'a> {
     /// The machine's DSPs.
     pub profile: &'a Profile,
+    /// How the kernel meets them.
+    pub platform: layout::Platform,
     /// The machine around them.
     pub machine: Machine,
     /// How interrupts get in.
@@ -66,7 +71,7 @@ impl Platform {
     /// # Errors
     /// An impossible RAM size, a QEMU that does not give its tree, a bad overlay, a file that cannot be written.
     pub fn prepare(request: &Request<'_>, qemu: &Qemu) -> Result<Self, PlatformError> {
-        let layout = Layout::new(request.profile, layout::Platform::Rpm, request.machine.ram)?;
+        let layout = Layout::new(request.profile, request.platform, request.machine.ram)?;
         let mut overlays = Vec::new();
         for path in request.overlays {
             overlays.push(std::fs::read(path).map_err(|source| PlatformError::File {
@@ -77,19 +82,28 @@ impl Platform {
         }
         let base = qemu.device_tree(&request.machine, request.directory)?;
         let dtb = tree::build(&base, request.profile, &layout, request.irq, &overlays)?;
+        let write = |name: &str, bytes: &[u8]| {
+            let path = request.directory.join(name);
+            match std::fs::write(&path, bytes) {
+                Ok(()) => Ok(path),
+                Err(source) => Err(PlatformError::File {
+                    what: "write",
+                    path,
+                    source,
+                }),
+            }
+        };
+        let mut images = Vec::new();
+        for part in image::build(request.profile, &layout)? {
+            let path = write(&format!("{}.bin", part.name), &part.bytes)?;
+            images.push((part.address, path));
+        }
         let files = Files {
-            dtb: request.directory.join("platform.dtb"),
-            image: request.directory.join("platform.bin"),
+            dtb: write("platform.dtb", &dtb)?,
+            images,
             sockets: sockets(request.profile, request.socket),
             qtest: request.qtest.map(Path::to_owned),
         };
-        for (path, bytes) in [(&files.dtb, dtb), (&files.image, image::build(&layout))] {
-            std::fs::write(path, bytes).map_err(|source| PlatformError::File {
-                what: "write",
-                path: path.clone(),
-                source,
-            })?;
-        }
         let attachment = Attachment {
             layout,
             irq: request.irq,

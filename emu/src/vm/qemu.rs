@@ -2,7 +2,6 @@
 //!
 //! The same arguments serve `run` (which starts QEMU) and `serve` (which prints them for a user who starts QEMU alone).
 
-use crate::device::layout::Layout;
 use crate::device::tree::IrqPath;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -176,8 +175,8 @@ impl Machine {
 pub struct Files {
     /// The device tree.
     pub dtb: PathBuf,
-    /// Initial contents of the reserved block.
-    pub image: PathBuf,
+    /// Initial contents of guest RAM: address and file of each part.
+    pub images: Vec<(u64, PathBuf)>,
     /// One vhost-user socket a DSP.
     pub sockets: Vec<PathBuf>,
     /// The qtest socket; `--irq qtest` needs it.
@@ -185,7 +184,7 @@ pub struct Files {
 }
 
 /// All arguments that make a `virt` machine have our DSPs; kernel, console and disks are the user's.
-pub fn arguments(machine: &Machine, layout: &Layout, irq: IrqPath, files: &Files) -> Vec<String> {
+pub fn arguments(machine: &Machine, irq: IrqPath, files: &Files) -> Vec<String> {
     let path = |p: &Path| p.display().to_string().replace(',', ",,");
     let mut args: Vec<String> = ["-M", "virt,gic-version=3,memory-backend=mem", "-accel", "tcg"]
         .map(String::from)
@@ -198,12 +197,10 @@ pub fn arguments(machine: &Machine, layout: &Layout, irq: IrqPath, files: &Files
     ]);
     args.extend(["-global".into(), "virtio-mmio.force-legacy=false".into()]);
     args.extend(["-dtb".into(), files.dtb.display().to_string()]);
-    let loader = format!(
-        "loader,file={},addr={:#x},force-raw=on",
-        path(&files.image),
-        layout.reserved()
-    );
-    args.extend(["-device".into(), loader]);
+    for (address, file) in &files.images {
+        let loader = format!("loader,file={},addr={address:#x},force-raw=on", path(file));
+        args.extend(["-device".into(), loader]);
+    }
     for (i, socket) in files.sockets.iter().enumerate() {
         let carrier = if irq.is_gpio_slot(i) {
             "vhost-user-gpio-device"
@@ -239,8 +236,6 @@ pub fn quoted(argument: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::layout::Platform;
-    use crate::profile::Profile;
 
     #[test]
     fn versions_are_read_as_distributions_write_them() {
@@ -276,10 +271,9 @@ mod tests {
 
     #[test]
     fn every_dsp_gets_its_socket_and_slot() {
-        let layout = Layout::new(&Profile::load("sm8550").unwrap(), Platform::Rpm, 1 << 30).unwrap();
         let files = Files {
             dtb: "a.dtb".into(),
-            image: "b,c".into(),
+            images: vec![(0x7f00_0000, "b,c".into()), (0x7f10_0000, "d".into())],
             sockets: vec!["s0".into(), "s1".into()],
             qtest: Some("q".into()),
         };
@@ -287,18 +281,20 @@ mod tests {
             ram: 1 << 30,
             cpus: 2,
         };
-        let args = arguments(&machine, &layout, IrqPath::Qtest, &files).join(" ");
+        let args = arguments(&machine, IrqPath::Qtest, &files).join(" ");
         assert!(
             args.contains("vhost-user-input,chardev=dsp1,bus=virtio-mmio-bus.1"),
             "{args}"
         );
         assert!(
-            args.contains("loader,file=b,,c,addr=0x7f000000,force-raw=on"),
+            args.contains(
+                "loader,file=b,,c,addr=0x7f000000,force-raw=on -device loader,file=d,addr=0x7f100000"
+            ),
             "{args}"
         );
         assert!(args.contains("-qtest unix:q,server=on,wait=off"), "{args}");
         let files = Files { qtest: None, ..files };
-        let args = arguments(&machine, &layout, IrqPath::Gpio, &files).join(" ");
+        let args = arguments(&machine, IrqPath::Gpio, &files).join(" ");
         assert!(
             args.contains("vhost-user-gpio-device,chardev=dsp0") && !args.contains("qtest"),
             "{args}"

@@ -29,6 +29,7 @@ const USER_BASE: u64 = 0x7000_0000_0000;
 /// The devices of a profile, and the qtest socket they raise interrupts on.
 pub struct Host {
     pub devices: Vec<DspDevice>,
+    parts: Vec<image::Part>,
     pub layout: Layout,
     pub irq: IrqPath,
     attachment: Attachment,
@@ -66,6 +67,7 @@ impl Host {
         let devices = DspDevice::start_all(&attachment, dsp_configs(&profile, 4096)).unwrap();
         Self {
             devices,
+            parts: image::build(&profile, &layout).unwrap(),
             layout,
             irq,
             attachment,
@@ -83,8 +85,9 @@ impl Host {
             GuestMemoryMmap::from_ranges_with_files([(GuestAddress(RAM_BASE), RAM as usize, Some(backing))])
                 .unwrap();
         let ram = GuestRam::new(Arc::new(memory));
-        ram.write(self.layout.reserved(), &image::build(&self.layout))
-            .unwrap();
+        for part in &self.parts {
+            ram.write(part.address, &part.bytes).unwrap();
+        }
         let mut stream = UnixStream::connect(&self.attachment.sockets[dsp]).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         negotiate(&mut stream, self.irq.is_gpio_slot(dsp));

@@ -6,6 +6,8 @@
 //! of these processors through secure firmware (compatibles ending in `-pas`), which needs SCM calls; the drivers used here
 //! program the processor's registers themselves.
 
+use crate::profile::Profile;
+
 /// One of the kernel's remoteproc drivers, as its `of_match` entry configures it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct RemoteProc {
@@ -202,10 +204,32 @@ pub fn ssctl_instance<'a>(label: &str, labels: impl IntoIterator<Item = &'a str>
     (!shared).then_some(own)
 }
 
+/// The SMMU stream of a DSP's remoteproc node, if its driver maps the carveout: the stream of its first context bank with
+/// the low four bits zero, as on real boards (kodiak.dtsi: 0x1800 beside 0x1803…), or the next such that no bank has. The
+/// driver takes those four bits as the session ID of the carveout's DSP addresses (`adsp_map_carveout`).
+pub fn remoteproc_stream(profile: &Profile, label: &str) -> Option<u16> {
+    const STEP: u16 = 0x10;
+    let dsp = profile.dsps.iter().find(|dsp| dsp.label == label)?;
+    if !Domain::by_label(label)?.remoteproc.has_iommu {
+        return None;
+    }
+    let first = dsp.banks.first()?.stream & !(STEP - 1) & 0x7fff;
+    let taken = |stream| {
+        profile
+            .dsps
+            .iter()
+            .flat_map(|dsp| &dsp.banks)
+            .any(|bank| bank.stream == stream)
+    };
+    (0..0x8000 / STEP)
+        .map(|n| (first + n * STEP) & 0x7fff)
+        .find(|stream| !taken(*stream))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::{MAX_DSPS, Profile, names};
+    use crate::profile::{MAX_DSPS, names};
     use std::collections::BTreeSet;
 
     #[test]
@@ -231,6 +255,18 @@ mod tests {
         assert_eq!((instance("adsp"), instance("cdsp")), (Some(0x14), Some(0x17)));
         assert_eq!((instance("gdsp0"), instance("gdsp1")), (None, None));
         assert_eq!(ssctl_instance("gdsp0", ["adsp", "gdsp0"]), Some(0x19));
+    }
+
+    #[test]
+    fn the_remoteproc_s_stream_is_the_board_s_and_never_a_bank_s() {
+        let mut profile = Profile::load("qcs6490").unwrap();
+        assert_eq!(remoteproc_stream(&profile, "adsp"), Some(0x1800));
+        assert_eq!(remoteproc_stream(&profile, "cdsp"), None);
+        profile.dsps[0].banks[0].stream = 0x1800;
+        assert_eq!(remoteproc_stream(&profile, "adsp"), Some(0x1810));
+        profile.dsps[1].banks[0].stream = 0x7fff;
+        profile.dsps[0].banks[0].stream = 0x7ff0;
+        assert_eq!(remoteproc_stream(&profile, "adsp"), Some(0));
     }
 
     #[test]

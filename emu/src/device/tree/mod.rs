@@ -1,17 +1,25 @@
 //! The device tree: QEMU's own for the `virt` machine, with the parts of a Snapdragon that the kernel's Qualcomm drivers
 //! look for.
 //!
-//! Bindings (Linux Documentation/devicetree/bindings): `arm,mmu-500`, `qcom,glink-rpm-edge`, `qcom,rpm-msg-ram`,
-//! `qcom,apcs-kpss-global`, `qcom,fastrpc`, `gpio-virtio`. Two nodes share one virtio-mmio slot: the transport keeps the
-//! first 0x48 bytes of its registers (it reaches the rest, `ioremap` maps pages), the mailbox claims the eight bytes
-//! behind them, so that its register at offset 8 is the slot's QueueNotify.
+//! What every platform has stands here: the reserved block, the SMMU, the DSPs' virtio-mmio slots with their doorbells, the
+//! FastRPC nodes. [`rpm`] adds message RAMs, [`board`] remote processors.
+//!
+//! Bindings (Linux Documentation/devicetree/bindings): `arm,mmu-500`, `qcom,apcs-kpss-global`, `qcom,fastrpc`,
+//! `gpio-virtio`. Nodes share one virtio-mmio slot: the transport keeps the first 0x48 (or 0x44) bytes of its registers (it
+//! reaches the rest, `ioremap` maps pages), the mailbox claims the eight bytes behind them, so that its register at offset
+//! 8 is the slot's QueueNotify.
 
-use super::layout::{GLINK_MAILBOX, GPIO_SLOT, Irq, Layout, MSGRAM_SIZE, QUEUE_NOTIFY, RESERVED_SIZE};
+mod board;
+mod nodes;
+mod rpm;
+
+use super::layout::{GLINK_MAILBOX, GPIO_SLOT, Irq, Layout, Platform, QUEUE_NOTIFY, RESERVED_SIZE};
 use crate::profile::{DspProfile, Profile};
 use dtoolkit::fdt::Fdt;
 use dtoolkit::model::overlay::OverlayApplier;
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
 use dtoolkit::{Node, Property};
+use nodes::{at, cells, empty, node, reg, string};
 
 /// How interrupts reach the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -34,6 +42,8 @@ const CHANNEL: &str = "fastrpcglink-apps-dsp";
 /// `interrupts` cells: shared peripheral interrupt, rising edge.
 const SPI: u32 = 0;
 const EDGE_RISING: u32 = 1;
+/// Parent of what the page allocator must not touch.
+const RESERVED_MEMORY: &str = "reserved-memory";
 /// virtio device ID 41, as the gpio node of a virtio-mmio slot spells it.
 const VIRTIO_GPIO: &str = "virtio,device29";
 
@@ -72,6 +82,9 @@ pub fn build(
     let mut builder = Builder {
         next_phandle: max_phandle(&tree.root) + 1,
         gpio: 0,
+        gic: 0,
+        smmu: 0,
+        mailboxes: Vec::new(),
         symbols: Vec::new(),
         layout,
         irq,
@@ -100,6 +113,12 @@ struct Builder<'a> {
     next_phandle: u32,
     /// The virtio-gpio device, with [`IrqPath::Gpio`].
     gpio: u32,
+    /// The interrupt controller.
+    gic: u32,
+    /// The SMMU.
+    smmu: u32,
+    /// Mailbox of each DSP's GLINK channel.
+    mailboxes: Vec<u32>,
     /// Labels for overlays, with the paths they name.
     symbols: Vec<(String, String)>,
     layout: &'a Layout,
@@ -109,38 +128,31 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn platform(&mut self, root: &mut DeviceTreeNode, profile: &Profile) -> Result<(), TreeError> {
         extend_compatible(root, &profile.compatible)?;
+        self.gic = root
+            .property("interrupt-parent")
+            .and_then(|p| p.value_as::<u32>().ok())
+            .ok_or_else(|| TreeError::Missing("interrupt-parent".to_owned()))?;
         self.reserve(root);
-        let mut mailboxes = Vec::new();
         for dsp in 0..profile.dsps.len() {
             self.slot(root, dsp)?;
-            mailboxes.push(self.mailbox(root, dsp));
+            let mailbox = self.mailbox(root, dsp);
+            self.mailboxes.push(mailbox);
         }
-        let smmu = self.smmu(root);
-        for (index, dsp) in profile.dsps.iter().enumerate() {
-            let msgram = self.msgram(root, index, dsp);
-            let mut edge = node(&format!("rpm-glink-{}", dsp.label));
-            edge.add_property(string("compatible", "qcom,glink-rpm"));
-            edge.add_property(string("label", &dsp.label));
-            edge.add_property(self.edge_interrupt(Irq::Glink(index)));
-            edge.add_property(cells("qcom,rpm-msg-ram", &[msgram]));
-            edge.add_property(cells("mboxes", &[mailboxes[index], 0]));
-            let path = format!("/{}", edge.name());
-            self.symbols.push((format!("glink_{}", dsp.label), path.clone()));
-            self.fastrpc(&mut edge, &path, dsp, smmu);
-            root.add_child(edge);
+        self.smmu = self.smmu(root);
+        match self.layout.platform {
+            Platform::Rpm => self.rpm(root, profile),
+            Platform::Board => self.board(root, profile)?,
         }
         Ok(())
     }
 
     /// Keeps the kernel's page allocator away from the shared block.
     fn reserve(&mut self, root: &mut DeviceTreeNode) {
-        let base = self.layout.reserved();
-        let parent = child_or_new(root, "reserved-memory");
+        let parent = child_or_new(root, RESERVED_MEMORY);
         parent.add_property(cells("#address-cells", &[2]));
         parent.add_property(cells("#size-cells", &[2]));
         parent.add_property(empty("ranges"));
-        let mut block = node(&format!("dsp@{base:x}"));
-        block.add_property(reg(base, RESERVED_SIZE));
+        let mut block = at("dsp", self.layout.reserved(), RESERVED_SIZE);
         block.add_property(empty("no-map"));
         parent.add_child(block);
     }
@@ -149,6 +161,7 @@ impl Builder<'_> {
     fn slot(&mut self, root: &mut DeviceTreeNode, dsp: usize) -> Result<(), TreeError> {
         let base = self.layout.slot(dsp);
         let name = format!("virtio_mmio@{base:x}");
+        let phandle = self.phandle();
         let slot = root
             .child_mut(&name)
             .ok_or_else(|| TreeError::Missing(name.clone()))?;
@@ -156,34 +169,30 @@ impl Builder<'_> {
         if !self.irq.is_gpio_slot(dsp) {
             return Ok(());
         }
-        self.gpio = self.next_phandle;
-        self.next_phandle += 1;
         let mut gpio = node("gpio");
         gpio.add_property(string("compatible", VIRTIO_GPIO));
         gpio.add_property(empty("gpio-controller"));
         gpio.add_property(cells("#gpio-cells", &[2]));
         gpio.add_property(empty("interrupt-controller"));
         gpio.add_property(cells("#interrupt-cells", &[2]));
-        gpio.add_property(cells("phandle", &[self.gpio]));
+        gpio.add_property(cells("phandle", &[phandle]));
         slot.add_child(gpio);
+        self.gpio = phandle;
         Ok(())
     }
 
     /// The doorbell: writing channel 0's bit notifies queue 1 of the device in the slot.
     fn mailbox(&mut self, root: &mut DeviceTreeNode, dsp: usize) -> u32 {
         let base = self.layout.slot(dsp) + GLINK_MAILBOX;
-        let mut mailbox = node(&format!("mailbox@{base:x}"));
+        let mut mailbox = at("mailbox", base, QUEUE_NOTIFY - GLINK_MAILBOX);
         mailbox.add_property(string("compatible", "qcom,msm8994-apcs-kpss-global"));
-        mailbox.add_property(reg(base, QUEUE_NOTIFY - GLINK_MAILBOX));
         mailbox.add_property(cells("#mbox-cells", &[1]));
         self.labelled(root, mailbox, &format!("mailbox_{dsp}"))
     }
 
     fn smmu(&mut self, root: &mut DeviceTreeNode) -> u32 {
-        let base = self.layout.smmu();
-        let mut smmu = node(&format!("iommu@{base:x}"));
+        let mut smmu = at("iommu", self.layout.smmu(), self.layout.geometry().size());
         smmu.add_property(string("compatible", "arm,mmu-500"));
-        smmu.add_property(reg(base, self.layout.geometry().size()));
         smmu.add_property(cells("#iommu-cells", &[2]));
         smmu.add_property(cells("#global-interrupts", &[1]));
         let mut irqs = vec![Irq::SmmuGlobal];
@@ -197,15 +206,8 @@ impl Builder<'_> {
         self.labelled(root, smmu, "smmu")
     }
 
-    fn msgram(&mut self, root: &mut DeviceTreeNode, index: usize, dsp: &DspProfile) -> u32 {
-        let base = self.layout.msgram(index);
-        let mut msgram = node(&format!("sram@{base:x}"));
-        msgram.add_property(string("compatible", "qcom,rpm-msg-ram"));
-        msgram.add_property(reg(base, MSGRAM_SIZE));
-        self.labelled(root, msgram, &format!("msgram_{}", dsp.label))
-    }
-
-    fn fastrpc(&mut self, edge: &mut DeviceTreeNode, path: &str, dsp: &DspProfile, smmu: u32) {
+    /// The FastRPC channel of a DSP, below its GLINK edge at `path`.
+    fn fastrpc(&mut self, edge: &mut DeviceTreeNode, path: &str, dsp: &DspProfile) {
         let mut fastrpc = node("fastrpc");
         let compatible = if dsp.sid_position == 56 {
             "qcom,kaanapali-fastrpc"
@@ -222,7 +224,7 @@ impl Builder<'_> {
             let mut cb = node(&format!("compute-cb@{:x}", bank.reg));
             cb.add_property(string("compatible", "qcom,fastrpc-compute-cb"));
             cb.add_property(cells("reg", &[bank.reg]));
-            cb.add_property(cells("iommus", &[smmu, u32::from(bank.stream), 0]));
+            cb.add_property(cells("iommus", &[self.smmu, u32::from(bank.stream), 0]));
             if bank.sessions > 1 {
                 cb.add_property(cells("qcom,nsessions", &[bank.sessions]));
             }
@@ -234,24 +236,43 @@ impl Builder<'_> {
         edge.add_child(fastrpc);
     }
 
-    /// The interrupt of a GLINK edge.
-    fn edge_interrupt(&self, irq: Irq) -> DeviceTreeProperty {
+    /// An interrupt as `interrupts-extended` has it: controller and its cells.
+    fn extended(&self, irq: Irq) -> Vec<u32> {
         match (self.irq, irq.gpio_line()) {
-            (IrqPath::Gpio, Some(line)) => {
-                cells("interrupts-extended", &[self.gpio, u32::from(line), EDGE_RISING])
-            }
-            _ => cells("interrupts", &[SPI, irq.spi(), EDGE_RISING]),
+            (IrqPath::Gpio, Some(line)) => vec![self.gpio, u32::from(line), EDGE_RISING],
+            _ => vec![self.gic, SPI, irq.spi(), EDGE_RISING],
         }
     }
 
-    /// Adds a node below the root with a phandle and a label for overlays.
-    fn labelled(&mut self, root: &mut DeviceTreeNode, mut child: DeviceTreeNode, label: &str) -> u32 {
+    /// The only interrupt of a node.
+    fn interrupt(&self, irq: Irq) -> DeviceTreeProperty {
+        cells("interrupts-extended", &self.extended(irq))
+    }
+
+    fn phandle(&mut self) -> u32 {
         let phandle = self.next_phandle;
         self.next_phandle += 1;
+        phandle
+    }
+
+    /// Adds a node below the root with a phandle and a label for overlays.
+    fn labelled(&mut self, root: &mut DeviceTreeNode, child: DeviceTreeNode, label: &str) -> u32 {
+        self.labelled_below(root, "", child, label)
+    }
+
+    /// Adds a node below `parent`, whose path is `path`, with a phandle and a label for overlays.
+    fn labelled_below(
+        &mut self,
+        parent: &mut DeviceTreeNode,
+        path: &str,
+        mut child: DeviceTreeNode,
+        label: &str,
+    ) -> u32 {
+        let phandle = self.phandle();
         child.add_property(cells("phandle", &[phandle]));
         self.symbols
-            .push((label.to_owned(), format!("/{}", child.name())));
-        root.add_child(child);
+            .push((label.to_owned(), format!("{path}/{}", child.name())));
+        parent.add_child(child);
         phandle
     }
 }
@@ -282,41 +303,20 @@ fn child_or_new<'a>(parent: &'a mut DeviceTreeNode, name: &str) -> &'a mut Devic
     parent.add_child_mut(child)
 }
 
-// Names come from this file, from numbers and from labels that the profile checked.
-fn node(name: &str) -> DeviceTreeNode {
-    DeviceTreeNode::new_unchecked(name)
-}
-
-fn empty(name: &str) -> DeviceTreeProperty {
-    DeviceTreeProperty::new_unchecked(name, [0u8; 0])
-}
-
-fn string(name: &str, value: &str) -> DeviceTreeProperty {
-    let bytes = [value.as_bytes(), &[0]].concat();
-    DeviceTreeProperty::new_unchecked(name, bytes.as_slice())
-}
-
-fn cells(name: &str, values: &[u32]) -> DeviceTreeProperty {
-    let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_be_bytes()).collect();
-    DeviceTreeProperty::new_unchecked(name, bytes.as_slice())
-}
-
-fn reg(base: u64, size: u64) -> DeviceTreeProperty {
-    let bytes = [base.to_be_bytes(), size.to_be_bytes()].concat();
-    DeviceTreeProperty::new_unchecked("reg", bytes.as_slice())
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
     use crate::device::layout::Platform;
 
+    pub(super) const GIC: u32 = 0x8002;
+
     /// What [`build`] needs of `virt`'s tree.
     pub(crate) fn virt() -> Vec<u8> {
         let mut tree = DeviceTree::new();
         tree.root.add_property(string("compatible", "linux,dummy-virt"));
+        tree.root.add_property(cells("interrupt-parent", &[GIC]));
         let mut gic = node("intc@8000000");
-        gic.add_property(cells("phandle", &[0x8002]));
+        gic.add_property(cells("phandle", &[GIC]));
         tree.root.add_child(gic);
         for slot in 0..32u64 {
             let base = 0xa00_0000 + 0x200 * slot;
@@ -335,7 +335,7 @@ pub(crate) mod tests {
         build(&virt(), &profile, &layout, irq, overlays)
     }
 
-    fn words(tree: &DeviceTree, path: &str, property: &str) -> Vec<u32> {
+    pub(super) fn words(tree: &DeviceTree, path: &str, property: &str) -> Vec<u32> {
         let node = tree.find_node(path).unwrap_or_else(|| panic!("no node {path}"));
         let property = node
             .property(property)
@@ -347,7 +347,7 @@ pub(crate) mod tests {
             .collect()
     }
 
-    fn read(dtb: &[u8]) -> DeviceTree {
+    pub(super) fn read(dtb: &[u8]) -> DeviceTree {
         DeviceTree::from_fdt(&Fdt::new(dtb).unwrap())
     }
 
@@ -372,10 +372,16 @@ pub(crate) mod tests {
             words(&tree, "/sram@7f200000", "reg"),
             [0, 0x7f20_0000, 0, 0x10000]
         );
-        assert_eq!(words(&tree, "/rpm-glink-cdsp", "interrupts"), [0, 140, 1]);
-        assert_eq!(words(&tree, "/rpm-glink-adsp", "interrupts"), [0, 141, 1]);
+        assert_eq!(
+            words(&tree, "/rpm-glink-cdsp", "interrupts-extended"),
+            [GIC, 0, 140, 1]
+        );
+        assert_eq!(
+            words(&tree, "/rpm-glink-adsp", "interrupts-extended"),
+            [GIC, 0, 141, 1]
+        );
         let smmu = words(&tree, "/iommu@7f000000", "phandle")[0];
-        assert!(smmu > 0x8002);
+        assert!(smmu > GIC);
         assert_eq!(words(&tree, "/iommu@7f000000", "interrupts").len(), 3 * (1 + 15));
         assert_eq!(
             words(&tree, "/rpm-glink-cdsp/fastrpc/compute-cb@e", "iommus"),
@@ -452,6 +458,11 @@ pub(crate) mod tests {
         let layout = Layout::new(&profile, Platform::Rpm, 1 << 30).unwrap();
         let mut tree = DeviceTree::new();
         tree.root.add_property(string("compatible", "x"));
+        let error = build(&tree.to_dtb(), &profile, &layout, IrqPath::Qtest, &[])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("interrupt-parent"), "{error}");
+        tree.root.add_property(cells("interrupt-parent", &[GIC]));
         let error = build(&tree.to_dtb(), &profile, &layout, IrqPath::Qtest, &[])
             .unwrap_err()
             .to_string();
