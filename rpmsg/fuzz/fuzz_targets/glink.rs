@@ -3,7 +3,7 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use rpmsg::glink::{Command, Edge, EdgeConfig, Event, Input, Mode};
+use rpmsg::glink::{Command, Edge, EdgeConfig, Event, Input, IntentGroup, LocalChannel};
 
 #[derive(Debug, Arbitrary)]
 enum Step {
@@ -17,14 +17,12 @@ const CID: u16 = 7;
 
 fuzz_target!(|input: (bool, Vec<Step>)| {
     let (intents, steps) = input;
-    let mode = if intents {
-        Mode::Intents { count: 4, size: 128 }
+    let mut edge = Edge::new(if intents {
+        let mut channel = LocalChannel::fastrpc(CID);
+        channel.intents = vec![IntentGroup { count: 4, size: 128 }];
+        EdgeConfig::smem(vec![channel])
     } else {
-        Mode::Intentless
-    };
-    let mut edge = Edge::new(EdgeConfig {
-        mode,
-        ..EdgeConfig::fastrpc(CID)
+        EdgeConfig::fastrpc(CID)
     });
     let mut up = false;
     for step in steps {

@@ -7,7 +7,7 @@ pub mod command;
 pub mod edge;
 
 pub use command::{Command, CommandError, Extent, Intent, extent};
-pub use edge::{Edge, EdgeConfig, EdgeError, Event, Input, Limits, LocalChannel, Mode, Outcome};
+pub use edge::{Edge, EdgeConfig, EdgeError, Event, Input, IntentGroup, Limits, LocalChannel, Mode, Outcome};
 
 /// The channel of FastRPC. The DSP opens it first.
 pub const FASTRPC_CHANNEL: &str = "fastrpcglink-apps-dsp";

@@ -5,13 +5,17 @@
 pub enum Mode {
     /// RPM FIFO: no intents in either direction.
     Intentless,
-    /// SMEM FIFO: the DSP announces `count` receive buffers of `size` bytes on each channel.
-    Intents {
-        /// Number of buffers.
-        count: u32,
-        /// Size of each in bytes.
-        size: u32,
-    },
+    /// SMEM FIFO: each side announces receive buffers, and the other sends only what fits into a free one.
+    Intents,
+}
+
+/// Receive buffers of one size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IntentGroup {
+    /// Number of buffers, at most 256.
+    pub count: u32,
+    /// Size of each in bytes.
+    pub size: u32,
 }
 
 /// A channel that the DSP offers.
@@ -21,12 +25,57 @@ pub struct LocalChannel {
     pub name: String,
     /// The DSP's ID for it, not 0.
     pub cid: u16,
+    /// Receive buffers that the DSP announces when the channel is open; nothing on an intentless edge. The AP asks for more when
+    /// none is free that fits.
+    pub intents: Vec<IntentGroup>,
+}
+
+impl LocalChannel {
+    /// A channel without receive buffers of its own accord.
+    #[must_use]
+    pub fn new(name: &str, cid: u16) -> Self {
+        Self {
+            name: name.to_owned(),
+            cid,
+            intents: Vec::new(),
+        }
+    }
+
+    fn with(mut self, intents: &[(u32, u32)]) -> Self {
+        self.intents = intents
+            .iter()
+            .map(|&(count, size)| IntentGroup { count, size })
+            .collect();
+        self
+    }
+
+    /// FastRPC. An invoke message has 40 bytes; 64 of them may be under way before the AP has to ask.
+    ///
+    /// What firmware announces is not public; device trees of vendor kernels announce 64 buffers of 64 bytes in the other
+    /// direction.
+    #[must_use]
+    pub fn fastrpc(cid: u16) -> Self {
+        Self::new(crate::glink::FASTRPC_CHANNEL, cid).with(&[(64, 64)])
+    }
+
+    /// QRTR. Small packets mostly, and room for a message of 16 KiB with its headers; the sizes that device trees of vendor
+    /// kernels announce in the other direction.
+    #[must_use]
+    pub fn ipc_router(cid: u16) -> Self {
+        Self::new(crate::qrtr::CHANNEL, cid).with(&[(5, 0x800), (3, 0x2000), (2, 0x4400)])
+    }
+
+    /// Restart notifications: 48 bytes, one at a time, because the AP waits for the answer.
+    #[must_use]
+    pub fn glink_ssr(cid: u16) -> Self {
+        Self::new(crate::glink_ssr::CHANNEL, cid).with(&[(4, 64)])
+    }
 }
 
 /// Bounds on what the AP can make the edge remember.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Channels that the AP may have open.
+    /// Channels of the AP that the DSP does not offer; the oldest are forgotten.
     pub remote_channels: usize,
     /// Intents on a channel, each direction.
     pub intents: usize,
@@ -52,7 +101,7 @@ impl Default for Limits {
 pub struct EdgeConfig {
     /// Intents or not.
     pub mode: Mode,
-    /// Channels to open.
+    /// Channels to open, in this order.
     pub channels: Vec<LocalChannel>,
     /// Bounds.
     pub limits: Limits,
@@ -62,10 +111,19 @@ impl EdgeConfig {
     /// An edge over an RPM FIFO with the FastRPC channel alone, as channel `cid` of the DSP.
     #[must_use]
     pub fn fastrpc(cid: u16) -> Self {
-        let name = crate::glink::FASTRPC_CHANNEL.to_owned();
         Self {
             mode: Mode::Intentless,
-            channels: vec![LocalChannel { name, cid }],
+            channels: vec![LocalChannel::fastrpc(cid)],
+            limits: Limits::default(),
+        }
+    }
+
+    /// An edge over SMEM FIFOs with these channels.
+    #[must_use]
+    pub fn smem(channels: Vec<LocalChannel>) -> Self {
+        Self {
+            mode: Mode::Intents,
+            channels,
             limits: Limits::default(),
         }
     }

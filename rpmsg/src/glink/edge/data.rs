@@ -1,8 +1,10 @@
 //! Messages, in parts, both ways.
 
-use super::channels::{Channel, Partial};
+use super::channels::{Channel, Partial, Waiting};
+use super::intents::Request;
 use super::{Command, Edge, EdgeError, Event, Mode, Outcome};
 
+/// Linux sends no larger parts, and the smallest FIFO takes one.
 const TX_CHUNK: usize = 8 * 1024;
 
 impl Edge {
@@ -15,9 +17,11 @@ impl Edge {
         first: bool,
         out: &mut Outcome,
     ) -> Result<(), EdgeError> {
-        let (mode, limit) = (self.mode, self.limits.message);
+        let (mode, limit, features) = (self.mode, self.limits.message, self.features);
         let command = if first { "TX_DATA" } else { "TX_DATA_CONT" };
-        let channel = self.by_remote(command, cid)?;
+        let Some(channel) = self.by_remote(command, cid, out)? else {
+            return Ok(());
+        };
         if !channel.up {
             // The AP sent it before it saw the DSP's CLOSE, or before the DSP's own OPEN was acknowledged.
             out.events.push(Event::Dropped(channel.cid));
@@ -56,13 +60,7 @@ impl Edge {
             return Ok(());
         }
         if mode != Mode::Intentless {
-            if let Some((_, filled)) = channel.receive.get_mut(&intent) {
-                *filled = false;
-            }
-            out.commands.push(Command::RxDoneReuse {
-                cid: channel.cid,
-                intent,
-            });
+            channel.done(intent, features, out);
         }
         out.events.push(Event::Message(channel.cid, partial.data));
         Ok(())
@@ -77,24 +75,30 @@ impl Edge {
         if mode == Mode::Intentless {
             transmit(cid, 0, &data, out);
         } else if channel.queue.len() < limits.queue {
-            channel.queue.push_back(data);
+            let number = channel.next_message;
+            channel.next_message = number.wrapping_add(1);
+            channel.queue.push_back(Waiting { number, data });
             Self::flush(channel, out);
         } else {
             out.events.push(Event::Dropped(cid));
         }
     }
 
-    /// Sends what waits and fits into the AP's buffers; asks for a buffer if none fits.
+    /// Sends what waits and fits into the AP's buffers, in order; asks for a buffer if none fits.
     pub(super) fn flush(channel: &mut Channel, out: &mut Outcome) {
-        while let Some(data) = channel.queue.front() {
+        while let Some(Waiting { number, data }) = channel.queue.front() {
             let len = data.len() as u64;
             let free = channel
                 .transmit
                 .iter_mut()
                 .filter(|(_, (size, filled))| !*filled && u64::from(*size) >= len);
             let Some((&intent, (_, filled))) = free.min_by_key(|(_, (size, _))| *size) else {
-                if !channel.requested {
-                    channel.requested = true;
+                if channel.request.is_none() {
+                    channel.request = Some(Request {
+                        message: *number,
+                        announced: false,
+                        granted: false,
+                    });
                     let size = crate::wire::wire_len(data.len());
                     out.commands.push(Command::RxIntentReq {
                         cid: channel.cid,

@@ -6,7 +6,7 @@ pub enum EdgeError {
     /// It stopped before.
     #[error("the GLINK edge has stopped")]
     Stopped,
-    /// A command for a channel that is not open.
+    /// A command for a channel that never was open.
     #[error("GLINK {command} for unknown channel {cid}")]
     UnknownChannel {
         /// The command.
@@ -22,7 +22,7 @@ pub enum EdgeError {
         /// The ID it carried.
         cid: u16,
     },
-    /// A channel ID or name that is open already.
+    /// A channel ID that is open already.
     #[error("GLINK channel {cid} ({name}) opened twice")]
     Duplicate {
         /// Its ID.
@@ -30,9 +30,6 @@ pub enum EdgeError {
         /// Its name.
         name: String,
     },
-    /// More channels than [`super::Limits::remote_channels`].
-    #[error("too many GLINK channels")]
-    TooManyChannels,
     /// More intents than [`super::Limits::intents`].
     #[error("too many intents on GLINK channel {0}")]
     TooManyIntents(u16),

@@ -8,7 +8,7 @@
 //! acknowledged. A channel closed by the AP (module unload) is opened again; one closed by the DSP stays closed until
 //! [`Input::Open`]. A VERSION in the middle of a session means that the AP's driver started anew: all channels are gone.
 //!
-//! Any malformed command stops the edge for good, because nothing after it can be trusted. Deliberately not modelled:
+//! A command that no driver sends stops the edge for good, because nothing after it can be trusted. Deliberately not modelled:
 //! priorities, migration, tracer packets; modem signals are ignored.
 
 mod channels;
@@ -18,14 +18,16 @@ mod error;
 mod intents;
 
 #[cfg(test)]
+mod linux_tests;
+#[cfg(test)]
 mod tests;
 
-pub use config::{EdgeConfig, Limits, LocalChannel, Mode};
+pub use config::{EdgeConfig, IntentGroup, Limits, LocalChannel, Mode};
 pub use error::EdgeError;
 
 use super::command::{Command, FEATURE_INTENT_REUSE};
 use channels::Channel;
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
 /// What happens to the edge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +62,13 @@ pub enum Event {
     ReadNotif,
     /// The AP opened a channel that the DSP does not offer; it is left unanswered, as on real firmware without that service.
     Refused(String),
+    /// A command of the AP for a channel that is closed, from work that was under way there; it means nothing any more.
+    Stray {
+        /// The command.
+        command: &'static str,
+        /// The ID it carried.
+        cid: u16,
+    },
     /// A message could not be sent or delivered: its channel is not up, or the AP denied an intent.
     Dropped(u16),
 }
@@ -79,8 +88,10 @@ pub struct Edge {
     mode: Mode,
     limits: Limits,
     channels: Vec<Channel>,
-    /// The AP's channels that the DSP does not offer.
-    refused: BTreeMap<u16, String>,
+    /// IDs of the AP that the DSP does not answer: of channels that it does not offer, and of some that the AP has given up.
+    refused: VecDeque<(u16, String)>,
+    /// IDs of the AP that are closed.
+    gone: VecDeque<u16>,
     /// VERSION sent since the AP's driver started.
     offered: bool,
     /// The DSP's VERSION was acknowledged.
@@ -102,7 +113,8 @@ impl Edge {
             mode: config.mode,
             limits: config.limits,
             channels,
-            refused: BTreeMap::new(),
+            refused: VecDeque::new(),
+            gone: VecDeque::new(),
             offered: false,
             negotiated: false,
             features: 0,
@@ -183,12 +195,7 @@ impl Edge {
                 out.events.push(Event::ReadNotif);
                 Ok(())
             }
-            Command::Signals { cid, .. } => {
-                if self.refused.contains_key(&cid) {
-                    return Ok(());
-                }
-                self.by_remote("SIGNALS", cid).map(drop)
-            }
+            Command::Signals { cid, .. } => self.by_remote("SIGNALS", cid, out).map(drop),
         }
     }
 
@@ -204,7 +211,7 @@ impl Edge {
         }
         let supported = match self.mode {
             Mode::Intentless => 0,
-            Mode::Intents { .. } => FEATURE_INTENT_REUSE,
+            Mode::Intents => FEATURE_INTENT_REUSE,
         };
         let accepted = features & supported;
         if accepted != features {
@@ -256,6 +263,7 @@ impl Edge {
             channel.close_both();
         }
         self.refused.clear();
+        self.gone.clear();
         self.offered = false;
         self.negotiated = false;
         if known {

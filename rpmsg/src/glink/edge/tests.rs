@@ -40,15 +40,14 @@ fn up_with(config: EdgeConfig, features: u32) -> Edge {
     edge
 }
 
+fn intent_config(count: u32, size: u32) -> EdgeConfig {
+    let mut channel = LocalChannel::fastrpc(CID);
+    channel.intents = vec![IntentGroup { count, size }];
+    EdgeConfig::smem(vec![channel])
+}
+
 fn with_intents() -> Edge {
-    let mode = Mode::Intents { count: 2, size: 64 };
-    up_with(
-        EdgeConfig {
-            mode,
-            ..EdgeConfig::fastrpc(CID)
-        },
-        1,
-    )
+    up_with(intent_config(2, 64), 1)
 }
 
 fn data(data: &[u8], left: u32) -> Command {
@@ -202,11 +201,7 @@ fn fewer_features_are_negotiated_without_a_restart() {
 
 #[test]
 fn the_ap_may_take_fewer_features() {
-    let mode = Mode::Intents { count: 1, size: 64 };
-    let mut edge = Edge::new(EdgeConfig {
-        mode,
-        ..EdgeConfig::fastrpc(CID)
-    });
+    let mut edge = Edge::new(intent_config(1, 64));
     edge.step(version(1)).unwrap();
     let out = edge.step(version_ack(0)).unwrap();
     assert_eq!(
@@ -294,10 +289,11 @@ fn unknown_services_of_the_ap_are_left_alone() {
         received(&mut edge, other.clone()).events,
         [Event::Refused("glink_ssr".into())]
     );
-    assert!(matches!(
-        edge.clone().step(Input::Command(other)),
-        Err(EdgeError::Duplicate { cid: 9, .. })
-    ));
+    // Linux gives up after 5 s without a word, and may use the ID again.
+    assert_eq!(
+        received(&mut edge, other).events,
+        [Event::Refused("glink_ssr".into())]
+    );
     assert_eq!(
         received(&mut edge, Command::Close { cid: 9 }).commands,
         [Command::CloseAck { cid: 9 }]
@@ -372,9 +368,11 @@ fn malformed_commands_stop_the_edge() {
         EdgeError::MessageTooLarge { .. }
     ));
     assert!(matches!(error(up(), open(1)), EdgeError::Duplicate { .. }));
-    assert!(matches!(error(up(), open(2)), EdgeError::Duplicate { .. }));
+    let mut closed = up();
+    closed.step(Input::Close(CID)).unwrap();
+    received(&mut closed, Command::CloseAck { cid: CID });
     assert!(matches!(
-        error(up(), Command::OpenAck { cid: CID }),
+        error(closed, Command::OpenAck { cid: CID }),
         EdgeError::Unexpected { .. }
     ));
     assert!(matches!(
@@ -427,44 +425,20 @@ fn malformed_commands_stop_the_edge() {
         ),
         EdgeError::Negotiation { .. }
     ));
-    let mut full = up();
-    for cid in 2..17 {
-        received(
-            &mut full,
-            Command::Open {
-                cid,
-                priority: 0,
-                name: format!("x{cid}").into_bytes(),
-            },
-        );
-    }
-    let one_more = Command::Open {
-        cid: 99,
-        priority: 0,
-        name: b"y".to_vec(),
-    };
-    assert!(matches!(error(full, one_more), EdgeError::TooManyChannels));
 }
 
 #[test]
 fn intents_are_announced_consumed_and_reused() {
-    let mode = Mode::Intents { count: 2, size: 64 };
-    let mut edge = Edge::new(EdgeConfig {
-        mode,
-        ..EdgeConfig::fastrpc(CID)
-    });
+    let mut edge = Edge::new(intent_config(2, 64));
     edge.step(version(1)).unwrap();
     edge.step(version_ack(1)).unwrap();
     received(&mut edge, Command::OpenAck { cid: CID });
     let out = received(&mut edge, open(1));
-    let announce = |id| Command::Intents {
+    let announce = Command::Intents {
         cid: CID,
-        intents: vec![Intent { size: 64, id }],
+        intents: vec![Intent { size: 64, id: 1 }, Intent { size: 64, id: 2 }],
     };
-    assert_eq!(
-        out.commands,
-        [Command::OpenAck { cid: 1 }, announce(1), announce(2)]
-    );
+    assert_eq!(out.commands, [Command::OpenAck { cid: 1 }, announce]);
     let message = Command::TxData {
         cid: 1,
         intent: 2,
@@ -659,8 +633,7 @@ proptest! {
     /// Whatever comes, the edge answers or stops; a channel goes up and down in turn; messages come only while it is up.
     #[test]
     fn any_sequence_keeps_the_rules(commands in vec(commands(), 0..60), intents in any::<bool>(), sends in any::<u64>()) {
-        let mode = if intents { Mode::Intents { count: 2, size: 64 } } else { Mode::Intentless };
-        let mut edge = Edge::new(EdgeConfig { mode, ..EdgeConfig::fastrpc(CID) });
+        let mut edge = Edge::new(if intents { intent_config(2, 64) } else { EdgeConfig::fastrpc(CID) });
         let mut is_up = false;
         for (i, command) in commands.into_iter().enumerate() {
             let input = match sends >> (i % 64) & 7 {
