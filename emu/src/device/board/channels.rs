@@ -3,15 +3,10 @@
 
 use super::domain::Domain;
 use crate::action::{Action, Channel};
-use rpmsg::glink::{EdgeConfig, Limits, LocalChannel, Mode};
+use rpmsg::glink::{EdgeConfig, LocalChannel};
 use rpmsg::glink_ssr::DoCleanup;
 use rpmsg::qmi::servreg::State;
 use rpmsg::qrtr::{Node, NodeConfig, NodeEvent, Output};
-
-/// Receive buffers that the DSP announces on each channel.
-const INTENTS: u32 = 20;
-/// Their size in bytes: the largest QRTR packet of the kernel's QMI clients, and more than any FastRPC message.
-const INTENT_SIZE: u32 = 16 * 1024;
 
 /// The services of one session.
 pub struct BoardChannels {
@@ -32,18 +27,12 @@ impl BoardChannels {
 
     /// The edge with the channels that the DSP offers.
     pub fn edge(&self) -> EdgeConfig {
-        let offered = |channel: Channel| LocalChannel {
-            name: channel.name().to_owned(),
-            cid: channel.cid(),
+        let offered = |channel: Channel| match channel {
+            Channel::FastRpc => LocalChannel::fastrpc(channel.cid()),
+            Channel::Router => LocalChannel::ipc_router(channel.cid()),
+            Channel::Restart => LocalChannel::glink_ssr(channel.cid()),
         };
-        EdgeConfig {
-            mode: Mode::Intents {
-                count: INTENTS,
-                size: INTENT_SIZE,
-            },
-            channels: Channel::ALL.into_iter().map(offered).collect(),
-            limits: Limits::default(),
-        }
+        EdgeConfig::smem(Channel::ALL.into_iter().map(offered).collect())
     }
 
     /// A channel is open.
