@@ -271,6 +271,9 @@ impl Session {
 
     /// Carries out what an interposer decided.
     pub fn act_all(&mut self, actions: Vec<Action>, around: &mut Surroundings<'_>) -> Result<(), Fault> {
+        if let Some(board) = &mut around.board {
+            board.leave_record(&actions, &self.dsp);
+        }
         actions
             .into_iter()
             .try_for_each(|action| self.act(action, around))

@@ -22,16 +22,19 @@ use super::ring::{GuestRing, RingPlace};
 use super::session::Wire;
 use crate::action::{Action, Place};
 use crate::mem::{Bus, GuestRam};
+use crate::services::Dsp;
 use domain::Domain;
 use firmware::boot::BootError;
+use firmware::crash::CrashRecord;
 use firmware::{Firmware, FirmwareError};
 use hexagon_isa::Arch;
 use registers::{Power, Registers};
 use rpmsg::fifo::FifoError;
 use rpmsg::smem::{LOCK_NUMBER, LOCK_STRIDE, Smem, SmemError, TcsrMutex};
-use rpmsg::smp2p::{AP_ENTRY, DSP_ENTRY, Endpoint, EndpointConfig, Event, ITEM_SIZE, Outcome};
+use rpmsg::smp2p::{self, AP_ENTRY, DSP_ENTRY, Endpoint, EndpointConfig, Event, ITEM_SIZE, Outcome};
 use rpmsg::words::{Outside, Window, Words as _, read_bytes};
 use std::sync::Arc;
+use std::time::Instant;
 use words::RamWords;
 
 /// SMEM item of the GLINK FIFO indices, made by the AP (`SMEM_GLINK_NATIVE_XPRT_DESCRIPTOR`).
@@ -85,6 +88,9 @@ pub struct Board {
     smp2p: Endpoint,
     /// What the DSP was started from.
     firmware: Option<Firmware>,
+    started: Instant,
+    /// What it left of itself when it died.
+    record: Option<CrashRecord>,
 }
 
 impl Board {
@@ -108,6 +114,8 @@ impl Board {
             interrupts,
             smp2p: Endpoint::new(EndpointConfig::new(domain.remote_pid)),
             firmware: None,
+            started: Instant::now(),
+            record: None,
             ram,
         })
     }
@@ -134,7 +142,7 @@ impl Board {
         entry: u64,
         arch: Arch,
     ) -> Result<&Firmware, BoardError> {
-        self.firmware = None;
+        (self.firmware, self.record, self.started) = (None, None, Instant::now());
         self.prepare()?;
         let firmware = Firmware::load(&self.ram, carveout..carveout + CARVEOUT_SIZE, entry)?;
         firmware.boot(bus, arch)?;
@@ -221,6 +229,45 @@ impl Board {
             size: to_ap.size,
         });
         Ok(Some(Wire::new(from_ap, to_ap)?))
+    }
+
+    /// The DSP is about to die, by these actions, if they are such: the crash record in its carveout says what it was doing.
+    /// The first look counts, before anything is stopped; a reason may come later.
+    pub fn leave_record(&mut self, actions: &[Action], dsp: &Dsp) {
+        let reason = |action: &Action| match action {
+            Action::CrashReason(text) => Some(text.clone()),
+            _ => None,
+        };
+        let dies = |action: &Action| match action {
+            Action::CrashReason(_) | Action::Watchdog => true,
+            Action::Smp2p(value) => value & smp2p::dsp::FATAL != 0,
+            _ => false,
+        };
+        let Some(firmware) = self.firmware.as_ref().filter(|_| actions.iter().any(dies)) else {
+            return;
+        };
+        let told = actions.iter().find_map(reason);
+        if self.record.is_some() && told.is_none() {
+            return;
+        }
+        let now = self.started.elapsed();
+        let record = self.record.get_or_insert_with(|| {
+            let watchdog = actions.iter().any(|action| matches!(action, Action::Watchdog));
+            let reason = if watchdog {
+                "watchdog bite"
+            } else {
+                "fatal error without a reason"
+            };
+            CrashRecord::of(dsp, reason, now)
+        });
+        if let Some(text) = told {
+            record.reason = text;
+        }
+        let log = format!("[{:.6}] fatal: {}\n", now.as_secs_f64(), record.reason);
+        let written = firmware.log(&self.ram, &log);
+        if let Err(error) = written.and_then(|()| firmware.write_crash(&self.ram, record)) {
+            tracing::warn!(target: "emu::device", %error, "the crash record cannot be written");
+        }
     }
 
     /// Carries out an action that only a board knows; others are none of its business.

@@ -1,0 +1,132 @@
+//! A fatal error of a DSP in the middle of a call: the kernel's core dump says what the DSP was doing, and Debian's
+//! debugger opens it.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use emu::device::board::firmware::dump::{Dump, Intact};
+use emu::device::layout::Platform;
+use emu::profile::Profile;
+use emu::vm::Builder;
+use tests::assets;
+use tests::guest::requirements;
+
+const REASON: &str = "fatal error for the dump's test";
+
+/// A skeleton spins while the DSP dies; the dump goes over the console as base64.
+const SCRIPT: &str = r#"
+for r in /sys/class/remoteproc/*; do echo enabled > $r/coredump; done
+vh-invoke bench 4 --word 0xffffffff --out 4 &
+sleep 2; echo @spins
+i=0; while [ $i -lt 300 ]; do
+  for d in /sys/class/devcoredump/devcd*/data; do [ -e $d ] && break 2; done
+  sleep 0.1; i=$((i+1))
+done
+echo @dump; base64 $d; echo @end
+dmesg | grep -F "remoteproc" | tail -20
+"#;
+
+fn dump(series: &str) {
+    let (kernel, firmware) = match requirements(series) {
+        Ok(found) => found,
+        Err(reason) => return assets::skip(&reason),
+    };
+    let mut builder = Builder::new(kernel.dir.join("Image"), Profile::load("qcs6490").unwrap())
+        .platform(Platform::Board)
+        .firmware(Some(firmware.join("dsp/dsp.mbn")))
+        .script(SCRIPT);
+    for (folder, to) in [("guest/bin", "/vh/bin"), ("skel", "/vh/skel")] {
+        for entry in std::fs::read_dir(firmware.join(folder)).unwrap().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            builder = builder.file(
+                format!("{to}/{name}"),
+                0o755,
+                std::fs::read(entry.path()).unwrap(),
+            );
+        }
+    }
+    let mut vm = builder.spawn().unwrap();
+    vm.wait_for("@spins", Duration::from_secs(120)).unwrap();
+    let cdsp = vm.devices().iter().find(|d| d.label() == "cdsp").unwrap();
+    assert!(cdsp.stats().processes_now > 0, "no process on the DSP");
+    cdsp.unit().crash(REASON).unwrap();
+    vm.wait_for("@dump", Duration::from_secs(60)).unwrap();
+    let mut text = String::new();
+    loop {
+        let line = vm.next_line(Duration::from_secs(60)).unwrap().unwrap().text;
+        if line.contains("@end") {
+            break;
+        }
+        text.push_str(line.trim());
+    }
+    let file = base64(&text);
+    let dump = Dump::parse(&file).unwrap_or_else(|why| panic!("{why} ({} bytes)", file.len()));
+    let lines = dump.lines().join("\n");
+    let record = dump.crash.as_ref().unwrap_or_else(|| panic!("{lines}"));
+    assert_eq!(record.reason, REASON, "{lines}");
+    assert!(record.processes.iter().any(|p| p.state == "running"), "{lines}");
+    // The thread that spins is in the skeleton's code, and the report has its symbol.
+    let spins = record.threads.iter().find(|t| t.cause == "running");
+    assert!(spins.is_some_and(|t| t.registers.pc >= 0x1000_0000), "{lines}");
+    assert!(lines.contains("libbench_skel.so!"), "{lines}");
+    assert!(dump.segments.iter().all(|(s, intact)| {
+        *intact == Intact::Yes || (*intact == Intact::No && s.prot.contains(emu::mem::Prot::WRITE))
+    }));
+    debugger(&file, &firmware.join("dsp/dsp.mbn"));
+}
+
+/// Debian's gdb-multiarch shows the DSP's memory at its addresses, and the record by its fields.
+fn debugger(core: &[u8], image: &Path) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("core");
+    std::fs::write(&file, core).unwrap();
+    let mut command = Command::new("gdb-multiarch");
+    command.args(["-nx", "-batch"]);
+    for line in [
+        format!("file {}", image.display()),
+        format!("core-file {}", file.display()),
+        "x/8c 0x01000100".into(),
+        "print crash_record.reason".into(),
+        "print crash_record.threads[0].name".into(),
+    ] {
+        command.args(["-ex", &line]);
+    }
+    let Ok(output) = command.output() else {
+        return assets::skip("gdb-multiarch is not installed");
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("86 'V'\t72 'H'\t68 'D'"), "{text}");
+    assert!(text.contains(&format!("\"{REASON}\"")), "{text}");
+}
+
+fn base64(text: &str) -> Vec<u8> {
+    let value = |c: u8| match c {
+        b'A'..=b'Z' => Some(c - b'A'),
+        b'a'..=b'z' => Some(c - b'a' + 26),
+        b'0'..=b'9' => Some(c - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    };
+    let digits: Vec<u8> = text.bytes().filter_map(value).collect();
+    let mut out = Vec::new();
+    for four in digits.chunks(4) {
+        let word = four
+            .iter()
+            .enumerate()
+            .fold(0, |word, (n, v)| word | u32::from(*v) << (18 - 6 * n));
+        out.extend(&word.to_be_bytes()[1..four.len()]);
+    }
+    out
+}
+
+#[test]
+fn the_dump_of_a_crash_on_7_3_opens() {
+    dump("7.3");
+}
+
+#[test]
+fn the_dump_of_a_crash_on_6_12_opens() {
+    dump("6.12");
+}
