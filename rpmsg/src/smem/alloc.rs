@@ -25,7 +25,7 @@ use crate::words::{Words, read_bytes, write_bytes};
 /// Trials of an allocation that the AP disturbs.
 const ATTEMPTS: u32 = 16;
 /// Trials to take the lock, with [`HwLock::relax`] between them.
-const PATIENCE: u32 = 4096;
+const PATIENCE: u32 = 2048;
 
 /// An item after [`Smem::allocate`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -346,11 +346,11 @@ fn existing(item: Item, size: u32) -> Result<Trial, SmemError> {
 }
 
 fn acquire<L: HwLock>(lock: &L) -> Result<(), SmemError> {
-    for _ in 0..PATIENCE {
+    for round in 0..PATIENCE {
         if lock.try_acquire()? {
             return Ok(());
         }
-        lock.relax();
+        lock.relax(round);
     }
     Err(SmemError::Locked)
 }

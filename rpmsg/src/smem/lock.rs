@@ -32,10 +32,9 @@ pub trait HwLock {
     /// # Errors
     /// [`Outside`]
     fn release(&self) -> Result<bool, Outside>;
-    /// Waits a little before the next trial. The AP holds the lock for microseconds.
-    fn relax(&self) {
-        std::hint::spin_loop();
-    }
+    /// Waits a little before the next trial, after `round` of them have failed. The AP holds the lock for microseconds, unless its
+    /// processor is a thread that does not run just now.
+    fn relax(&self, round: u32);
 }
 
 /// A TCSR mutex in RAM.
@@ -44,6 +43,7 @@ pub struct TcsrMutex<W> {
     words: W,
     offset: u32,
     owner: u32,
+    wait: fn(u32),
 }
 
 impl<W: Words> TcsrMutex<W> {
@@ -55,7 +55,15 @@ impl<W: Words> TcsrMutex<W> {
             words,
             offset,
             owner: u32::from(pid).saturating_add(1).max(OWNER_AP.saturating_add(1)),
+            wait: |_| std::hint::spin_loop(),
         }
+    }
+
+    /// The same, waiting for the AP with this instead of spinning ([`HwLock::relax`]).
+    #[must_use]
+    pub fn waiting(mut self, wait: fn(u32)) -> Self {
+        self.wait = wait;
+        self
     }
 }
 
@@ -71,6 +79,10 @@ impl<W: Words> HwLock for TcsrMutex<W> {
 
     fn release(&self) -> Result<bool, Outside> {
         self.words.compare_exchange(self.offset, self.owner, 0)
+    }
+
+    fn relax(&self, round: u32) {
+        (self.wait)(round);
     }
 }
 

@@ -34,7 +34,7 @@ use rpmsg::smem::{LOCK_NUMBER, LOCK_STRIDE, Smem, SmemError, TcsrMutex};
 use rpmsg::smp2p::{self, AP_ENTRY, DSP_ENTRY, Endpoint, EndpointConfig, Event, ITEM_SIZE, Outcome};
 use rpmsg::words::{Outside, Window, Words as _, read_bytes};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use words::RamWords;
 
 /// SMEM item of the GLINK FIFO indices, made by the AP (`SMEM_GLINK_NATIVE_XPRT_DESCRIPTOR`).
@@ -74,6 +74,15 @@ pub enum BoardError {
     Boot(#[from] BootError),
 }
 
+/// The AP holds the lock around SMEM for microseconds, but the thread that is its processor may not run for longer.
+fn wait_for_lock(round: u32) {
+    if round < 256 {
+        std::hint::spin_loop();
+    } else {
+        std::thread::sleep(Duration::from_micros(50));
+    }
+}
+
 /// What a DSP has beside its session.
 pub struct Board {
     index: usize,
@@ -109,7 +118,8 @@ impl Board {
             domain,
             smem_base: layout.smem(),
             smem: Smem::new(RamWords::new(ram.clone(), layout.smem(), SMEM_SIZE)),
-            lock: TcsrMutex::new(lock_words, LOCK_NUMBER * LOCK_STRIDE, domain.remote_pid),
+            lock: TcsrMutex::new(lock_words, LOCK_NUMBER * LOCK_STRIDE, domain.remote_pid)
+                .waiting(wait_for_lock),
             registers: Registers::new(ram.clone(), layout, index),
             interrupts,
             smp2p: Endpoint::new(EndpointConfig::new(domain.remote_pid)),

@@ -72,6 +72,9 @@ impl LocalChannel {
     }
 }
 
+/// Largest packet of QRTR: 65535 bytes (`qrtr_sendmsg`) and a header, aligned.
+const QRTR_PACKET: u32 = 0x1_0020;
+
 /// Bounds on what the AP can make the edge remember.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -124,7 +127,10 @@ impl EdgeConfig {
         Self {
             mode: Mode::Intents,
             channels,
-            limits: Limits::default(),
+            limits: Limits {
+                message: QRTR_PACKET,
+                ..Limits::default()
+            },
         }
     }
 }
