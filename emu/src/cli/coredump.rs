@@ -34,7 +34,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut file = std::fs::read(&args.file).with_context(|| format!("cannot read {name}"))?;
     let dump = Dump::parse(&file).with_context(|| name.to_string())?;
     for line in dump.lines() {
-        println!("{line}");
+        super::output::say!("{line}");
     }
     if let Some(to) = &args.lldb {
         file[E_MACHINE..E_MACHINE + 2].copy_from_slice(&EM_QDSP6.to_le_bytes());

@@ -65,7 +65,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     {
         let text = |key| dsp.get(key).and_then(|v| v.as_str()).unwrap_or("?");
         let number = |key| dsp.get(key).and_then(serde_json::Value::as_u64).unwrap_or(0);
-        println!(
+        super::output::say!(
             "{:<6} {:<8} {} process(es), {} messages in, {} out",
             text("label"),
             text("state"),

@@ -58,7 +58,7 @@ struct Code<'a> {
 /// Prints the code.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let file = std::fs::read(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut out = std::io::BufWriter::new(super::output::stdout());
     let result = match args.raw {
         Some(address) => {
             let code = Code {
@@ -76,17 +76,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         None => elf(&mut out, args, &file),
     };
-    match result.and_then(|()| Ok(out.flush()?)) {
-        // The reader, for example `head`, has seen enough.
-        Err(e)
-            if e.downcast_ref::<std::io::Error>()
-                .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) =>
-        {
-            Ok(ExitCode::SUCCESS)
-        }
-        Err(e) => Err(e),
-        Ok(()) => Ok(ExitCode::SUCCESS),
-    }
+    result?;
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn elf(out: &mut impl Write, args: &Args, file: &[u8]) -> anyhow::Result<()> {

@@ -4,13 +4,14 @@ mod coredump;
 mod ctl;
 mod disasm;
 mod invoke;
+mod output;
 mod profiles;
 mod run;
 mod serve;
 mod signals;
 
 use clap::{Parser, Subcommand};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -71,7 +72,9 @@ pub fn main() -> ExitCode {
         Command::Coredump(args) => coredump::run(&args),
         Command::Disasm(args) => disasm::run(&args),
     };
-    result.unwrap_or_else(|error| fail(&error))
+    // What is still buffered may find the reader gone, too.
+    let result = result.and_then(|code| Ok(output::stdout().flush().map(|()| code)?));
+    result.unwrap_or_else(|error| output::ended(&error).unwrap_or_else(|| fail(&error)))
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {

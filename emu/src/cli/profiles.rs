@@ -1,6 +1,7 @@
 //! `vhost-hexagon profiles`: what there is, and what one says.
 
 use super::heading;
+use super::output::say;
 use emu::profile::{DEFAULT, Profile, names, text};
 use std::process::ExitCode;
 
@@ -16,19 +17,24 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(name) = &args.name {
         let profile = Profile::load(name)?;
         match text(name) {
-            Some(text) => print!("{text}"),
-            None => print!("{}", std::fs::read_to_string(name).unwrap_or(profile.description)),
+            Some(text) => say!("{}", text.trim_end()),
+            None => say!(
+                "{}",
+                std::fs::read_to_string(name)
+                    .unwrap_or(profile.description)
+                    .trim_end()
+            ),
         }
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{}", heading("SoC profiles"));
+    say!("{}", heading("SoC profiles"));
     for name in names() {
         let profile = Profile::load(name)?;
         let mark = if name == DEFAULT { " (default)" } else { "" };
-        println!("  {name:<15} {}{mark}", profile.description);
+        say!("  {name:<15} {}{mark}", profile.description);
         for dsp in &profile.dsps {
             let sessions: u32 = dsp.banks.iter().map(|bank| bank.sessions).sum();
-            println!(
+            say!(
                 "  {:<15}   {:<5} v{}, {} context banks, {sessions} sessions, {} HVX contexts, {} KiB VTCM",
                 "",
                 dsp.label,
@@ -39,7 +45,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             );
         }
     }
-    println!(
+    say!(
         "\nUse one with --soc NAME; print one with `vhost-hexagon profiles NAME`, change it, and use it with --soc FILE."
     );
     Ok(ExitCode::SUCCESS)

@@ -138,7 +138,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         )?
     };
     if args.json {
-        println!("{}", report.json(&vm, exit));
+        super::output::say!("{}", report.json(&vm, exit));
     }
     match exit {
         Some(code) => Ok(ExitCode::from(u8::try_from(code & 0xff).unwrap_or(1))),

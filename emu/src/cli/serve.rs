@@ -1,6 +1,7 @@
 //! `vhost-hexagon serve`: only the vhost-user device.
 
 use super::heading;
+use super::output::say;
 use super::signals::Ending;
 use anyhow::Context as _;
 use emu::device::DspDevice;
@@ -97,30 +98,30 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let page_size = page_size.context("--page-size must be 4K, 16K or 64K")?;
     let devices = DspDevice::start_all(&platform.attachment, dsp_configs(&profile, page_size))?;
 
-    println!("{}", heading("Device tree and initial memory"));
-    println!("  {}", platform.files.dtb.display());
+    say!("{}", heading("Device tree and initial memory"));
+    say!("  {}", platform.files.dtb.display());
     for (_, image) in &platform.files.images {
-        println!("  {}", image.display());
+        say!("  {}", image.display());
     }
     if args.platform == Platform::Board {
-        println!("{}", heading("Firmware the guest needs"));
+        say!("{}", heading("Firmware the guest needs"));
         for domain in profile.dsps.iter().filter_map(|dsp| Domain::by_label(&dsp.label)) {
-            println!("  /lib/firmware/{:<12} {}", domain.firmware, domain.label);
+            say!("  /lib/firmware/{:<12} {}", domain.firmware, domain.label);
         }
-        println!("  all the same file: {}", default_firmware().display());
+        say!("  all the same file: {}", default_firmware().display());
     }
-    println!(
+    say!(
         "{}",
         heading("QEMU's arguments (add -kernel, -initrd, -append, -serial and what else you like)")
     );
-    println!("{} \\", qemu.program().display());
+    say!("{} \\", qemu.program().display());
     let args = qemu::arguments(&machine, platform.attachment.irq, &platform.files);
-    println!("  {}", lines(&args).join(" \\\n  "));
-    println!("{}", heading("Listening"));
+    say!("  {}", lines(&args).join(" \\\n  "));
+    say!("{}", heading("Listening"));
     for device in &devices {
-        println!("  {:<6} {}", device.label(), device.socket().display());
+        say!("  {:<6} {}", device.label(), device.socket().display());
     }
-    println!("Guest after guest is served until Ctrl-C.");
+    say!("Guest after guest is served until Ctrl-C.");
     let _ = receiver.recv();
     Ok(ExitCode::SUCCESS)
 }

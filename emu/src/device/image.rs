@@ -11,9 +11,6 @@ use rpmsg::fifo::rpm;
 use rpmsg::smem::socinfo::{self, ImageVersion, SocInfo};
 use rpmsg::smem::{self, ImageBuilder};
 
-/// What LPASS_HALTREQ of a DSP holds until the kernel writes it: its stop and its failed start end with a reset that
-/// clears the register (`qcom_adsp_shutdown`, `qcom_wpss_shutdown`), which the DSP can see then. No driver writes this value.
-pub const HALT_SENTINEL: u32 = 0x5A5A_0001;
 /// QDSP6SS registers (qcom_q6v5_adsp.c): bit 0 of BOOT_STATUS says that the core is out of reset.
 const BOOT_STATUS: u64 = 0x408;
 /// The register pages of a DSP that a reset clears: QDSP6SS, halt, reset.
@@ -80,17 +77,11 @@ fn board(profile: &Profile, layout: &Layout) -> Result<Vec<Part>, smem::ImageErr
         bytes: layout.geometry().reset_image(),
     }];
     for (index, dsp) in profile.dsps.iter().enumerate() {
-        let base = layout.qdsp6ss(index);
         let mut bytes = vec![0; DSP_PAGES as usize];
         put(&mut bytes, BOOT_STATUS, &1u32.to_le_bytes());
-        put(
-            &mut bytes,
-            layout.halt(index) - base,
-            &HALT_SENTINEL.to_le_bytes(),
-        );
         parts.push(Part {
             name: dsp.label.clone(),
-            address: base,
+            address: layout.qdsp6ss(index),
             bytes,
         });
     }
@@ -169,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_board_s_registers_say_that_the_core_runs_and_was_not_reset() {
+    fn a_board_s_registers_say_that_the_core_leaves_reset_at_once() {
         let profile = Profile::load("qcs6490").unwrap();
         let layout = Layout::new(&profile, Platform::Board, 1 << 30).unwrap();
         let parts = build(&profile, &layout).unwrap();
@@ -177,9 +168,8 @@ mod tests {
         assert_eq!(cdsp.address, layout.qdsp6ss(0));
         assert_eq!((word(&cdsp.bytes, 0x404), word(&cdsp.bytes, 0x408)), (0, 1));
         let halt = (layout.halt(0) - cdsp.address) as usize;
-        assert_eq!(word(&cdsp.bytes, halt), HALT_SENTINEL);
+        assert_eq!(word(&cdsp.bytes, halt), 0, "LPASS_HALTREQ");
         assert_eq!(word(&cdsp.bytes, halt + 0x10), 0, "LPASS_PWR_ON");
-        assert_ne!(HALT_SENTINEL, 1, "what a driver writes to ask for a halt");
     }
 
     #[test]

@@ -301,7 +301,7 @@ impl Output {
             Show::File(path) => {
                 std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
             }
-            _ => println!("{}", self.text(bytes)),
+            _ => crate::cli::output::say!("{}", self.text(bytes)),
         }
         Ok(())
     }
