@@ -111,6 +111,9 @@ pub enum Action {
     Watchdog,
     /// Write a word of the platform (scenarios only).
     Poke(Place, u32),
+    /// The DSP gets a message, a GLINK command or an SMP2P word as if it had arrived now (scenarios only: what was
+    /// swallowed earlier, a second copy, or a changed one). It does not pass the interposer.
+    Receive(Inbound),
 }
 
 /// What arrived from the application processor, for interposers and accounts to watch.
@@ -139,6 +142,9 @@ pub struct Reaction {
 
 /// Sits between the DSP and the wire. What it returns is final: it does not pass it again.
 pub trait Interposer: Send {
+    /// A session begins, on this bus; [`Inbound::Started`] follows.
+    fn begins(&mut self, _bus: &Arc<Bus>) {}
+
     /// Sees everything that arrives, before the DSP does.
     fn inbound(&mut self, _event: &Inbound) -> Reaction {
         Reaction::default()

@@ -12,5 +12,6 @@ pub mod exec;
 pub mod mem;
 pub mod os;
 pub mod profile;
+pub mod scenario;
 pub mod services;
 pub mod vm;

@@ -12,7 +12,7 @@ use crate::mem::Bus;
 use crate::services::{Dsp, DspStats};
 use rpmsg::fastrpc::{Ctx, Response};
 use rpmsg::fifo::{FifoError, Link, PushError, RingMemory};
-use rpmsg::glink::{Edge, EdgeConfig, EdgeError, Event, Input, Outcome};
+use rpmsg::glink::{Command, Edge, EdgeConfig, EdgeError, Event, Input, Outcome};
 use rpmsg::smp2p;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -243,6 +243,10 @@ impl Session {
         if self.swallowed(&Inbound::Smp2p(word), around)? {
             return Ok(());
         }
+        self.signalled(word, around)
+    }
+
+    fn signalled(&mut self, word: u32, around: &mut Surroundings<'_>) -> Result<(), Fault> {
         if word & smp2p::ap::STOP == 0 {
             return Ok(());
         }
@@ -283,6 +287,9 @@ impl Session {
     pub fn swallowed(&mut self, event: &Inbound, around: &mut Surroundings<'_>) -> Result<bool, Fault> {
         for observer in around.observers.iter_mut() {
             observer.inbound(event, &self.bus);
+        }
+        if let (Inbound::Started, Some(interposer)) = (event, &mut around.interposer) {
+            interposer.begins(&self.bus);
         }
         let reaction = around.inbound(event);
         self.act_all(reaction.actions, around)?;
@@ -337,17 +344,26 @@ impl Session {
         if around.is_watched() && self.swallowed(&event, around)? {
             return Ok(());
         }
-        let Inbound::Message(_, bytes) = event else {
-            return Ok(());
-        };
+        match event {
+            Inbound::Message(_, bytes) => self.deliver(channel, &bytes, around),
+            _ => Ok(()),
+        }
+    }
+
+    fn deliver(
+        &mut self,
+        channel: Channel,
+        bytes: &[u8],
+        around: &mut Surroundings<'_>,
+    ) -> Result<(), Fault> {
         if channel == Channel::FastRpc {
-            self.dsp.message(&bytes);
+            self.dsp.message(bytes);
             return Ok(());
         }
         let Some(channels) = &mut self.channels else {
             return Ok(());
         };
-        let batch = channels.message(channel, &bytes);
+        let batch = channels.message(channel, bytes);
         self.carry_out(batch, around)
     }
 
@@ -386,6 +402,7 @@ impl Session {
                 return Ok(());
             }
             Action::RawGlink(bytes) => return self.push(bytes),
+            Action::Receive(inbound) => return self.received(inbound, around),
             Action::Interrupt => {
                 self.written = true;
                 return Ok(());
@@ -430,6 +447,28 @@ impl Session {
         };
         let outcome = self.edge.step(input)?;
         self.outcome(outcome, around)
+    }
+
+    /// Takes what an interposer lets in late, again, or changed.
+    fn received(&mut self, inbound: Inbound, around: &mut Surroundings<'_>) -> Result<(), Fault> {
+        if self.halted {
+            return Ok(());
+        }
+        match inbound {
+            Inbound::Glink(bytes) => match Command::parse(&bytes) {
+                Ok(command) => {
+                    let outcome = self.edge.step(Input::Command(command))?;
+                    self.outcome(outcome, around)
+                }
+                Err(error) => {
+                    tracing::warn!(target: "emu::device", %error, "a scenario's GLINK command");
+                    Ok(())
+                }
+            },
+            Inbound::Message(channel, bytes) => self.deliver(channel, &bytes, around),
+            Inbound::Smp2p(word) => self.signalled(word, around),
+            Inbound::Started | Inbound::Ended => Ok(()),
+        }
     }
 
     /// Lets a GLINK command out, past the interposer.

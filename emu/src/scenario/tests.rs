@@ -1,0 +1,4 @@
+//! The language and its errors; the engine on a played stream of events.
+
+mod language;
+mod played;
