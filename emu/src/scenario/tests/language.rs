@@ -163,7 +163,7 @@ fn what_cannot_work_is_refused() {
             "needs a `name`",
         ),
         (
-            "on = \"answer\"\ndo = [{ glink = { command = 10, cid = 3 } }]",
+            "on = \"answer\"\ndo = [{ glink = { command = \"10\", cid = 3 } }]",
             "use `raw`",
         ),
         (

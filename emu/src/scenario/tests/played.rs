@@ -64,9 +64,9 @@ impl Play {
 
     /// Time goes by; what comes of it.
     fn wait(&mut self, ms: u64) -> Vec<Action> {
-        let mut now = self.now.lock().unwrap();
-        *now += Duration::from_millis(ms);
-        let now = *now;
+        // The engine asks the clock, too, so it must not stay locked.
+        let now = *self.now.lock().unwrap() + Duration::from_millis(ms);
+        *self.now.lock().unwrap() = now;
         if self.engine.deadline().is_none_or(|at| at > now) {
             return Vec::new();
         }
