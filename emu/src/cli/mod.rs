@@ -7,6 +7,7 @@ mod invoke;
 mod output;
 mod profiles;
 mod run;
+mod scenario;
 mod serve;
 mod signals;
 

@@ -68,6 +68,8 @@ pub struct Args {
     /// Print one JSON object at the end: exit code, times, counters of every DSP.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    scenario: super::scenario::Options,
     /// QEMU program [default: qemu-system-aarch64].
     #[arg(long, value_name = "PATH")]
     qemu: Option<PathBuf>,
@@ -96,6 +98,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(Ending::watch(|| {})?)
     };
     let profile = Profile::load(&args.soc)?;
+    let mut scenario = args.scenario.prepare(&profile, args.platform)?;
     let mut builder = Builder::new(args.kernel, profile)
         .modules(args.modules)
         .root(args.root)
@@ -124,6 +127,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         builder = builder.file(guest, 0o755, data);
     }
     let mut vm = builder.spawn()?;
+    if let Some(scenario) = &mut scenario {
+        // The guest's driver needs a kernel that has booted.
+        scenario.play(vm.devices());
+    }
     let mut report = Report::default();
     let exit = if interactive {
         eprintln!("A shell follows when the guest is up; `exit` or Ctrl-A x ends it.");
@@ -137,6 +144,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             ending.as_ref(),
         )?
     };
+    if let Some(scenario) = &scenario {
+        scenario.report()?;
+    }
     if args.json {
         super::output::say!("{}", report.json(&vm, exit));
     }

@@ -48,6 +48,8 @@ pub struct Args {
     /// Compiled device tree overlay to apply (may be repeated).
     #[arg(long, value_name = "FILE")]
     dtb_overlay: Vec<PathBuf>,
+    #[command(flatten)]
+    scenario: super::scenario::Options,
     /// QEMU program [default: qemu-system-aarch64].
     #[arg(long, value_name = "PATH")]
     qemu: Option<PathBuf>,
@@ -60,6 +62,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let _ = sender.send(());
     })?;
     let profile = Profile::load(&args.soc)?;
+    let mut scenario = args.scenario.prepare(&profile, args.platform)?;
     let qemu = Qemu::find(args.qemu.as_deref())?;
     let beside = args
         .socket
@@ -97,6 +100,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         .filter(|n| [4096, 16384, 65536].contains(n));
     let page_size = page_size.context("--page-size must be 4K, 16K or 64K")?;
     let devices = DspDevice::start_all(&platform.attachment, dsp_configs(&profile, page_size))?;
+    if let Some(scenario) = &mut scenario {
+        scenario.play(&devices);
+    }
 
     say!("{}", heading("Device tree and initial memory"));
     say!("  {}", platform.files.dtb.display());
@@ -123,6 +129,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     say!("Guest after guest is served until Ctrl-C.");
     let _ = receiver.recv();
+    if let Some(scenario) = &scenario {
+        scenario.report()?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

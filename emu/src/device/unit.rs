@@ -137,6 +137,11 @@ impl Unit {
         &self.config.label
     }
 
+    /// What the DSP is.
+    pub fn config(&self) -> &DspConfig {
+        &self.config
+    }
+
     /// Readable when [`Unit::outbox_ready`] has something to do.
     pub fn outbox_event(&self) -> &EventFd {
         &self.outbox_event
