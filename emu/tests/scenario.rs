@@ -1,5 +1,6 @@
 //! Scenarios on the wire: the devices with an engine each, against a QEMU and a guest kernel that are played by the test.
 
+#[allow(dead_code, reason = "device.rs uses the rest")]
 mod qemu;
 
 use emu::action::{Action, Channel, Inbound, Interposer as _};
