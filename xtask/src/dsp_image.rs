@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cache::Cache;
 use crate::firmware::{self, ARCH};
-use crate::ui;
+use crate::{tools, ui};
 
 /// File name of the image.
 const NAME: &str = "dsp.mbn";
@@ -34,23 +34,12 @@ pub fn build(llvm: &Path, root: &Path) -> Result<()> {
     let source = firmware::workspace().join("firmware/dsp");
     let to = root.join("dsp").join(NAME);
     std::fs::create_dir_all(root.join("dsp"))?;
-    let shell = firmware::workspace().join("firmware/shell/shell.c");
-    let units: Vec<PathBuf> = ["boot.S", "boot.c", "library.S", "shell.S"]
-        .iter()
-        .map(|name| source.join(name))
-        .chain([shell])
-        .collect();
-    let extra = ["image.ld", "image.h", "export.h"].map(|name| source.join(name));
-    let mut changed = firmware::modified(&units[0])?;
-    for file in units.iter().chain(&extra) {
+    let mut changed = firmware::modified(&source.join("image.ld"))?;
+    for file in units(&source)?.iter().chain(&firmware::files(&source, "h")?) {
         changed = changed.max(firmware::modified(file)?);
     }
     if !firmware::modified(&to).is_ok_and(|built| built >= changed) {
-        let linked = to.with_extension("elf");
-        link(llvm, &source, &units, &linked)?;
-        let mut image = std::fs::read(&linked)?;
-        seal(&mut image).with_context(|| format!("cannot seal {}", linked.display()))?;
-        write(&to, &image)?;
+        make(llvm, &source, &to)?;
         ui::say(format!("   firmware/dsp/{NAME}"));
     }
     let installed = Cache::open()?.root().join("firmware").join(NAME);
@@ -59,6 +48,42 @@ pub fn build(llvm: &Path, root: &Path) -> Result<()> {
         return Ok(());
     }
     write(&installed, &image)
+}
+
+/// `cargo xtask dsp-image`: an image from another folder.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A folder like firmware/dsp.
+    folder: PathBuf,
+    /// The image to write.
+    file: PathBuf,
+}
+
+/// Builds an image from any folder of sources.
+pub fn build_other(args: &Args) -> Result<()> {
+    let llvm = tools::llvm().context("no clang with Hexagon found; `cargo xtask setup` installs one")?;
+    let folder = args
+        .folder
+        .canonicalize()
+        .with_context(|| format!("cannot open {}", args.folder.display()))?;
+    make(&llvm, &folder, &args.file)
+}
+
+/// Everything that is linked: the folder's sources and the shell.
+fn units(source: &Path) -> Result<Vec<PathBuf>> {
+    let mut units = firmware::files(source, "S")?;
+    units.extend(firmware::files(source, "c")?);
+    units.push(firmware::workspace().join("firmware/shell/shell.c"));
+    Ok(units)
+}
+
+fn make(llvm: &Path, source: &Path, to: &Path) -> Result<()> {
+    let linked = to.with_extension("elf");
+    link(llvm, source, &units(source)?, &linked)?;
+    let mut image = std::fs::read(&linked)?;
+    std::fs::remove_file(&linked)?;
+    seal(&mut image).with_context(|| format!("cannot seal {}", linked.display()))?;
+    write(to, &image)
 }
 
 /// Writes a file so that nobody ever sees half of it.

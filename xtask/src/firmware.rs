@@ -153,7 +153,8 @@ fn stem(path: &Path) -> String {
         .into_owned()
 }
 
-fn files(dir: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+/// The files of a folder whose names end so, in order.
+pub fn files(dir: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
     let mut found: Vec<PathBuf> = entries
         .flatten()

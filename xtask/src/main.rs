@@ -33,6 +33,8 @@ enum Task {
     Setup(assets::SetupArgs),
     /// Builds skeletons, the shell placeholder and the guest's programs into target/firmware.
     Firmware,
+    /// Builds a DSP firmware of your own from a copy of firmware/dsp.
+    DspImage(dsp_image::Args),
     /// Boots a stock kernel and computes a sum on the DSP through the unmodified library.
     Demo(demo::DemoArgs),
     /// Measures round trips in a guest and the core beside QEMU's.
@@ -44,6 +46,7 @@ enum Task {
 fn run() -> Result<()> {
     match Cli::parse().task {
         Task::Setup(args) => assets::setup(&args),
+        Task::DspImage(args) => dsp_image::build_other(&args),
         Task::Demo(args) => demo::demo(&args),
         Task::Bench(args) => bench::bench(&args),
         Task::Test(args) => test::test(&args),

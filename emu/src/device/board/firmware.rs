@@ -92,7 +92,7 @@ pub enum FirmwareError {
     Changed,
     /// Bytes of a segment are not what they should be.
     #[error(
-        "segment {index} ({start:#x}..{end:#x}) is damaged: its SHA-256 is {}, not {}",
+        "segment {index} ({start:#x}..{end:#x}) is damaged: its SHA-256 starts with {}, not {}",
         Hex(found),
         Hex(expected)
     )]
@@ -159,7 +159,7 @@ impl fmt::Display for Hex<'_> {
         for byte in &self.0[..8] {
             write!(f, "{byte:02x}")?;
         }
-        f.write_str("…")
+        Ok(())
     }
 }
 

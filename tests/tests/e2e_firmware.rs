@@ -1,0 +1,125 @@
+//! The kernel loads the DSP's firmware, and the DSP starts from what was loaded: not from a damaged image, and skeletons
+//! only get what the image exports.
+
+use std::time::Duration;
+
+use emu::device::layout::Platform;
+use emu::profile::Profile;
+use emu::vm::{Builder, Vm};
+use tests::assets;
+use tests::guest::requirements;
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The tests' guest with this script, and more files; `None` (said on stderr) where it cannot run.
+fn guest(script: &str, files: Vec<(String, Vec<u8>)>) -> Option<Vm> {
+    let (kernel, firmware) = match requirements("newest") {
+        Ok(found) => found,
+        Err(reason) => {
+            assets::skip(&reason);
+            return None;
+        }
+    };
+    let mut builder = Builder::new(kernel.dir.join("Image"), Profile::load("qcs6490").unwrap())
+        .platform(Platform::Board)
+        .firmware(Some(firmware.join("dsp/dsp.mbn")))
+        .script(script);
+    for (folder, to) in [("guest/bin", "/vh/bin"), ("skel", "/vh/skel")] {
+        for entry in std::fs::read_dir(firmware.join(folder)).unwrap().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            builder = builder.file(
+                format!("{to}/{name}"),
+                0o755,
+                std::fs::read(entry.path()).unwrap(),
+            );
+        }
+    }
+    for (path, data) in files {
+        builder = builder.file(path, 0o644, data);
+    }
+    Some(builder.spawn().unwrap())
+}
+
+/// The image as `cargo xtask firmware` built it, and the offset of the bytes of its segment at a link address.
+fn image(address: u32) -> Option<(Vec<u8>, usize)> {
+    let file = std::fs::read(assets::firmware()?.join("dsp/dsp.mbn")).unwrap();
+    let word = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
+    let count = usize::from(u16::from_le_bytes([file[44], file[45]]));
+    let found = (0..count)
+        .map(|n| 52 + 32 * n)
+        .find(|&at| word(at + 8) == address);
+    let offset = word(found.unwrap() + 4) as usize;
+    Some((file, offset))
+}
+
+/// Everything up to a line.
+fn console(vm: &mut Vm, until: &str) -> String {
+    let mut text = String::new();
+    loop {
+        match vm.next_line(PATIENCE) {
+            Ok(Some(line)) if line.text.contains(until) => return text,
+            Ok(Some(line)) => text = text + &line.text + "\n",
+            end => panic!("{end:?} before {until}; the console:\n{text}"),
+        }
+    }
+}
+
+/// Finds the CDSP's remoteproc and defines what the scripts use.
+const PRELUDE: &str = r#"
+for r in /sys/class/remoteproc/*; do [ "$(cat $r/firmware)" = cdsp.mbn ] && R=$r; done
+calc() { vh-calc 2>&1 | grep -E 'Sum|Max|rror'; }
+try() { echo "@$1"; cp /vh/$2 /lib/firmware/cdsp.mbn; echo start > $R/state; echo "state $(cat $R/state)"; }
+"#;
+
+#[test]
+fn a_damaged_image_does_not_start_and_a_good_one_does() {
+    let Some((good, library)) = image(0x0100_5000) else {
+        return assets::skip("the firmware is not built");
+    };
+    let mut damaged = good.clone();
+    damaged[library + 0x400] ^= 0x10;
+    let mut other = good.clone();
+    // An ELF file, but none of ours: the header's magic.
+    let header = image(0x0100_0000).unwrap().1 + 0x100;
+    other[header] = b'X';
+    let script = PRELUDE.to_owned()
+        + r#"
+calc
+echo stop > $R/state; echo "state $(cat $R/state)"
+try damaged damaged.mbn
+try other other.mbn
+echo @missing; rm /lib/firmware/cdsp.mbn; echo start > $R/state; echo "state $(cat $R/state)"
+try good good.mbn; sleep 1; calc
+echo @end
+dmesg | grep -F remoteproc
+echo @log
+"#;
+    let files = [("good", good), ("damaged", damaged), ("other", other)];
+    let files = files.map(|(name, data)| (format!("/vh/{name}.mbn"), data));
+    let Some(mut vm) = guest(&script, files.into()) else {
+        return;
+    };
+    let before = console(&mut vm, "@damaged");
+    assert!(
+        before.contains("Sum = 499500") && before.contains("state offline"),
+        "{before}"
+    );
+    assert!(console(&mut vm, "@other").contains("state offline"));
+    assert!(console(&mut vm, "@missing").contains("state offline"));
+    assert!(console(&mut vm, "@good").contains("state offline"));
+    let after = console(&mut vm, "@end");
+    assert!(
+        after.contains("state running") && after.contains("Sum = 499500"),
+        "{after}"
+    );
+    let log = console(&mut vm, "@log");
+    for text in [
+        "fatal error received: segment 3 (0x1005000..0x1005",
+        "is damaged: its SHA-256 starts with",
+        "fatal error received: there is no boot header at",
+        "start timed out",
+        "request_firmware failed: -2",
+    ] {
+        assert!(log.contains(text), "no {text:?} in\n{log}");
+    }
+}
