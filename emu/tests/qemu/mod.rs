@@ -40,9 +40,13 @@ pub struct Host {
 
 impl Host {
     pub fn start(irq: IrqPath) -> Self {
+        Self::start_on(Platform::Rpm, irq)
+    }
+
+    pub fn start_on(platform: Platform, irq: IrqPath) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let profile = Profile::load("qcs6490").unwrap();
-        let layout = Layout::new(&profile, Platform::Rpm, RAM).unwrap();
+        let layout = Layout::new(&profile, platform, RAM).unwrap();
         let attachment = Attachment {
             layout,
             irq,
@@ -76,6 +80,13 @@ impl Host {
         }
     }
 
+    /// Puts the platform's initial contents into memory, as QEMU does at every reset.
+    pub fn load(&self, ram: &GuestRam) {
+        for part in &self.parts {
+            ram.write(part.address, &part.bytes).unwrap();
+        }
+    }
+
     /// A machine with fresh memory, connected to one DSP, its device not started yet.
     pub fn machine(&self, dsp: usize) -> Machine {
         let file = tempfile::tempfile().unwrap();
@@ -85,9 +96,7 @@ impl Host {
             GuestMemoryMmap::from_ranges_with_files([(GuestAddress(RAM_BASE), RAM as usize, Some(backing))])
                 .unwrap();
         let ram = GuestRam::new(Arc::new(memory));
-        for part in &self.parts {
-            ram.write(part.address, &part.bytes).unwrap();
-        }
+        self.load(&ram);
         let mut stream = UnixStream::connect(&self.attachment.sockets[dsp]).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         negotiate(&mut stream, self.irq.is_gpio_slot(dsp));
