@@ -2,6 +2,7 @@
 
 use super::signals::Ending;
 use anyhow::Context as _;
+use emu::control::Control;
 use emu::device::layout::Platform;
 use emu::device::tree::IrqPath;
 use emu::profile::{DEFAULT, Profile};
@@ -56,6 +57,9 @@ pub struct Args {
     /// Firmware for the DSPs of a board, as /lib/firmware has it [default: from the cache].
     #[arg(long, value_name = "FILE")]
     firmware: Option<PathBuf>,
+    /// Socket to make at which `ctl` reaches the DSPs.
+    #[arg(long, value_name = "SOCKET")]
+    control: Option<PathBuf>,
     /// File that gets the guest's console.
     #[arg(long, value_name = "FILE")]
     console_log: Option<PathBuf>,
@@ -131,6 +135,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         // The guest's driver needs a kernel that has booted.
         scenario.play(vm.devices());
     }
+    let _control = args
+        .control
+        .map(|path| Control::listen(&path, vm.devices()))
+        .transpose()?;
     let mut report = Report::default();
     let exit = if interactive {
         eprintln!("A shell follows when the guest is up; `exit` or Ctrl-A x ends it.");

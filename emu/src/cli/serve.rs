@@ -4,6 +4,7 @@ use super::heading;
 use super::output::say;
 use super::signals::Ending;
 use anyhow::Context as _;
+use emu::control::Control;
 use emu::device::DspDevice;
 use emu::device::board::domain::Domain;
 use emu::device::layout::Platform;
@@ -50,6 +51,9 @@ pub struct Args {
     dtb_overlay: Vec<PathBuf>,
     #[command(flatten)]
     scenario: super::scenario::Options,
+    /// Socket to make at which `ctl` reaches the DSPs.
+    #[arg(long, value_name = "PATH")]
+    control: Option<PathBuf>,
     /// QEMU program [default: qemu-system-aarch64].
     #[arg(long, value_name = "PATH")]
     qemu: Option<PathBuf>,
@@ -103,6 +107,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(scenario) = &mut scenario {
         scenario.play(&devices);
     }
+    let control = args.control.as_ref();
+    let _control = control.map(|path| Control::listen(path, &devices)).transpose()?;
 
     say!("{}", heading("Device tree and initial memory"));
     say!("  {}", platform.files.dtb.display());
