@@ -20,11 +20,14 @@ pub enum Channel {
     Router,
     /// `glink_ssr`: restarts of other subsystems (board mode).
     Restart,
+    /// `apr_audio_svc`: APR, the audio services of an ADSP (board mode). Without audio it is there for the protection domain's sake:
+    /// the AP has devices of these services while the domain is up.
+    Audio,
 }
 
 impl Channel {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::FastRpc, Self::Router, Self::Restart];
+    pub const ALL: [Self; 4] = [Self::FastRpc, Self::Router, Self::Restart, Self::Audio];
 
     /// Its name on the wire.
     #[must_use]
@@ -33,6 +36,7 @@ impl Channel {
             Self::FastRpc => rpmsg::glink::FASTRPC_CHANNEL,
             Self::Router => "IPCRTR",
             Self::Restart => "glink_ssr",
+            Self::Audio => rpmsg::apr::CHANNEL,
         }
     }
 
@@ -43,6 +47,7 @@ impl Channel {
             Self::FastRpc => 7,
             Self::Router => 8,
             Self::Restart => 9,
+            Self::Audio => 10,
         }
     }
 

@@ -19,6 +19,7 @@
 )]
 
 pub mod aee;
+pub mod apr;
 pub mod fastrpc;
 pub mod fifo;
 pub mod glink;

@@ -16,6 +16,7 @@ use rpmsg::glink::{Command, Edge, EdgeConfig, EdgeError, Event, Input, Outcome};
 use rpmsg::smp2p;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Commands that may wait for room in the FIFO before the guest is taken to be dead.
 const MAX_BACKLOG: usize = 4096;
@@ -262,6 +263,15 @@ impl Session {
             self.carry_out(batch, around)?;
         }
         Ok(())
+    }
+
+    /// Carries out what the other channels' time has come for.
+    pub fn due(&mut self, now: Instant, around: &mut Surroundings<'_>) -> Result<(), Fault> {
+        let batch = self.channels.as_mut().map(|channels| channels.due(now));
+        match batch {
+            Some(batch) if !batch.is_empty() => self.carry_out(batch, around),
+            _ => Ok(()),
+        }
     }
 
     /// Carries out one batch, past the interposer.

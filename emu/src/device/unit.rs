@@ -410,6 +410,7 @@ impl Unit {
             self.with_session(state, |session, around| session.smp2p(word, around));
         }
         let now = Instant::now();
+        self.with_session(state, |session, around| session.due(now, around));
         let running = state.session.as_ref().is_some_and(|session| !session.is_halted());
         let off_long = state.session.is_none() && now.duration_since(state.off_since) > LONG_OFF;
         state.look = Some(

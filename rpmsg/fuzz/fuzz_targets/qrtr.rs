@@ -84,7 +84,10 @@ fn step(node: &mut Node, step: Step) -> Option<Vec<Output>> {
         Step::RestartPd(n) => return node.restart_pd(pd(n)).ok(),
         Step::ShutdownReady => return Some(node.shutdown_ready()),
         Step::ReportFailure => return Some(node.report_failure(PDS[1], "reason")),
-        Step::Up => return Some(node.up()),
+        Step::Up => {
+            node.up();
+            return Some(node.greet());
+        }
     };
     if let Ok(message) = DoCleanup::parse(&bytes) {
         assert_eq!(DoCleanup::parse(&message.encode()), Ok(message));

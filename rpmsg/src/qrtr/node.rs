@@ -1,9 +1,11 @@
 //! A DSP's node: its name service, its servers, and what it knows of the AP's.
 //!
 //! Source: the AP's side in `net/qrtr/ns.c` and `af_qrtr.c`. There is no clock. [`Node::up`] starts anew whenever the channel
-//! opens: only the states of the protection domains, which live on the DSP, outlast it. The DSP says HELLO first (kernels up to 6.x answer it and never begin, newer ones begin on
-//! their own as well). On the AP's first HELLO it announces its servers, and says HELLO once more: a newer kernel may have
-//! taken the first one before it was able to send, and then has announced nothing.
+//! opens: only the states of the protection domains, which live on the DSP, outlast it.
+//!
+//! A 6.12 kernel never says HELLO first, it answers ours; a 7.3 kernel begins, and cannot send anything else before it has. So the DSP lets the AP begin, and [`Node::greet`] begins when it did not for a while. Its
+//! servers are announced on the AP's HELLO. A HELLO of ours that went first is said again then: the newer kernel may have
+//! taken it when it could not announce its own servers yet.
 
 use super::{
     NODE_ANY, NODE_AP, PORT_CONTROL,
@@ -283,13 +285,20 @@ impl Node {
         self.notifier.iter().flat_map(Notifier::domains)
     }
 
-    /// The channel is open, for the first time or again: forgets everything about the AP and says HELLO.
-    pub fn up(&mut self) -> Vec<Output> {
+    /// The channel is open, for the first time or again: forgets everything about the AP, and waits for its HELLO.
+    pub fn up(&mut self) {
         let notifier = self.notifier.take();
         *self = Self::new(self.config.clone());
         self.notifier = notifier;
         if let Some(notifier) = &mut self.notifier {
             notifier.reset();
+        }
+    }
+
+    /// The AP has not said HELLO for a while: begins. Nothing if it did.
+    pub fn greet(&mut self) -> Vec<Output> {
+        if self.greeted {
+            return Vec::new();
         }
         self.control(NODE_AP, Control::Hello).into_iter().collect()
     }

@@ -87,7 +87,8 @@ fn greeted() -> Node {
 #[test]
 fn hello_then_servers_once() {
     let mut node = node();
-    let out = node.up();
+    node.up();
+    let out = node.greet();
     assert_eq!(controls(&out), [Control::Hello]);
     let packet = &sent(&out)[0];
     assert_eq!(
@@ -428,8 +429,8 @@ fn a_locator_in_the_aps_place() {
         locator: vec![Subsystem::of("adsp").unwrap()],
         ..NodeConfig::new(DSP, "adsp")
     });
-    let out = node.up();
-    assert_eq!(sent(&out)[0].version, Version::V2);
+    node.up();
+    assert_eq!(sent(&node.greet())[0].version, Version::V2);
     let out = node.message(&control(Control::Hello)).unwrap();
     let server = Server::qmi(64, 1, 1, Address { node: DSP, port: 3 });
     assert_eq!(controls(&out)[1], Control::NewServer(server));

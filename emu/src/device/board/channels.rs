@@ -1,17 +1,28 @@
-//! What a DSP does on the channels that a board has beside FastRPC: the router (QRTR, with the QMI services in it) and
-//! the restarts of other subsystems.
+//! What a DSP does on the channels that a board has beside FastRPC: the router (QRTR, with the QMI services in it), the
+//! restarts of other subsystems, and on an ADSP the audio services, of which there are none.
 
 use super::domain::Domain;
 use crate::action::{Action, Channel};
+use rpmsg::apr;
 use rpmsg::glink::{EdgeConfig, LocalChannel};
 use rpmsg::glink_ssr::DoCleanup;
 use rpmsg::qmi::servreg::State;
 use rpmsg::qrtr::{Node, NodeConfig, NodeEvent, Output};
+use std::time::{Duration, Instant};
+
+/// The protection domain that the audio services live in.
+const AUDIO_PD: &str = "msm/adsp/audio_pd";
+
+/// How long the DSP waits for the AP's HELLO before it begins itself: a newer kernel always begins, as soon as its driver
+/// has the channel.
+const GREETING: Duration = Duration::from_millis(150);
 
 /// The services of one session.
 pub struct BoardChannels {
     domain: &'static Domain,
     node: Node,
+    /// When the DSP says HELLO, if the AP has not by then.
+    greeting: Option<Instant>,
 }
 
 impl BoardChannels {
@@ -22,28 +33,49 @@ impl BoardChannels {
             ssctl: ssctl.map(u32::from),
             ..NodeConfig::new(domain.qrtr_node, domain.label)
         });
-        Self { domain, node }
+        Self {
+            domain,
+            node,
+            greeting: None,
+        }
+    }
+
+    fn offered(&self) -> impl Iterator<Item = Channel> {
+        let has_audio = self.node.domains().any(|(path, _)| path == AUDIO_PD);
+        let offered = move |channel: &Channel| *channel != Channel::Audio || has_audio;
+        Channel::ALL.into_iter().filter(offered)
     }
 
     /// The edge with the channels that the DSP offers.
     pub fn edge(&self) -> EdgeConfig {
-        let offered = |channel: Channel| match channel {
+        let channel = |channel: Channel| match channel {
             Channel::FastRpc => LocalChannel::fastrpc(channel.cid()),
             Channel::Router => LocalChannel::ipc_router(channel.cid()),
             Channel::Restart => LocalChannel::glink_ssr(channel.cid()),
+            Channel::Audio => LocalChannel::apr(channel.cid()),
         };
-        EdgeConfig::smem(Channel::ALL.into_iter().map(offered).collect())
+        EdgeConfig::smem(self.offered().map(channel).collect())
     }
 
     /// A channel is open.
     pub fn up(&mut self, channel: Channel) -> Vec<Action> {
         match channel {
             Channel::Router => {
-                let outputs = self.node.up();
-                self.actions(outputs)
+                self.node.up();
+                self.greeting = Some(Instant::now() + GREETING);
+                Vec::new()
             }
-            Channel::FastRpc | Channel::Restart => Vec::new(),
+            Channel::FastRpc | Channel::Restart | Channel::Audio => Vec::new(),
         }
+    }
+
+    /// What is to be done because its time has come; asked for every now and then.
+    pub fn due(&mut self, now: Instant) -> Vec<Action> {
+        if self.greeting.take_if(|at| *at <= now).is_none() {
+            return Vec::new();
+        }
+        let outputs = self.node.greet();
+        self.actions(outputs)
     }
 
     /// A message came. One that makes no sense is said once and has no effect.
@@ -51,27 +83,38 @@ impl BoardChannels {
         match channel {
             Channel::Router => match self.node.message(bytes) {
                 Ok(outputs) => self.actions(outputs),
-                Err(error) => {
-                    tracing::warn!(target: "emu::board", dsp = self.domain.label, "a QRTR packet is dropped: {error}");
-                    Vec::new()
-                }
+                Err(error) => self.dropped(&error),
             },
             Channel::Restart => match DoCleanup::parse(bytes) {
                 Ok(message) => {
                     tracing::info!(target: "emu::board", dsp = self.domain.label, subsystem = message.subsystem, "another subsystem stopped");
                     vec![Action::Send(channel, message.done().encode())]
                 }
-                Err(error) => {
-                    tracing::warn!(target: "emu::board", dsp = self.domain.label, "a message is dropped: {error}");
-                    Vec::new()
+                Err(error) => self.dropped(&error),
+            },
+            Channel::Audio => match apr::Packet::parse(bytes) {
+                Ok(packet) if packet.is_command() => {
+                    tracing::info!(target: "emu::board", dsp = self.domain.label, opcode = format_args!("{:#x}", packet.opcode), "there is no audio");
+                    vec![Action::Send(channel, packet.unsupported().encode())]
                 }
+                Ok(_) => Vec::new(),
+                Err(error) => self.dropped(&error),
             },
             Channel::FastRpc => Vec::new(),
         }
     }
 
+    fn dropped(&self, error: &dyn std::error::Error) -> Vec<Action> {
+        tracing::warn!(target: "emu::board", dsp = self.domain.label, "a message is dropped: {error}");
+        Vec::new()
+    }
+
     /// A channel is closed. Who listened on it is forgotten when it opens again; what goes out until then is lost.
-    pub fn down(&mut self, _channel: Channel) {}
+    pub fn down(&mut self, channel: Channel) {
+        if channel == Channel::Router {
+            self.greeting = None;
+        }
+    }
 
     /// A protection domain changes; `None` if there is no such domain.
     pub fn set_pd(&mut self, name: &str, up: bool) -> Option<Vec<Action>> {
@@ -159,18 +202,30 @@ mod tests {
     }
 
     #[test]
-    fn the_dsp_offers_three_channels_and_greets_on_one() {
+    fn an_adsp_offers_four_channels_and_greets_on_one() {
         let mut channels = adsp();
         let edge = channels.edge();
         let names: Vec<_> = edge.channels.iter().map(|c| c.name.as_str()).collect();
-        assert_eq!(names, ["fastrpcglink-apps-dsp", "IPCRTR", "glink_ssr"]);
+        let common = ["fastrpcglink-apps-dsp", "IPCRTR", "glink_ssr"];
+        assert_eq!((&names[..3], names[3]), (&common[..], "apr_audio_svc"));
+        let cdsp = BoardChannels::new(Domain::by_label("cdsp").unwrap(), None).edge();
+        assert_eq!(cdsp.channels.len(), 3);
         assert_eq!(channels.up(Channel::FastRpc), []);
         assert_eq!(channels.up(Channel::Restart), []);
-        assert_eq!(sent(&channels.up(Channel::Router))[0].kind, Kind::Hello);
+        assert_eq!(channels.up(Channel::Router), [], "the AP may begin");
+        let later = Instant::now() + GREETING;
+        assert_eq!(sent(&channels.due(later))[0].kind, Kind::Hello);
+        assert_eq!(channels.due(later), [], "once");
         let hello = packet(Kind::Hello, PORT_CONTROL, Control::Hello.encode());
         let out = channels.message(Channel::Router, &hello);
         let announced = sent(&out).iter().filter(|p| p.kind == Kind::NewServer).count();
         assert_eq!(announced, 2, "SSCTL and the notifier");
+        channels.up(Channel::Router);
+        channels.message(Channel::Router, &hello);
+        assert_eq!(channels.due(later + GREETING), [], "the AP began");
+        channels.up(Channel::Router);
+        channels.down(Channel::Router);
+        assert_eq!(channels.due(later + GREETING), []);
     }
 
     #[test]
@@ -217,8 +272,33 @@ mod tests {
             channels.message(Channel::Restart, &message.encode()),
             [Action::Send(Channel::Restart, message.done().encode())]
         );
-        for channel in [Channel::Restart, Channel::Router] {
+        for channel in [Channel::Restart, Channel::Router, Channel::Audio] {
             assert_eq!(channels.message(channel, &[1, 2, 3]), []);
         }
+    }
+
+    #[test]
+    fn audio_commands_are_refused() {
+        let mut channels = adsp();
+        let at = |domain| apr::Address {
+            service: 3,
+            domain,
+            port: 0,
+        };
+        let command = apr::Packet {
+            version: 0,
+            kind: apr::Kind::Command,
+            source: at(5),
+            destination: at(4),
+            token: 5,
+            opcode: 0x12905,
+            payload: Vec::new(),
+        };
+        let answer = command.unsupported();
+        assert_eq!(
+            channels.message(Channel::Audio, &command.encode()),
+            [Action::Send(Channel::Audio, answer.encode())]
+        );
+        assert_eq!(channels.message(Channel::Audio, &answer.encode()), []);
     }
 }

@@ -70,6 +70,12 @@ impl LocalChannel {
     pub fn glink_ssr(cid: u16) -> Self {
         Self::new(crate::glink_ssr::CHANNEL, cid).with(&[(4, 64)])
     }
+
+    /// Audio packets, in the buffers that device trees announce in the other direction.
+    #[must_use]
+    pub fn apr(cid: u16) -> Self {
+        Self::new(crate::apr::CHANNEL, cid).with(&[(20, 512)])
+    }
 }
 
 /// Largest packet of QRTR: 65535 bytes (`qrtr_sendmsg`) and a header, aligned.
