@@ -266,6 +266,7 @@ pub const fn channel_name(channel: Channel) -> &'static str {
         Channel::FastRpc => "fastrpc",
         Channel::Router => "router",
         Channel::Restart => "restart",
+        Channel::Audio => "audio",
     }
 }
 

@@ -127,7 +127,7 @@ pub struct Rule {
     /// rx-intent-req-ack, tx-data, close-ack, tx-data-cont, read-notif, rx-done-reuse, signals (glink).
     #[cfg_attr(test, schemars(with = "Option<Words>"))]
     pub command: Option<Spanned<Words>>,
-    /// Channels: fastrpc, router (IPCRTR), restart (glink_ssr), or the name on the wire (glink, message).
+    /// Channels: fastrpc, router (IPCRTR), restart (glink_ssr), audio (apr_audio_svc), or the name on the wire (glink, message).
     #[cfg_attr(test, schemars(with = "Option<Words>"))]
     pub channel: Option<Spanned<Words>>,
     /// Where a write goes: fdlist, poll, or argument, which is everywhere else (write).
@@ -333,7 +333,7 @@ pub struct Answer {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Send {
-    /// fastrpc, router or restart.
+    /// fastrpc, router, restart or audio.
     pub channel: String,
     /// The message.
     pub bytes: Bytes,
@@ -346,7 +346,7 @@ pub struct Send {
 pub struct Glink {
     /// Its name (see `command` of a rule).
     pub command: String,
-    /// Whose channel ID it carries; fastrpc, router or restart.
+    /// Whose channel ID it carries; fastrpc, router, restart or audio.
     pub channel: Option<String>,
     /// The channel ID itself.
     pub cid: Option<Num>,
