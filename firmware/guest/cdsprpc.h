@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* One argument on the host's side: sixteen bytes. */
 typedef union {
@@ -26,7 +27,7 @@ typedef union {
 
 #define SC(method, in, out) ((uint32_t)(method) << 24 | (uint32_t)(in) << 16 | (uint32_t)(out) << 8)
 
-enum { DOMAIN_CDSP = 3, CONTROL_UNSIGNED_MODULE = 2, HEAP_SYSTEM = 25 };
+enum { CONTROL_UNSIGNED_MODULE = 2, HEAP_SYSTEM = 25 };
 
 static struct {
     int (*open)(const char *uri, uint64_t *handle);
@@ -38,11 +39,18 @@ static struct {
     int (*to_fd)(void *buffer);
 } rpc;
 
+/* The DSP that the programs use: VH_DSP in the environment, or the compute DSP. */
+static inline const char *rpc_dsp(void)
+{
+    const char *name = getenv("VH_DSP");
+    return name && *name ? name : "cdsp";
+}
+
 static inline void *rpc_symbol(void *library, const char *name)
 {
     void *found = dlsym(library, name);
     if (!found) {
-        fprintf(stderr, "libcdsprpc lacks %s\n", name);
+        fprintf(stderr, "the library lacks %s\n", name);
         exit(90);
     }
     return found;
@@ -50,7 +58,13 @@ static inline void *rpc_symbol(void *library, const char *name)
 
 static inline void rpc_load(void)
 {
-    void *library = dlopen("libcdsprpc.so.1", RTLD_NOW);
+    /* Each library takes shared memory from its own DSP's device. */
+    const char *dsp = rpc_dsp(), *name = "libcdsprpc.so.1";
+    if (!strcmp(dsp, "adsp"))
+        name = "libadsprpc.so.1";
+    else if (!strcmp(dsp, "sdsp"))
+        name = "libsdsprpc.so.1";
+    void *library = dlopen(name, RTLD_NOW);
     if (!library) {
         fprintf(stderr, "%s\n", dlerror());
         exit(90);
@@ -64,20 +78,32 @@ static inline void rpc_load(void)
     rpc.to_fd = rpc_symbol(library, "rpcmem_to_fd");
 }
 
-/* Asks for an unsigned process on the compute DSP: nothing of ours is signed. */
+/* The library's number of that DSP. */
+static inline int32_t rpc_domain(void)
+{
+    static const char *const names[] = {"adsp", "mdsp", "sdsp", "cdsp", "cdsp1", "gdsp0", "gdsp1"};
+    for (int32_t i = 0; i < (int32_t)(sizeof names / sizeof *names); i++)
+        if (!strcmp(names[i], rpc_dsp()))
+            return i;
+    fprintf(stderr, "there is no DSP called %s\n", rpc_dsp());
+    exit(92);
+}
+
+/* Asks for an unsigned process: nothing of ours is signed. */
 static inline int rpc_unsigned(void)
 {
     struct {
         int32_t domain, enable;
-    } control = {DOMAIN_CDSP, 1};
+    } control = {rpc_domain(), 1};
     return rpc.session_control(CONTROL_UNSIGNED_MODULE, &control, sizeof control);
 }
 
-/* Opens lib<name>_skel.so on the compute DSP; `more` is further text for the URI, such as "&_idlver=1.2.3". */
+/* Opens lib<name>_skel.so on the DSP; `more` is further text for the URI, such as "&_idlver=1.2.3". */
 static inline int rpc_open(const char *name, const char *more, uint64_t *handle)
 {
     char uri[256];
-    snprintf(uri, sizeof uri, "file:///lib%s_skel.so?%s_skel_handle_invoke&_modver=1.0%s&_dom=cdsp", name, name, more);
+    snprintf(uri, sizeof uri, "file:///lib%s_skel.so?%s_skel_handle_invoke&_modver=1.0%s&_dom=%s", name, name, more,
+             rpc_dsp());
     return rpc.open(uri, handle);
 }
 

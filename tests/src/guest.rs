@@ -6,6 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use emu::control::{Request, ask};
+
 use crate::assets::{self, Kernel};
 
 /// A running guest; it is killed when dropped.
@@ -16,7 +18,7 @@ pub struct Guest {
     pub console: String,
     /// Where the emulator's own messages go.
     pub log: PathBuf,
-    _scratch: tempfile::TempDir,
+    scratch: tempfile::TempDir,
 }
 
 /// What a guest is started with.
@@ -89,6 +91,11 @@ impl Guest {
             }
         }
         add(&script, "/vh/script");
+        let dsp = firmware.join("dsp/dsp.mbn");
+        if dsp.is_file() {
+            command.arg("--firmware").arg(dsp);
+        }
+        command.arg("--control").arg(scratch.path().join("control"));
         command.args(boot.arguments).args(["--", "/bin/sh", "/vh/script"]);
         command
             .stdin(Stdio::null())
@@ -110,7 +117,7 @@ impl Guest {
             lines,
             console: String::new(),
             log,
-            _scratch: scratch,
+            scratch,
         }
     }
 
@@ -133,6 +140,31 @@ impl Guest {
                 Err(RecvTimeoutError::Disconnected) => return true,
                 Err(RecvTimeoutError::Timeout) => return false,
             }
+        }
+    }
+
+    /// Does what the guest's script asks for in a line "@ctl …", with the words of `vhost-hexagon ctl`: `crash DSP REASON` or
+    /// `watchdog DSP`. Repeated until the DSP can do it: the kernel may call it up a moment before.
+    ///
+    /// # Panics
+    /// When the line asks for something else, or the DSP cannot do it within ten seconds.
+    pub fn obey(&self, line: &str) {
+        let Some(text) = line.strip_prefix("@ctl ") else {
+            return;
+        };
+        let words: Vec<&str> = text.splitn(3, ' ').collect();
+        let request = match words[..] {
+            ["crash", dsp, reason] => Request::Crash {
+                dsp: dsp.to_owned(),
+                reason: reason.to_owned(),
+            },
+            ["watchdog", dsp] => Request::Watchdog { dsp: dsp.to_owned() },
+            _ => panic!("the guest's script asks for {text:?}"),
+        };
+        let end = Instant::now() + Duration::from_secs(10);
+        while let Err(error) = ask(&self.scratch.path().join("control"), &request) {
+            assert!(Instant::now() < end, "{line}: {error}");
+            std::thread::sleep(Duration::from_millis(50));
         }
     }
 

@@ -1,5 +1,5 @@
-//! Stock kernels, the unmodified library, our DSP: one boot a kernel runs all of `guest/checks.sh`, and each test here
-//! judges one part of what it printed.
+//! Stock kernels, the unmodified library, our DSP: one boot a kernel and platform runs all of `guest/checks.sh`, and each
+//! test here judges one part of what it printed.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -17,7 +17,7 @@ struct Run {
 }
 
 impl Run {
-    fn boot(series: &str) -> Option<Run> {
+    fn boot(series: &str, platform: &str) -> Option<Run> {
         let (kernel, firmware) = match requirements(series) {
             Ok(found) => found,
             Err(reason) => {
@@ -26,10 +26,10 @@ impl Run {
             }
         };
         let boot = Boot {
-            name: "checks",
+            name: &format!("checks-{platform}"),
             kernel: &kernel,
             script: include_str!("../guest/checks.sh"),
-            arguments: &[],
+            arguments: &["--platform", platform],
         };
         let mut guest = Guest::start(&boot, &firmware);
         let mut samples = Vec::new();
@@ -103,13 +103,13 @@ fn assert_calculated(text: &str) {
 }
 
 macro_rules! kernel_tests {
-    ($module:ident, $series:literal) => {
+    ($module:ident, $series:literal, $platform:literal) => {
         mod $module {
             use super::*;
 
             fn run() -> Option<&'static Run> {
                 static RUN: OnceLock<Option<Run>> = OnceLock::new();
-                RUN.get_or_init(|| Run::boot($series)).as_ref()
+                RUN.get_or_init(|| Run::boot($series, $platform)).as_ref()
             }
 
             #[test]
@@ -241,5 +241,7 @@ macro_rules! kernel_tests {
     };
 }
 
-kernel_tests!(linux_6_12, "6.12");
-kernel_tests!(linux_newest, "newest");
+kernel_tests!(linux_6_12, "6.12", "rpm");
+kernel_tests!(linux_6_12_board, "6.12", "board");
+kernel_tests!(linux_newest, "newest", "rpm");
+kernel_tests!(linux_newest_board, "newest", "board");

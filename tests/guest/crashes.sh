@@ -1,0 +1,71 @@
+#!/bin/sh
+# DSPs that crash and recover again and again, both with clients in the middle of calls. See board.sh for the lines.
+
+section() { echo "@@ $1"; }
+sample() {
+    sleep 0.5
+    echo "@sample $1"
+    sleep 0.5
+}
+until_true() {
+    n=0
+    until "$@"; do
+        n=$((n + 1))
+        [ $n -ge 400 ] && echo "gave up waiting: $*" && return 1
+        sleep 0.05
+    done
+}
+serving() { [ -e "/dev/fastrpc-$1" ]; }
+free_kib() { awk '/^MemAvailable/ { print $2 }' /proc/meminfo; }
+calc() {
+    VH_DSP=$1 vh-calc >/tmp/calc 2>&1
+    echo "$1 calculator status $? $(grep -c -e 'Sum = 499500' -e 'Max value = 999' /tmp/calc)"
+}
+crashes() { dmesg | grep -c "handling crash"; }
+ups() { dmesg | grep -c "is now up"; }
+more() { [ "$($1)" -gt "$2" ]; }
+crash() {
+    before=$(ups)
+    echo "@ctl crash $1 $2"
+    until_true more ups "$before" && until_true serving "$1"
+}
+# $1 cycles, both DSPs by turns, under 5 clients of the CDSP and 3 of the ADSP (it has fewer sessions).
+cycles() {
+    vh-crashers --clients 5 >/tmp/crashers.cdsp &
+    on_cdsp=$!
+    VH_DSP=adsp vh-crashers --clients 3 >/tmp/crashers.adsp &
+    on_adsp=$!
+    sleep 3
+    for cycle in $(seq "$1"); do
+        dsp=cdsp
+        [ $((cycle % 2)) = 0 ] && dsp=adsp
+        crash $dsp "cycle $cycle" || break
+        # Long enough for its clients to be in the middle of calls again.
+        sleep 1.2
+    done
+    kill -TERM $on_cdsp $on_adsp
+    crash cdsp "the last but one"
+    crash adsp "the last"
+    wait $on_cdsp
+    echo "status $? $(cat /tmp/crashers.cdsp)"
+    wait $on_adsp
+    echo "status $? $(cat /tmp/crashers.adsp)"
+}
+
+section warm
+cycles 4
+sample before
+echo "guest before $(free_kib)"
+
+section cycles
+recovered=$(ups)
+cycles 48
+echo "recovered $(($(ups) - recovered))"
+calc cdsp
+calc adsp
+sample after
+echo "guest after $(free_kib)"
+
+section kernel
+dmesg | grep -E 'WARNING:|BUG:|Oops|stack-protector|blocked for more than|refcount|imed out|imeout'
+section end
