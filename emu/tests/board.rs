@@ -118,6 +118,26 @@ fn a_stopped_device_forgets_the_board_and_starts_it_anew() {
     wait_for_fatal(&machine.ram, &host.layout);
 }
 
+#[test]
+fn another_memory_is_another_board_even_while_the_dsp_is_off() {
+    let (host, mut machine) = started();
+    start(&machine.ram, &host.layout);
+    wait_for_fatal(&machine.ram, &host.layout);
+    reset(&machine.ram, &host.layout);
+    wait("the reset", || {
+        host.devices[DSP].unit().power_state() == PowerState::Off
+    });
+    machine.set_memory(64 << 20);
+    machine.ring();
+    start(&machine.ram, &host.layout);
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(host.devices[DSP].unit().power_state(), PowerState::Off);
+    let full = host.layout.ram;
+    machine.set_memory(full);
+    machine.ring();
+    wait_for_fatal(&machine.ram, &host.layout);
+}
+
 /// A small generator, so that a failure names its seed and nothing else is needed to repeat it.
 struct Random(u64);
 

@@ -188,7 +188,10 @@ impl Unit {
             .is_some_and(|session| !session.has_memory(&ram))
         {
             self.end(&mut state, "the machine's memory changed");
-            state.board = None;
+        }
+        if state.board.as_ref().is_some_and(|board| !board.has_memory(&ram)) {
+            // The next doorbell makes another.
+            (state.board, state.look) = (None, None);
         }
         if !ram.contains(
             self.layout.reserved(),

@@ -130,6 +130,11 @@ impl Board {
         })
     }
 
+    /// Whether this is the machine's memory.
+    pub fn has_memory(&self, ram: &GuestRam) -> bool {
+        self.ram.regions().eq(ram.regions())
+    }
+
     /// What is known of the DSP.
     pub fn domain(&self) -> &'static Domain {
         self.domain
