@@ -4,6 +4,7 @@
 //! (which service answers) → [`os`] (the DSP process) → [`core`] (packets) over [`mem`] (the process's address
 //! space and the SMMU); the answer comes back the same stairs as a list of [`action::Action`]s.
 
+pub mod account;
 pub mod action;
 pub mod control;
 pub mod core;

@@ -164,6 +164,22 @@ pub fn leaves(
     descriptors: u64,
     each: impl FnMut(Leaf),
 ) -> Result<bool, FaultKind> {
+    leaves_within(file, geometry, memory, bank, (0, u64::MAX), descriptors, each)
+}
+
+/// As [`leaves`], but only for addresses from `within.0` to `within.1`; blocks are cut to them.
+///
+/// # Errors
+/// As [`mapped`].
+pub fn leaves_within(
+    file: &impl RegisterFile,
+    geometry: Geometry,
+    memory: &impl PhysicalMemory,
+    bank: u8,
+    (from, to): (u64, u64),
+    descriptors: u64,
+    each: impl FnMut(Leaf),
+) -> Result<bool, FaultKind> {
     let config = BankConfig::read(&View { file, geometry }, bank);
     let sign = config.sign_bit();
     let mut tree = Tree {
@@ -191,14 +207,21 @@ pub fn leaves(
         };
         refused = Some(None);
         let bits = walk.input_bits.min(sign);
+        let above = if upper { !ones(walk.input_bits) } else { 0 };
+        let first = if upper {
+            above | ones(walk.input_bits) & !ones(bits)
+        } else {
+            0
+        };
+        let last = if upper { u64::MAX } else { ones(bits) };
+        let (first, last) = (first.max(from), last.min(to));
+        if first > last {
+            continue;
+        }
         let window = Window {
-            first: if upper {
-                ones(walk.input_bits) & !ones(bits)
-            } else {
-                0
-            },
-            last: if upper { ones(walk.input_bits) } else { ones(bits) },
-            above: if upper { !ones(walk.input_bits) } else { 0 },
+            first: first & ones(walk.input_bits),
+            last: last & ones(walk.input_bits),
+            above,
         };
         if !tree.walk(walk, window) {
             return Ok(false);

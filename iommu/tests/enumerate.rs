@@ -105,6 +105,32 @@ fn leaves_tell_physical_addresses_and_blocks() {
 }
 
 #[test]
+fn a_part_of_the_addresses_is_looked_at_alone() {
+    let p = attached();
+    p.poke(0x10000, 0x11003);
+    p.table(0x11000, 4096);
+    p.poke(0x11008, 0x8000_0000 | RW & !2);
+    let within = |from, to| {
+        let mut found = Vec::new();
+        let each = |l: enumerate::Leaf| found.push((l.range.iova, l.range.len, l.physical));
+        let complete = enumerate::leaves_within(&p, G, &p, 3, (from, to), 3, each);
+        assert_eq!(complete, Ok(true), "few descriptors are enough");
+        found
+    };
+    assert_eq!(
+        within(0x4000_5000, 0x4000_5fff),
+        [(0x4000_5000, 0x1000, 0x8000_5000)]
+    );
+    assert_eq!(within(0x3000_0000, 0x3fff_ffff), []);
+    assert_eq!(
+        within(0x7fff_0000, 0x8000_ffff),
+        [(0x7fff_0000, 0x1_0000, 0xbfff_0000)]
+    );
+    assert_eq!(within(0xffff_0000_0000_0000, u64::MAX), []);
+    assert_eq!(within(2, 1), []);
+}
+
+#[test]
 fn a_table_that_leads_back_to_itself_ends_at_the_bound() {
     let p = attached();
     for index in 0..512 {

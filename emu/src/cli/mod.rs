@@ -1,5 +1,6 @@
 //! Commands of `vhost-hexagon`.
 
+mod account;
 mod coredump;
 mod ctl;
 mod disasm;
@@ -24,7 +25,8 @@ Examples:
   vhost-hexagon profiles sm8650                      what an SoC profile says
 
 Kernels and the guest's user space come from `cargo xtask setup`; a kernel of your own is as good.
-Exit code: that of the program run in the guest; 1 if something failed, 2 if the command line is wrong.";
+Exit code: that of the program run in the guest; 1 if something failed, 2 if the command line is wrong, 3 if the program
+succeeded but the account (--account) is not clean.";
 
 /// A Snapdragon Hexagon DSP that is only software, behind stock QEMU.
 #[derive(Parser)]

@@ -1,7 +1,9 @@
 //! `vhost-hexagon run`: a kernel in QEMU with DSPs behind it.
 
+use super::account::{Accounts, NOT_CLEAN};
 use super::signals::Ending;
 use anyhow::Context as _;
+use emu::account::Census;
 use emu::control::Control;
 use emu::device::layout::Platform;
 use emu::device::tree::IrqPath;
@@ -14,6 +16,9 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+
+/// A console line with this and a name behind it asks for a census of what is live and mapped (in `--json`).
+const CENSUS: &str = "VH-CENSUS ";
 
 /// Arguments of `run`.
 #[derive(clap::Args)]
@@ -74,6 +79,8 @@ pub struct Args {
     json: bool,
     #[command(flatten)]
     scenario: super::scenario::Options,
+    #[command(flatten)]
+    account: super::account::Options,
     /// QEMU program [default: qemu-system-aarch64].
     #[arg(long, value_name = "PATH")]
     qemu: Option<PathBuf>,
@@ -103,6 +110,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let profile = Profile::load(&args.soc)?;
     let mut scenario = args.scenario.prepare(&profile, args.platform)?;
+    let mut accounts = args.account.prepare()?;
     let mut builder = Builder::new(args.kernel, profile)
         .modules(args.modules)
         .root(args.root)
@@ -135,6 +143,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         // The guest's driver needs a kernel that has booted.
         scenario.play(vm.devices());
     }
+    if let Some(accounts) = &mut accounts {
+        accounts.watch(vm.devices());
+    }
     let _control = args
         .control
         .map(|path| Control::listen(&path, vm.devices()))
@@ -146,7 +157,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     } else {
         follow(
             &mut vm,
-            &mut report,
+            (&mut report, accounts.as_ref()),
             args.quiet,
             Duration::from_secs(args.timeout),
             ending.as_ref(),
@@ -155,10 +166,17 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(scenario) = &scenario {
         scenario.report()?;
     }
+    let mut clean = true;
+    if let Some(accounts) = &accounts {
+        let (is_clean, reports) = accounts.close(vm.devices(), &vm.kernel().release().unwrap_or_default())?;
+        clean = is_clean;
+        report.accounts = Some(reports);
+    }
     if args.json {
         super::output::say!("{}", report.json(&vm, exit));
     }
     match exit {
+        Some(0) if !clean => Ok(ExitCode::from(NOT_CLEAN)),
         Some(code) => Ok(ExitCode::from(u8::try_from(code & 0xff).unwrap_or(1))),
         None if ending.is_some_and(|ending| ending.came()) => Ok(ExitCode::from(130)),
         None => anyhow::bail!(
@@ -184,7 +202,7 @@ fn file(spec: &str) -> (String, String) {
 /// Console lines until the guest ends.
 fn follow(
     vm: &mut Vm,
-    report: &mut Report,
+    (report, accounts): (&mut Report, Option<&Accounts>),
     quiet: bool,
     limit: Duration,
     ending: Option<&Ending>,
@@ -199,6 +217,10 @@ fn follow(
             Ok(Some(line)) => {
                 if line.text.contains(READY) && report.ready.is_none() {
                     report.ready = Some(line.at);
+                }
+                if let (Some(accounts), Some((_, name))) = (accounts, line.text.split_once(CENSUS)) {
+                    let census = accounts.census(vm.devices());
+                    report.census.push((name.trim().to_owned(), line.at, census));
                 }
                 if !quiet && !line.text.contains("VH-") {
                     let mut out = std::io::stdout().lock();
@@ -226,6 +248,9 @@ fn follow(
 #[derive(Default)]
 struct Report {
     ready: Option<Duration>,
+    /// What was live when the guest asked: name, time, DSPs.
+    census: Vec<(String, Duration, Vec<Census>)>,
+    accounts: Option<Vec<emu::account::Report>>,
 }
 
 impl Report {
@@ -235,7 +260,7 @@ impl Report {
             .into_iter()
             .map(|(label, stats)| (label, counters(&stats)))
             .collect();
-        serde_json::json!({
+        let mut json = serde_json::json!({
             "exit": exit,
             "kernel": vm.kernel().release(),
             "qemu": vm.qemu_version(),
@@ -244,7 +269,13 @@ impl Report {
             "seconds_to_ready": self.ready.map(|d| d.as_secs_f64()),
             "seconds": vm.started().elapsed().as_secs_f64(),
             "dsps": dsps,
-        })
+        });
+        if let (Some(accounts), Some(object)) = (&self.accounts, json.as_object_mut()) {
+            object.insert("account".into(), serde_json::json!(accounts));
+            let census = |(name, at, dsps): &(String, Duration, Vec<Census>)| serde_json::json!({ "name": name, "seconds": at.as_secs_f64(), "dsps": dsps });
+            object.insert("census".into(), self.census.iter().map(census).collect());
+        }
+        json
     }
 }
 

@@ -1,5 +1,6 @@
 //! `vhost-hexagon serve`: only the vhost-user device.
 
+use super::account::NOT_CLEAN;
 use super::heading;
 use super::output::say;
 use super::signals::Ending;
@@ -54,6 +55,11 @@ pub struct Args {
     /// Socket to make at which `ctl` reaches the DSPs.
     #[arg(long, value_name = "PATH")]
     control: Option<PathBuf>,
+    #[command(flatten)]
+    account: super::account::Options,
+    /// Release of the guest's kernel, for --suppress.
+    #[arg(long, value_name = "RELEASE", default_value = "", requires = "suppress")]
+    kernel_release: String,
     /// QEMU program [default: qemu-system-aarch64].
     #[arg(long, value_name = "PATH")]
     qemu: Option<PathBuf>,
@@ -67,6 +73,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })?;
     let profile = Profile::load(&args.soc)?;
     let mut scenario = args.scenario.prepare(&profile, args.platform)?;
+    let mut accounts = args.account.prepare()?;
     let qemu = Qemu::find(args.qemu.as_deref())?;
     let beside = args
         .socket
@@ -107,6 +114,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(scenario) = &mut scenario {
         scenario.play(&devices);
     }
+    if let Some(accounts) = &mut accounts {
+        accounts.watch(&devices);
+    }
     let control = args.control.as_ref();
     let _control = control.map(|path| Control::listen(path, &devices)).transpose()?;
 
@@ -127,6 +137,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         heading("QEMU's arguments (add -kernel, -initrd, -append, -serial and what else you like)")
     );
     say!("{} \\", qemu.program().display());
+    let kernel = &args.kernel_release;
     let args = qemu::arguments(&machine, platform.attachment.irq, &platform.files);
     say!("  {}", lines(&args).join(" \\\n  "));
     say!("{}", heading("Listening"));
@@ -138,7 +149,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(scenario) = &scenario {
         scenario.report()?;
     }
-    Ok(ExitCode::SUCCESS)
+    match accounts {
+        Some(accounts) if !accounts.close(&devices, kernel)?.0 => Ok(ExitCode::from(NOT_CLEAN)),
+        _ => Ok(ExitCode::SUCCESS),
+    }
 }
 
 /// An option and its value on one line.

@@ -310,33 +310,26 @@ impl Bus {
         enumerate::streams(&self.registers, geometry)
     }
 
-    /// The context bank of a stream, though the SMMU be disabled by now; none if it has none of its own.
-    pub fn bank_of(&self, stream: u16) -> Option<u8> {
-        let streams = self.streams();
-        let mut matching = streams.iter().filter(|s| s.matches(stream));
-        match (matching.next()?.target, matching.next()) {
-            (enumerate::Target::Bank(bank), None) => Some(bank),
-            _ => None,
-        }
-    }
-
-    /// Every block and page that a context bank maps, in order of address, up to a bound of descriptors; false if that was
-    /// not enough.
+    /// Every block and page that a context bank maps from address `within.0` to `within.1`, in order of address, up to a
+    /// bound of descriptors; false if that was not enough.
     ///
     /// # Errors
     /// The bank does not translate, or asks for something that is not modelled.
     pub fn leaves(
         &self,
         bank: u8,
+        within: (u64, u64),
         descriptors: u64,
         each: impl FnMut(enumerate::Leaf),
     ) -> Result<bool, iommu::FaultKind> {
         let geometry = self.smmu().smmu.geometry();
-        enumerate::leaves(
+        let tables = Tables(&self.ram);
+        enumerate::leaves_within(
             &self.registers,
             geometry,
-            &Tables(&self.ram),
+            &tables,
             bank,
+            within,
             descriptors,
             each,
         )
