@@ -91,12 +91,21 @@ try other other.mbn
 echo @missing; rm /lib/firmware/cdsp.mbn; echo start > $R/state; echo "state $(cat $R/state)"
 try good good.mbn; sleep 1; calc
 echo @end
+insmod /vh/socinfo.ko; mount -t debugfs none /sys/kernel/debug
+for d in adsp cdsp; do echo "$d $(cat /sys/kernel/debug/qcom_socinfo/$d/name)"; done
 dmesg | grep -F remoteproc
 echo @log
 "#;
     let files = [("good", good), ("damaged", damaged), ("other", other)];
-    let files = files.map(|(name, data)| (format!("/vh/{name}.mbn"), data));
-    let Some(mut vm) = guest(&script, files.into()) else {
+    let mut files = files
+        .map(|(name, data)| (format!("/vh/{name}.mbn"), data))
+        .to_vec();
+    let socinfo = requirements("newest")
+        .ok()
+        .map(|(kernel, _)| kernel.dir.join("modules/socinfo.ko"));
+    let socinfo = socinfo.and_then(|path| std::fs::read(path).ok());
+    files.extend(socinfo.clone().map(|data| ("/vh/socinfo.ko".to_owned(), data)));
+    let Some(mut vm) = guest(&script, files) else {
         return;
     };
     let before = console(&mut vm, "@damaged");
@@ -121,5 +130,12 @@ echo @log
         "request_firmware failed: -2",
     ] {
         assert!(log.contains(text), "no {text:?} in\n{log}");
+    }
+    // The kernel's own table of image versions, where its module is there.
+    if socinfo.is_some() {
+        assert!(
+            log.contains("adsp VHOST.DSP.") && log.contains("cdsp VHOST.DSP."),
+            "{log}"
+        );
     }
 }

@@ -52,6 +52,7 @@ const WANTED: &[&str] = &[
     "qcom_pil_info",
     "qcom_q6v5_adsp",
     "qcom_ipcc",
+    "socinfo",
 ];
 
 /// The packages that make up one kernel release.

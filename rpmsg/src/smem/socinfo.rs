@@ -81,16 +81,39 @@ pub struct ImageVersion {
     pub oem: String,
 }
 
+impl Image {
+    /// Where its entry stands in the table, in bytes.
+    #[must_use]
+    pub const fn offset(self) -> u32 {
+        (self as u32).saturating_mul(ENTRY as u32)
+    }
+}
+
+/// Bytes of an entry of the table.
+pub const ENTRY: usize = 128;
+
+impl ImageVersion {
+    /// Its entry in the table.
+    #[must_use]
+    pub fn encode(&self) -> [u8; ENTRY] {
+        let mut w = Writer::new();
+        w.bytes(&text::<75>(&self.name));
+        w.bytes(&text::<20>(&self.variant)).u8(0);
+        w.bytes(&text::<32>(&self.oem));
+        let mut entry = [0; ENTRY];
+        entry.iter_mut().zip(w.finish()).for_each(|(to, from)| *to = from);
+        entry
+    }
+}
+
 /// The table of image versions: 4096 bytes. Images that are not named have empty texts.
 #[must_use]
 pub fn image_versions(images: &[(Image, ImageVersion)]) -> Vec<u8> {
     let mut w = Writer::new();
     for index in 0..IMAGES {
         let found = images.iter().find(|(image, _)| *image as usize == index);
-        let version = found.map(|(_, version)| version.clone()).unwrap_or_default();
-        w.bytes(&text::<75>(&version.name));
-        w.bytes(&text::<20>(&version.variant)).u8(0);
-        w.bytes(&text::<32>(&version.oem));
+        let entry = found.map_or([0; ENTRY], |(_, version)| version.encode());
+        w.bytes(&entry);
     }
     w.finish()
 }

@@ -7,6 +7,7 @@
 //! program the processor's registers themselves.
 
 use crate::profile::Profile;
+use rpmsg::smem::socinfo::Image;
 
 /// One of the kernel's remoteproc drivers, as its `of_match` entry configures it.
 #[derive(Debug, PartialEq, Eq)]
@@ -96,6 +97,8 @@ pub struct Domain {
     pub smp2p_outbound: u16,
     /// `label` of the glink-edge node.
     pub edge: &'static str,
+    /// Whose version its firmware's is, in SMEM's table (drivers/soc/qcom/socinfo.c).
+    pub image: Image,
     /// Firmware file below /lib/firmware (`firmware-name`).
     pub firmware: &'static str,
     /// Its node number on QRTR. Boards: 0 modem, 5 ADSP, 9 SLPI, 10 CDSP; the others have their SMEM number here.
@@ -109,6 +112,7 @@ pub struct Domain {
 static DOMAINS: [Domain; 7] = [
     Domain {
         label: "adsp",
+        image: Image::Adsp,
         remote_pid: 2,
         smp2p_inbound: 443,
         smp2p_outbound: 429,
@@ -119,6 +123,7 @@ static DOMAINS: [Domain; 7] = [
     },
     Domain {
         label: "mdsp",
+        image: Image::Mpss,
         remote_pid: 1,
         smp2p_inbound: 435,
         smp2p_outbound: 428,
@@ -129,6 +134,7 @@ static DOMAINS: [Domain; 7] = [
     },
     Domain {
         label: "sdsp",
+        image: Image::Dsps,
         remote_pid: 3,
         smp2p_inbound: 481,
         smp2p_outbound: 430,
@@ -139,6 +145,7 @@ static DOMAINS: [Domain; 7] = [
     },
     Domain {
         label: "cdsp",
+        image: Image::Cdsp,
         remote_pid: 5,
         smp2p_inbound: 94,
         smp2p_outbound: 432,
@@ -149,6 +156,7 @@ static DOMAINS: [Domain; 7] = [
     },
     Domain {
         label: "cdsp1",
+        image: Image::Cdsp1,
         remote_pid: 12,
         smp2p_inbound: 617,
         smp2p_outbound: 616,
@@ -159,6 +167,7 @@ static DOMAINS: [Domain; 7] = [
     },
     Domain {
         label: "gdsp0",
+        image: Image::Gpdsp,
         remote_pid: 17,
         smp2p_inbound: 617,
         smp2p_outbound: 616,
@@ -169,6 +178,7 @@ static DOMAINS: [Domain; 7] = [
     },
     Domain {
         label: "gdsp1",
+        image: Image::Gpdsp1,
         remote_pid: 18,
         smp2p_inbound: 617,
         smp2p_outbound: 616,

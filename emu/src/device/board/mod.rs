@@ -30,9 +30,10 @@ use firmware::{Firmware, FirmwareError};
 use hexagon_isa::Arch;
 use registers::{Power, Registers};
 use rpmsg::fifo::FifoError;
+use rpmsg::smem::socinfo::{IMAGE_VERSIONS_ITEM, ImageVersion};
 use rpmsg::smem::{LOCK_NUMBER, LOCK_STRIDE, Smem, SmemError, TcsrMutex};
 use rpmsg::smp2p::{self, AP_ENTRY, DSP_ENTRY, Endpoint, EndpointConfig, Event, ITEM_SIZE, Outcome};
-use rpmsg::words::{Outside, Window, Words as _, read_bytes};
+use rpmsg::words::{Outside, Window, Words as _, read_bytes, write_bytes};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use words::RamWords;
@@ -161,7 +162,25 @@ impl Board {
         self.prepare()?;
         let firmware = Firmware::load(&self.ram, carveout..carveout + CARVEOUT_SIZE, entry)?;
         firmware.boot(bus, arch)?;
+        if let Err(error) = self.tell_version(firmware.version()) {
+            tracing::warn!(target: "emu::device", %error, "the firmware's version is not in SMEM");
+        }
         Ok(self.firmware.insert(firmware))
+    }
+
+    /// Puts the firmware's version into SMEM's table of image versions, if there is one (debugfs `qcom_socinfo/*/name`).
+    fn tell_version(&self, version: &str) -> Result<(), BoardError> {
+        let image = self.domain.image;
+        let Some(item) = self.smem.global_item(IMAGE_VERSIONS_ITEM)? else {
+            return Ok(());
+        };
+        let entry = ImageVersion {
+            name: version.to_owned(),
+            variant: self.domain.label.to_owned(),
+            oem: String::new(),
+        };
+        let table = Window::new(self.smem.words(), item.offset, item.size)?;
+        Ok(write_bytes(&table, image.offset(), &entry.encode())?)
     }
 
     /// The DSP's items are made, its SMP2P bits are 0, and all indices of the FIFOs are 0, so that nothing of the session
