@@ -28,7 +28,8 @@ pub const DEFAULT: &str = "qcs6490";
 
 /// Most session slots a FastRPC channel may have (`FASTRPC_MAX_SESSIONS` of the kernel's driver).
 const MAX_SESSIONS: u32 = 14;
-/// Labels the kernel's driver knows (`fastrpc_get_domain_id`, all versions since 6.1).
+/// Labels the kernel's driver knows (`fastrpc_get_domain_id`). Up to 6.12 it has no place for the two gdsp, and older ones
+/// have none for cdsp1.
 const LABELS: &[&str] = &["adsp", "mdsp", "sdsp", "cdsp", "cdsp1", "gdsp0", "gdsp1"];
 /// Most DSPs of one machine: one of each label. Each has a virtio-mmio slot, interrupts and a part of the reserved block.
 pub const MAX_DSPS: usize = LABELS.len();

@@ -407,8 +407,7 @@ impl Builder {
             After::Reboot => "reboot",
             After::Halt => "halt",
         };
-        let labels: Vec<&str> = self.profile.dsps.iter().map(|dsp| dsp.label.as_str()).collect();
-        let mut options = vec![("after", after.to_owned()), ("dsps", labels.join(" "))];
+        let mut options = vec![("after", after.to_owned())];
         let firmware = match self.platform {
             layout::Platform::Rpm => None,
             layout::Platform::Board => {
@@ -439,6 +438,18 @@ impl Builder {
             .modules
             .load_order(&Kernel::wanted(self.platform, irq, share_9p))
             .map_err(KernelError::from)?;
+        let mut expected: Vec<&str> = self.profile.dsps.iter().map(|dsp| dsp.label.as_str()).collect();
+        expected.retain(|label| {
+            let refused = modules.iter().any(|module| module.refuses_label(label));
+            if refused {
+                tracing::warn!(
+                    target: "emu::vm",
+                    "the kernel's fastrpc driver is too old to know the label {label}: /dev/fastrpc-{label} will not appear"
+                );
+            }
+            !refused
+        });
+        options.push(("dsps", expected.join(" ")));
         Ok(Contents {
             root,
             modules,
@@ -483,6 +494,11 @@ impl Builder {
 
     fn command_line(&self) -> String {
         let mut words = vec!["console=ttyAMA0", "loglevel=4", "rdinit=/init"];
+        if self.platform == layout::Platform::Board {
+            // Built-in drivers wait for suppliers that are modules (SMEM for its lock): longer than the usual 10 s, which a
+            // busy host needs to get to init, and which would end in a warning for each.
+            words.push("deferred_probe_timeout=120");
+        }
         words.extend(self.append.iter().map(String::as_str));
         words.join(" ")
     }

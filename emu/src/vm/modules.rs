@@ -18,6 +18,19 @@ pub struct Module {
     pub object: Vec<u8>,
 }
 
+impl Module {
+    /// Whether the module is the fastrpc driver and has no place for a DSP of that label: then it refuses the channel
+    /// (`fastrpc_rpmsg_probe`: "Invalid FastRPC Domain ID"). Up to 6.12 it compares with whole labels, later with their
+    /// first four letters.
+    pub fn refuses_label(&self, label: &str) -> bool {
+        let has = |text: &str| {
+            let word = [b"\0", text.as_bytes(), b"\0"].concat();
+            self.object.windows(word.len()).any(|bytes| bytes == word)
+        };
+        self.name == "fastrpc" && !has("gdsp") && !has(label)
+    }
+}
+
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum ModulesError {
@@ -224,6 +237,21 @@ pub fn config_setting(config: &str, option: &str) -> Setting {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+
+    #[test]
+    fn labels_are_known_by_the_strings_of_the_driver() {
+        let module = |name: &str, strings: &[u8]| Module {
+            name: name.to_owned(),
+            object: strings.to_vec(),
+        };
+        let old = module("fastrpc", b"\x7fELF\0adsp\0mdsp\0sdsp\0cdsp\0cdsp1\0x");
+        assert!(old.refuses_label("gdsp0") && !old.refuses_label("cdsp1") && !old.refuses_label("adsp"));
+        let older = module("fastrpc", b"\0adsp\0mdsp\0sdsp\0cdsp\0");
+        assert!(older.refuses_label("cdsp1"));
+        let new = module("fastrpc", b"\0adsp\0cdsp\0mdsp\0sdsp\0gdsp\0");
+        assert!(!new.refuses_label("gdsp0") && !new.refuses_label("cdsp1"));
+        assert!(!module("qda", b"").refuses_label("cdsp"));
+    }
 
     /// The smallest relocatable ELF64 with a `.modinfo` section that says what `goblin` needs.
     pub(crate) fn module(depends: &str) -> Vec<u8> {
