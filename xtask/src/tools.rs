@@ -101,6 +101,11 @@ fn needs() -> Vec<Need> {
         need("xz", on_path("xz"), &["xz-utils"]),
         need("zstd", on_path("zstd"), &["zstd"]),
         need("device tree compiler", on_path("dtc"), &["device-tree-compiler"]),
+        need(
+            "gdb (opens core dumps in tests)",
+            on_path("gdb-multiarch"),
+            &["gdb-multiarch"],
+        ),
     ]
 }
 

@@ -30,7 +30,7 @@ pub struct Import {
     pub handler: Handler,
 }
 
-/// Shorthand for the tables in [`lib`].
+/// Shorthand for the tables in `lib`.
 pub const fn import(name: &'static str, handler: Handler) -> Import {
     Import { name, handler }
 }
