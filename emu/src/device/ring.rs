@@ -30,6 +30,17 @@ impl RingPlace {
             size: ring.size,
         }
     }
+
+    /// A ring of the SMEM at `base`.
+    pub fn smem(base: u64, place: rpmsg::fifo::smem::Place) -> Self {
+        let at = |offset: u32| base.wrapping_add(u64::from(offset));
+        Self {
+            tail: at(place.tail),
+            head: at(place.head),
+            data: at(place.data),
+            size: place.size,
+        }
+    }
 }
 
 /// One ring. It lies in RAM as long as the machine's memory has the layout's size; should it not, words read as

@@ -241,7 +241,7 @@ pub struct Bytes(pub Vec<u8>);
 impl Bytes {
     fn parse(text: &str) -> Result<Self, String> {
         let digits: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).collect();
-        if digits.len() % 2 != 0 {
+        if !digits.len().is_multiple_of(2) {
             return Err(format!("{} hex digits do not make bytes", digits.len()));
         }
         if digits.len() / 2 > MAX_BYTES {

@@ -17,7 +17,7 @@ pub mod registers;
 pub mod words;
 
 use super::interrupt::Interrupts;
-use super::layout::{CARVEOUT_SIZE, FIFO_SIZE, Irq, Layout, SMEM_SIZE, TCSR_MUTEX_SIZE};
+use super::layout::{CARVEOUT_SIZE, Irq, Layout, SMEM_SIZE, TCSR_MUTEX_SIZE};
 use super::ring::{GuestRing, RingPlace};
 use super::session::Wire;
 use crate::action::{Action, Place};
@@ -29,21 +29,14 @@ use firmware::crash::CrashRecord;
 use firmware::{Firmware, FirmwareError};
 use hexagon_isa::Arch;
 use registers::{Power, Registers};
-use rpmsg::fifo::FifoError;
+use rpmsg::fifo::{FifoError, smem as fifo};
 use rpmsg::smem::socinfo::{IMAGE_VERSIONS_ITEM, ImageVersion};
 use rpmsg::smem::{LOCK_NUMBER, LOCK_STRIDE, Smem, SmemError, TcsrMutex};
 use rpmsg::smp2p::{self, AP_ENTRY, DSP_ENTRY, Endpoint, EndpointConfig, Event, ITEM_SIZE, Outcome};
-use rpmsg::words::{Outside, Window, Words as _, read_bytes, write_bytes};
+use rpmsg::words::{Outside, Window, read_bytes, write_bytes};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use words::RamWords;
-
-/// SMEM item of the GLINK FIFO indices, made by the AP (`SMEM_GLINK_NATIVE_XPRT_DESCRIPTOR`).
-const ITEM_GLINK_INDICES: u16 = 478;
-/// SMEM item of the FIFO from the AP, made by the AP (`SMEM_GLINK_NATIVE_XPRT_FIFO_0`).
-const ITEM_GLINK_FROM_AP: u16 = 479;
-/// SMEM item of the FIFO to the AP, made by the DSP (`SMEM_GLINK_NATIVE_XPRT_FIFO_1`).
-const ITEM_GLINK_TO_AP: u16 = 480;
 
 /// Why the DSP does not start, or its FIFOs cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -51,16 +44,9 @@ pub enum BoardError {
     /// SMEM.
     #[error(transparent)]
     Smem(#[from] SmemError),
-    /// An item of the AP's has the wrong size.
-    #[error("SMEM item {id} of the AP has {size} bytes, {wanted} expected")]
-    Item {
-        /// Item number.
-        id: u16,
-        /// Its size.
-        size: u32,
-        /// What would do.
-        wanted: &'static str,
-    },
+    /// The AP's GLINK items.
+    #[error(transparent)]
+    Glink(#[from] fifo::LayoutError),
     /// A FIFO.
     #[error(transparent)]
     Fifo(#[from] FifoError),
@@ -188,14 +174,10 @@ impl Board {
     fn prepare(&mut self) -> Result<(), BoardError> {
         let remote = self.domain.remote_pid;
         self.smem
-            .allocate(remote, ITEM_GLINK_TO_AP, FIFO_SIZE, &self.lock)?;
+            .allocate(remote, fifo::DSP_TO_AP, fifo::FIFO_SIZE, &self.lock)?;
         self.smem
             .allocate(remote, self.domain.smp2p_inbound, ITEM_SIZE, &self.lock)?;
-        if let Some(item) = self.smem.item(remote, ITEM_GLINK_INDICES)? {
-            for index in 0..(item.size / 4).min(4) {
-                self.smem.words().store(item.offset + 4 * index, 0)?;
-            }
-        }
+        fifo::reset(&self.smem, remote)?;
         let peer = self.ap_item();
         let outcome = self.smp2p.start(peer.as_ref());
         self.carry_out(&outcome)
@@ -230,38 +212,11 @@ impl Board {
     /// # Errors
     /// The AP's items are not what they should be.
     pub(in crate::device) fn wire(&self) -> Result<Option<Wire>, BoardError> {
-        let remote = self.domain.remote_pid;
-        let item = |id| self.smem.item(remote, id);
-        let (Some(indices), Some(from_ap), Some(to_ap)) = (
-            item(ITEM_GLINK_INDICES)?,
-            item(ITEM_GLINK_FROM_AP)?,
-            item(ITEM_GLINK_TO_AP)?,
-        ) else {
+        let Some(layout) = fifo::Layout::find(&self.smem, self.domain.remote_pid)? else {
             return Ok(None);
         };
-        if indices.size < 16 {
-            return Err(BoardError::Item {
-                id: indices.id,
-                size: indices.size,
-                wanted: "at least 16",
-            });
-        }
-        let address = |offset: u32| self.smem_base.wrapping_add(u64::from(offset));
-        let at = |index: u32| address(indices.offset + 4 * index);
-        let ring = |place| GuestRing::new(self.ram.clone(), place);
-        // The AP's view of its own: its transmit FIFO's tail and head, then its receive FIFO's.
-        let from_ap = ring(RingPlace {
-            tail: at(0),
-            head: at(1),
-            data: address(from_ap.offset),
-            size: from_ap.size,
-        });
-        let to_ap = ring(RingPlace {
-            tail: at(2),
-            head: at(3),
-            data: address(to_ap.offset),
-            size: to_ap.size,
-        });
+        let ring = |place| GuestRing::new(self.ram.clone(), RingPlace::smem(self.smem_base, place));
+        let (from_ap, to_ap) = (ring(layout.from_ap), ring(layout.to_ap));
         Ok(Some(Wire::new(from_ap, to_ap)?))
     }
 
