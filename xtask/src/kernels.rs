@@ -53,6 +53,9 @@ const WANTED: &[&str] = &[
     "qcom_q6v5_adsp",
     "qcom_ipcc",
     "socinfo",
+    "qcom_pd_mapper",
+    "apr",
+    "q6core",
 ];
 
 /// The packages that make up one kernel release.

@@ -19,6 +19,10 @@ use dtoolkit::Node as _;
 use dtoolkit::model::DeviceTreeNode;
 
 /// Rate of `xo` in Hz, as in the .dtsi files.
+/// The ADSP to its audio router (`dt-bindings/soc/qcom,apr.h`).
+const APR_DOMAIN_ADSP: u32 = 4;
+/// The core of its audio services (`dt-bindings/soc/qcom,apr.h`).
+const APR_SERVICE_CORE: u32 = 3;
 const XO_HZ: u32 = 19_200_000;
 /// Bits of the slave-kernel entry that are the remoteproc's interrupts, with their names; the watchdog comes first and is
 /// a line of its own (qcom_q6v5_init).
@@ -164,8 +168,31 @@ impl Builder<'_> {
         self.symbols
             .push((format!("glink_{}", dsp.label), edge_path.clone()));
         self.fastrpc(&mut edge, &edge_path, dsp);
+        if dsp.label == "adsp" {
+            self.audio(&mut edge, &edge_path);
+        }
         remoteproc.add_child(edge);
         self.labelled(root, remoteproc, &format!("remoteproc_{}", dsp.label));
+    }
+
+    /// The audio router of an ADSP (`soc/qcom/qcom,apr.yaml`) with the one service whose driver asks nothing of it when it begins:
+    /// a device of it is there while the audio protection domain is up.
+    fn audio(&mut self, edge: &mut DeviceTreeNode, path: &str) {
+        let mut router = node("apr");
+        router.add_property(string("compatible", "qcom,apr-v2"));
+        router.add_property(string("qcom,glink-channels", rpmsg::apr::CHANNEL));
+        router.add_property(cells("qcom,domain", &[APR_DOMAIN_ADSP]));
+        router.add_property(cells("#address-cells", &[1]));
+        router.add_property(cells("#size-cells", &[0]));
+        let mut core = node(&format!("service@{APR_SERVICE_CORE:x}"));
+        core.add_property(string("compatible", "qcom,q6core"));
+        core.add_property(cells("reg", &[APR_SERVICE_CORE]));
+        core.add_property(strings(
+            "qcom,protection-domain",
+            &["avs/audio", "msm/adsp/audio_pd"],
+        ));
+        router.add_child(core);
+        self.labelled_below(edge, path, router, "apr_adsp");
     }
 
     /// The halt registers. A driver that waits for the acknowledgement of a halt gets a controller that ends behind the
@@ -252,6 +279,21 @@ mod tests {
 
     fn phandle(tree: &DeviceTree, path: &str) -> u32 {
         words(tree, path, "phandle")[0]
+    }
+
+    #[test]
+    fn an_adsp_s_audio_service_lives_in_its_protection_domain() {
+        let tree = made("qcs6490", IrqPath::Qtest);
+        let router = "/remoteproc@7f200000/glink-edge/apr";
+        assert_eq!(texts(&tree, router, "qcom,glink-channels"), ["apr_audio_svc"]);
+        let domain = texts(&tree, &format!("{router}/service@3"), "qcom,protection-domain");
+        let adsp = rpmsg::qmi::servreg::Subsystem::of("adsp").unwrap();
+        let known = adsp.domains.iter().find(|d| d.path == domain[1]).unwrap();
+        assert!(known.services.contains(&domain[0]));
+        assert!(
+            tree.find_node("/remoteproc@7f100000/glink-edge/apr").is_none(),
+            "not in a CDSP"
+        );
     }
 
     #[test]
