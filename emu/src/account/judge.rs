@@ -18,8 +18,8 @@ const SHOWN: usize = 4;
 const CALLS: usize = 16;
 
 impl Ledger {
-    /// The life ends now, seen in `end`.
-    pub fn judge(&self, end: &SharedNote, books: &mut Books<'_>) {
+    /// The life ends now, seen in `end`; `last` if the guest has stopped, too.
+    pub fn judge(&self, end: &SharedNote, last: bool, books: &mut Books<'_>) {
         for (id, process) in &self.processes {
             if process.released.is_none() {
                 books.totals.open_at_end += 1;
@@ -34,7 +34,11 @@ impl Ledger {
         }
         self.handed_out(end, books);
         self.unowned(end, books);
-        self.unannounced(end, books);
+        // A session that has not spoken yet may hold a stream: opening the device sends nothing, and so does allocating a
+        // buffer. Only when the guest has stopped are there none.
+        if last {
+            self.unannounced(end, books);
+        }
     }
 
     fn unanswered(&self, id: u64, process: &Process, end: &SharedNote, books: &mut Books<'_>) -> bool {

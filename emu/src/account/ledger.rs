@@ -24,6 +24,8 @@ const MANY_GRANTS: usize = 256;
 const MAX_GRANTS: usize = 4096;
 /// Grants that are remembered after they ended, for accesses that come late.
 const MAX_PAST: usize = 1024;
+/// Requests after a release at which it is looked what is unmapped.
+const MAX_LOOKS: u8 = 16;
 /// Most processes of one life that are remembered after their release.
 const MAX_PROCESSES: usize = 1024;
 
@@ -59,6 +61,8 @@ pub(super) struct Process {
     pub found: Vec<(u64, Vec<Addresses>)>,
     /// Grants that were thrown away because there were too many.
     pub forgotten: u64,
+    /// How often it was looked, after the release, what is unmapped by now.
+    looks: u8,
 }
 
 impl Process {
@@ -100,6 +104,7 @@ pub(super) struct Ledger {
 impl Ledger {
     /// A request arrived.
     pub fn request(&mut self, request: Request, note: &SharedNote, books: &mut Books<'_>) {
+        self.look_after(books.bus);
         let key = self.numbers.request(request.message.ctx.0);
         self.context(key, &request, note, books);
         if let Some(wrong) = &request.wrong {
@@ -154,6 +159,23 @@ impl Ledger {
             note: note.clone(),
         };
         self.calls.insert(key, call);
+    }
+
+    /// What was seen unmapped after a release is gone for good, whatever comes to stand there later without a message.
+    fn look_after(&mut self, bus: &Bus) {
+        let mut ended = Vec::new();
+        for process in self.processes.values_mut() {
+            if process.released.is_none() || process.looks >= MAX_LOOKS {
+                continue;
+            }
+            process.looks += 1;
+            let (kept, gone) = std::mem::take(&mut process.grants)
+                .into_iter()
+                .partition(|g| !still_mapped(std::slice::from_ref(g), bus).is_empty());
+            process.grants = kept;
+            ended.extend::<Vec<Grant>>(gone);
+        }
+        self.remember(ended);
     }
 
     /// Looks at a new context's number.
@@ -393,6 +415,7 @@ impl Ledger {
             // Several sessions of one client share a stream, and only one of them was released.
             Some((id, process)) if !creates && !matches!(request.control, Some(Control::Release { .. })) => {
                 process.released = None;
+                process.looks = 0;
                 process.opens = process.opens.max(0);
                 id
             }
@@ -441,6 +464,7 @@ impl Ledger {
             gone: BTreeSet::new(),
             found,
             forgotten: 0,
+            looks: 0,
         };
         self.processes.insert(id, process);
         self.current.insert((stream, client), id);

@@ -277,7 +277,7 @@ impl State {
                     self.life += 1;
                     self.totals.lives += 1;
                 }
-                Event::Down(why) => self.end(&why, bus),
+                Event::Down { why, last } => self.end(&why, last, bus),
                 Event::Request(bytes) => self.request(&bytes, bus),
                 Event::Answer { ctx, retval } => {
                     self.totals.answers += 1;
@@ -356,9 +356,9 @@ impl State {
     }
 
     /// The life of the channel is over.
-    fn end(&mut self, why: &str, bus: &Bus) {
+    fn end(&mut self, why: &str, last: bool, bus: &Bus) {
         let note = self.note(format!("= {why}"));
-        self.with_books(bus, |ledger, books| ledger.judge(&note, books));
+        self.with_books(bus, |ledger, books| ledger.judge(&note, last, books));
         self.ledger = Ledger::default();
     }
 }

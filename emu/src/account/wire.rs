@@ -9,8 +9,8 @@ use rpmsg::glink::{Command, FASTRPC_CHANNEL};
 pub(super) enum Event {
     /// A new life of the channel: the driver can make calls.
     Up,
-    /// Its end, and why.
-    Down(String),
+    /// Its end, and why. `last` if it is the end of the DSP's session, too: the guest has stopped.
+    Down { why: String, last: bool },
     /// A request.
     Request(Vec<u8>),
     /// An answer on its way to the driver.
@@ -30,7 +30,15 @@ impl Wire {
     pub fn inbound(&mut self, event: &Inbound) -> Vec<Event> {
         match event {
             Inbound::Started => self.down("the DSP was started anew"),
-            Inbound::Ended => self.down("the DSP's session ended"),
+            Inbound::Ended => {
+                let mut events = self.down("the DSP's session ended");
+                events.iter_mut().for_each(|event| {
+                    if let Event::Down { last, .. } = event {
+                        *last = true;
+                    }
+                });
+                events
+            }
             Inbound::Glink(bytes) => match Command::parse(bytes) {
                 Ok(Command::Version { .. }) => {
                     self.ap = None;
@@ -84,7 +92,10 @@ impl Wire {
 
     fn down(&mut self, why: &str) -> Vec<Event> {
         if std::mem::take(&mut self.up) {
-            vec![Event::Down(why.to_owned())]
+            vec![Event::Down {
+                why: why.to_owned(),
+                last: false,
+            }]
         } else {
             Vec::new()
         }

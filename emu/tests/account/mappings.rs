@@ -171,6 +171,24 @@ fn addresses_and_memory_that_are_used_again_are_nothing() {
 }
 
 #[test]
+fn what_was_seen_unmapped_is_gone_whatever_stands_there_later() {
+    let mut play = Play::new();
+    // The other stream's tables need pages, too.
+    let ask = play.call_on(SID + 1, 0, 2, 0, vec![]);
+    play.finish(&ask, 0);
+    let memory = play.create();
+    play.release();
+    play.drop(memory);
+    // Something happens elsewhere, then a session that has not spoken yet gets the same addresses and the same memory.
+    let ask = play.call_on(SID + 1, 0, 2, 0, vec![]);
+    play.finish(&ask, 0);
+    let silent = play.alloc(2 << 20);
+    assert_eq!(silent, memory);
+    play.outbound(&emu::action::Action::Halt);
+    assert_eq!(play.end(), []);
+}
+
+#[test]
 fn a_bank_that_is_handed_out_with_mappings_is_found() {
     let mut play = Play::new();
     let left = play.create();
@@ -222,6 +240,14 @@ fn a_mapping_nobody_told_is_found_when_nobody_holds_the_stream() {
         (found[0].kind, &found[0].ranges[..]),
         (Kind::MappedUnannounced, &[addresses(extra)][..])
     );
+    // It may belong to a session that has not spoken yet.
+    let mut play = Play::new();
+    let memory = play.create();
+    play.alloc(0x5000);
+    play.release();
+    play.drop(memory);
+    play.outbound(&emu::action::Action::Halt);
+    assert_eq!(play.end(), []);
     // It may be a buffer that the session has not used yet.
     let mut play = Play::new();
     play.create();
