@@ -383,3 +383,21 @@ fn a_seed_decides() {
     assert_eq!(run(1), run(1));
     assert_ne!(run(1), run(2));
 }
+
+#[test]
+fn a_dsp_that_died_reads_nothing_of_what_stands_in_the_fifo() {
+    let (_host, mut machine, watch) =
+        start("[[rule]]\nname = \"die\"\non = \"glink\"\ndirection = \"in\"\ndo = [{ halt = true }]");
+    for _ in 0..5 {
+        machine.say(&Command::ReadNotif);
+    }
+    machine.ring();
+    let deadline = Instant::now() + qemu::PATIENCE;
+    while watch.fired()[0].1 == 0 {
+        assert!(Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    machine.ring();
+    assert_eq!(machine.hear_within(QUIET), None);
+    assert_eq!(watch.fired(), [("die".to_owned(), 1)]);
+}

@@ -230,6 +230,10 @@ impl Session {
         let mut received = Vec::new();
         let result = wire.link.consumer.drain(&wire.from_ap, &mut received);
         for command in received {
+            // What is left in the FIFO is read by nobody.
+            if self.halted {
+                break;
+            }
             if around.is_watched() && self.swallowed(&Inbound::Glink(command.bytes), around)? {
                 continue;
             }

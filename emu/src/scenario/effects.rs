@@ -226,7 +226,7 @@ impl Engine {
                 }
             };
             if let Some(parcel) = self.waiting.take(name, position) {
-                self.forward(parcel, out);
+                self.forward_late(parcel, out);
             }
         }
     }
@@ -371,7 +371,7 @@ fn own_bytes(passing: &mut Passing) -> Option<&mut Vec<u8>> {
 }
 
 /// An action in a line of the history.
-fn describe(action: &Action) -> String {
+pub(super) fn describe(action: &Action) -> String {
     const SHOWN: usize = 16;
     let hex = |bytes: &[u8]| {
         let shown: Vec<String> = bytes.iter().take(SHOWN).map(|b| format!("{b:02x}")).collect();

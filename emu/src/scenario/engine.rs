@@ -3,6 +3,7 @@
 //! Every event is looked at by the rules in turn. What no rule touches passes as it is. Effects of rules do not pass the
 //! rules again, except that GLINK commands which the edge makes of them do so on their way into the FIFO, as any.
 
+use super::effects::describe;
 use super::event::{Decoder, Event, Fields};
 use super::file::{Kind, Per};
 use super::history::{Entry, History};
@@ -355,6 +356,13 @@ impl Engine {
         self.then(&parcel.then, out);
     }
 
+    /// The same for an event that has waited, which the history tells.
+    pub(super) fn forward_late(&mut self, parcel: Parcel, out: &mut Vec<Action>) {
+        let action = parcel.item.clone().into_action();
+        self.note(&|| describe(&action));
+        self.forward(parcel, out);
+    }
+
     /// What an event's fate is, once all rules have looked at it. True if it is gone from here.
     fn decide(&mut self, passing: Passing, out: &mut Vec<Action>) -> Result<(), Parcel> {
         let Passing {
@@ -405,7 +413,7 @@ impl Engine {
             Fate::Swap { limit, .. } => match self.waiting.swapped(rule, None) {
                 Some(earlier) => {
                     self.forward(parcel, out);
-                    self.forward(earlier, out);
+                    self.forward_late(earlier, out);
                 }
                 None => {
                     let id = self.waiting.swap(rule, parcel);
@@ -477,22 +485,34 @@ impl Engine {
     }
 
     fn job(&mut self, job: Job, out: &mut Vec<Action>) {
+        let what = match &job {
+            Job::Pass(_) => "a delay is over".to_owned(),
+            Job::Effect { rule, .. } | Job::Then { rule, .. } => format!("later: {}", self.name(*rule)),
+            Job::Unhold { name, .. } => format!("held long enough: {name}"),
+            Job::Unswap { rule, .. } => format!("nobody to swap with: {}", self.name(*rule)),
+        };
+        let at = self.now().saturating_duration_since(self.begun);
+        lock(&self.shared).history.moment(at, what);
         match job {
-            Job::Pass(parcel) => self.forward(*parcel, out),
+            Job::Pass(parcel) => self.forward_late(*parcel, out),
             Job::Effect { rule, effect, fields } => self.effect(&effect, &fields, rule, out),
             Job::Unhold { name, id } => {
                 if let Some(parcel) = self.waiting.take_id(&name, id) {
-                    self.forward(parcel, out);
+                    self.forward_late(parcel, out);
                 }
             }
             Job::Unswap { rule, id } => {
                 if let Some(parcel) = self.waiting.swapped(rule, Some(id)) {
-                    self.forward(parcel, out);
+                    self.forward_late(parcel, out);
                 }
             }
             Job::Then { rule, fields } => self.then(&[(rule, fields)], out),
         }
         self.raise_signals(out);
+    }
+
+    fn name(&self, rule: usize) -> &str {
+        self.rules.get(rule).map_or("", |rule| &rule.name)
     }
 
     fn session_begins(&mut self) {

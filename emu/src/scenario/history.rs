@@ -59,6 +59,13 @@ impl History {
 
     /// Adds an event.
     pub fn add(&mut self, at: Duration, event: &Event) {
+        let fields = Field::ALL
+            .into_iter()
+            .filter_map(|field| Some((field.name(), event.fields.get(field)?)));
+        self.push(at, event.to_string(), fields.collect());
+    }
+
+    fn push(&mut self, at: Duration, event: String, fields: BTreeMap<&'static str, i64>) {
         let number = self.next;
         self.next += 1;
         if self.size == 0 {
@@ -67,18 +74,20 @@ impl History {
         if self.entries.len() >= self.size {
             self.entries.pop_front();
         }
-        let fields = Field::ALL
-            .into_iter()
-            .filter_map(|field| Some((field.name(), event.fields.get(field)?)));
         self.entries.push_back(Entry {
             number,
             microseconds: u64::try_from(at.as_micros()).unwrap_or(u64::MAX),
-            event: event.to_string(),
-            fields: fields.collect(),
+            event,
+            fields,
             rules: Vec::new(),
             fate: "passed",
             effects: Vec::new(),
         });
+    }
+
+    /// Adds a moment at which something happens without an event.
+    pub fn moment(&mut self, at: Duration, what: String) {
+        self.push(at, what, BTreeMap::new());
     }
 
     /// A rule fired on the newest event.

@@ -637,6 +637,33 @@ fn the_history_explains_and_is_bounded() {
     assert!(serde_json::to_string(&history).unwrap().contains("\"retval\":0"));
 }
 
+#[test]
+fn what_comes_late_is_in_the_history() {
+    let mut play = rule(
+        "name = \"slow\"\non = \"answer\"\ndo = [{ delay = \"5ms\" }, { interrupt = true, after = \"6ms\" }]",
+    );
+    play.call(0x10);
+    play.wait(5);
+    play.wait(1);
+    let history = play.watch.history();
+    let told: Vec<(&str, &str)> = history
+        .iter()
+        .map(|entry| {
+            (
+                entry.event.as_str(),
+                entry.effects.first().map_or("", String::as_str),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told[told.len() - 2..],
+        [
+            ("a delay is over", "answer ctx=0x10 retval=0"),
+            ("later: slow", "Interrupt")
+        ]
+    );
+}
+
 /// A scenario in which everything is left to chance.
 const CHANCE: &str = r#"
     [vars]
