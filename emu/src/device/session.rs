@@ -280,6 +280,10 @@ impl Session {
 
     /// Carries out one batch, past the interposer.
     pub fn carry_out(&mut self, batch: Vec<Action>, around: &mut Surroundings<'_>) -> Result<(), Fault> {
+        // A DSP that does not execute does nothing more, not even what it was about to.
+        if self.halted {
+            return Ok(());
+        }
         let batch = match &mut around.interposer {
             Some(interposer) => interposer.outbound(batch),
             None => batch,
