@@ -385,8 +385,8 @@ fn a_seed_decides() {
 }
 
 #[test]
-fn a_dsp_that_died_reads_nothing_of_what_stands_in_the_fifo() {
-    let (_host, mut machine, watch) =
+fn a_dsp_that_died_neither_reads_nor_says_anything() {
+    let (host, mut machine, watch) =
         start("[[rule]]\nname = \"die\"\non = \"glink\"\ndirection = \"in\"\ndo = [{ halt = true }]");
     for _ in 0..5 {
         machine.say(&Command::ReadNotif);
@@ -398,6 +398,9 @@ fn a_dsp_that_died_reads_nothing_of_what_stands_in_the_fifo() {
         std::thread::sleep(Duration::from_millis(1));
     }
     machine.ring();
+    // Nor does it do what it was about to.
+    let late = Action::RawGlink(Command::ReadNotif.encode());
+    host.devices[0].unit().inject(vec![late]);
     assert_eq!(machine.hear_within(QUIET), None);
     assert_eq!(watch.fired(), [("die".to_owned(), 1)]);
 }
