@@ -30,9 +30,9 @@ serving() { [ -e "/dev/fastrpc-$1" ]; }
 logged() { dmesg | grep -c "$1"; }
 more_logged() { [ "$(logged "$1")" -gt "$2" ]; }
 calc() {
-    VH_DSP=$1 vh-calc >/tmp/calc 2>&1
-    echo "$1 calculator status $? $(grep -c -e 'Sum = 499500' -e 'Max value = 999' /tmp/calc)"
-    grep failed /tmp/calc
+    VH_DSP=$1 vh-calc >/tmp/calc.$1 2>&1
+    echo "$1 calculator status $? $(grep -c -e 'Sum = 499500' -e 'Max value = 999' /tmp/calc.$1)"
+    grep failed /tmp/calc.$1
 }
 # Kernel messages since the last call of `mark`.
 mark() { marked=$(dmesg | wc -l); }

@@ -18,8 +18,8 @@ until_true() {
 serving() { [ -e "/dev/fastrpc-$1" ]; }
 free_kib() { awk '/^MemAvailable/ { print $2 }' /proc/meminfo; }
 calc() {
-    VH_DSP=$1 vh-calc >/tmp/calc 2>&1
-    echo "$1 calculator status $? $(grep -c -e 'Sum = 499500' -e 'Max value = 999' /tmp/calc)"
+    VH_DSP=$1 vh-calc >/tmp/calc.$1 2>&1
+    echo "$1 calculator status $? $(grep -c -e 'Sum = 499500' -e 'Max value = 999' /tmp/calc.$1)"
 }
 crashes() { dmesg | grep -c "handling crash"; }
 ups() { dmesg | grep -c "is now up"; }

@@ -4,9 +4,9 @@
 
 section() { echo "@@ $1"; }
 calc() {
-    VH_DSP=$1 vh-calc >/tmp/calc 2>&1
-    echo "$1 calculator status $? $(grep -c -e 'Sum = 499500' -e 'Max value = 999' /tmp/calc)"
-    grep failed /tmp/calc
+    VH_DSP=$1 vh-calc >/tmp/calc.$1 2>&1
+    echo "$1 calculator status $? $(grep -c -e 'Sum = 499500' -e 'Max value = 999' /tmp/calc.$1)"
+    grep failed /tmp/calc.$1
 }
 until_true() {
     n=0

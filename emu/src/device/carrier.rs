@@ -52,6 +52,7 @@ impl Carrier {
     /// The connection ended: the machine is gone.
     pub fn disconnected(&self) {
         self.stopped("QEMU disconnected");
+        self.unit.reset("QEMU disconnected");
         self.unit.forget_memory();
     }
 
@@ -59,7 +60,7 @@ impl Carrier {
         if let Some(gpio) = &self.gpio {
             gpio.reset();
         }
-        self.unit.reset(why);
+        self.unit.stopped(why);
     }
 
     fn serve_gpio(&self, vrings: &[Vring]) {

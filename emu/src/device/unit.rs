@@ -4,8 +4,8 @@
 //! QEMU goes away, or when the machine's memory changes: that is the DSP's reset. All processes die, nothing is answered,
 //! the FIFO indices are zeroed. FIFO contents wait for the device: a session looks at them once when it begins.
 //!
-//! On the board platform the device's being started only means that there is somebody to ring; a session begins and ends
-//! with the DSP's power ([`Board`]).
+//! On the board platform the device's being started only means that there is somebody to ring, and its being stopped (a guest
+//! that sleeps does that) that there is nobody; a session begins and ends with the DSP's power ([`Board`]).
 
 use super::board::Board;
 use super::board::channels::BoardChannels;
@@ -211,7 +211,19 @@ impl Unit {
         self.lock().ram = None;
     }
 
-    /// The guest stopped the device, or is gone.
+    /// The guest stopped the device. On the rpm platform that is the DSP's reset. A board's DSP has a reset of its own and
+    /// goes on: the guest may only be asleep, and rings again when it wakes. After a reset of the machine its registers say
+    /// that it was reset, too.
+    pub fn stopped(&self, why: &str) {
+        match self.layout.platform {
+            Platform::Rpm => self.reset(why),
+            Platform::Board => {
+                tracing::debug!(target: "emu::device", dsp = self.label(), "{why}: nobody rings now");
+            }
+        }
+    }
+
+    /// The guest is gone, or has reset the DSP.
     pub fn reset(&self, why: &str) {
         let mut state = self.lock();
         self.end(&mut state, why);
