@@ -31,6 +31,26 @@ if [ -e /vh/second ]; then
     exit 0
 fi
 
+# All modules of the chain, the last one first, and back. What the share needs stays; its device goes.
+section drivers
+. /vh/options
+umount /share
+mark
+reload=$(grep -v -e 9p -e netfs -e fscache -e virtio_pci -e '^$' /vh/modules)
+for module in $(echo "$reload" | sed '1!G;h;$!d'); do
+    rmmod "${module%.ko}" || echo "not unloaded: $module"
+done
+echo "left: $(lsmod | grep -c -i -e qcom -e smp2p -e fastrpc -e qrtr -e virtio_mmio)"
+for module in $reload; do
+    insmod "/vh/lib/$module" || echo "not loaded: $module"
+done
+until_true serving cdsp
+until_true serving adsp
+calc cdsp
+calc adsp
+since | grep -i -E 'time.?out|timed out|fail|error'
+mount -t 9p -o trans=virtio,version=9p2000.L "${shares%%:*}" /share
+
 # Sleeps until the clock's alarm.
 freeze() {
     echo 0 >/sys/class/rtc/rtc0/wakealarm
@@ -61,32 +81,6 @@ wait $long
 echo "long $? $(cat /tmp/long)"
 since | grep -c 'PM: suspend exit'
 calc cdsp
-
-section fastrpc
-rmmod fastrpc && echo unloaded
-serving cdsp && echo "the device node is still there"
-insmod /vh/lib/fastrpc.ko && echo loaded
-until_true serving cdsp
-until_true serving adsp
-calc cdsp
-calc adsp
-
-# All modules of the chain, the last one first, and back. The file systems and their transport stay.
-section drivers
-mark
-reload=$(grep -v -e 9p -e netfs -e fscache -e virtio_pci -e '^$' /vh/modules)
-for module in $(echo "$reload" | sed '1!G;h;$!d'); do
-    rmmod "${module%.ko}" || echo "not unloaded: $module"
-done
-echo "left: $(lsmod | grep -c -i -e qcom -e smp2p -e fastrpc -e qrtr -e virtio_mmio)"
-for module in $reload; do
-    insmod "/vh/lib/$module" || echo "not loaded: $module"
-done
-until_true serving cdsp
-until_true serving adsp
-calc cdsp
-calc adsp
-since | grep -i -E 'time.?out|timed out|fail|error'
 
 section kernel
 dmesg | oopses

@@ -105,14 +105,6 @@ macro_rules! kernel_tests {
             }
 
             #[test]
-            fn the_fastrpc_driver_comes_and_goes() {
-                let Some(run) = run() else { return };
-                let text = run.section("fastrpc");
-                assert!(text.contains("unloaded\nloaded\n"), "{text}");
-                assert_calculated(text, &["cdsp", "adsp"]);
-            }
-
-            #[test]
             fn all_drivers_come_and_go() {
                 let Some(run) = run() else { return };
                 let text = run.section("drivers");
