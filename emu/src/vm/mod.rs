@@ -63,6 +63,11 @@ pub enum VmError {
     /// There is no firmware for a board's DSPs.
     #[error("there is no DSP firmware at {0}: run `cargo xtask firmware`, or name a file with --firmware")]
     NoFirmware(PathBuf),
+    /// The kernel's driver closes the DSP's channel as often as the DSP opens it.
+    #[error(
+        "the kernel's fastrpc driver is too old to know a DSP with the label {0:?}: take a newer kernel, or another profile with --soc"
+    )]
+    UnknownLabel(String),
     /// A file or directory of the user's.
     #[error("cannot use {path}: {source}")]
     Path {
@@ -438,18 +443,12 @@ impl Builder {
             .modules
             .load_order(&Kernel::wanted(self.platform, irq, share_9p))
             .map_err(KernelError::from)?;
-        let mut expected: Vec<&str> = self.profile.dsps.iter().map(|dsp| dsp.label.as_str()).collect();
-        expected.retain(|label| {
-            let refused = modules.iter().any(|module| module.refuses_label(label));
-            if refused {
-                tracing::warn!(
-                    target: "emu::vm",
-                    "the kernel's fastrpc driver is too old to know the label {label}: /dev/fastrpc-{label} will not appear"
-                );
-            }
-            !refused
-        });
-        options.push(("dsps", expected.join(" ")));
+        let labels: Vec<&str> = self.profile.dsps.iter().map(|dsp| dsp.label.as_str()).collect();
+        let refused = |label: &&&str| modules.iter().any(|module| module.refuses_label(label));
+        if let Some(label) = labels.iter().find(refused) {
+            return Err(VmError::UnknownLabel((*label).to_owned()));
+        }
+        options.push(("dsps", labels.join(" ")));
         Ok(Contents {
             root,
             modules,
