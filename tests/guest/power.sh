@@ -31,12 +31,10 @@ if [ -e /vh/second ]; then
     exit 0
 fi
 
-# All modules of the chain, the last one first, and back. What the share needs stays; its device goes.
+# All modules of the chain, the last one first, and back.
 section drivers
-. /vh/options
-umount /share
 mark
-reload=$(grep -v -e 9p -e netfs -e fscache -e virtio_pci -e '^$' /vh/modules)
+reload=$(grep -v '^$' /vh/modules)
 for module in $(echo "$reload" | sed '1!G;h;$!d'); do
     rmmod "${module%.ko}" || echo "not unloaded: $module"
 done
@@ -49,7 +47,6 @@ until_true serving adsp
 calc cdsp
 calc adsp
 since | grep -i -E 'time.?out|timed out|fail|error'
-mount -t 9p -o trans=virtio,version=9p2000.L "${shares%%:*}" /share
 
 # Sleeps until the clock's alarm.
 freeze() {
@@ -87,7 +84,7 @@ dmesg | oopses
 
 section kexec
 touch /vh/second
-(cd / && find . -xdev | cpio -o -H newc >/tmp/initrd) 2>/dev/null
+(cd / && find . -xdev ! -name Image | cpio -o -H newc >/tmp/initrd) 2>/dev/null
 vh-invoke bench 5 --word 60000 >/dev/null 2>&1 &
 sleep 1
-vh-kexec /share/Image /tmp/initrd
+vh-kexec /vh/Image /tmp/initrd

@@ -29,8 +29,8 @@ impl Run {
                 "--platform",
                 "board",
                 // The kernel to go on with.
-                "--share",
-                &kernel.dir.display().to_string(),
+                "--file",
+                &format!("{}:/vh/Image", kernel.dir.join("Image").display()),
             ],
         };
         let mut guest = Guest::start(&boot, &firmware);
