@@ -116,6 +116,8 @@ impl Ledger {
 
     /// Sessions that came while an earlier one's mappings were live, which they still are.
     fn handed_out(&self, end: &SharedNote, books: &mut Books<'_>) {
+        // What stays is found by every session that follows: told once, for the first of them.
+        let mut groups: BTreeMap<(u16, Vec<Addresses>), (&Process, Vec<SharedNote>, usize)> = BTreeMap::new();
         for process in self.processes.values() {
             let mut ranges = Vec::new();
             let mut notes = Vec::new();
@@ -140,16 +142,25 @@ impl Ledger {
                 continue;
             }
             notes.extend(process.history.iter().cloned());
+            groups
+                .entry((process.stream, ranges))
+                .or_insert((process, notes, 0))
+                .2 += 1;
+        }
+        for ((_, ranges), (process, notes, sessions)) in groups {
             let text = format!(
                 "The context bank of {} was given out with {} of earlier sessions mapped",
                 process.title(),
                 size(ranges.iter().map(|r| r.len).sum())
             );
-            books
+            let finding = books
                 .find(Kind::BankNotClean, text)
                 .process(process)
                 .ranges(ranges)
                 .history(&with(&notes, end));
+            if sessions > 1 {
+                finding.field("sessions", sessions);
+            }
         }
     }
 

@@ -193,14 +193,20 @@ fn a_bank_that_is_handed_out_with_mappings_is_found() {
     let mut play = Play::new();
     let left = play.create();
     play.release();
-    let memory = play.create();
-    play.release();
-    play.drop(memory);
+    for _ in 0..2 {
+        let memory = play.create();
+        play.release();
+        play.drop(memory);
+    }
     let found = play.end();
     let kinds: Vec<_> = found.iter().map(|f| f.kind).collect();
     assert_eq!(kinds, [Kind::MemoryNotReturned, Kind::BankNotClean]);
     assert_eq!(found[1].ranges, [addresses(left)]);
     assert!(found[1].history.len() > 4, "both sessions");
+    assert_eq!(
+        found[1].fields["sessions"], "2",
+        "told once, for the first that got it"
+    );
 }
 
 #[test]
