@@ -17,6 +17,13 @@ const SHOWN: usize = 4;
 /// Unanswered calls of one process that are told.
 const CALLS: usize = 16;
 
+/// Sessions that found the same mappings.
+struct Finders<'a> {
+    first: &'a Process,
+    notes: Vec<SharedNote>,
+    sessions: usize,
+}
+
 impl Ledger {
     /// The life ends now, seen in `end`; `last` if the guest has stopped, too.
     pub fn judge(&self, end: &SharedNote, last: bool, books: &mut Books<'_>) {
@@ -117,7 +124,7 @@ impl Ledger {
     /// Sessions that came while an earlier one's mappings were live, which they still are.
     fn handed_out(&self, end: &SharedNote, books: &mut Books<'_>) {
         // What stays is found by every session that follows: told once, for the first of them.
-        let mut groups: BTreeMap<(u16, Vec<Addresses>), (&Process, Vec<SharedNote>, usize)> = BTreeMap::new();
+        let mut groups: BTreeMap<(u16, Vec<Addresses>), Finders<'_>> = BTreeMap::new();
         for process in self.processes.values() {
             let mut ranges = Vec::new();
             let mut notes = Vec::new();
@@ -144,10 +151,19 @@ impl Ledger {
             notes.extend(process.history.iter().cloned());
             groups
                 .entry((process.stream, ranges))
-                .or_insert((process, notes, 0))
-                .2 += 1;
+                .or_insert(Finders {
+                    first: process,
+                    notes,
+                    sessions: 0,
+                })
+                .sessions += 1;
         }
-        for ((_, ranges), (process, notes, sessions)) in groups {
+        for ((_, ranges), finders) in groups {
+            let Finders {
+                first: process,
+                notes,
+                sessions,
+            } = finders;
             let text = format!(
                 "The context bank of {} was given out with {} of earlier sessions mapped",
                 process.title(),
