@@ -35,10 +35,12 @@ fi
 section drivers
 mark
 reload=$(grep -v '^$' /vh/modules)
+# Where SMEM's driver is part of the kernel, it keeps the lock's.
+grep -q '^smem.ko' /vh/modules || reload=$(echo "$reload" | grep -v qcom_hwspinlock)
 for module in $(echo "$reload" | sed '1!G;h;$!d'); do
     rmmod "${module%.ko}" || echo "not unloaded: $module"
 done
-echo "left: $(lsmod | grep -c -i -e qcom -e smp2p -e fastrpc -e qrtr -e virtio_mmio)"
+echo "left: $(lsmod | grep -v '^qcom_hwspinlock' | grep -c -i -e qcom -e smp2p -e fastrpc -e qrtr -e virtio_mmio)"
 for module in $reload; do
     insmod "/vh/lib/$module" || echo "not loaded: $module"
 done

@@ -24,6 +24,9 @@ pub struct BenchArgs {
     /// Kernel series for the guest's part.
     #[arg(long, default_value = "7.3", value_name = "SERIES")]
     pub kernel: String,
+    /// How the kernel meets the DSPs: rpm = they simply exist; board = its remoteproc driver loads and starts them.
+    #[arg(long, default_value = "rpm", value_parser = ["rpm", "board"])]
+    pub platform: String,
     /// Only the core's part (no guest).
     #[arg(long)]
     pub core_only: bool,
@@ -52,6 +55,7 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
             kernel: &args.kernel,
             skeletons: &skeletons,
             command: &command,
+            platform: &args.platform,
             name: "bench",
         };
         let outcome = ui::step("guest", || guest::boot(&boot, &firmware))?;

@@ -18,6 +18,9 @@ pub struct DemoArgs {
     /// Kernel series to boot.
     #[arg(long, default_value = "7.3", value_name = "SERIES")]
     pub kernel: String,
+    /// How the kernel meets the DSPs: rpm = they simply exist; board = its remoteproc driver loads and starts them.
+    #[arg(long, default_value = "rpm", value_parser = ["rpm", "board"])]
+    pub platform: String,
     /// Folder with a `libcalculator_skel.so` to run (default: the one beside this project, else our own).
     #[arg(long, value_name = "DIR")]
     pub skel_dir: Option<PathBuf>,
@@ -47,6 +50,7 @@ pub fn demo(args: &DemoArgs) -> Result<()> {
         kernel: &args.kernel,
         skeletons: &skeletons,
         command: &command,
+        platform: &args.platform,
         name: "demo",
     };
     let outcome = ui::step("guest", || guest::boot(&boot, &firmware))?;

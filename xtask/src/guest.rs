@@ -34,6 +34,8 @@ pub struct Boot<'a> {
     pub skeletons: &'a Path,
     /// What runs in the guest.
     pub command: &'a [&'a str],
+    /// `rpm` or `board`.
+    pub platform: &'a str,
     /// Name of this boot; its console log is named after it.
     pub name: &'a str,
 }
@@ -75,6 +77,8 @@ pub fn boot(boot: &Boot<'_>, firmware: &Firmware) -> Result<Outcome> {
     command
         .arg("--modules")
         .arg(cache.kernel(&release).join("modules"));
+    command.args(["--platform", boot.platform]);
+    command.arg("--firmware").arg(firmware.root().join("dsp/dsp.mbn"));
     command.arg("--console-log").arg(&log).args(["--json", "--quiet"]);
     for (from, to) in [
         (firmware.root().join("guest/bin"), "/vh/bin"),
