@@ -181,7 +181,7 @@ macro_rules! kernel_tests {
                 assert_has(text, "different 1");
                 assert_has(text, "start failed");
                 assert_has(text, "fatal error");
-                assert_has(text, "checksum");
+                assert_has(text, "is damaged: its SHA-256 is");
                 assert!(!text.contains("cdsp state running"), "{text}");
                 assert_calculated(text, "adsp", 1);
                 let text = run.section("repaired");
