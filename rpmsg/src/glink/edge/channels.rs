@@ -10,6 +10,10 @@ use super::{Command, Edge, EdgeError, Event, LocalChannel, Mode, Outcome};
 use crate::glink::command::{Intent, MAX_INTENTS};
 use std::collections::{BTreeMap, VecDeque};
 
+/// How often the AP may close a channel without having sent anything on it before the DSP stops opening it again. A driver that
+/// refuses the DSP (6.12 with a FastRPC label that it does not know) would otherwise be asked forever, in a loop that leaves the
+/// AP no time for anything else; one that is loaded and unloaded by hand is not.
+pub(super) const MAX_REJECTIONS: u32 = 32;
 /// IDs of closed channels that are remembered.
 const MAX_GONE: usize = 64;
 
@@ -46,6 +50,8 @@ pub(super) struct Channel {
     /// The DSP's ID.
     pub cid: u16,
     pub wanted: bool,
+    /// How often the AP closed it since it last sent something on it.
+    pub rejections: u32,
     pub local: Local,
     /// The AP's ID.
     pub remote: Option<u16>,
@@ -69,6 +75,7 @@ impl Channel {
             cid: config.cid,
             config,
             wanted: true,
+            rejections: 0,
             local: Local::Closed,
             remote: None,
             up: false,
@@ -123,6 +130,7 @@ impl Edge {
     pub(super) fn set_wanted(&mut self, cid: u16, out: &mut Outcome) {
         for channel in self.channels.iter_mut().filter(|c| c.cid == cid) {
             channel.wanted = true;
+            channel.rejections = 0;
         }
         self.open_wanted(out);
     }
@@ -281,6 +289,11 @@ impl Edge {
             out.events.push(Event::Down(channel.cid));
         }
         channel.forget_session();
+        channel.rejections = channel.rejections.saturating_add(1);
+        if channel.rejections >= MAX_REJECTIONS && channel.wanted {
+            channel.wanted = false;
+            out.events.push(Event::Rejected(channel.cid));
+        }
         self.forget(cid);
         Ok(())
     }

@@ -62,6 +62,7 @@ impl Edge {
         if mode != Mode::Intentless {
             channel.done(intent, features, out);
         }
+        channel.rejections = 0;
         out.events.push(Event::Message(channel.cid, partial.data));
         Ok(())
     }

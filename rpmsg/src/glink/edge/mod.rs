@@ -62,6 +62,9 @@ pub enum Event {
     ReadNotif,
     /// The AP opened a channel that the DSP does not offer; it is left unanswered, as on real firmware without that service.
     Refused(String),
+    /// The AP has closed this channel again and again without using it; the DSP does not open it any more until the AP's driver
+    /// starts anew, or [`Input::Open`].
+    Rejected(u16),
     /// A command of the AP for a channel that is closed, from work that was under way there; it means nothing any more.
     Stray {
         /// The command.
@@ -261,6 +264,9 @@ impl Edge {
             }
             channel.forget_session();
             channel.close_both();
+            // Another driver gets another chance.
+            channel.wanted |= channel.rejections >= channels::MAX_REJECTIONS;
+            channel.rejections = 0;
         }
         self.refused.clear();
         self.gone.clear();

@@ -157,6 +157,44 @@ fn a_module_that_is_unloaded_can_come_back() {
     assert_eq!(received(&mut edge, open(2)).events, [Event::Up(CID)]);
 }
 
+/// The AP opens the channel that the DSP has opened, and closes it at once.
+fn reject(edge: &mut Edge, id: u16) -> Outcome {
+    received(edge, Command::OpenAck { cid: CID });
+    received(edge, open(id));
+    let out = received(edge, Command::Close { cid: id });
+    let next = received(edge, Command::CloseAck { cid: CID });
+    Outcome {
+        commands: next.commands,
+        events: out.events,
+    }
+}
+
+#[test]
+fn a_driver_that_refuses_the_channel_again_and_again_is_left_alone_until_another_comes() {
+    let mut edge = up();
+    received(&mut edge, Command::Close { cid: 1 });
+    received(&mut edge, Command::CloseAck { cid: CID });
+    let mut rounds = 0;
+    loop {
+        let out = reject(&mut edge, 2 + rounds);
+        rounds += 1;
+        if out.commands.is_empty() {
+            assert_eq!(out.events, [Event::Down(CID), Event::Rejected(CID)]);
+            break;
+        }
+        assert_eq!(out.commands, [open(CID)]);
+        assert!(rounds < 100, "the DSP never gives up");
+    }
+    assert!(
+        rounds > 8,
+        "a driver may be loaded a few times without being used"
+    );
+    let mut fresh = Vec::new();
+    fresh.extend(edge.step(version(0)).unwrap().commands);
+    fresh.extend(edge.step(version_ack(0)).unwrap().commands);
+    assert!(fresh.contains(&open(CID)), "{fresh:?}");
+}
+
 #[test]
 fn a_driver_that_starts_anew_finds_a_fresh_edge() {
     let mut edge = up();
