@@ -2,6 +2,7 @@
 //! hostile kernel can leave in SMEM, in the registers and in the carveout. That a real kernel gets through is shown by the
 //! guests of `tests/`.
 
+#[allow(dead_code, reason = "device.rs uses the rest")]
 mod qemu;
 
 use emu::device::layout::{CARVEOUT_SIZE, Irq, Layout, Platform, SMEM_SIZE, TCSR_MUTEX_SIZE};
@@ -156,7 +157,7 @@ impl Random {
             0 => 0,
             1 => u32::MAX,
             2 => 1 << (self.next() % 32),
-            3 => (self.next() as u32) % 0x20_0000 & !7,
+            3 => ((self.next() as u32) % 0x20_0000) & !7,
             4 => 0xa5a5,
             5 => 0x2000_0000 | any,
             _ => any,
@@ -188,10 +189,10 @@ fn whatever_stands_in_shared_memory_the_dsp_lives_and_starts_when_it_is_right_ag
     for round in 0..60 {
         for _ in 0..random.next() % 200 {
             let (start, len) = places[(random.next() % places.len() as u64) as usize];
-            let at = start + (random.next() % len & !3);
+            let at = start + ((random.next() % len) & !3);
             ram.write_u32(at, random.word()).unwrap();
         }
-        if random.next() % 2 == 0 {
+        if random.next().is_multiple_of(2) {
             start(ram, layout);
         }
         for _ in 0..4 {

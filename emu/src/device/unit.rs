@@ -92,6 +92,8 @@ struct State {
     board: Option<Board>,
     /// When the board's registers are looked at next.
     look: Option<Instant>,
+    /// The boot address of a start that waits until the AP has seen the reset before it.
+    start: Option<u64>,
     /// Since when the DSP has been off.
     off_since: Instant,
     /// Counters of sessions that ended.
@@ -117,6 +119,7 @@ impl Unit {
             observers: Vec::new(),
             board: None,
             look: None,
+            start: None,
             off_since: Instant::now(),
             past: DspStats::default(),
         };
@@ -191,7 +194,7 @@ impl Unit {
         }
         if state.board.as_ref().is_some_and(|board| !board.has_memory(&ram)) {
             // The next doorbell makes another.
-            (state.board, state.look) = (None, None);
+            (state.board, state.look, state.start) = (None, None, None);
         }
         if !ram.contains(
             self.layout.reserved(),
@@ -227,7 +230,7 @@ impl Unit {
     pub fn reset(&self, why: &str) {
         let mut state = self.lock();
         self.end(&mut state, why);
-        (state.board, state.look) = (None, None);
+        (state.board, state.look, state.start) = (None, None, None);
         self.arm(&state);
     }
 
@@ -409,16 +412,24 @@ impl Unit {
     /// Looks what the AP's remoteproc driver did.
     fn look(&self, state: &mut State) {
         let Some(board) = &mut state.board else { return };
-        for power in board.look(state.session.is_some()).into_iter().flatten() {
+        let on = state.session.is_some() || state.start.is_some();
+        for power in board.look(on).into_iter().flatten() {
             match power {
                 Power::Reset => {
+                    state.start = None;
                     self.end(state, "the AP's driver put it into reset");
                     if let Some(board) = &mut state.board {
                         board.stopped();
                     }
                 }
-                Power::Start { entry } => self.boot(state, entry),
+                Power::Start { entry } => state.start = Some(entry),
             }
+        }
+        if let Some(entry) = state.start
+            && state.board.as_ref().is_some_and(Board::is_settled)
+        {
+            state.start = None;
+            self.boot(state, entry);
         }
         let Some(board) = &mut state.board else { return };
         if let Some(word) = board.ap_signals() {

@@ -70,6 +70,10 @@ fn wait_for_lock(round: u32) {
     }
 }
 
+/// How long a DSP stays off at least after a reset, for an AP that does not acknowledge restarts. The kernel's driver waits
+/// 1.25 s and more for "ready".
+const SETTLING: Duration = Duration::from_millis(150);
+
 /// What a DSP has beside its session.
 pub struct Board {
     index: usize,
@@ -82,6 +86,8 @@ pub struct Board {
     registers: Registers,
     interrupts: Arc<dyn Interrupts>,
     smp2p: Endpoint,
+    /// When the SMP2P bits were cleared by the last reset.
+    cleared: Option<Instant>,
     /// What the DSP was started from.
     firmware: Option<Firmware>,
     started: Instant,
@@ -110,6 +116,7 @@ impl Board {
             registers: Registers::new(ram.clone(), layout, index),
             interrupts,
             smp2p: Endpoint::new(EndpointConfig::new(domain.remote_pid)),
+            cleared: None,
             firmware: None,
             started: Instant::now(),
             record: None,
@@ -185,7 +192,16 @@ impl Board {
 
     /// The DSP went into reset: its SMP2P bits are 0, so that they are news when it starts again.
     pub fn stopped(&mut self) {
+        if self.signals() != 0 {
+            self.cleared = Some(Instant::now());
+        }
         self.signal(0);
+    }
+
+    /// Whether the AP has had the time to see that the bits are 0. Its driver compares values and not changes: a start that
+    /// follows a reset at once, as in a recovery, would set again what it believes to be set still, and "ready" be lost.
+    pub fn is_settled(&self) -> bool {
+        self.smp2p.acknowledges_restarts() || self.cleared.is_none_or(|at| at.elapsed() >= SETTLING)
     }
 
     /// The DSP's SMP2P bits ([`rpmsg::smp2p::dsp`]).
