@@ -4,7 +4,7 @@
 //! rule touches is the honest DSP's; nothing of the services is repeated here. The language is described in
 //! `docs/scenarios.md`, its schema for editors is `docs/scenario.schema.json`, examples are in `scenarios/`.
 //!
-//! [`Scenario::load`] reads and checks a file ([`file`] is what is written, `check` turns it into rules); an [`Engine`] is the
+//! [`Scenario::load`] reads and checks a file ([`mod@file`] is what is written, `check` turns it into rules); an [`Engine`] is the
 //! [`Interposer`](crate::action::Interposer) of one DSP; a [`Watch`] tells how often each rule fired and what happened.
 //! Decisions depend on the events, their order and the seed alone.
 

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! [`Board`] is what one DSP has of all this beside the session ([`unit`](super::unit)): registers, SMEM, SMP2P. It does
-//! nothing by itself; every effect is an [`Action`](crate::action::Action).
+//! nothing by itself; every effect is an [`Action`].
 
 pub mod channels;
 pub mod domain;

@@ -2,7 +2,7 @@
 //! look for.
 //!
 //! What every platform has stands here: the reserved block, the SMMU, the DSPs' virtio-mmio slots with their doorbells, the
-//! FastRPC nodes. [`rpm`] adds message RAMs, [`board`] remote processors.
+//! FastRPC nodes. `rpm` adds message RAMs, `board` remote processors.
 //!
 //! Bindings (Linux Documentation/devicetree/bindings): `arm,mmu-500`, `qcom,apcs-kpss-global`, `qcom,fastrpc`,
 //! `gpio-virtio`. Nodes share one virtio-mmio slot: the transport keeps the first 0x48 (or 0x44) bytes of its registers (it
