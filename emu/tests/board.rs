@@ -107,14 +107,20 @@ fn a_boot_address_outside_of_the_carveout_is_refused() {
 }
 
 #[test]
-fn a_stopped_device_forgets_the_board_and_starts_it_anew() {
+fn a_guest_that_sleeps_leaves_the_dsp_as_it_is_and_one_that_was_reset_finds_it_off() {
     let (host, mut machine) = started();
+    let unit = host.devices[DSP].unit();
     start(&machine.ram, &host.layout);
     wait_for_fatal(&machine.ram, &host.layout);
     machine.stop_device();
-    assert_eq!(host.devices[DSP].unit().power_state(), PowerState::Off);
+    machine.start_device();
+    machine.ring();
+    assert_eq!(unit.power_state(), PowerState::Halted);
+    assert_eq!(signals(&machine.ram, &host.layout), Some(dsp::FATAL));
+    machine.stop_device();
     host.load(&machine.ram);
     machine.start_device();
+    wait("the reset", || unit.power_state() == PowerState::Off);
     start(&machine.ram, &host.layout);
     wait_for_fatal(&machine.ram, &host.layout);
 }

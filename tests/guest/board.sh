@@ -2,6 +2,9 @@
 # The DSPs as remote processors: what one boot on the board platform shows. What a check prints stands between "@@ name"
 # lines; the tests judge it. Lines "@ctl …" ask the test to do this to the emulator (`vhost-hexagon ctl`).
 
+# A message of the kernel in the middle of an "@ctl" line would make another line of it; dmesg has them all.
+dmesg -n 1
+
 section() { echo "@@ $1"; }
 now() { cut -d' ' -f1 /proc/uptime; }
 took() { awk -v from="$2" -v to="$(now)" -v what="$1" 'BEGIN { printf "%s took %.2f s\n", what, to - from }'; }

@@ -1,6 +1,9 @@
 #!/bin/sh
 # DSPs that crash and recover again and again, both with clients in the middle of calls. See board.sh for the lines.
 
+# A message of the kernel in the middle of an "@ctl" line would make another line of it; dmesg has them all.
+dmesg -n 1
+
 section() { echo "@@ $1"; }
 sample() {
     sleep 0.5

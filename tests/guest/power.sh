@@ -2,6 +2,9 @@
 # Power, drivers that come and go, and another kernel on the same machine: what one boot shows, on any platform. What a
 # check prints stands between "@@ name" lines; the tests judge it.
 
+# A message of the kernel in the middle of an "@ctl" line would make another line of it; dmesg has them all.
+dmesg -n 1
+
 section() { echo "@@ $1"; }
 calc() {
     VH_DSP=$1 vh-calc >/tmp/calc.$1 2>&1
