@@ -41,7 +41,15 @@ fn fifty_crashes(series: &str) {
         name: "crashes",
         kernel: &kernel,
         script: include_str!("../guest/crashes.sh"),
-        arguments: &["--platform", "board", "--append", "iommu.passthrough=1"],
+        // Every crash is some thirty lines in the kernel's log, which is where the guest counts them.
+        arguments: &[
+            "--platform",
+            "board",
+            "--append",
+            "iommu.passthrough=1",
+            "--append",
+            "log_buf_len=8M",
+        ],
     };
     let mut guest = Guest::start(&boot, &firmware);
     let mut samples = Vec::new();
