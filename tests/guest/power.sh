@@ -87,6 +87,10 @@ calc cdsp
 section kernel
 dmesg | oopses
 
+if [ ! -e /vh/Image ]; then
+    section end
+    exit 0
+fi
 section kexec
 touch /vh/second
 (cd / && find . -xdev ! -name Image | cpio -o -H newc >/tmp/initrd) 2>/dev/null

@@ -1,10 +1,16 @@
 //! Sleep, drivers that come and go, and another kernel on the same machine: one boot a kernel runs `guest/power.sh`.
+//!
+//! The other kernel only follows the newest one: 6.12 does not get as far as loading it (`kexec_load` fails in the kernel,
+//! before any of our devices has to do with it).
 
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use tests::assets;
 use tests::guest::{Boot, Guest, requirements};
+
+/// The kernel that is followed by another.
+const KEXEC: &str = "newest";
 
 /// What one boot printed.
 struct Run {
@@ -21,17 +27,18 @@ impl Run {
                 return None;
             }
         };
+        let board = ["--platform", "board"];
+        let image = format!("{}:/vh/Image", kernel.dir.join("Image").display());
+        let image = ["--file", &image];
         let boot = Boot {
             name: "power",
             kernel: &kernel,
             script: include_str!("../guest/power.sh"),
-            arguments: &[
-                "--platform",
-                "board",
-                // The kernel to go on with.
-                "--file",
-                &format!("{}:/vh/Image", kernel.dir.join("Image").display()),
-            ],
+            arguments: if series == KEXEC {
+                &[&board[..], &image[..]].concat()
+            } else {
+                &board
+            },
         };
         let mut guest = Guest::start(&boot, &firmware);
         let ended = guest.read_until(Duration::from_secs(300), |_, _| false);
@@ -115,21 +122,23 @@ macro_rules! kernel_tests {
             }
 
             #[test]
-            fn the_next_kernel_finds_the_dsps_again() {
+            fn the_kernel_has_nothing_to_complain_about() {
                 let Some(run) = run() else { return };
-                assert!(run.section("kexec").contains("kexec loaded"));
-                assert_calculated(run.section("second"), &["cdsp", "adsp"]);
-                run.section("end");
-                assert_eq!(run.exit, Some(0));
+                let text = run.section("kernel");
+                assert!(text.trim().is_empty(), "{text}");
             }
 
             #[test]
-            fn the_kernels_have_nothing_to_complain_about() {
+            fn the_next_kernel_finds_the_dsps_again() {
                 let Some(run) = run() else { return };
-                for section in ["kernel", "second_kernel"] {
-                    let text = run.section(section);
+                if $series == KEXEC {
+                    assert!(run.section("kexec").contains("kexec loaded"));
+                    assert_calculated(run.section("second"), &["cdsp", "adsp"]);
+                    let text = run.section("second_kernel");
                     assert!(text.trim().is_empty(), "{text}");
                 }
+                run.section("end");
+                assert_eq!(run.exit, Some(0));
             }
         }
     };
