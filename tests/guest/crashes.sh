@@ -3,6 +3,8 @@
 
 # A message of the kernel in the middle of an "@ctl" line would make another line of it; dmesg has them all.
 dmesg -n 1
+# What the kernel said before, its command line among it, is not about crashes.
+marked=$(dmesg | wc -l)
 
 section() { echo "@@ $1"; }
 sample() {
@@ -70,5 +72,5 @@ sample after
 echo "guest after $(free_kib)"
 
 section kernel
-dmesg | grep -E 'WARNING:|BUG:|Oops|stack-protector|blocked for more than|refcount|imed out|imeout'
+dmesg | tail -n +$((marked + 1)) | grep -E 'WARNING:|BUG:|Oops|stack-protector|blocked for more than|refcount|imed out|imeout'
 section end
