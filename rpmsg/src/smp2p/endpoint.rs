@@ -154,12 +154,6 @@ impl Endpoint {
         self.negotiated
     }
 
-    /// Whether both sides have agreed that restarts are acknowledged: the AP then takes every bit that is set for news.
-    #[must_use]
-    pub const fn acknowledges_restarts(&self) -> bool {
-        self.negotiated && self.own.features & FEATURE_SSR_ACK != 0
-    }
-
     /// Whether the AP still has to acknowledge a restart.
     #[must_use]
     pub const fn is_restart_pending(&self) -> bool {

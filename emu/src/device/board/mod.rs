@@ -70,9 +70,8 @@ fn wait_for_lock(round: u32) {
     }
 }
 
-/// How long a DSP stays off at least after a reset, for an AP that does not acknowledge restarts. The kernel's driver waits
-/// 1.25 s and more for "ready".
-const SETTLING: Duration = Duration::from_millis(150);
+/// How long a DSP stays off at least after a reset. The kernel's driver waits 1.25 s and more for "ready".
+const SETTLING: Duration = Duration::from_millis(200);
 
 /// What a DSP has beside its session.
 pub struct Board {
@@ -199,9 +198,10 @@ impl Board {
     }
 
     /// Whether the AP has had the time to see that the bits are 0. Its driver compares values and not changes: a start that
-    /// follows a reset at once, as in a recovery, would set again what it believes to be set still, and "ready" be lost.
+    /// follows a reset at once, as in a recovery, would set again what it believes to be set still, and "ready" be lost. An
+    /// AP that acknowledges restarts is no better: the driver of 6.12 does and compares all the same.
     pub fn is_settled(&self) -> bool {
-        self.smp2p.acknowledges_restarts() || self.cleared.is_none_or(|at| at.elapsed() >= SETTLING)
+        self.cleared.is_none_or(|at| at.elapsed() >= SETTLING)
     }
 
     /// The DSP's SMP2P bits ([`rpmsg::smp2p::dsp`]).
