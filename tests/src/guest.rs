@@ -7,6 +7,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use emu::control::{Request, ask};
+use emu::device::layout::Platform;
+use emu::profile::Profile;
+use emu::vm::Builder;
 
 use crate::assets::{self, Kernel};
 
@@ -47,6 +50,35 @@ pub fn requirements(series: &str) -> Result<(Kernel, PathBuf), String> {
         return Err("VH_SKIP_E2E is set".into());
     }
     Ok((kernel, firmware))
+}
+
+/// A guest in this process, for tests that reach for its devices: a board with the tests' programs and skeletons, and a script that
+/// becomes the guest's program. The kernel's release with it; `None` (said on stderr) where guests cannot run.
+///
+/// # Panics
+/// When the firmware's files cannot be read.
+pub fn board(series: &str, script: &str) -> Option<(Builder, Kernel)> {
+    let (kernel, firmware) = match requirements(series) {
+        Ok(found) => found,
+        Err(reason) => {
+            assets::skip(&reason);
+            return None;
+        }
+    };
+    let profile = Profile::load("qcs6490").expect("the default profile");
+    let mut builder = Builder::new(kernel.dir.join("Image"), profile)
+        .platform(Platform::Board)
+        .firmware(Some(firmware.join("dsp/dsp.mbn")))
+        .script(script);
+    for (folder, to) in [("guest/bin", "/vh/bin"), ("skel", "/vh/skel")] {
+        let folder = std::fs::read_dir(firmware.join(folder)).expect("the firmware's folders");
+        for entry in folder.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let data = std::fs::read(entry.path()).expect("the firmware's files");
+            builder = builder.file(format!("{to}/{name}"), 0o755, data);
+        }
+    }
+    Some((builder, kernel))
 }
 
 impl Guest {

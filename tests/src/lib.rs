@@ -3,4 +3,5 @@
 pub mod assets;
 pub mod guest;
 pub mod machine;
+pub mod run;
 pub mod trace;

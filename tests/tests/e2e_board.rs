@@ -1,88 +1,33 @@
 //! DSPs as remote processors on stock kernels: one boot a kernel runs all of `guest/board.sh`, and each test here judges
 //! one part of what it printed.
 
-use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use tests::assets;
-use tests::guest::{Boot, Guest, requirements};
+use tests::run::{Run, assert_has};
 
-/// What one boot printed, and the folder with the dump that it made.
-struct Run {
-    console: String,
-    exit: Option<i32>,
-    log: PathBuf,
+/// A run, and the folder with the dump that it made.
+struct Board {
+    run: Run,
     share: tempfile::TempDir,
 }
 
-impl Run {
-    fn boot(series: &str) -> Option<Run> {
-        let (kernel, firmware) = match requirements(series) {
-            Ok(found) => found,
-            Err(reason) => {
-                assets::skip(&reason);
-                return None;
-            }
-        };
-        let share = tempfile::tempdir().expect("a temporary folder");
-        let boot = Boot {
-            name: "board",
-            kernel: &kernel,
-            script: include_str!("../guest/board.sh"),
-            arguments: &[
-                "--platform",
-                "board",
-                "--share",
-                &share.path().display().to_string(),
-            ],
-        };
-        let mut guest = Guest::start(&boot, &firmware);
-        let ended = guest.read_until(Duration::from_secs(480), |guest, line| {
-            guest.obey(line);
-            false
-        });
-        let exit = if ended {
-            guest.wait(Duration::from_secs(20))
-        } else {
-            None
-        };
-        let console = std::mem::take(&mut guest.console);
-        for line in console.lines().filter(|line| line.contains(" took ")) {
-            println!("{}: {line}", kernel.release);
-        }
-        Some(Run {
-            console,
-            exit,
-            log: guest.log.clone(),
-            share,
-        })
+fn boot(series: &str) -> Option<Board> {
+    let share = tempfile::tempdir().expect("a temporary folder");
+    let path = share.path().display().to_string();
+    let run = Run::boot(
+        "board",
+        series,
+        include_str!("../guest/board.sh"),
+        &["--platform", "board", "--share", &path],
+        Duration::from_secs(480),
+    )?;
+    for line in run.console.lines().filter(|line| line.contains(" took ")) {
+        println!("{}: {line}", run.release);
     }
-
-    /// What one check printed.
-    fn section(&self, name: &str) -> &str {
-        let start = format!("@@ {name}\n");
-        let Some(at) = self.console.find(&start) else {
-            let mut lines: Vec<&str> = self.console.lines().rev().take(20).collect();
-            lines.reverse();
-            panic!(
-                "the guest did not get to `{name}`; exit {:?}, messages in {}, end of the console:\n{}",
-                self.exit,
-                self.log.display(),
-                lines.join("\n")
-            )
-        };
-        let rest = &self.console[at + start.len()..];
-        let text = &rest[..rest.find("@@ ").unwrap_or(rest.len())];
-        assert!(!text.contains("gave up waiting"), "{text}");
-        text
-    }
-}
-
-#[track_caller]
-fn assert_has(text: &str, wanted: &str) {
-    assert!(text.contains(wanted), "`{wanted}` is missing in:\n{text}");
+    Some(Board { run, share })
 }
 
 /// The last calculation on that DSP was right, as many times as it was tried.
@@ -97,16 +42,19 @@ macro_rules! kernel_tests {
         mod $module {
             use super::*;
 
+            fn board() -> Option<&'static Board> {
+                static BOARD: OnceLock<Option<Board>> = OnceLock::new();
+                BOARD.get_or_init(|| boot($series)).as_ref()
+            }
+
             fn run() -> Option<&'static Run> {
-                static RUN: OnceLock<Option<Run>> = OnceLock::new();
-                RUN.get_or_init(|| Run::boot($series)).as_ref()
+                board().map(|board| &board.run)
             }
 
             #[test]
             fn the_guest_runs_to_its_end_and_the_emulator_with_it() {
                 let Some(run) = run() else { return };
-                run.section("end");
-                assert_eq!(run.exit, Some(0), "messages in {}", run.log.display());
+                run.assert_ended();
             }
 
             #[test]
@@ -191,11 +139,13 @@ macro_rules! kernel_tests {
 
             #[test]
             fn a_core_dump_is_readable_and_holds_the_reason() {
-                let Some(run) = run() else { return };
+                let Some(Board { run, share }) = board() else {
+                    return;
+                };
                 let text = run.section("coredump");
                 assert_has(text, "cdsp state running");
                 assert_calculated(text, "cdsp", 1);
-                let file = run.share.path().join("cdsp.core");
+                let file = share.path().join("cdsp.core");
                 let program = assets::programs().join("vhost-hexagon");
                 let told = Command::new(program).arg("coredump").arg(&file).output();
                 let told = told.expect("vhost-hexagon starts");

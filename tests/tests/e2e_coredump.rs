@@ -6,11 +6,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use emu::device::board::firmware::dump::{Dump, Intact};
-use emu::device::layout::Platform;
-use emu::profile::Profile;
-use emu::vm::Builder;
 use tests::assets;
-use tests::guest::requirements;
+use tests::guest::board;
 
 const REASON: &str = "fatal error for the dump's test";
 
@@ -28,24 +25,9 @@ dmesg | grep -F "remoteproc" | tail -20
 "#;
 
 fn dump(series: &str) {
-    let (kernel, firmware) = match requirements(series) {
-        Ok(found) => found,
-        Err(reason) => return assets::skip(&reason),
+    let Some((builder, _)) = board(series, SCRIPT) else {
+        return;
     };
-    let mut builder = Builder::new(kernel.dir.join("Image"), Profile::load("qcs6490").unwrap())
-        .platform(Platform::Board)
-        .firmware(Some(firmware.join("dsp/dsp.mbn")))
-        .script(SCRIPT);
-    for (folder, to) in [("guest/bin", "/vh/bin"), ("skel", "/vh/skel")] {
-        for entry in std::fs::read_dir(firmware.join(folder)).unwrap().flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            builder = builder.file(
-                format!("{to}/{name}"),
-                0o755,
-                std::fs::read(entry.path()).unwrap(),
-            );
-        }
-    }
     let mut vm = builder.spawn().unwrap();
     vm.wait_for("@spins", Duration::from_secs(120)).unwrap();
     let cdsp = vm.devices().iter().find(|d| d.label() == "cdsp").unwrap();
@@ -73,7 +55,8 @@ fn dump(series: &str) {
     assert!(dump.segments.iter().all(|(s, intact)| {
         *intact == Intact::Yes || (*intact == Intact::No && s.prot.contains(emu::mem::Prot::WRITE))
     }));
-    debugger(&file, &firmware.join("dsp/dsp.mbn"));
+    let image = assets::firmware().expect("the firmware that the guest was given");
+    debugger(&file, &image.join("dsp/dsp.mbn"));
 }
 
 /// Debian's gdb-multiarch shows the DSP's memory at its addresses, and the record by its fields.

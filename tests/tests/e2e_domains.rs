@@ -4,11 +4,9 @@
 
 use std::time::Duration;
 
-use emu::device::layout::Platform;
-use emu::profile::Profile;
-use emu::vm::{Builder, Vm};
+use emu::vm::Vm;
 use tests::assets;
-use tests::guest::requirements;
+use tests::guest::board;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -36,22 +34,12 @@ echo @end
 
 /// The guest with the script, its kernel's name; `None` (said on stderr) where it cannot run.
 fn guest(series: &str) -> Option<Vm> {
-    let (kernel, firmware) = match requirements(series) {
-        Ok(found) => found,
-        Err(reason) => {
-            assets::skip(&reason);
-            return None;
-        }
-    };
+    let (builder, kernel) = board(series, SCRIPT)?;
     let modules = kernel.dir.join("modules");
     if !modules.join("q6core.ko").is_file() {
         assets::skip("the kernel in the cache has no audio modules: it was fetched by an older setup");
         return None;
     }
-    let builder = Builder::new(kernel.dir.join("Image"), Profile::load("qcs6490").unwrap())
-        .platform(Platform::Board)
-        .firmware(Some(firmware.join("dsp/dsp.mbn")))
-        .script(SCRIPT);
     Some(builder.spawn().unwrap())
 }
 

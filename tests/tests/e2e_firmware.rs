@@ -3,37 +3,15 @@
 
 use std::time::Duration;
 
-use emu::device::layout::Platform;
-use emu::profile::Profile;
-use emu::vm::{Builder, Vm};
+use emu::vm::Vm;
 use tests::assets;
-use tests::guest::requirements;
+use tests::guest::{board, requirements};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The tests' guest with this script, and more files; `None` (said on stderr) where it cannot run.
 fn guest(script: &str, files: Vec<(String, Vec<u8>)>) -> Option<Vm> {
-    let (kernel, firmware) = match requirements("newest") {
-        Ok(found) => found,
-        Err(reason) => {
-            assets::skip(&reason);
-            return None;
-        }
-    };
-    let mut builder = Builder::new(kernel.dir.join("Image"), Profile::load("qcs6490").unwrap())
-        .platform(Platform::Board)
-        .firmware(Some(firmware.join("dsp/dsp.mbn")))
-        .script(script);
-    for (folder, to) in [("guest/bin", "/vh/bin"), ("skel", "/vh/skel")] {
-        for entry in std::fs::read_dir(firmware.join(folder)).unwrap().flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            builder = builder.file(
-                format!("{to}/{name}"),
-                0o755,
-                std::fs::read(entry.path()).unwrap(),
-            );
-        }
-    }
+    let (mut builder, _) = board("newest", script)?;
     for (path, data) in files {
         builder = builder.file(path, 0o644, data);
     }

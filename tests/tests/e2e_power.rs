@@ -6,70 +6,22 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use tests::assets;
-use tests::guest::{Boot, Guest, requirements};
+use tests::run::Run;
 
 /// The kernel that is followed by another.
 const KEXEC: &str = "newest";
 
-/// What one boot printed.
-struct Run {
-    console: String,
-    exit: Option<i32>,
-}
-
-impl Run {
-    fn boot(series: &str) -> Option<Run> {
-        let (kernel, firmware) = match requirements(series) {
-            Ok(found) => found,
-            Err(reason) => {
-                assets::skip(&reason);
-                return None;
-            }
-        };
-        let board = ["--platform", "board"];
-        let image = format!("{}:/vh/Image", kernel.dir.join("Image").display());
-        let image = ["--file", &image];
-        let boot = Boot {
-            name: "power",
-            kernel: &kernel,
-            script: include_str!("../guest/power.sh"),
-            arguments: if series == KEXEC {
-                &[&board[..], &image[..]].concat()
-            } else {
-                &board
-            },
-        };
-        let mut guest = Guest::start(&boot, &firmware);
-        let ended = guest.read_until(Duration::from_secs(300), |_, _| false);
-        let exit = if ended {
-            guest.wait(Duration::from_secs(20))
-        } else {
-            None
-        };
-        Some(Run {
-            console: std::mem::take(&mut guest.console),
-            exit,
-        })
-    }
-
-    /// What one check printed.
-    fn section(&self, name: &str) -> &str {
-        let start = format!("@@ {name}\n");
-        let Some(at) = self.console.find(&start) else {
-            let mut lines: Vec<&str> = self.console.lines().rev().take(20).collect();
-            lines.reverse();
-            panic!(
-                "the guest did not get to `{name}`; exit {:?}, end of the console:\n{}",
-                self.exit,
-                lines.join("\n")
-            )
-        };
-        let rest = &self.console[at + start.len()..];
-        let text = &rest[..rest.find("@@ ").unwrap_or(rest.len())];
-        assert!(!text.contains("gave up waiting"), "{text}");
-        text
-    }
+fn boot(series: &str) -> Option<Run> {
+    let script = include_str!("../guest/power.sh");
+    let arguments = |kernel: &tests::assets::Kernel| {
+        let mut words = vec!["--platform".to_owned(), "board".to_owned()];
+        if series == KEXEC {
+            words.push("--file".to_owned());
+            words.push(format!("{}:/vh/Image", kernel.dir.join("Image").display()));
+        }
+        words
+    };
+    Run::boot_with("power", series, script, arguments, Duration::from_secs(300))
 }
 
 /// Calculations on these DSPs were right.
@@ -88,7 +40,7 @@ macro_rules! kernel_tests {
 
             fn run() -> Option<&'static Run> {
                 static RUN: OnceLock<Option<Run>> = OnceLock::new();
-                RUN.get_or_init(|| Run::boot($series)).as_ref()
+                RUN.get_or_init(|| boot($series)).as_ref()
             }
 
             #[test]
@@ -137,8 +89,7 @@ macro_rules! kernel_tests {
                     let text = run.section("second_kernel");
                     assert!(text.trim().is_empty(), "{text}");
                 }
-                run.section("end");
-                assert_eq!(run.exit, Some(0));
+                run.assert_ended();
             }
         }
     };

@@ -1,98 +1,20 @@
 //! Stock kernels, the unmodified library, our DSP: one boot a kernel and platform runs all of `guest/checks.sh`, and each
 //! test here judges one part of what it printed.
 
-use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use tests::assets;
-use tests::guest::{Boot, Guest, requirements};
+use tests::run::{Run, assert_has};
 
-/// What one boot printed, and the emulator's memory at the marked moments (KiB).
-struct Run {
-    console: String,
-    samples: Vec<(String, u64)>,
-    exit: Option<i32>,
-    log: PathBuf,
-}
-
-impl Run {
-    fn boot(series: &str, platform: &str) -> Option<Run> {
-        let (kernel, firmware) = match requirements(series) {
-            Ok(found) => found,
-            Err(reason) => {
-                assets::skip(&reason);
-                return None;
-            }
-        };
-        let boot = Boot {
-            name: &format!("checks-{platform}"),
-            kernel: &kernel,
-            script: include_str!("../guest/checks.sh"),
-            arguments: &["--platform", platform],
-        };
-        let mut guest = Guest::start(&boot, &firmware);
-        let mut samples = Vec::new();
-        let ended = guest.read_until(Duration::from_secs(420), |guest, line| {
-            if let Some(name) = line.strip_prefix("@sample ") {
-                samples.push((name.to_owned(), guest.emulator_kib()));
-            }
-            false
-        });
-        let exit = if ended {
-            guest.wait(Duration::from_secs(20))
-        } else {
-            None
-        };
-        Some(Run {
-            console: std::mem::take(&mut guest.console),
-            samples,
-            exit,
-            log: guest.log.clone(),
-        })
-    }
-
-    /// What one check printed.
-    fn section(&self, name: &str) -> &str {
-        let start = format!("@@ {name}\n");
-        let Some(at) = self.console.find(&start) else {
-            panic!("the guest did not get to `{name}`; {}", self.end())
-        };
-        let rest = &self.console[at + start.len()..];
-        &rest[..rest.find("@@ ").unwrap_or(rest.len())]
-    }
-
-    /// Where the guest was last, for a message.
-    fn end(&self) -> String {
-        let mut lines: Vec<&str> = self.console.lines().rev().take(20).collect();
-        lines.reverse();
-        format!(
-            "exit {:?}, messages in {}, end of the console:\n{}",
-            self.exit,
-            self.log.display(),
-            lines.join("\n")
-        )
-    }
-
-    fn number(&self, section: &str, key: &str) -> u64 {
-        let text = self.section(section);
-        let found = text
-            .lines()
-            .find_map(|l| l.strip_prefix(key)?.trim().parse().ok());
-        found.unwrap_or_else(|| panic!("no `{key}` in:\n{text}"))
-    }
-
-    fn sample(&self, name: &str) -> u64 {
-        self.samples
-            .iter()
-            .find(|(n, _)| n == name)
-            .map_or_else(|| panic!("no sample {name}"), |(_, kib)| *kib)
-    }
-}
-
-#[track_caller]
-fn assert_has(text: &str, wanted: &str) {
-    assert!(text.contains(wanted), "`{wanted}` is missing in:\n{text}");
+fn boot(series: &str, platform: &str) -> Option<Run> {
+    Run::boot(
+        &format!("checks-{platform}"),
+        series,
+        include_str!("../guest/checks.sh"),
+        &["--platform", platform],
+        Duration::from_secs(420),
+    )
 }
 
 #[track_caller]
@@ -109,14 +31,13 @@ macro_rules! kernel_tests {
 
             fn run() -> Option<&'static Run> {
                 static RUN: OnceLock<Option<Run>> = OnceLock::new();
-                RUN.get_or_init(|| Run::boot($series, $platform)).as_ref()
+                RUN.get_or_init(|| boot($series, $platform)).as_ref()
             }
 
             #[test]
             fn the_guest_runs_to_its_end_and_the_emulator_with_it() {
                 let Some(run) = run() else { return };
-                run.section("end");
-                assert_eq!(run.exit, Some(0), "{}", run.end());
+                run.assert_ended();
             }
 
             #[test]
@@ -213,10 +134,6 @@ macro_rules! kernel_tests {
                 let Some(run) = run() else { return };
                 let (before, after) = (run.sample("before"), run.sample("after"));
                 assert!(
-                    before > 0 && after > 0,
-                    "the emulator's memory could not be read"
-                );
-                assert!(
                     after < before + 4096,
                     "the emulator grew from {before} to {after} KiB"
                 );
@@ -225,7 +142,7 @@ macro_rules! kernel_tests {
                     run.number("memory", "guest after "),
                 );
                 assert!(
-                    after + 8192 > before,
+                    after + 4096 > before,
                     "the guest's free memory fell from {before} to {after} KiB"
                 );
                 assert_has(run.section("memory"), "invoke = 0x0");
