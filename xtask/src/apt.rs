@@ -32,8 +32,8 @@ pub struct Apt {
     root: PathBuf,
     architecture: &'static str,
     own_status: bool,
-    required: String,
-    optional: String,
+    required: Vec<String>,
+    optional: Vec<String>,
 }
 
 impl Apt {
@@ -55,7 +55,7 @@ impl Apt {
             std::fs::create_dir_all(root.join(dir))
                 .with_context(|| format!("cannot create {}", root.display()))?;
         }
-        let lines = |optional: bool| -> String {
+        let lines = |optional: bool| -> Vec<String> {
             let line = |s: &Suite| {
                 let Suite {
                     site,
@@ -121,17 +121,21 @@ impl Apt {
     pub fn update(&self) -> Result<()> {
         let list = self.root.join("sources.list");
         let fetch = || ui::output(self.command("apt-get").args(["update", "--error-on=any"]));
-        if !self.optional.is_empty() {
-            std::fs::write(&list, format!("{}{}", self.required, self.optional))?;
+        let mut optional = self.optional.clone();
+        while !optional.is_empty() {
+            std::fs::write(&list, [self.required.concat(), optional.concat()].concat())?;
             let Err(error) = fetch() else { return Ok(()) };
-            let reason = format!("{error:#}");
-            let reason = reason
-                .lines()
-                .find(|l| l.starts_with("E: "))
-                .unwrap_or("it cannot be reached");
+            let said = format!("{error:#}");
+            let errors: Vec<&str> = said.lines().filter(|l| l.starts_with("E: ")).collect();
+            let reason = errors.first().unwrap_or(&"it cannot be reached");
             ui::say(format!("   doing without an optional suite: {reason}"));
+            let before = optional.len();
+            optional.retain(|line| !errors.iter().any(|error| is_about(error, line)));
+            if optional.len() == before {
+                optional.clear();
+            }
         }
-        std::fs::write(&list, &self.required)?;
+        std::fs::write(&list, self.required.concat())?;
         fetch().context("cannot fetch package lists (is the mirror reachable?)")?;
         Ok(())
     }
@@ -230,6 +234,16 @@ impl Apt {
     }
 }
 
+/// Does apt's error name the suite of a line of sources.list?
+fn is_about(error: &str, line: &str) -> bool {
+    let mut words = line.split_whitespace().skip(3);
+    let (Some(site), Some(suite)) = (words.next(), words.next()) else {
+        return false;
+    };
+    let site = site.trim_end_matches('/');
+    error.contains(&format!("{site} {suite} ")) || error.contains(&format!("{site}/dists/{suite}/"))
+}
+
 /// Unpacks a package file below `into`.
 pub fn unpack(deb: &Path, into: &Path) -> Result<()> {
     std::fs::create_dir_all(into)?;
@@ -301,4 +315,21 @@ pub fn mirror(named: Option<&str>) -> Result<String> {
             "this machine's apt has no Debian archive to take packages from: name one with --mirror URL \
          (or VHOST_HEXAGON_MIRROR), the address that a line of sources.list would have",
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn apts_errors_are_traced_to_the_suite_they_are_about() {
+        let line = "deb [arch=arm64 signed-by=/k.gpg] http://mirror.example/debian sid main\n";
+        let other = "deb [arch=arm64 signed-by=/k.gpg] http://mirror.example/debian sid-updates main\n";
+        let missing =
+            "E: The repository 'http://mirror.example/debian sid Release' does not have a Release file.";
+        let broken = "E: Failed to fetch http://mirror.example/debian/dists/sid/InRelease  Clearsigned file is not valid";
+        assert!(is_about(missing, line) && is_about(broken, line));
+        assert!(!is_about(missing, other) && !is_about(broken, other));
+        assert!(!is_about("E: Could not get lock", line));
+    }
 }

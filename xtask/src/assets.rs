@@ -31,6 +31,9 @@ pub struct SetupArgs {
     /// Kernel series to have in the cache (repeatable; default: 6.12 and 7.3).
     #[arg(long = "kernel", value_name = "SERIES")]
     pub kernels: Vec<String>,
+    /// A kernel to have beside them, by its version (repeatable): nothing takes it unless it is named (6.12.90, 6.1.0-50).
+    #[arg(long = "named-kernel", value_name = "VERSION")]
+    pub named_kernels: Vec<String>,
     /// Address of the Debian archive, as in a line of sources.list (default: the one this machine uses).
     #[arg(long, value_name = "URL")]
     pub mirror: Option<String>,
@@ -63,9 +66,33 @@ pub fn setup(args: &SetupArgs) -> Result<()> {
     }
     let cache = Cache::open()?;
     ui::step("guest assets", || assets(&cache, args))?;
+    if !args.named_kernels.is_empty() {
+        ui::step("named kernels", || {
+            named_kernels(&cache, args.mirror.as_deref(), &args.named_kernels)
+        })?;
+    }
     ui::say(format!("cache: {}", cache.root().display()));
     for release in cache.kernels() {
         ui::say(format!("kernel: {release}"));
+    }
+    for name in cache.extra_kernels() {
+        ui::say(format!("kernel: {name} (if named)"));
+    }
+    Ok(())
+}
+
+/// Has kernels in the cache that are only taken when they are named.
+pub fn named_kernels(cache: &Cache, mirror: Option<&str>, versions: &[String]) -> Result<()> {
+    let there = cache.extra_kernels();
+    let is_there = |version: &str| there.iter().any(|name| crate::cache::in_series(name, version));
+    let missing: Vec<&String> = versions.iter().filter(|v| !is_there(v)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let apt = kernels::archive(cache, mirror, true)?;
+    for version in missing {
+        let release = kernels::fetch_named(cache, &apt, version)?;
+        ui::say(format!("   kernel {release} is in the cache"));
     }
     Ok(())
 }
@@ -121,12 +148,8 @@ fn assets(cache: &Cache, args: &SetupArgs) -> Result<()> {
         guest_root(cache, &apt)?;
     }
     if !missing.is_empty() {
-        let mut suites = vec![suite("trixie", "main"), suite("trixie-backports", "main")];
-        if missing.iter().any(|s| *s == "6.1") {
-            suites.push(suite("bookworm", "main"));
-        }
-        let apt = Apt::foreign(cache.apt("kernels"), "arm64", &suites)?;
-        apt.update()?;
+        let everywhere = missing.iter().any(|s| !KERNELS.contains(&s.as_str()));
+        let apt = kernels::archive(cache, args.mirror.as_deref(), everywhere)?;
         for s in missing {
             let release = kernels::fetch(cache, &apt, s)?;
             if !crate::cache::in_series(&release, s) {

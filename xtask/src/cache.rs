@@ -3,6 +3,8 @@
 //! ```text
 //! $VHOST_HEXAGON_CACHE (default ~/.cache/vhost-hexagon)
 //!   kernels/<release>/Image, config, modules/*.ko, modules/modules.dep, SOURCES
+//!   more-kernels/<name>/…      the same of kernels that were built, or fetched for the zoo: only by their whole name
+//!   sources/linux-<version>/   kernel sources of Debian packages; safe to delete
 //!   guest-root/…      arm64 user space, SOURCES
 //!   firmware/dsp.mbn                                              the DSP's firmware
 //!   apt/…             private apt roots (lists, sources); safe to delete
@@ -53,9 +55,23 @@ impl Cache {
         self.root.join("kernels").join(release)
     }
 
+    /// Folder of a kernel that no test takes unless it is named.
+    pub fn extra_kernel(&self, name: &str) -> PathBuf {
+        self.root.join("more-kernels").join(name)
+    }
+
     /// Releases of all complete kernels, oldest first.
     pub fn kernels(&self) -> Vec<String> {
-        let mut found: Vec<String> = std::fs::read_dir(self.root.join("kernels"))
+        self.complete("kernels")
+    }
+
+    /// Names of all complete kernels that are only taken when they are named, oldest first.
+    pub fn extra_kernels(&self) -> Vec<String> {
+        self.complete("more-kernels")
+    }
+
+    fn complete(&self, folder: &str) -> Vec<String> {
+        let mut found: Vec<String> = std::fs::read_dir(self.root.join(folder))
             .into_iter()
             .flatten()
             .flatten()

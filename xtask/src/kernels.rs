@@ -10,7 +10,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::apt::{self, Apt};
+use crate::apt::{self, Apt, Suite};
 use crate::cache::{Cache, SOURCES, in_series, version_key};
 use crate::ui;
 
@@ -117,12 +117,80 @@ pub fn find(names: &[String], series: &str) -> Option<KernelPackages> {
     })
 }
 
+/// The suites that have, or lately had, kernels; a mirror need not carry all. Kernels that were replaced stay in a suite's
+/// lists for a while, those of security updates for long.
+const EVERYWHERE: &[&str] = &[
+    "bookworm",
+    "bookworm-backports",
+    "bullseye",
+    "sid",
+    "forky",
+    "experimental",
+];
+/// The same in the archive of security updates.
+const SECURITY: &[&str] = &["trixie-security", "bookworm-security", "bullseye-security"];
+
+/// Package lists to take kernels and their sources from: of the present release and its backports, or of everywhere.
+pub fn archive(cache: &Cache, mirror: Option<&str>, everywhere: bool) -> Result<Apt> {
+    let site = apt::mirror(mirror)?;
+    let suite = |site: &str, suite, optional| Suite {
+        site: site.to_owned(),
+        suite,
+        components: "main",
+        optional,
+    };
+    let mut suites = vec![
+        suite(&site, "trixie", false),
+        suite(&site, "trixie-backports", false),
+    ];
+    if everywhere {
+        let security = security(&site);
+        suites.extend(EVERYWHERE.iter().map(|s| suite(&site, s, true)));
+        suites.extend(SECURITY.iter().map(|s| suite(&security, s, true)));
+    }
+    let root = cache.apt(if everywhere {
+        "kernels-everywhere"
+    } else {
+        "kernels"
+    });
+    let apt = Apt::foreign(root, "arm64", &suites)?;
+    ui::say("   reading package lists");
+    apt.update()?;
+    Ok(apt)
+}
+
+/// The archive of security updates that belongs to an archive: this machine's, else the one beside it.
+fn security(site: &str) -> String {
+    let ours = apt::system_suites();
+    let own = ours.iter().any(|(other, _)| other == site);
+    let named = ours.into_iter().find(|(_, suite)| suite.ends_with("-security"));
+    match named {
+        Some((site, _)) if own => site,
+        _ => format!("{}-security", site.trim_end_matches('/')),
+    }
+}
+
+/// Fetches a kernel that no test takes unless it is named: the newest whose version begins with `version`.
+pub fn fetch_named(cache: &Cache, apt: &Apt, version: &str) -> Result<String> {
+    let names = names(apt, version)?;
+    let Some(found) = find(&names, version).filter(|found| in_series(&found.release, version)) else {
+        bail!("the mirror has no arm64 kernel {version}");
+    };
+    let target = cache.extra_kernel(&found.release);
+    install(cache, apt, &found, &target)?;
+    Ok(found.release)
+}
+
+fn names(apt: &Apt, series: &str) -> Result<Vec<String>> {
+    let digits = series.replace('.', r"\.");
+    apt.names(&format!(
+        r"^linux-(image|binary|modules|base)-(unsigned-)?{digits}[.+-].*-?arm64"
+    ))
+}
+
 /// Fetches one kernel into the cache, unless it is complete there already; returns its release.
 pub fn fetch(cache: &Cache, apt: &Apt, series: &str) -> Result<String> {
-    let digits = series.replace('.', r"\.");
-    let mut names = apt.names(&format!(
-        r"^linux-(image|binary|modules|base)-(unsigned-)?{digits}[.-].*-arm64"
-    ))?;
+    let mut names = names(apt, series)?;
     if find(&names, series).is_none() {
         names = apt.names(r"^linux-(image|binary|modules|base)-(unsigned-)?[0-9].*-arm64")?;
     }
@@ -135,9 +203,14 @@ pub fn fetch(cache: &Cache, apt: &Apt, series: &str) -> Result<String> {
             found.release
         ));
     }
-    let target = cache.kernel(&found.release);
+    install(cache, apt, &found, &cache.kernel(&found.release))?;
+    Ok(found.release)
+}
+
+/// Fetches the packages of a kernel and reduces them to what a guest needs, unless that was done.
+fn install(cache: &Cache, apt: &Apt, found: &KernelPackages, target: &Path) -> Result<()> {
     if target.join(SOURCES).is_file() {
-        return Ok(found.release);
+        return Ok(());
     }
     let work = cache.root().join("unpack-kernel");
     let _ = std::fs::remove_dir_all(&work);
@@ -151,11 +224,46 @@ pub fn fetch(cache: &Cache, apt: &Apt, series: &str) -> Result<String> {
             deb.file_name().unwrap_or_default().to_string_lossy()
         ));
     }
-    reduce(&work, &found.release, &target)?;
+    reduce(&work, &found.release, target)?;
     std::fs::write(target.join(SOURCES), sources)?;
     let _ = std::fs::remove_dir_all(&work);
     apt.forget_downloads();
-    Ok(found.release)
+    Ok(())
+}
+
+/// Copies a kernel out of its build folder: Image, configuration, and all modules.
+pub fn install_built(out: &Path, target: &Path) -> Result<()> {
+    let _ = std::fs::remove_dir_all(target);
+    std::fs::create_dir_all(target.join("modules"))?;
+    install_image(&out.join("arch/arm64/boot/Image"), &target.join("Image"))
+        .with_context(|| format!("cannot copy the kernel from {}", out.display()))?;
+    std::fs::copy(out.join(".config"), target.join("config"))?;
+    let built = std::fs::read_to_string(out.join("modules.order")).unwrap_or_default();
+    let mut deps = BTreeMap::new();
+    for line in built.lines() {
+        let object = out.join(line).with_extension("ko");
+        let stem = object
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .replace('-', "_");
+        let kept = target.join("modules").join(format!("{stem}.ko"));
+        std::fs::copy(&object, &kept).with_context(|| format!("cannot copy {}", object.display()))?;
+        deps.insert(stem, needed_modules(&std::fs::read(&kept)?));
+    }
+    write_deps(&deps, target)
+}
+
+/// `modules.dep` of a flat folder of modules.
+fn write_deps(deps: &BTreeMap<String, Vec<String>>, target: &Path) -> Result<()> {
+    let mut text = String::new();
+    for (module, needs) in deps {
+        let present = needs.iter().filter(|n| deps.contains_key(*n));
+        let present: String = present.map(|n| format!(" {n}.ko")).collect();
+        text.push_str(&format!("{module}.ko:{present}\n"));
+    }
+    std::fs::write(target.join("modules/modules.dep"), text)?;
+    Ok(())
 }
 
 /// Moves what a guest needs of an unpacked kernel to `target`.
@@ -199,19 +307,7 @@ fn reduce(unpacked: &Path, release: &str, target: &Path) -> Result<()> {
     if !deps.contains_key("fastrpc") {
         bail!("kernel {release} has no fastrpc module");
     }
-    let text: String = deps
-        .iter()
-        .map(|(module, needs)| {
-            let present: String = needs
-                .iter()
-                .filter(|n| deps.contains_key(*n))
-                .map(|n| format!(" {n}.ko"))
-                .collect();
-            format!("{module}.ko:{present}\n")
-        })
-        .collect();
-    std::fs::write(target.join("modules/modules.dep"), text)?;
-    Ok(())
+    write_deps(&deps, target)
 }
 
 /// Puts a bootable Image in place; an EFI "zboot" wrapper is taken off, because its payload is the Image itself.

@@ -11,6 +11,9 @@ mod demo;
 mod dsp_image;
 mod firmware;
 mod guest;
+mod kernel_build;
+mod kernel_config;
+mod kernel_source;
 mod kernels;
 mod test;
 mod tools;
@@ -35,6 +38,8 @@ enum Task {
     Firmware,
     /// Builds a DSP firmware of your own from a copy of firmware/dsp.
     DspImage(dsp_image::Args),
+    /// Builds a small arm64 kernel with the drivers a DSP needs, from Debian's source or a tree of yours.
+    Kernel(kernel_build::KernelArgs),
     /// Boots a stock kernel and computes a sum on the DSP through the unmodified library.
     Demo(demo::DemoArgs),
     /// Measures round trips in a guest and the core beside QEMU's.
@@ -47,6 +52,7 @@ fn run() -> Result<()> {
     match Cli::parse().task {
         Task::Setup(args) => assets::setup(&args),
         Task::DspImage(args) => dsp_image::build_other(&args),
+        Task::Kernel(args) => kernel_build::build(&args),
         Task::Demo(args) => demo::demo(&args),
         Task::Bench(args) => bench::bench(&args),
         Task::Test(args) => test::test(&args),

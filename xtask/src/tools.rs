@@ -28,7 +28,18 @@ struct Need {
 
 /// Checks all tools; installs what is missing (or says how).
 pub fn ensure(mirror: Option<&str>, check_only: bool) -> Result<()> {
-    let needs = needs();
+    rust_components()?;
+    ensure_all(needs, mirror, check_only)
+}
+
+/// The same for what building a kernel needs.
+pub fn ensure_for_kernels(mirror: Option<&str>) -> Result<()> {
+    ensure_all(needs_for_kernels, mirror, false)
+}
+
+fn ensure_all(needs: fn() -> Vec<Need>, mirror: Option<&str>, check_only: bool) -> Result<()> {
+    let wanted = needs;
+    let needs = wanted();
     for need in &needs {
         match &need.found {
             Some(found) => ui::say(format!("   ok       {:<34} {found}", need.what)),
@@ -39,7 +50,6 @@ pub fn ensure(mirror: Option<&str>, check_only: bool) -> Result<()> {
             )),
         }
     }
-    rust_components()?;
     if needs.iter().all(|n| n.found.is_some()) {
         return Ok(());
     }
@@ -47,7 +57,7 @@ pub fn ensure(mirror: Option<&str>, check_only: bool) -> Result<()> {
         bail!("tools are missing (see above); `cargo xtask setup` installs them");
     }
     install(mirror, &needs)?;
-    let left: Vec<&str> = self::needs()
+    let left: Vec<&str> = wanted()
         .into_iter()
         .filter(|n| n.found.is_none())
         .map(|n| n.what)
@@ -58,14 +68,36 @@ pub fn ensure(mirror: Option<&str>, check_only: bool) -> Result<()> {
     Ok(())
 }
 
-fn needs() -> Vec<Need> {
-    let strings = |list: &[&str]| list.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>();
-    let need = |what, found, packages: &[&str]| Need {
+fn need(what: &'static str, found: Option<String>, packages: &[&str]) -> Need {
+    Need {
         what,
         found,
-        packages: strings(packages),
+        packages: packages.iter().map(|p| (*p).to_owned()).collect(),
         backports: false,
-    };
+    }
+}
+
+/// A kernel without certificates, BTF and stack validation needs no libraries.
+fn needs_for_kernels() -> Vec<Need> {
+    let tool = |tool: &'static str, package| need(tool, on_path(tool), &[package]);
+    vec![
+        tool("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
+        need(
+            "gcc, with its headers",
+            on_path("gcc").and(file("/usr/include/stdio.h")),
+            &["gcc", "libc6-dev"],
+        ),
+        tool("make", "make"),
+        tool("flex", "flex"),
+        tool("bison", "bison"),
+        tool("bc", "bc"),
+        tool("perl", "perl"),
+        tool("tar", "tar"),
+        tool("xz", "xz-utils"),
+    ]
+}
+
+fn needs() -> Vec<Need> {
     vec![
         Need {
             backports: true,

@@ -111,6 +111,68 @@ impl Progress {
     }
 }
 
+/// Progress of work whose steps are counted and whose end is not known.
+pub struct Count {
+    name: &'static str,
+    unit: &'static str,
+    done: u64,
+    bar: Option<ProgressBar>,
+    start: Instant,
+    said: Instant,
+}
+
+impl Count {
+    /// Starts showing `name`.
+    pub fn start(name: &'static str, unit: &'static str) -> Self {
+        let bar = std::io::stdout().is_terminal().then(|| {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("   {spinner} {prefix} {elapsed} {wide_msg}") {
+                bar.set_style(style);
+            }
+            bar.set_prefix(name);
+            bar
+        });
+        let now = Instant::now();
+        Count {
+            name,
+            unit,
+            done: 0,
+            bar,
+            start: now,
+            said: now,
+        }
+    }
+
+    /// One step more, and what it is.
+    pub fn one(&mut self, what: &str) {
+        self.done += 1;
+        match &self.bar {
+            Some(bar) => {
+                bar.set_message(format!("{} {} {what}", self.done, self.unit));
+                bar.tick();
+            }
+            None if self.said.elapsed() > Duration::from_secs(30) => {
+                self.said = Instant::now();
+                say(format!(
+                    "   {} … {} {}, {} ({what})",
+                    self.name,
+                    self.done,
+                    self.unit,
+                    seconds(self.start.elapsed())
+                ));
+            }
+            None => {}
+        }
+    }
+
+    /// Ends the display.
+    pub fn finish(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 /// The command as one would type it.
 pub fn line_of(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());

@@ -240,16 +240,24 @@ fn in_cache(version: &Path) -> Option<PathBuf> {
         name.strip_prefix(wanted)
             .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
     };
-    kernels()
-        .into_iter()
-        .filter(|(name, _)| begins(name))
-        .map(|(_, image)| image)
-        .next_back()
+    let newest = |folder| {
+        let kernels = kernels_in(folder).into_iter();
+        kernels
+            .filter(|(name, _)| begins(name))
+            .map(|(_, image)| image)
+            .next_back()
+    };
+    newest("kernels").or_else(|| newest("more-kernels"))
 }
 
-/// Kernels in the cache, oldest first: release and image.
+/// Kernels in the cache, oldest first: release and image. (Those that were built, or fetched by their whole version, are
+/// not among them; they are taken only by name.)
 pub fn kernels() -> Vec<(String, PathBuf)> {
-    let mut out: Vec<_> = std::fs::read_dir(super::cache().join("kernels"))
+    kernels_in("kernels")
+}
+
+fn kernels_in(folder: &str) -> Vec<(String, PathBuf)> {
+    let mut out: Vec<_> = std::fs::read_dir(super::cache().join(folder))
         .into_iter()
         .flatten()
         .flatten()
