@@ -4,7 +4,7 @@
 //! skel/lib*_skel.so          Hexagon skeletons (clang)
 //! shell/fastrpc_shell_*      the open placeholder for the FastRPC shell (clang)
 //! dsp/dsp.mbn                the DSP's firmware for the kernel's remoteproc driver (clang); also put into the cache
-//! guest/bin/vh-*             arm64 programs (cross gcc)
+//! guest/bin/vh-*             arm64 programs (cross gcc): one of each file, and one of each folder (statically linked)
 //! guest/init                 the guest's first program
 //! ```
 //!
@@ -87,6 +87,10 @@ pub fn build() -> Result<Firmware> {
             command
         })?;
     }
+    for folder in folders(&source.join("guest"))? {
+        let to = root.join("guest/bin").join(stem(&folder).replace('_', "-"));
+        build_folder(&folder, &to)?;
+    }
     std::fs::copy(source.join("guest/init"), root.join("guest/init"))?;
     Ok(Firmware { root })
 }
@@ -137,6 +141,47 @@ fn build_file(from: &Path, to: &Path, headers: SystemTime, tool: impl FnOnce() -
         to.strip_prefix(target_dir()).unwrap_or(to).display()
     ));
     Ok(())
+}
+
+/// Compiles all sources of a folder into one program that needs nothing of the guest but its kernel.
+fn build_folder(folder: &Path, to: &Path) -> Result<()> {
+    let sources = c_files(folder)?;
+    let mut changed = newest(folder)?;
+    for file in &sources {
+        changed = changed.max(modified(file)?);
+    }
+    if modified(to).is_ok_and(|built| built >= changed) {
+        return Ok(());
+    }
+    let mut command = Command::new("aarch64-linux-gnu-gcc");
+    command.args([
+        "-O2",
+        "-static",
+        "-pthread",
+        "-std=gnu17",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+    ]);
+    ui::output(command.args(&sources).arg("-o").arg(to))
+        .with_context(|| format!("cannot build {}", to.display()))?;
+    ui::say(format!(
+        "   {}",
+        to.strip_prefix(target_dir()).unwrap_or(to).display()
+    ));
+    Ok(())
+}
+
+/// The folders in a folder, in order.
+fn folders(dir: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
+    let mut found: Vec<PathBuf> = entries
+        .flatten()
+        .map(|e| e.path())
+        .filter(|p| p.is_dir())
+        .collect();
+    found.sort();
+    Ok(found)
 }
 
 /// When a file was changed last.
