@@ -3,10 +3,12 @@
 mod account;
 mod coredump;
 mod ctl;
+mod devices;
 mod disasm;
 mod invoke;
 mod output;
 mod profiles;
+mod qemu;
 mod run;
 mod scenario;
 mod serve;
@@ -22,6 +24,7 @@ Examples:
   vhost-hexagon run --kernel 7.3                     a shell in a stock kernel with a DSP behind it
   vhost-hexagon run --kernel Image --modules DIR --share . -- /share/mytest
   vhost-hexagon serve --socket /tmp/dsp.sock         only the device; prints QEMU's arguments
+  vhost-hexagon qemu -- -m 2G -kernel Image -initrd … -serial stdio     your QEMU command line, and DSPs
   vhost-hexagon profiles sm8650                      what an SoC profile says
 
 Kernels and the guest's user space come from `cargo xtask setup`; a kernel of your own is as good.
@@ -48,6 +51,8 @@ enum Command {
     Run(run::Args),
     /// Is only the vhost-user device, for a QEMU that you start yourself; prints the arguments QEMU needs.
     Serve(serve::Args),
+    /// Starts QEMU with the arguments given and DSPs added: for tools that start QEMU themselves (syz-manager, LAVA).
+    Qemu(qemu::Args),
     /// Crashes a DSP of a running `run` or `serve`, bites with its watchdog, restarts its protection domains.
     Ctl(ctl::Args),
     /// Calls a method of a skeleton with no QEMU at all.
@@ -69,6 +74,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::run(args),
         Command::Serve(args) => serve::run(&args),
+        Command::Qemu(args) => qemu::run(args),
         Command::Ctl(args) => ctl::run(args),
         Command::Invoke(args) => invoke::run(&args),
         Command::Profiles(args) => profiles::run(&args),

@@ -1,5 +1,7 @@
 //! Ending in order: the signals that end a program end the guest first, so that nothing is left behind.
 
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -30,6 +32,20 @@ impl Ending {
     /// Whether a signal came.
     pub fn came(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Has a child take the signals itself, which it would else inherit as blocked.
+pub fn unblock_in(command: &mut Command) {
+    // SAFETY: the closure runs in the child between fork and exec. It makes async-signal-safe calls only, on a set of its own,
+    // and touches no memory of the parent's.
+    unsafe {
+        command.pre_exec(|| {
+            let mut none = std::mem::zeroed();
+            libc::sigemptyset(&mut none);
+            libc::pthread_sigmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());
+            Ok(())
+        });
     }
 }
 

@@ -19,6 +19,7 @@ mod history;
 mod parcel;
 mod random;
 mod rule;
+mod scalar;
 #[cfg(test)]
 mod tests;
 mod values;

@@ -1,12 +1,10 @@
 //! The kinds of values in a scenario file: numbers and ranges, words, times, bytes, expressions.
 
 use super::expr::Expr;
-use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
-use std::fmt;
+use super::scalar::{FromToml, one, one_or_list};
+use serde::de::{Deserialize, Deserializer};
 use std::time::Duration;
 
-/// Most entries of a list.
-const MAX_LIST: usize = 256;
 /// Most bytes of a literal.
 pub const MAX_BYTES: usize = 64 * 1024;
 /// Longest time.
@@ -59,114 +57,47 @@ fn range(text: &str) -> Result<(i64, i64), String> {
     Ok((low, high))
 }
 
-impl<'de> Deserialize<'de> for Ints {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct One((i64, i64));
-        impl<'de> Deserialize<'de> for One {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct V;
-                impl Visitor<'_> for V {
-                    type Value = One;
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        f.write_str("a number or a range like \"2..5\"")
-                    }
-                    fn visit_i64<E: Error>(self, n: i64) -> Result<One, E> {
-                        Ok(One((n, n)))
-                    }
-                    fn visit_bool<E: Error>(self, yes: bool) -> Result<One, E> {
-                        self.visit_i64(yes.into())
-                    }
-                    fn visit_str<E: Error>(self, text: &str) -> Result<One, E> {
-                        range(text).map(One).map_err(E::custom)
-                    }
-                }
-                deserializer.deserialize_any(V)
-            }
-        }
-        struct V;
-        impl<'de> Visitor<'de> for V {
-            type Value = Ints;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number, a range like \"2..5\", or a list of them")
-            }
-            fn visit_i64<E: Error>(self, n: i64) -> Result<Ints, E> {
-                Ok(Ints(vec![(n, n)]))
-            }
-            fn visit_bool<E: Error>(self, yes: bool) -> Result<Ints, E> {
-                self.visit_i64(yes.into())
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Ints, E> {
-                range(text).map(|one| Ints(vec![one])).map_err(E::custom)
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Ints, A::Error> {
-                list(seq, |One(one)| one).map(Ints)
-            }
-        }
-        deserializer.deserialize_any(V)
+impl FromToml for (i64, i64) {
+    const IS: &'static str = "a number or a range like \"2..5\"";
+
+    fn from_int(n: i64) -> Option<Self> {
+        Some((n, n))
+    }
+
+    fn from_bool(yes: bool) -> Option<Self> {
+        Self::from_int(yes.into())
+    }
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        range(text)
     }
 }
 
-fn list<'de, A: SeqAccess<'de>, T: Deserialize<'de>, U>(
-    mut seq: A,
-    each: impl Fn(T) -> U,
-) -> Result<Vec<U>, A::Error> {
-    let mut all = Vec::new();
-    while let Some(one) = seq.next_element::<T>()? {
-        if all.len() >= MAX_LIST {
-            return Err(A::Error::custom(format!(
-                "a list of more than {MAX_LIST} entries"
-            )));
-        }
-        all.push(each(one));
+impl<'de> Deserialize<'de> for Ints {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        one_or_list(deserializer).map(Self)
     }
-    if all.is_empty() {
-        return Err(A::Error::custom("an empty list"));
-    }
-    Ok(all)
 }
 
 /// A word, or a list of words. Numbers are taken as words, too (GLINK commands and bits have both).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Words(pub Vec<String>);
 
+impl FromToml for String {
+    const IS: &'static str = "a word";
+
+    fn from_int(n: i64) -> Option<Self> {
+        Some(n.to_string())
+    }
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        Ok(text.to_owned())
+    }
+}
+
 impl<'de> Deserialize<'de> for Words {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct One(String);
-        impl<'de> Deserialize<'de> for One {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct V;
-                impl Visitor<'_> for V {
-                    type Value = One;
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        f.write_str("a word")
-                    }
-                    fn visit_i64<E: Error>(self, n: i64) -> Result<One, E> {
-                        Ok(One(n.to_string()))
-                    }
-                    fn visit_str<E: Error>(self, text: &str) -> Result<One, E> {
-                        Ok(One(text.to_owned()))
-                    }
-                }
-                deserializer.deserialize_any(V)
-            }
-        }
-        struct V;
-        impl<'de> Visitor<'de> for V {
-            type Value = Words;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a word or a list of words")
-            }
-            fn visit_i64<E: Error>(self, n: i64) -> Result<Words, E> {
-                Ok(Words(vec![n.to_string()]))
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Words, E> {
-                Ok(Words(vec![text.to_owned()]))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Words, A::Error> {
-                list(seq, |One(one)| one).map(Words)
-            }
-        }
-        deserializer.deserialize_any(V)
+        one_or_list(deserializer).map(Self)
     }
 }
 
@@ -218,19 +149,17 @@ impl Time {
     }
 }
 
+impl FromToml for Time {
+    const IS: &'static str = "a time like \"50ms\"";
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        Self::parse(text)
+    }
+}
+
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct V;
-        impl Visitor<'_> for V {
-            type Value = Time;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a time like \"50ms\"")
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Time, E> {
-                Time::parse(text).map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_any(V)
+        one(deserializer)
     }
 }
 
@@ -263,19 +192,17 @@ impl Bytes {
     }
 }
 
+impl FromToml for Bytes {
+    const IS: &'static str = "bytes in hex like \"de ad be ef\"";
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        Self::parse(text)
+    }
+}
+
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct V;
-        impl Visitor<'_> for V {
-            type Value = Bytes;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("bytes in hex like \"de ad be ef\"")
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Bytes, E> {
-                Bytes::parse(text).map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_any(V)
+        one(deserializer)
     }
 }
 
@@ -283,25 +210,25 @@ impl<'de> Deserialize<'de> for Bytes {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Num(pub Expr);
 
+impl FromToml for Num {
+    const IS: &'static str = "a number or an expression like \"ctx ^ 0x10\"";
+
+    fn from_int(n: i64) -> Option<Self> {
+        Some(Self(Expr::Int(n)))
+    }
+
+    fn from_bool(yes: bool) -> Option<Self> {
+        Self::from_int(yes.into())
+    }
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        Expr::parse(text).map(Self).map_err(|error| error.to_string())
+    }
+}
+
 impl<'de> Deserialize<'de> for Num {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct V;
-        impl Visitor<'_> for V {
-            type Value = Num;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number or an expression like \"ctx ^ 0x10\"")
-            }
-            fn visit_i64<E: Error>(self, n: i64) -> Result<Num, E> {
-                Ok(Num(Expr::Int(n)))
-            }
-            fn visit_bool<E: Error>(self, yes: bool) -> Result<Num, E> {
-                self.visit_i64(yes.into())
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Num, E> {
-                Expr::parse(text).map(Num).map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_any(V)
+        one(deserializer)
     }
 }
 
@@ -386,7 +313,11 @@ mod tests {
                 .contains("neither a number nor a range")
         );
         assert!(ints("[]").unwrap_err().contains("empty list"));
-        assert!(ints("1.5").unwrap_err().contains("a number, a range"));
+        assert!(
+            ints("1.5")
+                .unwrap_err()
+                .contains("a number or a range like \"2..5\", or a list")
+        );
     }
 
     #[test]

@@ -540,7 +540,7 @@ fn share_args(share: &Path) -> Result<Vec<OsString>, VmError> {
 }
 
 /// Has the kernel end QEMU when the thread that started it ends, however this process dies.
-fn end_with_this_thread(command: &mut Command) {
+pub fn end_with_this_thread(command: &mut Command) {
     use std::os::unix::process::CommandExt as _;
     // SAFETY: the closure runs in the child between fork and exec and makes one system call, which is async-signal-safe;
     // it touches no memory of the parent's.
