@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod action;
+pub mod ci;
 pub mod control;
 pub mod core;
 pub mod device;

@@ -26,6 +26,7 @@ pub use census::{Census, StreamCensus, streams_now};
 pub use finding::{Finding, Kind};
 pub use look::Addresses;
 pub use note::{Note, SharedNote};
+pub(crate) use report::finding_text;
 pub use report::{Report, Totals};
 pub use suppress::{SuppressError, Suppressions};
 

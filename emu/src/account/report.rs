@@ -107,7 +107,8 @@ impl Report {
     }
 }
 
-fn finding_text(number: usize, f: &Finding) -> String {
+/// A finding as text, with its number in the account.
+pub(crate) fn finding_text(number: usize, f: &Finding) -> String {
     let mut out = format!("{number}. {}: {} [{}]\n", f.dsp, f.text, f.kind.name());
     let fields: Vec<String> = f.fields.iter().map(|(k, v)| format!("{k} {v}")).collect();
     if !fields.is_empty() {

@@ -1,13 +1,16 @@
 //! Commands of `vhost-hexagon`.
 
 mod account;
+mod ci;
 mod coredump;
 mod ctl;
 mod devices;
 mod disasm;
 mod invoke;
+mod minimize;
 mod output;
 mod profiles;
+mod progress;
 mod qemu;
 mod run;
 mod scenario;
@@ -55,6 +58,10 @@ enum Command {
     Qemu(qemu::Args),
     /// Crashes a DSP of a running `run` or `serve`, bites with its watchdog, restarts its protection domains.
     Ctl(ctl::Args),
+    /// Tests a kernel: plays suites of cases (a misbehaving DSP, a program in the guest, what must hold), one guest each.
+    Ci(ci::Args),
+    /// Shrinks a case that fails to the shortest one that fails in the same way.
+    Minimize(minimize::Args),
     /// Calls a method of a skeleton with no QEMU at all.
     Invoke(invoke::Args),
     /// Lists the SoC profiles, or prints one (as a start for your own).
@@ -76,6 +83,8 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Qemu(args) => qemu::run(args),
         Command::Ctl(args) => ctl::run(args),
+        Command::Ci(args) => Ok(ci::run(&args)),
+        Command::Minimize(args) => minimize::run(&args),
         Command::Invoke(args) => invoke::run(&args),
         Command::Profiles(args) => profiles::run(&args),
         Command::Coredump(args) => coredump::run(&args),
@@ -111,6 +120,8 @@ fn chain(error: &anyhow::Error) -> String {
 
 fn log(cli: &Cli) -> anyhow::Result<()> {
     let default = match cli.verbose {
+        // What a misbehaving DSP is told off for is part of the case.
+        0 if matches!(cli.command, Command::Ci(_) | Command::Minimize(_)) => "off",
         0 => "warn,emu::farf=info",
         1 => "warn,emu=info",
         2 => "warn,emu=debug",

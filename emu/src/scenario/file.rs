@@ -1,6 +1,7 @@
 //! A scenario file as it is written. The documentation of these types is the language's reference: the JSON schema is made
 //! from it, and `docs/scenarios.md` explains it with examples.
 
+use super::case;
 use super::values::{Bytes, Ints, Num, Time, Words};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -36,6 +37,15 @@ pub struct File {
     #[serde(default, rename = "rule")]
     #[cfg_attr(test, schemars(with = "Vec<Rule>"))]
     pub rules: Vec<Spanned<Rule>>,
+    /// Past bugs that a case is about.
+    pub zoo: Option<case::Zoo>,
+    /// What a case needs of the kernel and the machine.
+    pub needs: Option<case::Requirements>,
+    /// What runs in the guest of a case.
+    #[cfg_attr(test, schemars(with = "Option<case::Workload>"))]
+    pub workload: Option<Spanned<case::Workload>>,
+    /// What must hold in a case.
+    pub expect: Option<case::Expect>,
 }
 
 /// A platform.

@@ -8,6 +8,7 @@
 //! [`Interposer`](crate::action::Interposer) of one DSP; a [`Watch`] tells how often each rule fired and what happened.
 //! Decisions depend on the events, their order and the seed alone.
 
+mod case;
 mod check;
 mod effects;
 mod engine;
@@ -24,6 +25,7 @@ mod scalar;
 mod tests;
 mod values;
 
+pub use case::{Allow, Case, CaseNeeds, Driver, Expectations, Program, Releases, Zoo};
 pub use engine::{Engine, Watch};
 pub use error::ScenarioError;
 pub use file::Needs;
@@ -53,10 +55,19 @@ impl Scenario {
     /// # Errors
     /// [`ScenarioError::Wrong`]
     pub fn parse(text: &str, file: &str) -> Result<Self, ScenarioError> {
+        Ok(Self::parse_case(text, file)?.0)
+    }
+
+    /// The scenario, and the case if the text is one.
+    fn parse_case(text: &str, file: &str) -> Result<(Self, Option<Case>), ScenarioError> {
         let name = Path::new(file).file_stem().unwrap_or_default().to_string_lossy();
         let locate = |problem: Problem| problem.locate(file, text);
-        let written: file::File = toml::from_str(text).map_err(|error| locate(Problem::from_toml(&error)))?;
-        check::scenario(written, &name).map_err(locate)
+        let mut written: file::File =
+            toml::from_str(text).map_err(|error| locate(Problem::from_toml(&error)))?;
+        let tables = case::tables(&mut written);
+        let scenario = check::scenario(written, &name).map_err(locate)?;
+        let case = case::check(tables, &scenario).map_err(locate)?;
+        Ok((scenario, case))
     }
 
     /// Its name.
@@ -75,6 +86,12 @@ impl Scenario {
     #[must_use]
     pub const fn platform(&self) -> Option<Needs> {
         self.platform
+    }
+
+    /// Names of its rules, in order.
+    #[must_use]
+    pub fn rule_names(&self) -> Vec<&str> {
+        self.rules.iter().map(|rule| rule.name.as_str()).collect()
     }
 
     /// The seed in the file.

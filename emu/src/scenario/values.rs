@@ -28,6 +28,21 @@ impl Ints {
     }
 }
 
+impl fmt::Display for Ints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, &(low, high)) in self.0.iter().enumerate() {
+            f.write_str(if n > 0 { ", " } else { "" })?;
+            match (low, high) {
+                _ if low == high => write!(f, "{low}")?,
+                (i64::MIN, high) => write!(f, "..{high}")?,
+                (low, i64::MAX) => write!(f, "{low}..")?,
+                (low, high) => write!(f, "{low}..{high}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
 fn int(text: &str) -> Option<i64> {
     let text = text.trim();
     let (sign, digits) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));

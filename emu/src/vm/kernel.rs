@@ -120,7 +120,7 @@ impl Kernel {
     }
 
     /// Whether the option is built in, or a module that is there.
-    fn has(&self, option: &str, module: &str) -> bool {
+    pub fn has(&self, option: &str, module: &str) -> bool {
         match self
             .config
             .as_deref()

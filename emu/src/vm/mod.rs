@@ -341,7 +341,12 @@ impl Builder {
         };
         let platform = Platform::prepare(&request, &qemu)?;
         let initrd = directory.path().join("initramfs.cpio");
-        std::fs::write(&initrd, self.initramfs(&kernel, irq)?.archive()?)?;
+        std::fs::write(&initrd, self.initramfs(&kernel, irq)?.archive()?).map_err(|source| {
+            VmError::Path {
+                path: initrd.clone(),
+                source,
+            }
+        })?;
         let configs = platform::dsp_configs(&self.profile, kernel.page_size());
         let devices = DspDevice::start_all(&platform.attachment, configs)?;
 
@@ -516,8 +521,10 @@ impl Builder {
                 "chardev=console",
             ]);
         } else {
+            // Shared (mux) because only such a device can be told to send a break: see `Vm::sysrq`.
             command
-                .args(["-serial", "stdio"])
+                .args(["-chardev", "stdio,id=console,mux=on,signal=off"])
+                .args(["-serial", "chardev:console"])
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped());
         }
@@ -644,6 +651,21 @@ impl Vm {
             .as_mut()
             .ok_or_else(|| std::io::Error::other("the console is not ours to type on"))?;
         stdin.write_all(format!("{text}\n").as_bytes())?;
+        Ok(stdin.flush()?)
+    }
+
+    /// Presses a magic SysRq key on the serial console: a break, then the key. (Ctrl-A b is how a shared character device of
+    /// QEMU's is told to send one.)
+    ///
+    /// # Errors
+    /// The guest is gone, or its console is a terminal.
+    pub fn sysrq(&mut self, key: char) -> Result<(), VmError> {
+        let stdin = self
+            .stdin
+            .as_mut()
+            .ok_or_else(|| std::io::Error::other("the console is not ours to type on"))?;
+        stdin.write_all(b"\x01b")?;
+        stdin.write_all(key.encode_utf8(&mut [0; 4]).as_bytes())?;
         Ok(stdin.flush()?)
     }
 
