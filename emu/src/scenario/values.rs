@@ -28,8 +28,8 @@ impl Ints {
     }
 }
 
-impl fmt::Display for Ints {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl std::fmt::Display for Ints {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (n, &(low, high)) in self.0.iter().enumerate() {
             f.write_str(if n > 0 { ", " } else { "" })?;
             match (low, high) {
