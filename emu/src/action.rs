@@ -188,6 +188,9 @@ pub trait Observer: Send {
     /// [`Action::RawGlink`]; actions that only become such commands ([`Action::Answer`], [`Action::Send`],
     /// [`Action::OpenChannel`], [`Action::CloseChannel`]) are not shown.
     fn outbound(&mut self, action: &Action, bus: &Bus);
+
+    /// The AP was interrupted, because something went into the FIFO or [`Action::Interrupt`] wanted it.
+    fn interrupted(&mut self, _bus: &Bus) {}
 }
 
 /// Where the DSP puts its batches. The device implements it with a queue and an eventfd; tests with a `Vec`.

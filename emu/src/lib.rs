@@ -16,4 +16,6 @@ pub mod os;
 pub mod profile;
 pub mod scenario;
 pub mod services;
+pub mod steady;
+pub mod trace;
 pub mod vm;

@@ -213,6 +213,12 @@ impl Account {
         }
     }
 
+    /// The findings from a number on, in the order in which they were made.
+    #[must_use]
+    pub fn findings_from(&self, first: usize) -> Vec<Finding> {
+        self.lock().findings.get(first..).unwrap_or_default().to_vec()
+    }
+
     /// What is live now, with what is mapped as `bus` shows it.
     #[must_use]
     pub fn census(&self, bus: Option<&Bus>) -> Census {

@@ -53,6 +53,11 @@ impl Accounts {
         }
     }
 
+    /// One for each DSP.
+    pub fn all(&self) -> &[Account] {
+        &self.accounts
+    }
+
     /// What is live now.
     pub fn census(&self, devices: &[DspDevice]) -> Vec<Census> {
         self.accounts

@@ -2,6 +2,7 @@
 
 use super::account::Accounts;
 use super::scenario::Played;
+use super::trace::Tracing;
 use anyhow::Context as _;
 use emu::control::Control;
 use emu::device::DspDevice;
@@ -38,6 +39,8 @@ pub struct Options {
     control: Option<PathBuf>,
     #[command(flatten)]
     account: super::account::Options,
+    #[command(flatten)]
+    trace: super::trace::Options,
     /// Release of the guest's kernel, for --suppress.
     #[arg(long, value_name = "RELEASE", default_value = "", requires = "suppress")]
     kernel_release: String,
@@ -68,6 +71,7 @@ pub struct Devices {
     pub devices: Vec<DspDevice>,
     scenario: Option<Played>,
     accounts: Option<Accounts>,
+    trace: Option<Tracing>,
     kernel: String,
     _control: Option<Control>,
 }
@@ -100,6 +104,13 @@ impl Options {
         if let Some(accounts) = &mut accounts {
             accounts.watch(&devices);
         }
+        let trace = self.trace.begin(
+            &devices,
+            &self.platform.to_string(),
+            String::new(),
+            accounts.as_ref(),
+            false,
+        )?;
         let control = self.control.as_ref();
         let control = control.map(|path| Control::listen(path, &devices)).transpose()?;
         Ok(Devices {
@@ -108,6 +119,7 @@ impl Options {
             devices,
             scenario,
             accounts,
+            trace,
             kernel: self.kernel_release.clone(),
             _control: control,
         })
@@ -120,9 +132,13 @@ impl Devices {
         if let Some(scenario) = &self.scenario {
             scenario.report()?;
         }
-        match self.accounts {
-            Some(accounts) => Ok(accounts.close(&self.devices, &self.kernel)?.0),
-            None => Ok(true),
+        let clean = match self.accounts {
+            Some(accounts) => accounts.close(&self.devices, &self.kernel)?.0,
+            None => true,
+        };
+        if let Some(trace) = self.trace {
+            trace.close(&self.devices)?;
         }
+        Ok(clean)
     }
 }

@@ -16,6 +16,7 @@ mod run;
 mod scenario;
 mod serve;
 mod signals;
+mod trace;
 
 use clap::{Parser, Subcommand};
 use std::io::{IsTerminal, Write as _};
@@ -66,6 +67,8 @@ enum Command {
     Invoke(invoke::Args),
     /// Lists the SoC profiles, or prints one (as a start for your own).
     Profiles(profiles::Args),
+    /// Prints a trace of a run (`run --trace`), or draws it.
+    Trace(trace::Args),
     /// Prints what a DSP's core dump (/sys/class/devcoredump/devcd*/data) says: reason, version, threads, log.
     Coredump(coredump::Args),
     /// Prints the code of a Hexagon ELF file as llvm-objdump does.
@@ -87,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Minimize(args) => minimize::run(&args),
         Command::Invoke(args) => invoke::run(&args),
         Command::Profiles(args) => profiles::run(&args),
+        Command::Trace(args) => trace::run(&args),
         Command::Coredump(args) => coredump::run(&args),
         Command::Disasm(args) => disasm::run(&args),
     };

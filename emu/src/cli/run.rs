@@ -9,6 +9,7 @@ use emu::device::layout::Platform;
 use emu::device::tree::IrqPath;
 use emu::profile::{DEFAULT, Profile};
 use emu::services::DspStats;
+use emu::steady::Steady;
 use emu::vm::qemu::Machine;
 use emu::vm::{Builder, READY, Vm, VmError};
 use std::ffi::OsString;
@@ -81,6 +82,12 @@ pub struct Args {
     scenario: super::scenario::Options,
     #[command(flatten)]
     account: super::account::Options,
+    #[command(flatten)]
+    trace: super::trace::Options,
+    /// Run so that the same program makes the same trace each time (docs/tracing.md): one processor, fixed seeds, a DSP that
+    /// waits for the guest.
+    #[arg(long)]
+    deterministic: bool,
     /// QEMU program [default: qemu-system-aarch64].
     #[arg(long, value_name = "PATH")]
     qemu: Option<PathBuf>,
@@ -132,7 +139,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         .qemu(args.qemu)
         .qemu_args(args.qemu_arg)
         .console_log(args.console_log.clone())
-        .interactive(interactive);
+        .interactive(interactive)
+        .deterministic(args.deterministic);
     for spec in &args.file {
         let (host, guest) = file(spec);
         let data = std::fs::read(&host).with_context(|| format!("cannot read {host} for the guest"))?;
@@ -143,9 +151,21 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         // The guest's driver needs a kernel that has booted.
         scenario.play(vm.devices());
     }
+    if args.deterministic {
+        Steady::hold(vm.devices(), vm.pid());
+    }
     if let Some(accounts) = &mut accounts {
         accounts.watch(vm.devices());
     }
+    let about = format!("kernel {}", vm.kernel().release().unwrap_or_default());
+    let platform = args.platform.to_string();
+    let trace = args.trace.begin(
+        vm.devices(),
+        &platform,
+        about,
+        accounts.as_ref(),
+        args.deterministic,
+    )?;
     let _control = args
         .control
         .map(|path| Control::listen(&path, vm.devices()))
@@ -171,6 +191,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         let (is_clean, reports) = accounts.close(vm.devices(), &vm.kernel().release().unwrap_or_default())?;
         clean = is_clean;
         report.accounts = Some(reports);
+    }
+    if let Some(trace) = trace {
+        trace.close(vm.devices())?;
     }
     if args.json {
         super::output::say!("{}", report.json(&vm, exit));

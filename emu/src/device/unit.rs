@@ -19,10 +19,11 @@ use super::session::{Fault, Parts, Session, Surroundings, Wire};
 use super::timer::Timer;
 use crate::action::{Action, Channel, Inbound, Interposer, Observer};
 use crate::mem::{Bus, GuestRam};
+use crate::os::probe::Probe;
 use crate::services::{Dsp, DspConfig, DspStats};
 use rpmsg::glink::EdgeConfig;
 use rpmsg::smp2p;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
 
@@ -80,6 +81,7 @@ pub struct Unit {
     interrupts: Arc<dyn Interrupts>,
     outbox_event: EventFd,
     timer: Timer,
+    probe: OnceLock<Arc<dyn Probe>>,
     state: Mutex<State>,
 }
 
@@ -131,6 +133,7 @@ impl Unit {
             interrupts,
             outbox_event: EventFd::new(EFD_CLOEXEC | EFD_NONBLOCK)?,
             timer: Timer::new()?,
+            probe: OnceLock::new(),
             state: Mutex::new(state),
         }))
     }
@@ -162,9 +165,23 @@ impl Unit {
         self.arm(&state);
     }
 
+    /// Puts something around what stands between the DSP and the wire, if there is anything.
+    pub fn wrap_interposer(&self, wrap: impl FnOnce(Option<Box<dyn Interposer>>) -> Box<dyn Interposer>) {
+        let mut state = self.lock();
+        let inner = state.interposer.take();
+        state.interposer = Some(wrap(inner));
+        self.arm(&state);
+    }
+
     /// Has somebody watch the wire from now on.
     pub fn add_observer(&self, observer: Box<dyn Observer>) {
         self.lock().observers.push(observer);
+    }
+
+    /// Has somebody told when the DSP's threads run calls, in sessions that begin from now on. Only the first stays.
+    pub fn set_probe(&self, probe: Arc<dyn Probe>) {
+        // Whoever came first goes on.
+        let _ = self.probe.set(probe);
     }
 
     /// The bus of the session that runs, for looking at the SMMU.
@@ -389,6 +406,9 @@ impl Unit {
         let result = work(session, &mut around).and_then(|()| session.send(&mut around));
         if session.take_written() {
             self.interrupts.raise(Irq::Glink(self.index));
+            for observer in around.observers.iter_mut() {
+                observer.interrupted(session.bus());
+            }
         }
         if let Err(fault) = result {
             tracing::warn!(
@@ -524,12 +544,13 @@ impl Unit {
     fn session(
         &self,
         bus: Arc<Bus>,
-        config: DspConfig,
+        mut config: DspConfig,
         wire: Option<Wire>,
         edge: EdgeConfig,
         channels: Option<BoardChannels>,
     ) -> Option<Session> {
         let outbox = Arc::new(Queue::new(self.outbox_event.try_clone().ok()?));
+        config.probe = self.probe.get().cloned();
         Some(Session::new(Parts {
             wire,
             edge,

@@ -7,6 +7,7 @@ use hexagon_isa::Arch;
 
 use super::ap::Ap;
 use super::imports::Builtins;
+use super::probe::Probe;
 
 /// Everything that is fixed when a process is created.
 #[derive(Clone)]
@@ -32,6 +33,8 @@ pub struct ProcessConfig {
     pub builtins: Arc<Builtins>,
     /// 128-byte HVX contexts that `qurt_hvx_get_units` reports (0 = the DSP has none).
     pub hvx_units: u32,
+    /// Told when threads run calls.
+    pub probe: Option<Arc<dyn Probe>>,
 }
 
 impl ProcessConfig {
@@ -48,6 +51,7 @@ impl ProcessConfig {
             vtcm: 8 << 20,
             builtins: Builtins::standard(),
             hvx_units: 4,
+            probe: None,
         }
     }
 }

@@ -11,6 +11,8 @@ pub struct Invocation {
     pub args: Vec<Arg>,
     /// The AP thread that calls. Calls of one AP thread run in order on one DSP thread; different ones run concurrently.
     pub tid: i32,
+    /// What the AP calls this call; only a [`Probe`](super::probe::Probe) is told.
+    pub ctx: u64,
 }
 
 /// One argument, where the driver put it.

@@ -541,7 +541,11 @@ impl Call<'_> {
             h.busy += 1;
         }
         self.counted();
-        let sc = invocation.sc;
+        let (sc, ctx, thread) = (invocation.sc, invocation.ctx, self.thread.id);
+        let probe = self.os.shared.config.probe.clone();
+        if let Some(probe) = &probe {
+            probe.begins(ctx, thread);
+        }
         tracing::debug!(
             target: "emu::os", thread = self.thread.id, handle = format_args!("{number:#x}"), sc = format_args!("{sc:#010x}"),
             "invoke"
@@ -554,6 +558,9 @@ impl Call<'_> {
             // The driver may free the buffers as soon as it has the answer.
             drop(mapped);
             call.os.call_over(number);
+            if let Some(probe) = &probe {
+                probe.ends(ctx, thread);
+            }
             answer.send(result as u32);
             Ok(Outcome::Return)
         };

@@ -26,6 +26,7 @@ mod lib;
 mod loader;
 mod memory;
 mod modules;
+pub mod probe;
 pub mod process;
 pub mod ranges;
 mod sched;

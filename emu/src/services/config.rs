@@ -10,6 +10,7 @@ use rpmsg::fastrpc::attributes::attribute;
 
 use crate::os::config::Limits;
 use crate::os::imports::Builtins;
+use crate::os::probe::Probe;
 
 /// Largest chunk of an apps_std read: what one reverse call may carry comfortably.
 const DEFAULT_READ_CHUNK: u32 = 16 * 1024;
@@ -42,6 +43,8 @@ pub struct DspConfig {
     pub hvx_units: u32,
     /// Bounds of each process.
     pub limits: Limits,
+    /// Told when threads run calls.
+    pub probe: Option<Arc<dyn Probe>>,
 }
 
 impl DspConfig {
@@ -62,6 +65,7 @@ impl DspConfig {
             builtins: Builtins::standard(),
             hvx_units,
             limits: Limits::default(),
+            probe: None,
         }
     }
 

@@ -78,6 +78,7 @@ fn invoke(pd: &Arc<Pd>, call: Call, handle: u32, counters: &Counters) {
         sc: message.sc.0,
         args,
         tid: message.tid,
+        ctx: message.ctx.0,
     };
     let owner = Arc::clone(pd);
     pd.process.invoke(

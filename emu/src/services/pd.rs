@@ -152,6 +152,7 @@ impl Pd {
             vtcm: config.vtcm,
             hvx_units: config.hvx_units,
             builtins: Arc::clone(&config.builtins),
+            probe: config.probe.clone(),
         };
         let process = Process::create(process_config, Arc::clone(bus))?;
         count(&counters.processes);

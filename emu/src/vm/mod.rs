@@ -9,6 +9,7 @@ pub mod cpio;
 pub mod initramfs;
 pub mod kernel;
 pub mod modules;
+mod pin;
 pub mod platform;
 pub mod qemu;
 
@@ -36,6 +37,8 @@ pub const READY: &str = "VH-READY";
 pub const EXIT: &str = "VH-EXIT ";
 /// What a kernel says before it stops for good.
 const PANIC: &str = "Kernel panic - not syncing";
+/// The program that runs the user's where runs are to be the same.
+const PIN: &str = "/vh/pin";
 /// Where a shared directory appears in the guest.
 pub const SHARE: &str = "/share";
 
@@ -164,6 +167,7 @@ pub struct Builder {
     console_log: Option<PathBuf>,
     interactive: bool,
     after: After,
+    deterministic: bool,
 }
 
 impl Builder {
@@ -191,6 +195,7 @@ impl Builder {
             console_log: None,
             interactive: false,
             after: After::default(),
+            deterministic: false,
         }
     }
 
@@ -317,6 +322,18 @@ impl Builder {
         self
     }
 
+    /// A guest that does the same each time, as far as it can be had: one processor, fixed seeds, addresses, clock and process
+    /// numbers, and a program whose threads run until they wait. Its DSPs have to be made
+    /// [`Steady`](crate::steady::Steady), too.
+    #[must_use]
+    pub fn deterministic(mut self, on: bool) -> Self {
+        self.deterministic = on;
+        if on {
+            self.machine.cpus = 1;
+        }
+        self
+    }
+
     /// Starts devices and QEMU. QEMU is killed when the calling *thread* ends, so keep the thread as long as the `Vm`.
     ///
     /// # Errors
@@ -361,6 +378,10 @@ impl Builder {
             .arg(self.command_line());
         if let (Some(share), true) = (&self.share, kernel.has_9p()) {
             command.args(share_args(share)?);
+        }
+        if self.deterministic {
+            // The seed is also where the random number instructions and the device tree's rng-seed come from.
+            command.args(["-seed", "1", "-rtc", "base=2026-01-01T00:00:00,clock=vm"]);
         }
         command.args(&self.qemu_args);
         self.console_args(&mut command);
@@ -418,6 +439,15 @@ impl Builder {
             After::Halt => "halt",
         };
         let mut options = vec![("after", after.to_owned())];
+        let mut files = self.files.clone();
+        if self.deterministic {
+            options.push(("pin", PIN.to_owned()));
+            files.push(GuestFile {
+                path: PIN.to_owned(),
+                mode: 0o755,
+                data: pin::program(),
+            });
+        }
         let firmware = match self.platform {
             layout::Platform::Rpm => None,
             layout::Platform::Board => {
@@ -459,7 +489,7 @@ impl Builder {
             modules,
             options,
             run: self.command.clone(),
-            files: self.files.clone(),
+            files,
             firmware,
             copies,
         })
@@ -502,6 +532,10 @@ impl Builder {
             // Built-in drivers wait for suppliers that are modules (SMEM for its lock): longer than the usual 10 s, which a
             // busy host needs to get to init, and which would end in a warning for each.
             words.push("deferred_probe_timeout=120");
+        }
+        if self.deterministic {
+            // Device addresses are free when they are unmapped, not when a timer says so.
+            words.extend(["nokaslr", "norandmaps", "iommu.strict=1"]);
         }
         words.extend(self.append.iter().map(String::as_str));
         words.join(" ")

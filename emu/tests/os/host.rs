@@ -169,6 +169,7 @@ impl Session {
                 sc,
                 args,
                 tid,
+                ctx: 0,
             },
             done,
         );

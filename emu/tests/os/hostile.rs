@@ -39,7 +39,7 @@ proptest! {
         if let Ok(result) = opened.recv_timeout(Duration::from_millis(50)) {
             answers.0 += 1;
             if let Ok(handle) = result {
-                let call = Invocation { handle, sc: method << 24, args: vec![], tid: 1 };
+                let call = Invocation { handle, sc: method << 24, args: vec![], tid: 1, ctx: 0 };
                 s.process.invoke(call, Box::new(move |r| called_tx.send(r).unwrap_or_default()));
                 calls = 1;
                 answers.1 += usize::from(called.recv_timeout(Duration::from_millis(50)).is_ok());

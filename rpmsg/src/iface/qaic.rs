@@ -742,6 +742,9 @@ macro_rules! interface {
                 { $( $(#[$rfdoc:meta])* $rfield:ident : $rty:ty ),* $(,)? } )?
         )*
     ) => {
+        /// Numbers and names of this interface's methods, as [`Kind::Plain`](crate::iface::Kind::Plain) counts them.
+        pub const METHODS: &[(u32, &str)] = &[ $( ($index, $name), )* ];
+
         /// Any call of this interface.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum Request {

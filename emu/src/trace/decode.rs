@@ -1,0 +1,531 @@
+//! What is in a trace: GLINK commands, FastRPC requests and answers with names, matched; reverse calls inside of listener calls.
+//!
+//! A [`Decoder`] is fed the packets in order and keeps what later ones need: which channel has which ID, which call a context
+//! is, what was opened as which handle. Its [`Line`]s have named fields, the same that the Wireshark dissector in
+//! `docs/wireshark` gives its fields (there with `vhx.` in front); a test compares the two. Total, and bounded: a
+//! trace may come from anywhere.
+
+use super::names;
+use super::packet::{Body, Direction, Injected, Packet, Role};
+use super::read::Record;
+use super::reverse::{Listener, Reverse};
+use crate::trace::About;
+use rpmsg::fastrpc::{Addressing, Message, Response};
+use rpmsg::glink::Command;
+use rpmsg::smp2p;
+use std::collections::{BTreeMap, HashMap};
+
+/// Most calls, names and channels that are remembered of a DSP.
+const MAX_REMEMBERED: usize = 1 << 16;
+/// The channel of FastRPC.
+const FASTRPC: &str = rpmsg::glink::FASTRPC_CHANNEL;
+
+/// A value of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// A number.
+    Number(u64),
+    /// The same, better shown in hexadecimal.
+    Hex(u64),
+    /// Text.
+    Text(String),
+}
+
+impl Value {
+    /// As JSON.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        match self {
+            Self::Number(n) | Self::Hex(n) => (*n).into(),
+            Self::Text(text) => text.as_str().into(),
+        }
+    }
+}
+
+/// Fields by name, in the order in which they were found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Fields(pub Vec<(&'static str, Value)>);
+
+impl Fields {
+    pub(super) fn number(&mut self, name: &'static str, value: impl Into<u64>) -> &mut Self {
+        self.0.push((name, Value::Number(value.into())));
+        self
+    }
+
+    pub(super) fn hex(&mut self, name: &'static str, value: impl Into<u64>) -> &mut Self {
+        self.0.push((name, Value::Hex(value.into())));
+        self
+    }
+
+    pub(super) fn text(&mut self, name: &'static str, value: impl Into<String>) -> &mut Self {
+        self.0.push((name, Value::Text(value.into())));
+        self
+    }
+
+    /// A field.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find(|(n, _)| *n == name).map(|(_, value)| value)
+    }
+}
+
+/// A FastRPC call, as its request told it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The request.
+    pub message: Message,
+    /// Session ID.
+    pub sid: u32,
+    /// Name of what is behind the handle.
+    pub interface: Option<String>,
+    /// Name of the method.
+    pub method: Option<&'static str>,
+    /// The request's packet.
+    pub sequence: u32,
+    /// When it came.
+    pub time: u64,
+}
+
+impl Call {
+    /// `calculator.sum` or `0x35f08490.2`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let handle = match &self.interface {
+            Some(name) => name.clone(),
+            None => format!("{:#x}", self.message.handle),
+        };
+        match self.method {
+            Some(method) => format!("{handle}.{method}"),
+            None => format!("{handle}.{}", self.message.sc.method()),
+        }
+    }
+}
+
+/// What a packet means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Meaning {
+    /// A request.
+    Request(Call),
+    /// An answer.
+    Answer {
+        /// Context.
+        ctx: u64,
+        /// Return value.
+        retval: u32,
+        /// The call, if it is known.
+        call: Option<Call>,
+    },
+    /// The DSP calls the AP, inside of an answer to a listener's call.
+    Reverse(Call, Reverse),
+    /// The AP answers a reverse call, inside of a listener's call.
+    ReverseDone(Call, Reverse),
+    /// Anything else.
+    Other,
+}
+
+/// A packet with what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Number in the file.
+    pub number: u64,
+    /// Nanoseconds since the run began.
+    pub time: u64,
+    /// The packet.
+    pub packet: Packet,
+    /// What it says.
+    pub fields: Fields,
+    /// What it means.
+    pub meaning: Meaning,
+}
+
+/// What is known of one DSP.
+#[derive(Debug, Default)]
+struct Dsp {
+    addressing: Addressing,
+    /// Channel names by the AP's and by the DSP's ID.
+    ap_channels: HashMap<u32, String>,
+    dsp_channels: HashMap<u32, String>,
+    /// Calls without answer, by context.
+    calls: HashMap<u64, Call>,
+    /// Names of opened handles by session and handle.
+    handles: HashMap<(u32, i32, u32), String>,
+    /// The message that memory packets belong to: its packet, its call, the answer's return value.
+    current: Option<(u32, Call, Option<u32>)>,
+    /// What the open call of the current message opens, by context.
+    opening: HashMap<u64, String>,
+    listeners: HashMap<(u32, i32), Listener>,
+}
+
+/// Makes lines of packets.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    dsps: BTreeMap<u8, Dsp>,
+}
+
+impl Decoder {
+    /// The next packet.
+    pub fn next_line(&mut self, record: Record) -> Line {
+        let Record { number, time, packet } = record;
+        let mut fields = Fields::default();
+        let dsp = self.dsps.entry(packet.dsp).or_default();
+        fields.text("kind", packet.body.name());
+        fields.number("seq", packet.sequence);
+        if packet.related != 0 {
+            fields.number("related", packet.related);
+        }
+        if let Some(direction) = packet.direction.name() {
+            fields.text("direction", direction);
+        }
+        let meaning = dsp.body(&packet, time, &mut fields);
+        Line {
+            number,
+            time,
+            packet,
+            fields,
+            meaning,
+        }
+    }
+}
+
+impl Dsp {
+    fn body(&mut self, packet: &Packet, time: u64, f: &mut Fields) -> Meaning {
+        match &packet.body {
+            Body::About(json) => {
+                if let Ok(about) = serde_json::from_str::<About>(json) {
+                    *self = Self {
+                        addressing: about.addressing(),
+                        ..Self::default()
+                    };
+                }
+                f.text("about", json.as_str());
+            }
+            Body::Glink(bytes) => return self.glink(packet, bytes, time, f),
+            Body::Memory { .. } => return self.memory(packet, f),
+            Body::Smp2p(word) => {
+                f.hex("smp2p.word", *word);
+                f.text("smp2p.bits", bits(packet.direction, *word));
+            }
+            Body::State(change) => {
+                f.text("state", change.name());
+            }
+            Body::Crash(text) => {
+                f.text("crash", text.as_str());
+            }
+            Body::Interrupt => {}
+            Body::Write {
+                stream,
+                iova,
+                length,
+                bytes,
+            } => {
+                f.hex("write.stream", *stream).hex("write.address", *iova);
+                f.number("write.length", *length)
+                    .number("write.kept", bytes.len() as u64);
+            }
+            Body::Poke { place, value } => {
+                f.text("poke.place", place_name(*place)).hex("poke.value", *value);
+            }
+            Body::Injected(what, bytes) => {
+                f.text("injected.what", what.name());
+                if let Injected::Message(channel) = what {
+                    f.number("injected.channel", *channel);
+                }
+                f.number("injected.length", bytes.len() as u64);
+            }
+            Body::Finding(text) => {
+                let mut parts = text.splitn(3, '\0');
+                f.text("finding.kind", parts.next().unwrap_or_default());
+                f.text("finding.text", parts.next().unwrap_or_default());
+            }
+            Body::Lost(count) => {
+                f.number("lost", *count);
+                self.current = None;
+            }
+            Body::Thread { run, thread, ctx } => {
+                f.text("thread.run", run.name()).number("thread.id", *thread);
+                f.hex("thread.ctx", *ctx);
+            }
+        }
+        Meaning::Other
+    }
+
+    fn glink(&mut self, packet: &Packet, bytes: &[u8], time: u64, f: &mut Fields) -> Meaning {
+        self.current = None;
+        let command = match Command::parse(bytes) {
+            Ok(command) => command,
+            Err(error) => {
+                f.text("glink.command", "?")
+                    .text("glink.error", error.to_string());
+                return Meaning::Other;
+            }
+        };
+        f.text("glink.command", names::command(&command));
+        // An acknowledgement carries the ID of the side that it goes to.
+        let (own, other) = match packet.direction {
+            Direction::ToDsp => (&mut self.ap_channels, &mut self.dsp_channels),
+            _ => (&mut self.dsp_channels, &mut self.ap_channels),
+        };
+        let channel = |cid: u16, f: &mut Fields, names: &HashMap<u32, String>| {
+            f.number("glink.cid", cid);
+            if let Some(name) = names.get(&u32::from(cid)) {
+                f.text("glink.channel", name.as_str());
+            }
+        };
+        match command {
+            Command::Version { version, features } | Command::VersionAck { version, features } => {
+                f.number("glink.version", version).hex("glink.features", features);
+            }
+            Command::Open { cid, priority, name } => {
+                let name = String::from_utf8_lossy(&name).into_owned();
+                if own.len() < MAX_REMEMBERED {
+                    own.insert(cid.into(), name);
+                }
+                channel(cid, f, own);
+                f.number("glink.priority", priority);
+            }
+            Command::Close { cid } => channel(cid, f, own),
+            Command::OpenAck { cid } | Command::CloseAck { cid } => channel(cid, f, other),
+            Command::Intents { cid, intents } => {
+                channel(cid, f, own);
+                f.number("glink.count", intents.len() as u64);
+            }
+            Command::RxDone { cid, intent } | Command::RxDoneReuse { cid, intent } => {
+                channel(cid, f, own);
+                f.number("glink.intent", intent);
+            }
+            Command::RxIntentReq { cid, size } => {
+                channel(cid, f, own);
+                f.number("glink.size", size);
+            }
+            Command::RxIntentReqAck { cid, granted } => {
+                channel(cid, f, own);
+                f.number("glink.granted", granted);
+            }
+            Command::TxData {
+                cid,
+                intent,
+                left,
+                ref data,
+            }
+            | Command::TxDataCont {
+                cid,
+                intent,
+                left,
+                ref data,
+            } => {
+                channel(cid, f, own);
+                f.number("glink.intent", intent);
+                f.number("glink.length", data.len() as u64)
+                    .number("glink.left", left);
+                let fastrpc = own.get(&u32::from(cid)).is_some_and(|name| name == FASTRPC);
+                let first = matches!(command, Command::TxData { .. });
+                if fastrpc && first && left == 0 {
+                    return self.fastrpc(packet, data, time, f);
+                }
+            }
+            Command::ReadNotif => {}
+            Command::Signals { cid, signals } => {
+                channel(cid, f, own);
+                f.hex("glink.signals", signals);
+            }
+        }
+        Meaning::Other
+    }
+
+    fn fastrpc(&mut self, packet: &Packet, data: &[u8], time: u64, f: &mut Fields) -> Meaning {
+        if packet.direction == Direction::ToDsp {
+            let Ok(message) = Message::parse(data) else {
+                f.text("fastrpc.type", "?");
+                return Meaning::Other;
+            };
+            return Meaning::Request(self.request(packet, message, time, f));
+        }
+        let Ok(Response { ctx, retval }) = Response::parse(data) else {
+            f.text("fastrpc.type", "?");
+            return Meaning::Other;
+        };
+        f.text("fastrpc.type", "answer");
+        f.hex("fastrpc.ctx", ctx.0).hex("fastrpc.retval", retval);
+        let call = self.calls.remove(&ctx.0);
+        if let Some(call) = &call {
+            f.number("fastrpc.request", call.sequence);
+            f.number("fastrpc.time", time.saturating_sub(call.time));
+            called(call, f);
+            self.current = Some((packet.sequence, call.clone(), Some(retval)));
+        }
+        Meaning::Answer {
+            ctx: ctx.0,
+            retval,
+            call,
+        }
+    }
+
+    fn request(&mut self, packet: &Packet, message: Message, time: u64, f: &mut Fields) -> Call {
+        let (sid, address) = self.addressing.split(message.addr);
+        let number = u32::from(message.sc.method());
+        let opened = self.handles.get(&(sid, message.client_id, message.handle));
+        let interface =
+            names::interface(message.handle).map_or_else(|| opened.cloned(), |n| Some(n.to_owned()));
+        let method = names::method(
+            Some(message.handle),
+            interface.as_deref().unwrap_or_default(),
+            number,
+        );
+        let call = Call {
+            message,
+            sid,
+            interface,
+            method,
+            sequence: packet.sequence,
+            time,
+        };
+        f.text("fastrpc.type", "request")
+            .hex("fastrpc.ctx", message.ctx.0);
+        f.number("fastrpc.client", message.client_id.cast_unsigned());
+        f.number("fastrpc.tid", message.tid.cast_unsigned());
+        called(&call, f);
+        let sc = message.sc;
+        f.hex("fastrpc.sc", sc.0);
+        f.number("fastrpc.ins", sc.in_bufs() as u64)
+            .number("fastrpc.outs", sc.out_bufs() as u64);
+        f.number("fastrpc.in_handles", sc.in_handles() as u64);
+        f.number("fastrpc.out_handles", sc.out_handles() as u64);
+        f.number("fastrpc.sid", sid).hex("fastrpc.address", address);
+        f.number("fastrpc.size", message.size);
+        if self.calls.len() >= MAX_REMEMBERED {
+            self.calls.clear();
+        }
+        self.calls.insert(message.ctx.0, call.clone());
+        self.current = Some((packet.sequence, call.clone(), None));
+        call
+    }
+
+    fn memory(&mut self, packet: &Packet, f: &mut Fields) -> Meaning {
+        let Body::Memory {
+            role,
+            argument,
+            stream,
+            iova,
+            length,
+            bytes,
+        } = &packet.body
+        else {
+            return Meaning::Other;
+        };
+        f.text("memory.role", role.name());
+        f.number("memory.argument", *argument)
+            .hex("memory.stream", *stream);
+        f.hex("memory.address", *iova).number("memory.length", *length);
+        f.number("memory.kept", bytes.len() as u64);
+        let Some((of, call, retval)) = self.current.clone() else {
+            return Meaning::Other;
+        };
+        if of != packet.related {
+            return Meaning::Other;
+        }
+        let key = (call.sid, call.message.client_id);
+        let kind = (
+            call.interface.as_deref().unwrap_or_default(),
+            call.method.unwrap_or_default(),
+        );
+        match kind {
+            ("remotectl" | "remotectl1", "open") => match (role, argument, retval) {
+                (Role::Input, 1, None) => {
+                    let name = names::module(bytes);
+                    f.text("memory.opens", name.as_str());
+                    if self.opening.len() >= MAX_REMEMBERED {
+                        self.opening.clear();
+                    }
+                    self.opening.insert(call.message.ctx.0, name);
+                }
+                (Role::Output, 2, Some(0)) => {
+                    let name = self.opening.remove(&call.message.ctx.0);
+                    if let (Some(name), Some(&[handle, 0])) =
+                        (name, super::words(bytes).get(..2).and_then(|w| w.first_chunk()))
+                    {
+                        f.hex("memory.opened", handle);
+                        if self.handles.len() >= MAX_REMEMBERED {
+                            self.handles.clear();
+                        }
+                        self.handles.insert((key.0, key.1, handle), name);
+                    }
+                }
+                _ => {}
+            },
+            ("process_control", "create" | "create_attr" | "create_static") => {
+                if (*role, *argument) == (Role::Input, 1) {
+                    f.text("memory.process", names::text(bytes));
+                }
+            }
+            ("adsp_listener" | "adsp_listener1", "get_in_bufs2") => {
+                if let Some(listener) = self.listeners.get_mut(&key) {
+                    match (role, argument) {
+                        (Role::Input, 0) => listener.fetches(bytes),
+                        (Role::Output, 2) if retval == Some(0) => listener.fetched(bytes),
+                        _ => {}
+                    }
+                }
+            }
+            ("adsp_listener" | "adsp_listener1", "next2") => {
+                if self.listeners.len() >= MAX_REMEMBERED {
+                    self.listeners.clear();
+                }
+                let listener = self.listeners.entry(key).or_default();
+                match (role, argument) {
+                    (Role::Input, 0) => {
+                        if let Some(reverse) = listener.reply(bytes, f) {
+                            return Meaning::ReverseDone(call, reverse);
+                        }
+                    }
+                    (Role::Input, 1) => listener.reply_pack(bytes),
+                    (Role::Output, 2) if retval == Some(0) => {
+                        if let Some(reverse) = listener.call(bytes, f) {
+                            return Meaning::Reverse(call, reverse);
+                        }
+                    }
+                    (Role::Output, 3) if retval == Some(0) => listener.call_pack(bytes),
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+        Meaning::Other
+    }
+}
+
+fn called(call: &Call, f: &mut Fields) {
+    f.hex("fastrpc.handle", call.message.handle);
+    if let Some(name) = &call.interface {
+        f.text("fastrpc.interface", name.as_str());
+    }
+    f.number("fastrpc.method", call.message.sc.method());
+    if let Some(name) = call.method {
+        f.text("fastrpc.method_name", name);
+    }
+}
+
+/// The bits of an SMP2P word by name.
+fn bits(direction: Direction, word: u32) -> String {
+    let names: &[(u32, &str)] = match direction {
+        Direction::ToDsp => &[(smp2p::ap::STOP, "stop")],
+        _ => &[
+            (smp2p::dsp::FATAL, "fatal"),
+            (smp2p::dsp::READY, "ready"),
+            (smp2p::dsp::HANDOVER, "handover"),
+            (smp2p::dsp::STOP_ACK, "stop-ack"),
+        ],
+    };
+    let set = names.iter().filter(|(bit, _)| word & bit != 0);
+    set.map(|(_, name)| *name).collect::<Vec<_>>().join(" ")
+}
+
+fn place_name(place: u32) -> &'static str {
+    match place {
+        0 => "to-ap-head",
+        1 => "from-ap-tail",
+        2 => "to-ap-tail",
+        3 => "from-ap-head",
+        4 => "boot-status",
+        _ => "?",
+    }
+}
