@@ -138,6 +138,11 @@ fn needs() -> Vec<Need> {
             on_path("gdb-multiarch"),
             &["gdb-multiarch"],
         ),
+        need(
+            "tshark (dissects traces in tests)",
+            on_path("tshark"),
+            &["tshark"],
+        ),
     ]
 }
 
