@@ -37,11 +37,12 @@ static void on_signal(int number)
 
 static struct slot *slots(const struct slot *from)
 {
-    struct slot *made = calloc(MOST_SYMBOLS, sizeof *made);
+    size_t count = (size_t)symbol_total() + 1;
+    struct slot *made = calloc(count, sizeof *made);
     if (!made)
         _exit(EXIT_SCRIPT);
     if (from)
-        memcpy(made, from, MOST_SYMBOLS * sizeof *made);
+        memcpy(made, from, count * sizeof *made);
     return made;
 }
 

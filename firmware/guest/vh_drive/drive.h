@@ -54,6 +54,7 @@ struct command {
     const char *text; /* as it stands in the script, without the expectation */
     int words;
     char *word[MOST_WORDS]; /* word[0] is the verb */
+    char *plain[MOST_WORDS]; /* without quotes; of an option, its value */
     int params;             /* of `word`, these many positional ones, by index in `param` */
     unsigned char param[MOST_WORDS];
     const char *expected; /* the alternatives, or NULL */
@@ -92,6 +93,7 @@ int scope_new(int parent);
 bool name_valid(const char *text);
 void symbol_define(int line, const char *name, int scope, bool loop);
 const struct symbol *symbol_find(const char *name, int scope);
+int symbol_total(void);
 int event_number(const char *name, bool define);
 
 /* errno and signal names: EPIPE is -32, SIGKILL is 9. */
@@ -142,8 +144,6 @@ const char *string_param(struct call *call, int index);
 bool option(const struct call *call, const char *key);
 int64_t number_option(struct call *call, const char *key, int64_t otherwise);
 const char *string_option(struct call *call, const char *key, const char *otherwise);
-/* The text of an option as it stands in the script, or NULL. */
-const char *raw_option(const struct command *command, const char *key);
 
 /* Expressions. The check ends the program when something is wrong. */
 int64_t evaluate(struct task *task, const struct command *command, const char *text);

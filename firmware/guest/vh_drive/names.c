@@ -74,6 +74,11 @@ const struct symbol *symbol_find(const char *name, int scope)
     }
 }
 
+int symbol_total(void)
+{
+    return symbol_count;
+}
+
 struct slot *slot_of(struct task *task, const struct symbol *symbol)
 {
     size_t index = (size_t)(symbol - symbols);

@@ -131,8 +131,10 @@ static void arrange(struct command *command, bool define)
         size_t key = strspn(word, "abcdefghijklmnopqrstuvwxyz-");
         char kind = key && (word[key] == '=' || !word[key]) ? option_kind(verb, word, key) : 0;
         if (kind && (kind == ' ') == !word[key]) {
-            if (!define && kind != ' ')
+            if (!define && kind != ' ') {
                 check_word(command, kind, word + key + 1);
+                command->plain[i] = unquoted(word + key + 1);
+            }
             continue;
         }
         if (key && word[key] == '=' && word[key + 1] != '=')
@@ -160,6 +162,8 @@ static void arrange(struct command *command, bool define)
             symbol_define(command->line, word, command->scope, !strcmp(verb->name, "for"));
         else if (*wanted == 't' || (*wanted == 'v' && !strcmp(verb->name, "post")))
             event_number(word, true);
+        if (!define)
+            command->plain[i] = unquoted(word);
         command->param[command->params++] = (unsigned char)i;
         wanted++;
     }

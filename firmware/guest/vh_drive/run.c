@@ -69,16 +69,24 @@ int64_t number_param(struct call *call, int index)
 
 const char *string_param(struct call *call, int index)
 {
-    return unquoted(param(call, index));
+    const struct command *command = call->command;
+    return index < command->params ? command->plain[command->param[index]] : "";
 }
 
-const char *raw_option(const struct command *command, const char *key)
+/* The word with the value of an option, or 0. */
+static int option_index(const struct command *command, const char *key)
 {
     size_t n = strlen(key);
     for (int i = 1; i < command->words; i++)
         if (!strncmp(command->word[i], key, n) && command->word[i][n] == '=')
-            return command->word[i] + n + 1;
-    return NULL;
+            return i;
+    return 0;
+}
+
+static const char *raw_option(const struct command *command, const char *key)
+{
+    int index = option_index(command, key);
+    return index ? command->word[index] + strlen(key) + 1 : NULL;
 }
 
 bool option(const struct call *call, const char *key)
@@ -97,8 +105,8 @@ int64_t number_option(struct call *call, const char *key, int64_t otherwise)
 
 const char *string_option(struct call *call, const char *key, const char *otherwise)
 {
-    const char *text = raw_option(call->command, key);
-    return text ? unquoted(text) : otherwise;
+    int index = option_index(call->command, key);
+    return index ? call->command->plain[index] : otherwise;
 }
 
 /* ---- expectations ------------------------------------------------------------------------------------------------- */
