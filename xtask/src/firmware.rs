@@ -16,6 +16,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 
+use crate::cache::Cache;
 use crate::{dsp_image, tools, ui};
 
 /// Version of the instruction set our skeletons are built for: the oldest of our profiles, so that they run on all.
@@ -92,7 +93,30 @@ pub fn build() -> Result<Firmware> {
         build_folder(&folder, &to)?;
     }
     std::fs::copy(source.join("guest/init"), root.join("guest/init"))?;
+    install(&root)?;
     Ok(Firmware { root })
+}
+
+/// Puts the guest's programs and skeletons into the cache, where `vhost-hexagon ci` finds them wherever it is installed.
+fn install(root: &Path) -> Result<()> {
+    let cache = Cache::open()?.root().join("firmware");
+    for folder in ["guest/bin", "skel"] {
+        std::fs::create_dir_all(cache.join(folder))?;
+        for entry in std::fs::read_dir(root.join(folder))? {
+            let from = entry?.path();
+            let Some(name) = from.file_name() else { continue };
+            let to = cache.join(folder).join(name);
+            let same = modified(&to).is_ok_and(|there| modified(&from).is_ok_and(|built| there >= built));
+            if same || !from.is_file() {
+                continue;
+            }
+            // Another set-up may be doing the same: a guest must never see half a file.
+            let part = to.with_extension(format!("part{}", std::process::id()));
+            std::fs::copy(&from, &part)?;
+            std::fs::rename(&part, &to)?;
+        }
+    }
+    Ok(())
 }
 
 /// clang for a shared object that a DSP process loads.

@@ -116,11 +116,11 @@ impl Guests {
         let unusable = |why: String| anyhow::Error::new(UnusableKernel(why));
         let image = match &self.kernel {
             Some(kernel) => kernel.clone(),
-            None => kernel::kernels().pop().map(|(_, image)| image).with_context(|| {
-                format!(
+            None => stock_kernel().ok_or_else(|| {
+                unusable(format!(
                     "there is no kernel in {}: run `cargo xtask setup`, or name an arm64 Image with --kernel",
                     emu::vm::cache().join("kernels").display()
-                )
+                ))
             })?,
         };
         let kernel =
@@ -283,6 +283,13 @@ fn entries(args: &Args) -> anyhow::Result<Vec<suite::Entry>> {
         entries.extend(suite::load(name)?);
     }
     Ok(suite::choose(entries, &args.filter)?)
+}
+
+/// The newest kernel of the cache that is a distribution's (its folder is called as the release is), else the newest.
+fn stock_kernel() -> Option<PathBuf> {
+    let all = kernel::kernels();
+    let stock = all.iter().rfind(|(name, _)| name.ends_with("-arm64"));
+    stock.or(all.last()).map(|(_, image)| image.clone())
 }
 
 fn default_jobs() -> usize {

@@ -190,6 +190,75 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// Every `vhost-hexagon …` of a text, as a shell would take it apart.
+    fn commands(text: &str) -> Vec<Vec<String>> {
+        let joined = text.replace("\\\n", " ");
+        let mut out = Vec::new();
+        for line in joined.lines() {
+            let Some(at) = line
+                .find("vhost-hexagon ci")
+                .or_else(|| line.find("vhost-hexagon minimize"))
+            else {
+                continue;
+            };
+            // Up to where another command begins, or the output goes elsewhere; in docs, up to the explanation.
+            let end = line[at..]
+                .find([';', '|', '>', '`', '\''])
+                .map_or(line.len(), |end| at + end);
+            let words = line[at..end].split("   ").next().unwrap_or_default();
+            out.push(shlex::split(words).unwrap_or_else(|| panic!("{line}")));
+        }
+        out
+    }
+
+    fn assert_commands(name: &str, text: &str, at_least: usize) {
+        let commands = commands(text);
+        assert!(commands.len() >= at_least, "{name}: {commands:?}");
+        for words in commands {
+            if let Err(error) = Cli::try_parse_from(&words) {
+                panic!("{name}: {}: {error}", words.join(" "));
+            }
+        }
+    }
+
+    #[test]
+    fn commands_in_the_documentation_and_in_examples_for_ci_systems_are_valid() {
+        let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+        let read = |name: &str| std::fs::read_to_string(docs.join(name)).unwrap();
+        assert_commands("ci.md", &read("ci.md"), 8);
+        let yaml = |name: &str| {
+            let documents =
+                yaml_rust2::YamlLoader::load_from_str(&read(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+            let [document] = &documents[..] else {
+                panic!("{name}")
+            };
+            document.clone()
+        };
+        let github = yaml("ci/github-actions.yml");
+        let steps = github["jobs"]["fastrpc"]["steps"].as_vec().unwrap();
+        assert!(
+            steps
+                .iter()
+                .all(|step| step["run"].is_badvalue() != step["uses"].is_badvalue()),
+            "{steps:?}"
+        );
+        let run: Vec<&str> = steps.iter().filter_map(|step| step["run"].as_str()).collect();
+        assert_commands("github-actions.yml", &run.join("\n"), 1);
+        let lava = yaml("ci/lava-job.yaml");
+        let test = &lava["actions"][2]["test"]["definitions"][0];
+        assert_eq!(
+            test["repository"]["metadata"]["format"].as_str(),
+            Some("Lava-Test Test Definition 1.0")
+        );
+        let steps: Option<Vec<&str>> = test["repository"]["run"]["steps"]
+            .as_vec()
+            .unwrap()
+            .iter()
+            .map(yaml_rust2::Yaml::as_str)
+            .collect();
+        assert_commands("lava-job.yaml", &steps.unwrap().join("\n"), 1);
+    }
+
     #[test]
     fn sizes_have_units() {
         assert_eq!(size("512M"), Ok(512 << 20));
