@@ -149,7 +149,7 @@ impl Setup {
 
     /// Boots a guest for a case.
     fn spawn(&self, case: &Case, log_name: &str) -> Result<Vm, VmError> {
-        let hung = (self.timeout_of(case).as_secs() / 3).clamp(3, 10);
+        let hung = (self.timeout_of(case).as_secs() / 3).clamp(5, 10);
         let (program, text) = match &case.program {
             Program::Drive(text) => ("/vh/bin/vh-drive", text),
             Program::Shell(text) => ("/bin/sh", text),
