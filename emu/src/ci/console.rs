@@ -65,9 +65,7 @@ fn stamped(line: &str) -> Option<(Option<&str>, &str)> {
     while let Some(open) = line.get(from..)?.find('[') {
         let rest = line.get(from + open + 1..)?;
         from += open + 1;
-        let Some((inside, behind)) = rest.split_once(']') else {
-            return None;
-        };
+        let (inside, behind) = rest.split_once(']')?;
         if !is_time(inside) {
             continue;
         }
