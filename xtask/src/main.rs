@@ -18,6 +18,8 @@ mod kernels;
 mod test;
 mod tools;
 mod ui;
+mod zoo;
+mod zoo_table;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -44,6 +46,8 @@ enum Task {
     Demo(demo::DemoArgs),
     /// Measures round trips in a guest and the core beside QEMU's.
     Bench(bench::BenchArgs),
+    /// Plays scenarios for the drivers' past bugs on kernels with and without them.
+    Zoo(zoo::ZooArgs),
     /// Formatting, lints, documentation, set-up, firmware, all tests.
     Test(test::TestArgs),
 }
@@ -55,6 +59,7 @@ fn run() -> Result<()> {
         Task::Kernel(args) => kernel_build::build(&args),
         Task::Demo(args) => demo::demo(&args),
         Task::Bench(args) => bench::bench(&args),
+        Task::Zoo(args) => zoo::zoo(&args),
         Task::Test(args) => test::test(&args),
         Task::Firmware => {
             ui::step("firmware", firmware::build).map(|built| ui::say(format!("{}", built.root().display())))

@@ -34,6 +34,10 @@ pub struct Zoo {
     /// CVE numbers.
     #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub cve: Vec<Spanned<String>>,
+    /// What a kernel with the bug is caught by, one of them at least: classes of kernel complaints, kinds of the account's
+    /// findings, "exit" (the workload's expectations are not met), "hang".
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
+    pub detects: Vec<Spanned<String>>,
 }
 
 /// What a case needs; without it, it is skipped.
@@ -385,6 +389,15 @@ pub(super) fn check(tables: Tables, scenario: &Scenario) -> Checked<Option<Case>
             let good = parts.next() == Some("CVE") && number(parts.next()) && number(parts.next());
             good.then_some(())
                 .ok_or_else(|| format!("{cve:?} is no CVE number"))
+        })?;
+        all(&zoo.detects, |name| {
+            let text = serde_json::Value::from(name);
+            let known = matches!(name, "exit" | "hang")
+                || Class::of(name).is_some()
+                || serde_json::from_value::<account::Kind>(text).is_ok();
+            known.then_some(()).ok_or_else(|| {
+                format!("{name:?} is no class of kernel complaints, no kind of finding, not \"exit\" and not \"hang\"")
+            })
         })?;
     }
     let needs = needs(tables.needs.unwrap_or_default())?;

@@ -1,0 +1,129 @@
+//! The zoo's pairs of stock kernels: the one with a bug is caught, the one without is clean. Pairs of which a kernel is not in
+//! the cache are passed over (`cargo xtask zoo --fetch` has them all).
+
+use serde::Deserialize;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tests::assets;
+
+#[derive(Deserialize)]
+struct Book {
+    bug: Vec<Bug>,
+}
+
+#[derive(Deserialize)]
+struct Bug {
+    row: u32,
+    bad: Option<String>,
+    fixed: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    zoo: Zoo,
+}
+
+#[derive(Deserialize)]
+struct Zoo {
+    bugs: Vec<u32>,
+    #[serde(default)]
+    detects: Vec<String>,
+}
+
+fn cases() -> Vec<Case> {
+    let files = std::fs::read_dir(assets::workspace().join("scenarios/zoo")).unwrap();
+    let texts = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+    texts.map(|text| toml::from_str(&text).unwrap()).collect()
+}
+
+/// The kernel of the cache that a version means, also among those that are only used when they are named.
+fn kernel(version: &str) -> Option<PathBuf> {
+    let cache = assets::cache()?;
+    let folders = ["kernels", "more-kernels"].map(|folder| cache.join(folder));
+    let entries = folders
+        .iter()
+        .filter_map(|dir| std::fs::read_dir(dir).ok())
+        .flatten();
+    let mut fitting = entries.flatten().filter(|entry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let rest = name.strip_prefix(version);
+        rest.is_some_and(|rest| rest.starts_with('+')) && entry.path().join("SOURCES").is_file()
+    });
+    fitting.next().map(|entry| entry.path().join("Image"))
+}
+
+/// What `ci` says of one case on one kernel.
+fn play(kernel: &Path, case: &str, firmware: &Path) -> Value {
+    let dir = tempfile::tempdir().unwrap();
+    let json = dir.path().join("result.json");
+    let output = Command::new(assets::programs().join("vhost-hexagon"))
+        .args(["ci", "--suite", "zoo", "--jobs", "1", "--kernel"])
+        .arg(kernel)
+        .arg("--guest-files")
+        .arg(firmware)
+        .arg("--json")
+        .arg(&json)
+        .arg(case)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = std::fs::read_to_string(&json)
+        .unwrap_or_else(|_| panic!("no result: {}", String::from_utf8_lossy(&output.stderr)));
+    let result: Value = serde_json::from_str(&text).unwrap();
+    let mut found = result["cases"].as_array().unwrap().iter();
+    found.find(|played| played["name"] == case).unwrap().clone()
+}
+
+fn verdict(played: &Value) -> String {
+    played["verdict"]
+        .as_str()
+        .unwrap_or_default()
+        .to_ascii_lowercase()
+}
+
+fn caught(played: &Value, detects: &[String]) -> bool {
+    let list = |key: &str| played[key].as_array().cloned().unwrap_or_default();
+    let class = |what: &String| list("complaints").iter().any(|c| c["class"] == *what);
+    let reason = |what: &String| {
+        list("reasons").iter().any(|reason| {
+            let signature = reason["signature"].as_str().unwrap_or_default();
+            signature == what || signature.strip_prefix("account ") == Some(what)
+        })
+    };
+    verdict(played) != "pass" && detects.iter().any(|what| class(what) || reason(what))
+}
+
+#[test]
+fn bad_kernels_are_caught_and_fixed_ones_are_clean() {
+    let Some(firmware) = assets::firmware() else {
+        return assets::skip("there is no firmware; run `cargo xtask firmware`");
+    };
+    let text = std::fs::read_to_string(assets::workspace().join("configs/zoo.toml")).unwrap();
+    let book: Book = toml::from_str(&text).unwrap();
+    let cases = cases();
+    let mut played = 0;
+    for bug in &book.bug {
+        let (Some(bad), Some(fixed)) = (&bug.bad, &bug.fixed) else {
+            continue;
+        };
+        let (Some(bad), Some(fixed)) = (kernel(bad), kernel(fixed)) else {
+            eprintln!("bug {}: its kernels are not in the cache", bug.row);
+            continue;
+        };
+        let mut own = cases.iter().filter(|case| case.zoo.bugs.contains(&bug.row));
+        let hit = own.find(|case| caught(&play(&bad, &case.name, &firmware), &case.zoo.detects));
+        let hit = hit.unwrap_or_else(|| panic!("bug {} is not caught on {}", bug.row, bad.display()));
+        let after = play(&fixed, &hit.name, &firmware);
+        assert_eq!(
+            verdict(&after),
+            "pass",
+            "bug {} on {}: {after:#}",
+            bug.row,
+            fixed.display()
+        );
+        played += 1;
+    }
+    eprintln!("{played} pairs of kernels");
+}
