@@ -11,6 +11,7 @@ pub mod control;
 pub mod core;
 pub mod device;
 pub mod exec;
+pub mod fuzz;
 pub mod mem;
 pub mod os;
 pub mod profile;

@@ -42,13 +42,13 @@ pub struct Guests {
     modules: Option<PathBuf>,
     /// Platform of the cases that do not name one.
     #[arg(long, value_enum, default_value_t)]
-    platform: Platform,
+    pub platform: Platform,
     /// SoC profile: a name (see `profiles`) or a TOML file.
     #[arg(long, value_name = "NAME|FILE", default_value = DEFAULT)]
     soc: String,
     /// Seed of all random choices [default: each case's own].
     #[arg(long, value_name = "N")]
-    seed: Option<u64>,
+    pub seed: Option<u64>,
     /// Instead of the cases' own time limits: seconds from the program's start to its end.
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
@@ -292,7 +292,8 @@ fn stock_kernel() -> Option<PathBuf> {
     stock.or(all.last()).map(|(_, image)| image.clone())
 }
 
-fn default_jobs() -> usize {
+/// Guests at once.
+pub fn default_jobs() -> usize {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     (processors / 2).max(1)
 }

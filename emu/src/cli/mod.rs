@@ -6,6 +6,7 @@ mod coredump;
 mod ctl;
 mod devices;
 mod disasm;
+mod fuzz;
 mod invoke;
 mod minimize;
 mod output;
@@ -57,6 +58,8 @@ enum Command {
     Serve(serve::Args),
     /// Starts QEMU with the arguments given and DSPs added: for tools that start QEMU themselves (syz-manager, LAVA).
     Qemu(qemu::Args),
+    /// Plays random scenarios against random programs on a kernel; each failure is saved as a case.
+    Fuzz(fuzz::Args),
     /// Crashes a DSP of a running `run` or `serve`, bites with its watchdog, restarts its protection domains.
     Ctl(ctl::Args),
     /// Tests a kernel: plays suites of cases (a misbehaving DSP, a program in the guest, what must hold), one guest each.
@@ -85,6 +88,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Serve(args) => serve::run(&args),
         Command::Qemu(args) => qemu::run(args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Ctl(args) => ctl::run(args),
         Command::Ci(args) => Ok(ci::run(&args)),
         Command::Minimize(args) => minimize::run(&args),
@@ -125,7 +129,13 @@ fn chain(error: &anyhow::Error) -> String {
 fn log(cli: &Cli) -> anyhow::Result<()> {
     let default = match cli.verbose {
         // What a misbehaving DSP is told off for is part of the case.
-        0 if matches!(cli.command, Command::Ci(_) | Command::Minimize(_)) => "off",
+        0 if matches!(
+            cli.command,
+            Command::Ci(_) | Command::Minimize(_) | Command::Fuzz(_)
+        ) =>
+        {
+            "off"
+        }
         0 => "warn,emu::farf=info",
         1 => "warn,emu=info",
         2 => "warn,emu=debug",

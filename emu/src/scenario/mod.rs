@@ -18,7 +18,7 @@ mod expr;
 pub mod file;
 mod history;
 mod parcel;
-mod random;
+pub(crate) mod random;
 mod rule;
 mod scalar;
 #[cfg(test)]
