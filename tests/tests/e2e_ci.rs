@@ -499,12 +499,12 @@ fn a_full_disk_is_one_sentence_and_leaves_nothing() {
         return;
     };
     let place = Place::new();
-    // Files may have 256 KiB: the guest's file system does not fit.
+    // Files may have 8 MiB: the guest's file system does not fit.
     let program = assets::programs().join("vhost-hexagon");
     let mut command = Command::new("sh");
     command
         .arg("-c")
-        .arg("ulimit -f 512; exec \"$0\" \"$@\"")
+        .arg("ulimit -f 16384; exec \"$0\" \"$@\"")
         .arg(program);
     command
         .arg("ci")
