@@ -136,3 +136,16 @@ macro_rules! kernel_tests {
 
 kernel_tests!(linux_6_12, "6.12");
 kernel_tests!(linux_newest, "newest");
+
+/// Older kernels have no poll mode, and the newest has it only on machines that it knows for it.
+#[test]
+fn poll_mode_gives_the_same_results() {
+    let machine = ["--account", "--soc", "sa8775p"];
+    let Some(run) = Run::boot("newest", "drive-poll", &["poll"], &machine) else {
+        return;
+    };
+    run.assert_passed("poll");
+    let complaints = run.section("kernel");
+    assert!(complaints.trim().is_empty(), "{complaints}");
+    assert_eq!(run.exit, Some(0), "{}", run.console);
+}
