@@ -15,6 +15,7 @@ pub mod fuzz;
 pub mod mem;
 pub mod os;
 pub mod profile;
+pub mod replay;
 pub mod scenario;
 pub mod services;
 pub mod steady;

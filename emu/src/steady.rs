@@ -17,9 +17,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How often the guest is looked at while something is held.
-const INTERVAL: Duration = Duration::from_millis(1);
-/// So many looks in a row must find it at rest.
-const CALM: u32 = 4;
+const INTERVAL: Duration = Duration::from_millis(2);
+/// So many looks in a row must find it at rest. Longer than the kernel sleeps in the middle of cleaning up (for a grace period of
+/// RCU, a few ticks).
+const CALM: u32 = 20;
 /// Something goes out after this long even if the guest never rests: a program that polls must not wait for ever.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Requests whose order is remembered.

@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::assets::{self, SetupArgs};
 use crate::guest::{self, Boot};
-use crate::{firmware, tools, ui};
+use crate::{firmware, overhead, tools, ui};
 
 /// Options of `bench`.
 #[derive(Args, Clone)]
@@ -30,6 +30,9 @@ pub struct BenchArgs {
     /// Only the core's part (no guest).
     #[arg(long)]
     pub core_only: bool,
+    /// Only what watching costs: the rate of calls with --trace and with --account against that without, in this many rounds.
+    #[arg(long, value_name = "ROUNDS", num_args = 0..=1, default_missing_value = "5", conflicts_with = "core_only")]
+    pub overhead: Option<u32>,
     /// Folder with the core benchmarks (`rt.h`, `b1_*.c` …).
     #[arg(long, value_name = "DIR")]
     pub sources: Option<PathBuf>,
@@ -46,6 +49,9 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
     })?;
     let emulator = ui::step("build", guest::build_emulator)?;
     let firmware = firmware::build()?;
+    if let Some(rounds) = args.overhead {
+        return overhead::measure(&emulator, &firmware, args, rounds);
+    }
     let mut report = serde_json::Map::new();
     if !args.core_only {
         let skeletons = firmware.root().join("skel");
@@ -56,6 +62,7 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
             skeletons: &skeletons,
             command: &command,
             platform: &args.platform,
+            options: &[],
             name: "bench",
         };
         let outcome = ui::step("guest", || guest::boot(&boot, &firmware))?;

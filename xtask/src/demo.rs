@@ -51,6 +51,7 @@ pub fn demo(args: &DemoArgs) -> Result<()> {
         skeletons: &skeletons,
         command: &command,
         platform: &args.platform,
+        options: &[],
         name: "demo",
     };
     let outcome = ui::step("guest", || guest::boot(&boot, &firmware))?;

@@ -36,6 +36,8 @@ pub struct Boot<'a> {
     pub command: &'a [&'a str],
     /// `rpm` or `board`.
     pub platform: &'a str,
+    /// More options of `vhost-hexagon run`.
+    pub options: &'a [String],
     /// Name of this boot; its console log is named after it.
     pub name: &'a str,
 }
@@ -94,6 +96,7 @@ pub fn boot(boot: &Boot<'_>, firmware: &Firmware) -> Result<Outcome> {
             command.arg("--file").arg(file);
         }
     }
+    command.args(boot.options);
     command.arg("--").args(boot.command);
     let done = command
         .stdin(Stdio::null())

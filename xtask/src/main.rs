@@ -15,6 +15,7 @@ mod kernel_build;
 mod kernel_config;
 mod kernel_source;
 mod kernels;
+mod overhead;
 mod test;
 mod tools;
 mod ui;

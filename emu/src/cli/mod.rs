@@ -13,6 +13,7 @@ mod output;
 mod profiles;
 mod progress;
 mod qemu;
+mod replay;
 mod run;
 mod scenario;
 mod serve;
@@ -70,6 +71,8 @@ enum Command {
     Invoke(invoke::Args),
     /// Lists the SoC profiles, or prints one (as a start for your own).
     Profiles(profiles::Args),
+    /// Plays a recorded run again: its DSPs to a live guest, or its AP to this program's DSP.
+    Replay(replay::Args),
     /// Prints a trace of a run (`run --trace`), or draws it.
     Trace(trace::Args),
     /// Prints what a DSP's core dump (/sys/class/devcoredump/devcd*/data) says: reason, version, threads, log.
@@ -94,6 +97,7 @@ pub fn main() -> ExitCode {
         Command::Minimize(args) => minimize::run(&args),
         Command::Invoke(args) => invoke::run(&args),
         Command::Profiles(args) => profiles::run(&args),
+        Command::Replay(args) => replay::run(args),
         Command::Trace(args) => trace::run(&args),
         Command::Coredump(args) => coredump::run(&args),
         Command::Disasm(args) => disasm::run(&args),

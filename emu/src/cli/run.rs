@@ -1,6 +1,7 @@
 //! `vhost-hexagon run`: a kernel in QEMU with DSPs behind it.
 
 use super::account::{Accounts, NOT_CLEAN};
+use super::replay::Recorded;
 use super::signals::Ending;
 use anyhow::Context as _;
 use emu::account::Census;
@@ -25,8 +26,8 @@ const CENSUS: &str = "VH-CENSUS ";
 #[derive(clap::Args)]
 pub struct Args {
     /// arm64 kernel Image, or the beginning of a version in the cache (7.3).
-    #[arg(long, value_name = "IMAGE|VERSION")]
-    kernel: PathBuf,
+    #[arg(long, value_name = "IMAGE|VERSION", required = true)]
+    pub(super) kernel: Option<PathBuf>,
     /// Directory of the kernel's modules: flat, or a lib/modules tree [default: `modules` beside the Image].
     #[arg(long, value_name = "DIR")]
     modules: Option<PathBuf>,
@@ -108,6 +109,12 @@ enum Irq {
 
 /// Boots, shows the console, tells how it went.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    run_with(args, None)
+}
+
+/// The same, with a recorded DSP in front of the machine's own.
+pub fn run_with(args: Args, mut recorded: Option<&mut Recorded>) -> anyhow::Result<ExitCode> {
+    let kernel = args.kernel.context("--kernel says which")?;
     let interactive = args.command.is_empty();
     // In a shell the terminal's keys belong to the guest (QEMU's Ctrl-A x ends it).
     let ending = if interactive {
@@ -118,7 +125,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let profile = Profile::load(&args.soc)?;
     let mut scenario = args.scenario.prepare(&profile, args.platform)?;
     let mut accounts = args.account.prepare()?;
-    let mut builder = Builder::new(args.kernel, profile)
+    let mut builder = Builder::new(kernel, profile)
         .modules(args.modules)
         .root(args.root)
         .platform(args.platform)
@@ -150,6 +157,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(scenario) = &mut scenario {
         // The guest's driver needs a kernel that has booted.
         scenario.play(vm.devices());
+    }
+    if let Some(recorded) = &mut recorded {
+        anyhow::ensure!(
+            scenario.is_none(),
+            "--scenario has no meaning in a replay: the recorded answers are all there are"
+        );
+        recorded.play(vm.devices(), &args.platform.to_string())?;
     }
     if args.deterministic {
         Steady::hold(vm.devices(), vm.pid());
