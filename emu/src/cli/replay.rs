@@ -11,6 +11,7 @@ const DIFFERS: u8 = 4;
 
 /// Arguments of `replay`.
 #[derive(clap::Args)]
+#[group(skip)]
 #[command(mut_arg("kernel", |arg| arg.required(false)))]
 pub struct Args {
     /// A trace that `run --trace` wrote.

@@ -24,6 +24,7 @@ const CENSUS: &str = "VH-CENSUS ";
 
 /// Arguments of `run`.
 #[derive(clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// arm64 kernel Image, or the beginning of a version in the cache (7.3).
     #[arg(long, value_name = "IMAGE|VERSION", required = true)]

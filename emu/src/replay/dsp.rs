@@ -129,6 +129,9 @@ pub fn play(recording: &Recording) -> Result<Report, ReplayError> {
         other => other,
     };
     let kernel = KernelIommu::anonymous(MEMORY)?;
+    // The SMMU here has few context banks: only sessions that are in the recording get one.
+    let used: BTreeSet<u32> = recording.sessions.iter().map(|session| session.sid).collect();
+    config.streams.retain(|sid, _| used.contains(sid));
     for &stream in config.streams.values() {
         kernel.attach(stream)?;
     }

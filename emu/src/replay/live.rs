@@ -153,6 +153,8 @@ impl State {
         let Some(bus) = self.bus.clone() else {
             return Vec::new();
         };
+        // The DSP, which would look, never learns of the message.
+        bus.check_invalidations();
         let message = match Message::parse(bytes) {
             Ok(message) => message,
             Err(why) => {
