@@ -177,19 +177,13 @@ fn a_recorded_run_explains_itself_and_can_be_played_again() -> Result<()> {
         said(&output)
     );
 
-    // Its DSP's half, to a guest: the sum is the recording's, whatever the DSP would compute.
-    let output = setup.guest(&["replay", path(&other)], "vh-calc")?;
+    // Its DSP's half, to a guest.
+    let output = setup.guest(&["replay", path(&trace)], "vh-calc")?;
     ensure!(
         said(&output).contains("0 recorded ones were not asked"),
         "{}",
         said(&output)
     );
-    ensure!(
-        said(&output).contains("sum failed") || said(&output).contains("499501"),
-        "{}",
-        said(&output)
-    );
-    let output = setup.guest(&["replay", path(&trace)], "vh-calc")?;
     ensure!(
         output.status.success() && said(&output).contains("Sum = 499500"),
         "{}",
