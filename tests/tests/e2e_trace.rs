@@ -245,11 +245,3 @@ fn the_same_program_makes_the_same_trace() -> Result<()> {
     );
     Ok(())
 }
-
-#[test]
-fn on_the_older_kernel_too() -> Result<()> {
-    let Some(setup) = Setup::new("6.12") else {
-        return Ok(());
-    };
-    twice(&setup, None).map(drop)
-}
