@@ -87,6 +87,8 @@ int main(int argc, char **argv)
             }
         }
         report("echo-1MiB", us, echoes, total);
+        rpc.free(in);
+        rpc.free(out);
     }
     return rpc.close(handle) ? 5 : 0;
 }

@@ -134,6 +134,8 @@ int main(int argc, char **argv)
             printf("%s%02x", k ? "" : " ", ((uint8_t *)args[lead + ins + i].buf.pv)[k]);
     }
     printf("\n");
+    for (uint32_t i = lead; i < n; i++)
+        rpc.free(args[i].buf.pv);
     int closed = rpc.close(handle);
     if (closed)
         printf("close = 0x%x\n", closed);
