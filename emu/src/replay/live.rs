@@ -177,7 +177,7 @@ impl State {
         let Some((session, index)) = self.find(&message, sid) else {
             let next = self
                 .next_of(sid)
-                .map_or_else(|| "nothing more".to_owned(), |exchange| recorded(exchange));
+                .map_or_else(|| "nothing more".to_owned(), recorded);
             self.differ(format!(
                 "the guest asks {}; the recording has next in this session: {next}",
                 asked(&message, sid)
@@ -294,8 +294,7 @@ impl State {
     /// Gives the answers whose time has come.
     fn go_on(&mut self, session: usize, sid: u32) -> Vec<Action> {
         let mut actions = Vec::new();
-        loop {
-            let Some(at) = self.at.get_mut(session) else { break };
+        while let Some(at) = self.at.get_mut(session) {
             let Some(step) = self
                 .recording
                 .sessions

@@ -452,10 +452,10 @@ impl Dsp {
                 }
                 _ => {}
             },
-            ("process_control", "create" | "create_attr" | "create_static") => {
-                if (*role, *argument) == (Role::Input, 1) {
-                    f.text("memory.process", names::text(bytes));
-                }
+            ("process_control", "create" | "create_attr" | "create_static")
+                if (*role, *argument) == (Role::Input, 1) =>
+            {
+                f.text("memory.process", names::text(bytes));
             }
             ("adsp_listener" | "adsp_listener1", "get_in_bufs2") => {
                 if let Some(listener) = self.listeners.get_mut(&key) {

@@ -416,7 +416,7 @@ mod tests {
                 Ok((items, cut)) => {
                     assert!(items.len() < whole && items.len() >= seen);
                     seen = items.len();
-                    let boundary = items.len() != 0 && !cut;
+                    let boundary = !items.is_empty() && !cut;
                     assert!(boundary || cut, "{len}");
                 }
                 Err(error) => panic!("{len}: {error}"),
