@@ -4,15 +4,16 @@ use super::dice::Dice;
 use crate::device::layout::Platform;
 use std::fmt::Write as _;
 
+/// Draws a rule for one kind of event; the second argument says whether the machine is a board.
+type Draw = fn(&mut Dice, bool) -> String;
+
 /// One rule's lines, without heading and name.
 pub fn rule(dice: &mut Dice, platform: Platform) -> String {
+    const KINDS: [Draw; 8] = [answer, answer, answer, request, glink, write, message, smp2p];
     let board = platform == Platform::Board;
-    let kinds: &[&dyn Fn(&mut Dice, bool) -> String] = &[
-        &answer, &answer, &answer, &request, &glink, &write, &message, &smp2p,
-    ];
     // Only a board has SMP2P.
-    let kinds = if board { kinds } else { &kinds[..kinds.len() - 1] };
-    let mut rule = dice.one(kinds)(dice, board);
+    let count = if board { KINDS.len() } else { KINDS.len() - 1 };
+    let mut rule = KINDS[dice.below(count)](dice, board);
     rule.push_str(&when(dice));
     rule
 }
