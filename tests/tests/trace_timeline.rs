@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use tests::{golden, trace};
 
+/// Begin and end in microseconds, and the event.
+type Slice<'a> = (f64, f64, &'a Value);
+
 fn draw(file: &Path) -> Result<(Value, Vec<u64>, usize)> {
     let (mut reader, mut decoder) = (Reader::open(file)?, Decoder::default());
     let mut timeline = Timeline::default();
@@ -46,7 +49,7 @@ fn check(file: &Path) -> Result<(usize, usize)> {
         .collect();
     drawn.sort_unstable();
     ensure!(drawn == requests, "calls {requests:?}, slices of {drawn:?}");
-    let mut rows: BTreeMap<(u64, u64), Vec<(f64, f64, &Value)>> = BTreeMap::new();
+    let mut rows: BTreeMap<(u64, u64), Vec<Slice>> = BTreeMap::new();
     for slice in &slices {
         let (start, length) = (number(slice, "ts")?, number(slice, "dur")?);
         ensure!(length >= 0.0);
