@@ -2,7 +2,7 @@
 //!
 //! What makes runs differ is that DSP and guest run beside each other: whether an answer comes before or after the kernel has freed
 //! the buffer of the call before decides which address the next one gets. A [`Steady`] DSP does one thing at a time: what it wants to
-//! tell the AP is held until the guest has nothing left to do (all of its processors sleep, seen [`CALM`] times in a row), then the
+//! tell the AP is held until the guest has nothing left to do (all of its processors sleep, seen `CALM` times in a row), then the
 //! oldest of it goes out, and so on. Calls that are answered in the same moment are answered in the order in which they were asked.
 //!
 //! The other half is the guest's: one processor, fixed seeds and addresses, and a program whose threads run until they wait
