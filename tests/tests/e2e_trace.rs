@@ -178,17 +178,27 @@ fn a_recorded_run_explains_itself_and_can_be_played_again() -> Result<()> {
         said(&output)
     );
 
-    // Its DSP's half, to a guest.
+    // Its DSP's half, to a guest. The program's end races with the listener's last request, which only tells that its thread
+    // ends: that one may be there in one run and not in the other.
     let output = setup.guest(&["replay", path(&trace)], "vh-calc")?;
+    let told = said(&output);
+    let differences: Vec<&str> = told.lines().filter(|line| line.contains(" differs: ")).collect();
     ensure!(
-        said(&output).contains("0 recorded ones were not asked"),
-        "{}",
-        said(&output)
+        differences
+            .iter()
+            .all(|line| line.contains("adsp_current_process1.thread_exit")),
+        "{told}"
     );
+    let code = if differences.is_empty() { 0 } else { 4 };
     ensure!(
-        output.status.success() && said(&output).contains("Sum = 499500"),
-        "{}",
-        said(&output)
+        output.status.code() == Some(code) && told.contains("Sum = 499500"),
+        "{told}"
+    );
+    let asked = format!("{} requests were asked as recorded", requests - differences.len());
+    ensure!(
+        told.contains(&asked)
+            || (!differences.is_empty() && told.contains("requests were asked as recorded")),
+        "{told}"
     );
     Ok(())
 }
