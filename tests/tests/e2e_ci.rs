@@ -266,7 +266,7 @@ fn the_smoke_suite_passes_on_6_12() {
 
 #[test]
 fn the_smoke_suite_passes_on_the_newest() {
-    smoke("7.3");
+    smoke("newest");
 }
 
 const WRONG: &str = r#"# Expects what is not so.
@@ -315,7 +315,7 @@ run = "echo c >/proc/sysrq-trigger"
 /// What fails is said to fail, with its reasons, and in all forms.
 #[test]
 fn cases_that_must_not_pass_do_not() {
-    let Some((kernel, firmware)) = needed("7.3") else {
+    let Some((kernel, firmware)) = needed("newest") else {
         return;
     };
     let place = Place::new();
@@ -412,7 +412,7 @@ fn assert_sentence(output: &Output, code: i32, words: &[&str]) {
 
 #[test]
 fn what_cannot_be_tested_is_one_sentence_before_any_guest_starts() {
-    let Some((kernel, firmware)) = needed("7.3") else {
+    let Some((kernel, firmware)) = needed("newest") else {
         return;
     };
     let place = Place::new();
@@ -495,7 +495,7 @@ fn what_cannot_be_tested_is_one_sentence_before_any_guest_starts() {
 
 #[test]
 fn a_full_disk_is_one_sentence_and_leaves_nothing() {
-    let Some((kernel, firmware)) = needed("7.3") else {
+    let Some((kernel, firmware)) = needed("newest") else {
         return;
     };
     let place = Place::new();
@@ -524,7 +524,7 @@ fn a_full_disk_is_one_sentence_and_leaves_nothing() {
 
 #[test]
 fn a_guest_that_never_boots_is_given_up() {
-    let Some((_, firmware)) = needed("7.3") else {
+    let Some((_, firmware)) = needed("newest") else {
         return;
     };
     let place = Place::new();
@@ -584,7 +584,7 @@ fn long_run(place: &Place, kernel: &Kernel, firmware: &Path) -> Child {
 
 #[test]
 fn a_killed_qemu_is_an_error_of_that_case() {
-    let Some((kernel, firmware)) = needed("7.3") else {
+    let Some((kernel, firmware)) = needed("newest") else {
         return;
     };
     let place = Place::new();
@@ -605,7 +605,7 @@ fn a_killed_qemu_is_an_error_of_that_case() {
 
 #[test]
 fn ctrl_c_ends_guests_and_leaves_nothing() {
-    let Some((kernel, firmware)) = needed("7.3") else {
+    let Some((kernel, firmware)) = needed("newest") else {
         return;
     };
     let place = Place::new();

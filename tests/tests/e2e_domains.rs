@@ -107,5 +107,5 @@ fn on_6_12() {
 
 #[test]
 fn on_7_3() {
-    domains_come_and_go("7.3");
+    domains_come_and_go("newest");
 }
