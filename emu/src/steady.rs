@@ -25,6 +25,8 @@ const CALM: u32 = 20;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Requests whose order is remembered.
 const MAX_CALLS: usize = 1024;
+/// Most that is held; what a guest asks for beyond goes out at once, the oldest first.
+const MAX_HELD: usize = 4096;
 
 /// Says whether a guest has nothing to do.
 pub trait Guest: Send {
@@ -95,9 +97,10 @@ impl Steady {
         }
     }
 
-    fn keep(&mut self, actions: Vec<Action>) {
+    /// Holds these; returns what has to go out now because too much is held.
+    fn keep(&mut self, actions: Vec<Action>) -> Vec<Action> {
         if actions.is_empty() {
-            return;
+            return Vec::new();
         }
         let order = actions.iter().find_map(|action| match action {
             Action::Answer { ctx, .. } => self.calls.remove(ctx),
@@ -107,7 +110,19 @@ impl Steady {
             order: order.unwrap_or(self.asked),
             actions,
         });
+        let too_much = if self.held.len() > MAX_HELD {
+            self.oldest()
+        } else {
+            Vec::new()
+        };
         self.stir();
+        too_much
+    }
+
+    /// Takes out what answers the oldest call.
+    fn oldest(&mut self) -> Vec<Action> {
+        let oldest = (0..self.held.len()).min_by_key(|&at| self.held.get(at).map(|held| held.order));
+        oldest.map_or_else(Vec::new, |at| self.held.remove(at).actions)
     }
 
     /// Something happened: the guest is looked at anew.
@@ -139,8 +154,7 @@ impl Steady {
         if self.calm < CALM && !impatient {
             return Vec::new();
         }
-        let oldest = (0..self.held.len()).min_by_key(|&at| self.held.get(at).map(|held| held.order));
-        let actions = oldest.map_or_else(Vec::new, |at| self.held.remove(at).actions);
+        let actions = self.oldest();
         self.since = None;
         self.stir();
         actions
@@ -180,7 +194,7 @@ impl Interposer for Steady {
             .into_iter()
             .partition(|action| matches!(action, Action::Receive(_)));
         reaction.actions = now;
-        self.keep(later);
+        reaction.actions.extend(self.keep(later));
         self.stir();
         reaction
     }
@@ -190,8 +204,7 @@ impl Interposer for Steady {
             Some(inner) => inner.outbound(batch),
             None => batch,
         };
-        self.keep(batch);
-        Vec::new()
+        self.keep(batch)
     }
 
     fn command(&mut self, command: Vec<u8>) -> Vec<Action> {
@@ -211,7 +224,9 @@ impl Interposer for Steady {
             && inner.deadline().is_some_and(|at| at <= now)
         {
             let actions = inner.due(now);
-            self.keep(actions);
+            let mut out = self.keep(actions);
+            out.extend(self.release(now));
+            return out;
         }
         self.release(now)
     }
@@ -306,6 +321,22 @@ mod tests {
         steady.outbound(vec![answer(1)]);
         std::thread::sleep(PATIENCE + Duration::from_millis(10));
         assert_eq!(steady.due(Instant::now()), [answer(1)]);
+    }
+
+    /// A guest that never rests and never stops asking: what it is owed does not pile up.
+    #[test]
+    fn what_is_held_is_bounded() {
+        let (mut steady, _) = steady();
+        for ctx in 0..MAX_HELD as u64 {
+            ask(&mut steady, ctx);
+            assert!(steady.outbound(vec![answer(ctx)]).is_empty());
+        }
+        for ctx in 0..100 {
+            let new = MAX_HELD as u64 + ctx;
+            ask(&mut steady, new);
+            assert_eq!(steady.outbound(vec![answer(new)]), [answer(ctx)]);
+            assert_eq!(steady.held.len(), MAX_HELD);
+        }
     }
 
     #[test]

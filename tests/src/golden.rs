@@ -7,7 +7,6 @@ use anyhow::{Context, Result};
 use emu::action::{Action, Channel, Inbound, Observer};
 use emu::services::DspConfig;
 use emu::trace::{Options, Trace as File};
-use rpmsg::fastrpc::{Ctx, Message, Scalars};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -88,15 +87,7 @@ impl Play {
     }
 
     fn request(&mut self, event: &Event) -> Result<()> {
-        let message = Message {
-            client_id: event.number("client")? as i32,
-            tid: event.number("tid")? as i32,
-            ctx: Ctx(event.number("ctx")?),
-            handle: event.number("handle")? as u32,
-            sc: Scalars(event.number("sc")? as u32),
-            addr: event.number("addr")?,
-            size: event.number("size")?,
-        };
+        let message = event.message()?;
         let stream = 0x1000 + (message.addr >> 32) as u16;
         let mut image = event.hex("invoke_buffer")?;
         image.resize(image.len().max(message.size as usize), 0);

@@ -4,6 +4,7 @@
 //! skipped with a printed line where that folder is absent.
 
 use anyhow::{Context, Result, bail};
+use rpmsg::fastrpc::{Ctx, Message, Scalars};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -41,6 +42,22 @@ impl Event {
     /// If it is neither.
     pub fn number(&self, field: &str) -> Result<u64> {
         number(&self.fields[field]).with_context(|| format!("event {}: {field}", self.n))
+    }
+
+    /// The FastRPC request that the event is.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn message(&self) -> Result<Message> {
+        Ok(Message {
+            client_id: self.number("client")? as i32,
+            tid: self.number("tid")? as i32,
+            ctx: Ctx(self.number("ctx")?),
+            handle: self.number("handle")? as u32,
+            sc: Scalars(self.number("sc")? as u32),
+            addr: self.number("addr")?,
+            size: self.number("size")?,
+        })
     }
 
     /// A field that is text; empty if it is not there.

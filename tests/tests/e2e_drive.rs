@@ -6,68 +6,27 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use tests::assets;
-use tests::guest::{Boot, Guest, requirements};
+use tests::run::Run;
 
-/// What one boot printed, section by section ("@@ name").
-struct Run {
-    console: String,
-    exit: Option<i32>,
+/// Boots and runs scripts one after the other; their exit codes are printed.
+fn boot(series: &str, name: &str, scripts: &[&str], arguments: &[&str]) -> Option<Run> {
+    let mut all: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
+    let mut script = String::new();
+    for name in scripts {
+        let host = assets::workspace().join(format!("tests/guest/drive/{name}.drv"));
+        all.extend(["--file".into(), format!("{}:/vh/{name}.drv", host.display())]);
+        script += &format!("echo '@@ {name}'; vh-drive /vh/{name}.drv; echo \"exit $?\"\n");
+    }
+    script += "echo '@@ kernel'; dmesg | grep -E 'BUG|WARNING|Oops|UBSAN|Unable to handle|Call trace'\n";
+    script += "echo '@@ end'\n";
+    let arguments: Vec<&str> = all.iter().map(String::as_str).collect();
+    Run::boot(name, series, &script, &arguments, Duration::from_secs(180))
 }
 
-impl Run {
-    /// Boots and runs scripts one after the other; their exit codes are printed.
-    fn boot(series: &str, name: &str, scripts: &[&str], arguments: &[&str]) -> Option<Run> {
-        let (kernel, firmware) = match requirements(series) {
-            Ok(found) => found,
-            Err(reason) => {
-                assets::skip(&reason);
-                return None;
-            }
-        };
-        let mut all: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
-        let mut script = String::new();
-        for name in scripts {
-            let host = assets::workspace().join(format!("tests/guest/drive/{name}.drv"));
-            all.extend(["--file".into(), format!("{}:/vh/{name}.drv", host.display())]);
-            script += &format!("echo '@@ {name}'; vh-drive /vh/{name}.drv; echo \"exit $?\"\n");
-        }
-        script += "echo '@@ kernel'; dmesg | grep -E 'BUG|WARNING|Oops|UBSAN|Unable to handle|Call trace'\n";
-        script += "echo '@@ end'\n";
-        let arguments: Vec<&str> = all.iter().map(String::as_str).collect();
-        let boot = Boot {
-            name,
-            kernel: &kernel,
-            script: &script,
-            arguments: &arguments,
-        };
-        let mut guest = Guest::start(&boot, &firmware);
-        let ended = guest.read_until(Duration::from_secs(180), |_, _| false);
-        let exit = if ended {
-            guest.wait(Duration::from_secs(20))
-        } else {
-            None
-        };
-        Some(Run {
-            console: std::mem::take(&mut guest.console),
-            exit,
-        })
-    }
-
-    #[track_caller]
-    fn section(&self, name: &str) -> &str {
-        let start = format!("@@ {name}\n");
-        let Some(at) = self.console.find(&start) else {
-            panic!("the guest did not get to `{name}`:\n{}", self.console);
-        };
-        let rest = &self.console[at + start.len()..];
-        &rest[..rest.find("@@ ").unwrap_or(rest.len())]
-    }
-
-    #[track_caller]
-    fn assert_passed(&self, name: &str) {
-        let text = self.section(name);
-        assert!(text.contains("\nexit 0\n"), "{name}:\n{text}");
-    }
+#[track_caller]
+fn assert_passed(run: &Run, name: &str) {
+    let text = run.section(name);
+    assert!(text.contains("\nexit 0\n"), "{name}:\n{text}");
 }
 
 macro_rules! kernel_tests {
@@ -78,7 +37,7 @@ macro_rules! kernel_tests {
             fn requests() -> Option<&'static Run> {
                 static RUN: OnceLock<Option<Run>> = OnceLock::new();
                 RUN.get_or_init(|| {
-                    Run::boot(
+                    boot(
                         $series,
                         "drive-requests",
                         &["language", "fastrpc"],
@@ -90,15 +49,15 @@ macro_rules! kernel_tests {
 
             fn tasks() -> Option<&'static Run> {
                 static RUN: OnceLock<Option<Run>> = OnceLock::new();
-                RUN.get_or_init(|| Run::boot($series, "drive-tasks", &["tasks", "wrong"], &[]))
+                RUN.get_or_init(|| boot($series, "drive-tasks", &["tasks", "wrong"], &[]))
                     .as_ref()
             }
 
             #[test]
             fn every_request_does_what_it_should() {
                 let Some(run) = requests() else { return };
-                run.assert_passed("language");
-                run.assert_passed("fastrpc");
+                assert_passed(run, "language");
+                assert_passed(run, "fastrpc");
                 let complaints = run.section("kernel");
                 assert!(complaints.trim().is_empty(), "{complaints}");
             }
@@ -114,7 +73,7 @@ macro_rules! kernel_tests {
             #[test]
             fn threads_processes_and_signals_in_the_middle_of_calls() {
                 let Some(run) = tasks() else { return };
-                run.assert_passed("tasks");
+                assert_passed(run, "tasks");
                 let complaints = run.section("kernel");
                 assert!(complaints.trim().is_empty(), "{complaints}");
             }
@@ -141,10 +100,10 @@ kernel_tests!(linux_newest, "newest");
 #[test]
 fn poll_mode_gives_the_same_results() {
     let machine = ["--account", "--soc", "sa8775p"];
-    let Some(run) = Run::boot("newest", "drive-poll", &["poll"], &machine) else {
+    let Some(run) = boot("newest", "drive-poll", &["poll"], &machine) else {
         return;
     };
-    run.assert_passed("poll");
+    assert_passed(&run, "poll");
     let complaints = run.section("kernel");
     assert!(complaints.trim().is_empty(), "{complaints}");
     assert_eq!(run.exit, Some(0), "{}", run.console);

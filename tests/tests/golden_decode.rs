@@ -211,15 +211,7 @@ fn as_listener(message: &Message) -> impl Fn(&Payload) -> Option<listener::Reque
 
 /// Message, invoke buffer, arguments and payload of one request.
 fn request(session: &str, event: &Event, coverage: &mut Coverage) -> Result<Open> {
-    let message = Message {
-        client_id: event.number("client")? as i32,
-        tid: event.number("tid")? as i32,
-        ctx: rpmsg::fastrpc::Ctx(event.number("ctx")?),
-        handle: event.number("handle")? as u32,
-        sc: Scalars(event.number("sc")? as u32),
-        addr: event.number("addr")?,
-        size: event.number("size")?,
-    };
+    let message = event.message()?;
     let a = Addressing::default();
     message.check(&a)?;
     let sc = message.sc;

@@ -454,15 +454,7 @@ impl Replay<'_> {
     }
 
     fn call(&mut self, index: usize, event: &Event) -> Result<()> {
-        let mut message = Message {
-            client_id: event.number("client")? as i32,
-            tid: event.number("tid")? as i32,
-            ctx: Ctx(event.number("ctx")?),
-            handle: event.number("handle")? as u32,
-            sc: Scalars(event.number("sc")? as u32),
-            addr: event.number("addr")?,
-            size: event.number("size")?,
-        };
+        let mut message = event.message()?;
         let stream = 0x1000 + (message.addr >> 32) as u16;
         let iova = message.addr & 0xFFFF_FFFF;
         let mut image = event.hex("invoke_buffer")?;

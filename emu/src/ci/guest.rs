@@ -118,6 +118,31 @@ pub struct Observed {
     pub times: (Option<Duration>, Duration),
 }
 
+#[cfg(test)]
+impl Observed {
+    /// A guest that ran a program to its end, and of which there is nothing to tell.
+    pub(super) fn quiet() -> Self {
+        Self {
+            end: End::Done,
+            release: Some("7.3.4".into()),
+            drivers: None,
+            nodes: None,
+            started: true,
+            exit: Some(0),
+            output: Vec::new(),
+            complaints: Vec::new(),
+            complaints_not_kept: 0,
+            tail: Vec::new(),
+            dump: None,
+            fired: vec![("late".into(), 3)],
+            history: Vec::new(),
+            accounts: Vec::new(),
+            dsp_crashes: 0,
+            times: (None, Duration::ZERO),
+        }
+    }
+}
+
 /// Where a guest is on its way.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {

@@ -1,16 +1,11 @@
 use super::*;
-use crate::ci::{Class, Complaint, End, Reason};
+use crate::ci::{Class, Complaint, Reason};
 use crate::ci::{json, junit, ktap, suite};
 use crate::device::layout::Platform;
 use std::time::Duration;
 
 fn seen() -> Observed {
     Observed {
-        end: End::Done,
-        release: Some("7.3.4".into()),
-        drivers: None,
-        nodes: None,
-        started: true,
         exit: Some(1),
         output: vec!["Sum = <1> \u{1b}[31m&".into()],
         complaints: vec![Complaint::new(
@@ -18,14 +13,7 @@ fn seen() -> Observed {
             Duration::from_millis(12_345),
             vec!["arm-smmu 1.iommu: Unhandled context fault: fsr=0x402".into()],
         )],
-        complaints_not_kept: 0,
-        tail: Vec::new(),
-        dump: None,
-        fired: vec![("late".into(), 3)],
-        history: Vec::new(),
-        accounts: Vec::new(),
-        dsp_crashes: 0,
-        times: (None, Duration::ZERO),
+        ..Observed::quiet()
     }
 }
 

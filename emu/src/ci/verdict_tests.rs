@@ -12,22 +12,9 @@ fn case(expect: &str) -> Case {
 /// A case in which everything went well.
 fn well() -> Observed {
     Observed {
-        end: End::Done,
-        release: Some("7.3.4".into()),
         drivers: Some("qcom,fastrpc".into()),
-        nodes: None,
-        started: true,
-        exit: Some(0),
         output: vec!["Sum = 499500".into()],
-        complaints: Vec::new(),
-        complaints_not_kept: 0,
-        tail: Vec::new(),
-        dump: None,
-        fired: vec![("late".into(), 3)],
-        history: Vec::new(),
-        accounts: Vec::new(),
-        dsp_crashes: 0,
-        times: (None, Duration::ZERO),
+        ..Observed::quiet()
     }
 }
 

@@ -8,8 +8,8 @@ use super::devices::{Options, Places};
 use super::signals::{Ending, unblock_in};
 use anyhow::{Context as _, bail, ensure};
 use emu::vm::qemu::{self, Machine, Qemu};
-use std::process::{Command, ExitCode};
-use std::sync::{Arc, Mutex};
+use std::process::{Child, Command, ExitCode};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Arguments of `qemu`.
@@ -39,13 +39,9 @@ const OURS: [&str; 9] = [
 /// Starts the DSPs, then QEMU; waits for its end.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (machine, rest) = split(args.arguments)?;
-    let child: Arc<Mutex<Option<u32>>> = Arc::default();
+    let child: Arc<Mutex<Option<Child>>> = Arc::default();
     let to_end = child.clone();
-    let ending = Ending::watch(move || {
-        if let Ok(Some(pid)) = to_end.lock().map(|pid| *pid) {
-            terminate(pid);
-        }
-    })?;
+    let ending = Ending::watch(move || terminate(&to_end))?;
     let qemu = Qemu::find(args.options.qemu.as_deref())?;
     let directory = tempfile::Builder::new().prefix("vhost-hexagon-").tempdir()?;
     let qtest = directory.path().join("qtest.sock");
@@ -68,25 +64,23 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         .args(rest);
     emu::vm::end_with_this_thread(&mut command);
     unblock_in(&mut command);
-    let mut running = command
+    let running = command
         .spawn()
         .with_context(|| format!("cannot start {}", qemu.program().display()))?;
-    if let Ok(mut pid) = child.lock() {
-        *pid = Some(running.id());
-    }
+    *lock(&child) = Some(running);
     // A signal that came before there was anything to end.
     if ending.came() {
-        terminate(running.id());
+        terminate(&child);
     }
     let status = loop {
-        match running.try_wait()? {
-            Some(status) => break status,
-            None => std::thread::sleep(Duration::from_millis(20)),
+        let mut running = lock(&child);
+        if let Some(status) = running.as_mut().map(Child::try_wait).transpose()?.flatten() {
+            *running = None;
+            break status;
         }
+        drop(running);
+        std::thread::sleep(Duration::from_millis(20));
     };
-    if let Ok(mut pid) = child.lock() {
-        *pid = None;
-    }
     let clean = devices.close()?;
     let code = status.code();
     Ok(match code {
@@ -97,9 +91,19 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn terminate(pid: u32) {
-    if let Ok(pid) = libc::pid_t::try_from(pid) {
-        // SAFETY: kill takes numbers only. The process is a child that has not been waited for, so the number is still its own.
+fn lock(child: &Mutex<Option<Child>>) -> MutexGuard<'_, Option<Child>> {
+    child.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Asks QEMU to end, if it runs.
+fn terminate(child: &Mutex<Option<Child>>) {
+    let running = lock(child);
+    let pid = running
+        .as_ref()
+        .and_then(|child| libc::pid_t::try_from(child.id()).ok());
+    if let Some(pid) = pid {
+        // SAFETY: kill takes numbers only. The child is waited for under the lock that is held here, and not there any more when
+        // it was: the number is still its own.
         unsafe { libc::kill(pid, libc::SIGTERM) };
     }
 }

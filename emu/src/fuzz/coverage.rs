@@ -66,7 +66,7 @@ impl State {
         if answers {
             self.open = self.open.saturating_sub(1);
         }
-        if entry.event.starts_with("start") || entry.event.contains("ap>dsp start") {
+        if entry.event.starts_with("ap>dsp start") {
             self.open = 0;
         }
         self.last = message;

@@ -317,11 +317,7 @@ impl Case {
     /// # Errors
     /// [`ScenarioError::Read`], or [`ScenarioError::Wrong`] with line and column.
     pub fn load(path: &Path) -> Result<Self, ScenarioError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ScenarioError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        Self::parse(&text, &path.display().to_string())
+        Self::parse(&super::read(path)?, &path.display().to_string())
     }
 
     /// Parses a text; `file` is its name in errors.

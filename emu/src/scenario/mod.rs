@@ -37,17 +37,21 @@ use crate::services::DspConfig;
 use error::Problem;
 use std::path::Path;
 
+/// The text of a file.
+fn read(path: &Path) -> Result<String, ScenarioError> {
+    std::fs::read_to_string(path).map_err(|source| ScenarioError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
 impl Scenario {
     /// Reads a file.
     ///
     /// # Errors
     /// [`ScenarioError::Read`], or [`ScenarioError::Wrong`] with line and column.
     pub fn load(path: &Path) -> Result<Self, ScenarioError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ScenarioError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        Self::parse(&text, &path.display().to_string())
+        Self::parse(&read(path)?, &path.display().to_string())
     }
 
     /// Parses a text; `file` is its name in errors.

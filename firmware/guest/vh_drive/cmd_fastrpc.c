@@ -13,18 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static int fd_param(struct call *call, int index)
-{
-    return (int)number_param(call, index);
-}
-
-static int64_t made(struct call *call, int64_t status, int64_t value)
-{
-    call->value = value;
-    call->has_value = !status;
-    return status;
-}
-
 VERB(open)
 {
     const char *label = string_param(call, 1);

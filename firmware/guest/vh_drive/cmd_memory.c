@@ -17,13 +17,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static int64_t made(struct call *call, int64_t value)
+/* The same for what a system call returned. */
+static int64_t returned(struct call *call, int64_t value)
 {
-    if (value == -1)
-        return -errno;
-    call->value = value;
-    call->has_value = true;
-    return 0;
+    return value == -1 ? -errno : made(call, 0, value);
 }
 
 static void *address_param(struct call *call, int index)
@@ -49,7 +46,7 @@ static int64_t map(struct call *call, int fd, size_t size, int flags)
     void *at = (void *)(uintptr_t)number_option(call, "at", 0);
     int prot = protection(call, string_option(call, "prot", "rw"));
     off_t offset = (off_t)number_option(call, "offset", 0);
-    return made(call, (int64_t)(intptr_t)mmap(at, size, prot, flags | (at ? MAP_FIXED : 0), fd, offset));
+    return returned(call, (int64_t)(intptr_t)mmap(at, size, prot, flags | (at ? MAP_FIXED : 0), fd, offset));
 }
 
 VERB(memory)
@@ -151,7 +148,7 @@ VERB(heap)
     struct dma_heap_allocation_data data = {.len = (uint64_t)number_param(call, 1), .fd_flags = O_RDWR | O_CLOEXEC};
     int64_t status = ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &data) ? -errno : 0;
     close(heap);
-    return status ? status : made(call, (int64_t)data.fd);
+    return status ? status : returned(call, (int64_t)data.fd);
 }
 
 static int memfd(size_t size)
@@ -166,7 +163,7 @@ static int memfd(size_t size)
 
 VERB(memfd)
 {
-    return made(call, memfd((size_t)number_param(call, 1)));
+    return returned(call, memfd((size_t)number_param(call, 1)));
 }
 
 VERB(udmabuf)
@@ -184,7 +181,7 @@ VERB(udmabuf)
     if (file >= 0)
         close(file);
     close(device);
-    return status ? status : made(call, fd);
+    return status ? status : returned(call, fd);
 }
 
 VERB(sync)
@@ -200,13 +197,13 @@ VERB(dup)
 {
     int fd = (int)number_param(call, 1);
     if (!option(call, "to"))
-        return made(call, fcntl(fd, F_DUPFD_CLOEXEC, 0));
-    return made(call, dup3(fd, (int)number_option(call, "to", 0), O_CLOEXEC));
+        return returned(call, fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    return returned(call, dup3(fd, (int)number_option(call, "to", 0), O_CLOEXEC));
 }
 
 VERB(file)
 {
-    return made(call, open(string_param(call, 1), (option(call, "ro") ? O_RDONLY : O_RDWR) | O_CLOEXEC));
+    return returned(call, open(string_param(call, 1), (option(call, "ro") ? O_RDONLY : O_RDWR) | O_CLOEXEC));
 }
 
 VERB(limit_files)

@@ -140,10 +140,14 @@ struct slot *slot_of(struct task *task, const struct symbol *symbol);
 /* Parameters and options of a call. */
 int params(const struct call *call);
 int64_t number_param(struct call *call, int index);
+int fd_param(struct call *call, int index);
 const char *string_param(struct call *call, int index);
 bool option(const struct call *call, const char *key);
 int64_t number_option(struct call *call, const char *key, int64_t otherwise);
 const char *string_option(struct call *call, const char *key, const char *otherwise);
+
+/* The result of a call that gives its name a value if it succeeds. */
+int64_t made(struct call *call, int64_t status, int64_t value);
 
 /* Expressions. The check ends the program when something is wrong. */
 int64_t evaluate(struct task *task, const struct command *command, const char *text);

@@ -67,6 +67,18 @@ int64_t number_param(struct call *call, int index)
     return evaluate(call->task, call->command, param(call, index));
 }
 
+int fd_param(struct call *call, int index)
+{
+    return (int)number_param(call, index);
+}
+
+int64_t made(struct call *call, int64_t status, int64_t value)
+{
+    call->value = value;
+    call->has_value = !status;
+    return status;
+}
+
 const char *string_param(struct call *call, int index)
 {
     const struct command *command = call->command;
