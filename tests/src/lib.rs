@@ -4,5 +4,6 @@ pub mod assets;
 pub mod golden;
 pub mod guest;
 pub mod machine;
+pub mod model;
 pub mod run;
 pub mod trace;
