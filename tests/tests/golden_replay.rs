@@ -21,7 +21,7 @@ use anyhow::{Context, Result, bail, ensure};
 use emu::action::{Action, Outbox};
 use emu::services::{Dsp, DspConfig, FarfTo, LibraryRead};
 use rpmsg::{
-    fastrpc::{ArgKind, Ctx, Message, Page, Scalars, attributes::attribute, control::Control},
+    fastrpc::{ArgKind, Message, Page, attributes::attribute, control::Control},
     glink::{Command, Edge, EdgeConfig, Event as EdgeEvent, Input},
     iface::{Payload, handle, tunnel},
 };
