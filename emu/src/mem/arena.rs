@@ -6,49 +6,27 @@
 //! then; that is what makes the software TLB in [`super::space`] sound without locks.
 
 use std::io;
-use std::ptr::NonNull;
+
+use super::mapping::Mapping;
 
 /// Size of the reservation: a whole DSP address space.
 const SIZE: usize = 1 << 32;
 
 /// Reserved address space with committed pages in it.
+/// Accesses to it are atomic (see `raw`), and the calls below are safe from any thread.
 #[derive(Debug)]
-pub(super) struct Arena {
-    base: NonNull<u8>,
-}
-
-// SAFETY: the arena is only a range of addresses; accesses to it are atomic (see `raw`) and the calls below are safe
-// from any thread
-unsafe impl Send for Arena {}
-// SAFETY: as above
-unsafe impl Sync for Arena {}
+pub(super) struct Arena(Mapping);
 
 impl Arena {
     /// Reserves the address space.
     pub(super) fn new() -> io::Result<Self> {
-        // SAFETY: a fresh private mapping at an address of the kernel's choice touches nothing of ours
-        let p = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                SIZE,
-                libc::PROT_NONE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
-                -1,
-                0,
-            )
-        };
-        if p == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        NonNull::new(p.cast())
-            .map(|base| Self { base })
-            .ok_or_else(|| io::Error::other("mapped at 0"))
+        Mapping::new(SIZE, false).map(Self)
     }
 
     /// Host address of the page at DSP address `va`. Only to be accessed once committed.
     pub(super) fn page(&self, va: u32) -> *mut u8 {
         // SAFETY: every u32 is an offset inside the reservation
-        unsafe { self.base.as_ptr().add((va & !0xfff) as usize) }
+        unsafe { self.0.base().as_ptr().add((va & !0xfff) as usize) }
     }
 
     /// Bytes of whole host pages (which may be larger than ours) around `va..va + len`.
@@ -66,7 +44,7 @@ impl Arena {
         // SAFETY: the range lies in our reservation; making it accessible breaks no one's assumptions
         let rc = unsafe {
             libc::mprotect(
-                self.base.as_ptr().add(start).cast(),
+                self.0.base().as_ptr().add(start).cast(),
                 size,
                 libc::PROT_READ | libc::PROT_WRITE,
             )
@@ -84,21 +62,19 @@ impl Arena {
         debug_assert!(start + size <= SIZE);
         // SAFETY: as above; only whole pages of ours are dropped because callers pass page-granular ranges, and on hosts
         // with larger pages madvise refuses the range, which the zeroing below then handles
-        let rc = unsafe { libc::madvise(self.base.as_ptr().add(start).cast(), size, libc::MADV_DONTNEED) };
+        let rc = unsafe {
+            libc::madvise(
+                self.0.base().as_ptr().add(start).cast(),
+                size,
+                libc::MADV_DONTNEED,
+            )
+        };
         if rc != 0 {
             for at in (start..start + size).step_by(8) {
                 // SAFETY: committed, in range, aligned
-                unsafe { super::raw::store64(self.base.as_ptr().add(at), 0) };
+                unsafe { super::raw::store64(self.0.base().as_ptr().add(at), 0) };
             }
         }
-    }
-}
-
-impl Drop for Arena {
-    fn drop(&mut self) {
-        // SAFETY: our own mapping; nobody can hold a pointer into it any more because every user borrows the owner of
-        // this arena
-        unsafe { libc::munmap(self.base.as_ptr().cast(), SIZE) };
     }
 }
 

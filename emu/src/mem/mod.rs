@@ -9,16 +9,18 @@
 //!
 //! [`guest`] plays the kernel's part when there is none.
 //!
-//! `unsafe` is confined to `raw` (accesses through host pointers), `arena` (the emulator's own pages) and the
-//! fast path in `space`.
+//! `unsafe` is confined to `raw` (accesses through host pointers), `mapping`, `arena` (the emulator's own pages), `table`
+//! and the fast path in `space`.
 
 mod arena;
 mod bus;
 pub mod guest;
+mod mapping;
 mod ram;
 mod raw;
 mod regions;
 mod space;
+mod table;
 
 pub use bus::{Bus, BusFault, FaultLine, MAX_REFUSED, NoFaultLine};
 pub use ram::{GuestRam, RamError};

@@ -19,18 +19,15 @@ use super::arena::Arena;
 use super::bus::Bus;
 use super::raw;
 use super::regions::{Backing, MapError, PAGE_SIZE, Prot, Region, Regions};
+use super::table::{PAGE_SHIFT, Table};
 use crate::core::memory::{Access, FaultKind, MemFault, Memory};
 
-const PAGE_SHIFT: u32 = 12;
-const PAGES: usize = 1 << (32 - PAGE_SHIFT);
 /// Permission bits of a table entry (those of [`Prot`]); the rest is the host address of the page.
 const PROT_BITS: u64 = 7;
 
-type Table = [AtomicU64; PAGES];
-
 /// What the bus also knows of a space, to take translations away.
 pub(super) struct Shared {
-    table: Arc<Table>,
+    table: Table,
     bus: Arc<Bus>,
     stream: u16,
     code_epoch: AtomicU64,
@@ -52,7 +49,7 @@ struct Slow {
 /// [`clear`](Self::clear), at the end of the process.
 pub struct AddressSpace {
     // `Shared` has the same table; here it is one indirection nearer to the fast path
-    table: Arc<Table>,
+    table: Table,
     shared: Arc<Shared>,
 }
 
@@ -61,17 +58,6 @@ impl std::fmt::Debug for AddressSpace {
         f.debug_struct("AddressSpace")
             .field("stream", &self.shared.stream)
             .finish_non_exhaustive()
-    }
-}
-
-/// A table that knows nothing. Zeroed by the host as it is touched, so a process costs what it uses.
-fn empty_table() -> Arc<Table> {
-    let zeroed = Arc::<[AtomicU64]>::new_zeroed_slice(PAGES);
-    // SAFETY: all zeroes is a valid AtomicU64
-    let slice = unsafe { zeroed.assume_init() };
-    match slice.try_into() {
-        Ok(table) => table,
-        Err(_) => unreachable!("allocated with this length"),
     }
 }
 
@@ -244,9 +230,9 @@ impl From<Access> for iommu::Access {
 impl AddressSpace {
     /// An empty address space whose transactions carry `stream`.
     pub fn new(bus: Arc<Bus>, stream: u16) -> Self {
-        let table = empty_table();
+        let table = Table::new();
         let shared = Arc::new(Shared {
-            table: Arc::clone(&table),
+            table: table.clone(),
             bus,
             stream,
             code_epoch: AtomicU64::new(0),
