@@ -5,6 +5,7 @@
 //! A model works on a [`State`] and knows nothing of the interpreter's helpers: exact integers, no lane macros, one lane
 //! after the other. `tests/meaning_vs_model.rs` runs each modelled instruction here and on our core and compares everything.
 
+mod integer;
 mod state;
 
 pub use state::{AREA_BASE, AREA_BYTES, State};
@@ -14,6 +15,6 @@ pub type Model = fn(&mut State, &[i32]);
 
 /// The model of an instruction by its name in the specification; `None` if there is none.
 #[must_use]
-pub fn model(_name: &str) -> Option<Model> {
-    None
+pub fn model(name: &str) -> Option<Model> {
+    integer::model(name)
 }

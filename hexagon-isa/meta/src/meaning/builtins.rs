@@ -91,6 +91,8 @@ pub const BUILTINS: &[Builtin] = &[
     pure("polymul16", &[U32, U32], U32),
     pure("cround32", &[I32, U32], I32),
     pure("cround64", &[I64, U32], I64),
+    pure("cabac_bin", &[I64, I64], I64),                 // H.264's binary arithmetic decoder: new state, range and offset
+    pure("cabac_symbol", &[I64, I64], U8),               // the symbol of the same step
     // floating point; add, sub and mul of floats are operators
     status("sf_fma", &[SF, SF, SF], SF),                 // a*b + c
     status("sf_fma_lib", &[SF, SF, SF], SF),
@@ -159,6 +161,10 @@ pub const BUILTINS: &[Builtin] = &[
     pure("vprefix_b", &[V], V),
     pure("vprefix_h", &[V], V),
     pure("vprefix_w", &[V], V),
+    pure("v6mpy_h", &[VV, VV, U32], VV),                 // data, coefficients, phase
+    pure("v6mpy_v", &[VV, VV, U32], VV),
+    pure("v6mpy_h_acc", &[VV, VV, VV, U32], VV),         // accumulator first
+    pure("v6mpy_v_acc", &[VV, VV, VV, U32], VV),
 ];
 
 /// Finds a builtin.

@@ -2,12 +2,16 @@
 //!
 //! Names and types are declared in `hexagon-isa-meta` (`meaning::builtins`); a name or type that differs does not compile.
 
+mod cabac;
 mod control;
 mod float;
 mod integer;
+mod matrix;
 mod vector;
 
+pub(crate) use cabac::*;
 pub(crate) use control::*;
 pub(crate) use float::*;
 pub(crate) use integer::*;
+pub(crate) use matrix::*;
 pub(crate) use vector::*;
