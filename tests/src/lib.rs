@@ -3,6 +3,7 @@
 pub mod assets;
 pub mod golden;
 pub mod guest;
+pub mod hexagon;
 pub mod machine;
 pub mod model;
 pub mod run;

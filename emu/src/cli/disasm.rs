@@ -30,7 +30,7 @@ pub struct Args {
 }
 
 /// A version of the core: `68`, `v68`, `v67t`.
-fn arch(text: &str) -> Result<Arch, String> {
+pub(super) fn arch(text: &str) -> Result<Arch, String> {
     let name = text.to_ascii_uppercase();
     let name = name.trim_start_matches('V');
     Arch::ALL

@@ -6,6 +6,7 @@ mod coredump;
 mod ctl;
 mod devices;
 mod disasm;
+mod exec;
 mod fuzz;
 mod invoke;
 mod minimize;
@@ -79,6 +80,8 @@ enum Command {
     Coredump(coredump::Args),
     /// Prints the code of a Hexagon ELF file as llvm-objdump does.
     Disasm(disasm::Args),
+    /// Runs a static Hexagon Linux program in user mode, as qemu-hexagon does: no DSP OS, no kernel, no QEMU.
+    Exec(exec::Args),
 }
 
 /// Parses the command line, runs the command, prints one readable error chain.
@@ -101,6 +104,7 @@ pub fn main() -> ExitCode {
         Command::Trace(args) => trace::run(&args),
         Command::Coredump(args) => coredump::run(&args),
         Command::Disasm(args) => disasm::run(&args),
+        Command::Exec(args) => exec::run(&args),
     };
     // What is still buffered may find the reader gone, too.
     let result = result.and_then(|code| Ok(output::stdout().flush().map(|()| code)?));

@@ -8,7 +8,7 @@ use super::plan::{Step, Unplanned, plan};
 use super::port::Via;
 
 /// Packets of a block at most.
-const MAX_PACKETS: usize = 64;
+pub(super) const MAX_PACKETS: usize = 64;
 
 /// Where a packet stands in its block, for precise exceptions and statistics.
 #[derive(Debug, Clone, Copy)]
@@ -41,8 +41,13 @@ pub(super) struct Block<P: interp::Memory> {
 /// No packet begins there.
 pub(super) const NOWHERE: u32 = 1;
 
-/// Decodes the block at `pc`.
-pub(super) fn build<M: Memory>(mem: &M, arch: Arch, pc: u32) -> Result<Block<Via<M>>, Exception> {
+/// Decodes the block at `pc`, of at most `most` packets.
+pub(super) fn build<M: Memory>(
+    mem: &M,
+    arch: Arch,
+    pc: u32,
+    most: usize,
+) -> Result<Block<Via<M>>, Exception> {
     let mut steps = Vec::new();
     let mut marks = Vec::new();
     let (mut insns, mut hvx) = (0, 0);
@@ -59,7 +64,7 @@ pub(super) fn build<M: Memory>(mem: &M, arch: Arch, pc: u32) -> Result<Block<Via
         endloop: EndLoop::None,
         links: [(NOWHERE, 0); 2],
     };
-    while marks.len() < MAX_PACKETS {
+    while marks.len() < most {
         let first = steps.len();
         let (summary, packet) = match one(mem, arch, at, marks.len() as u32, &mut steps) {
             Ok(done) => done,

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use hexagon_isa::interp::{Event, Regs, usr};
 use hexagon_isa::{Arch, EndLoop};
 
-use super::block::{Block, Mark, NOWHERE, build};
+use super::block::{Block, MAX_PACKETS, Mark, NOWHERE, build};
 use super::exception::{Exception, Exit};
 use super::memory::Memory;
 use super::plan::Run;
@@ -21,6 +21,8 @@ const MAX_BLOCKS: usize = 1 << 16;
 /// Executes threads of one DSP process; owns the decoded-block cache. Not shared between host threads.
 pub struct Cpu {
     arch: Arch,
+    /// Packets of a block at most.
+    most: usize,
     /// The cache; its type depends on the memory that [`Cpu::run`] was last called with.
     cache: Option<Box<dyn Any + Send>>,
 }
@@ -54,7 +56,7 @@ impl<M: Memory> Cache<M> {
         *self = Cache::new(epoch);
     }
 
-    fn find(&mut self, mem: &M, arch: Arch, pc: u32) -> Result<u32, Exception> {
+    fn find(&mut self, mem: &M, arch: Arch, most: usize, pc: u32) -> Result<u32, Exception> {
         let slot = (pc >> 2) as usize & (NEAR - 1);
         if self.near[slot].0 == pc {
             return Ok(self.near[slot].1);
@@ -62,7 +64,7 @@ impl<M: Memory> Cache<M> {
         let id = match self.by_pc.get(&pc) {
             Some(id) => *id,
             None => {
-                let block = build(mem, arch, pc)?;
+                let block = build(mem, arch, pc, most)?;
                 if self.blocks.len() >= MAX_BLOCKS {
                     self.clear(self.epoch);
                 }
@@ -80,7 +82,19 @@ impl<M: Memory> Cache<M> {
 impl Cpu {
     /// A core of this architecture without decoded code.
     pub fn new(arch: Arch) -> Self {
-        Cpu { arch, cache: None }
+        Cpu {
+            arch,
+            most: MAX_PACKETS,
+            cache: None,
+        }
+    }
+
+    /// The same, but each block is one packet: [`Cpu::run`] with a budget of 1 runs exactly one.
+    pub fn stepping(arch: Arch) -> Self {
+        Cpu {
+            most: 1,
+            ..Cpu::new(arch)
+        }
     }
 
     /// The core's architecture.
@@ -101,7 +115,7 @@ impl Cpu {
             cache.clear(epoch);
         }
         let mut left = budget;
-        let mut id = match cache.find(mem, self.arch, thread.regs.pc) {
+        let mut id = match cache.find(mem, self.arch, self.most, thread.regs.pc) {
             Ok(id) => id,
             Err(e) => return Exit::Exception(e),
         };
@@ -144,7 +158,7 @@ impl Cpu {
                 regs.pc = pc;
                 let from = id;
                 let count = cache.blocks.len();
-                match cache.find(mem, self.arch, pc) {
+                match cache.find(mem, self.arch, self.most, pc) {
                     Ok(to) => {
                         // If the cache was cleared meanwhile, `from` is gone.
                         if cache.blocks.len() >= count

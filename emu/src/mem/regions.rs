@@ -239,6 +239,11 @@ impl Regions {
     /// Takes a range out, which may be part of one region or span several; nothing happens unless all of it is mapped.
     pub(super) fn remove(&mut self, va: u32, len: u32) -> Result<Vec<(u32, Region)>, MapError> {
         self.check_mapped(va, len)?;
+        Ok(self.take(va, len))
+    }
+
+    /// Takes out whatever is mapped in a range.
+    pub(super) fn take(&mut self, va: u32, len: u32) -> Vec<(u32, Region)> {
         let end = u64::from(va) + u64::from(len);
         self.split_at(va.into());
         self.split_at(end);
@@ -248,10 +253,9 @@ impl Regions {
             .take_while(|(s, _)| u64::from(**s) < end)
             .map(|(s, _)| *s)
             .collect();
-        Ok(keys
-            .into_iter()
+        keys.into_iter()
             .filter_map(|k| self.by_va.remove(&k).map(|r| (k, r)))
-            .collect())
+            .collect()
     }
 
     /// Changes the permissions of a range and returns what it was before.

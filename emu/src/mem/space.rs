@@ -326,6 +326,17 @@ impl AddressSpace {
         Ok(())
     }
 
+    /// Takes out whatever is mapped in a range of whole pages; parts of it may be unmapped already.
+    pub fn unmap_any(&self, va: u32, len: u32) {
+        if Regions::check(va, len).is_err() {
+            return;
+        }
+        let mut slow = self.shared.slow();
+        for (va, region) in slow.regions.take(va, len) {
+            self.shared.forget(&mut slow, va, &region, true);
+        }
+    }
+
     /// Changes the permissions of a mapped range.
     pub fn protect(&self, va: u32, len: u32, prot: Prot) -> Result<(), MapError> {
         Regions::check(va, len)?;

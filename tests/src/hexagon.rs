@@ -1,0 +1,81 @@
+//! Hexagon programs for tests: building C with clang, running them here and on the peers.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::assets;
+
+/// Folder of the newest complete LLVM that knows Hexagon, as `xtask` finds it.
+pub fn llvm() -> Option<PathBuf> {
+    let named = std::env::var_os("VH_LLVM_BIN").map(PathBuf::from);
+    let installed = (19..=40)
+        .rev()
+        .map(|n| PathBuf::from(format!("/usr/lib/llvm-{n}/bin")));
+    named.into_iter().chain(installed).find(|dir| {
+        ["clang", "ld.lld", "llvm-mc", "llvm-objdump"]
+            .iter()
+            .all(|tool| dir.join(tool).is_file())
+            && Command::new(dir.join("clang"))
+                .arg("--print-targets")
+                .output()
+                .is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains("hexagon"))
+    })
+}
+
+/// `qemu-hexagon` as installed.
+pub fn qemu() -> Option<&'static str> {
+    ["qemu-hexagon-static", "qemu-hexagon"].into_iter().find(|q| {
+        Command::new(q)
+            .arg("--version")
+            .output()
+            .is_ok_and(|o| o.status.success())
+    })
+}
+
+/// This build's `vhost-hexagon`.
+pub fn emulator() -> PathBuf {
+    assets::programs().join("vhost-hexagon")
+}
+
+/// A program of `tests/programs`, built for a version of the core.
+///
+/// # Panics
+/// If it does not compile.
+pub fn build(llvm: &Path, dir: &Path, name: &str, version: u32) -> PathBuf {
+    let source = assets::workspace().join(format!("tests/programs/{name}.c"));
+    let out = dir.join(format!("{name}-v{version}"));
+    let run = Command::new(llvm.join("clang"))
+        .args(["--target=hexagon-unknown-none-elf", &format!("-mv{version}")])
+        .args([
+            "-mhvx",
+            "-mhvx-length=128b",
+            "-O2",
+            "-G0",
+            "-ffreestanding",
+            "-fno-builtin",
+        ])
+        .args([
+            "-nostdlib",
+            "-nostartfiles",
+            "-static",
+            "-fuse-ld=lld",
+            "-Wl,-e,_start",
+        ])
+        .args(["-Wall", "-Wextra", "-Werror"])
+        .arg(source)
+        .arg("-o")
+        .arg(&out)
+        .output()
+        .expect("clang runs");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    out
+}
+
+/// The exit code as a shell shows it.
+pub fn code(output: &Output) -> i32 {
+    use std::os::unix::process::ExitStatusExt;
+    let status = output.status;
+    status
+        .code()
+        .unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+}
