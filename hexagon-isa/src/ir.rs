@@ -187,7 +187,8 @@ pub enum Stmt {
     Lanes(u32, &'static [Stmt]),
     /// Memory store: address, value.
     Store(Expr, Expr),
-    /// Whole-vector store: address, value, ignore low address bits.
+    /// Whole-vector store: address, value, ignore low address bits. A new-value operand that is [`crate::Insn::VTMP`] means what
+    /// the packet's gather loaded, and only those bytes are stored.
     StoreVec(Expr, Expr, bool),
     /// Goes to an address when the packet ends, unless an earlier branch of the packet did.
     Jump(Expr),

@@ -162,6 +162,10 @@ fn node(insn: &Insn) -> Result<Node, Unplanned> {
     if fx.status {
         reads.ctl |= 1 << 8;
     }
+    if fx.vectors {
+        reads.vec = u32::MAX;
+        writes.vec = u32::MAX;
+    }
     let mut new_pred = fx.reads_new_pred & !fx.writes_pred;
     for (_, class, role, new, v) in operands(insn) {
         if new {

@@ -448,3 +448,49 @@ fn temporary_vectors_leave_the_register_alone() {
     let hvx = &m.thread.regs.hvx;
     assert_eq!((hvx.v[0], hvx.v[1], m.r(1)), ([9; 128], [4; 128], DATA + 128));
 }
+
+#[test]
+fn a_scatter_s_fault_leaves_nothing_of_its_packet_behind() {
+    // The unmapped page begins at 0xf000. One region ends there; the other has one element there.
+    let unmapped = 0xf000;
+    let add = i(Opcode::A2_addi, &[9, 9, 1]);
+    let scatter = |op| i(op, &[1, 0, 2, 3]);
+    for (op, base, last, at) in [
+        (Opcode::V6_vscattermw, unmapped - 256, 511, unmapped + 255),
+        (Opcode::V6_vscattermw_add, unmapped - 256, 255 + 4, unmapped + 3),
+        (Opcode::V6_vscattermh, unmapped, 255, unmapped),
+    ] {
+        let mut m = Machine::new().code(&[add, scatter(op)]).trap();
+        m.thread.regs.r[1] = base;
+        m.thread.regs.c[Ctl::M0] = last;
+        m.thread.regs.hvx.v[3] = [1; 128];
+        let exit = m.run();
+        let Exit::Exception(Exception::Memory { pc: CODE, fault }) = exit else {
+            panic!("{op}: {exit:?}");
+        };
+        assert_eq!((fault.va, fault.kind), (at, FaultKind::Unmapped), "{op}");
+        assert_eq!((m.r(9), m.mem.load32(unmapped - 256)), (0, Ok(0)), "{op}");
+    }
+}
+
+#[test]
+fn a_gather_s_result_goes_only_where_its_packet_stores_it() {
+    let mut store = i(Opcode::V6_vS32b_new_ai, &[4, 0, Insn::VTMP]);
+    store.producer = 0;
+    let mut m = Machine::new()
+        .code(&[i(Opcode::V6_vgathermw, &[1, 0, 2]), store])
+        .trap();
+    m.thread.regs.r[1] = DATA;
+    m.thread.regs.c[Ctl::M0] = 7;
+    m.thread.regs.r[4] = DATA + 0x100;
+    m.mem.store32(DATA + 4, 42).unwrap();
+    m.mem.store32(DATA + 0x104, 1).unwrap();
+    // Word 0 takes the second word of the region; word 1 lies behind its end.
+    m.thread.regs.hvx.v[2][0] = 4;
+    m.thread.regs.hvx.v[2][4] = 8;
+    assert_eq!(m.run(), Exit::Trap0 { imm: 7 });
+    assert_eq!(
+        (m.mem.load32(DATA + 0x100), m.mem.load32(DATA + 0x104)),
+        (Ok(42), Ok(1))
+    );
+}

@@ -122,6 +122,8 @@ pub struct Effects {
     pub jump: bool,
     /// May stop the thread's run: traps, pause, failed store-conditional, privileged.
     pub event: bool,
+    /// Every vector register is read and written (histograms).
+    pub vectors: bool,
 }
 
 /// The function of an instruction, monomorphised for a memory; `None` if it has no meaning yet.

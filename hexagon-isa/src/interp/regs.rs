@@ -211,6 +211,10 @@ pub struct HvxRegs {
     pub v: Vectors,
     /// Vector predicates.
     pub q: VecPreds,
+    /// What the packet's gather loaded, for its `vtmp.new` store. Means nothing outside that packet.
+    pub(crate) gathered: Vector,
+    /// 0xff for each byte that it loaded.
+    pub(crate) gathered_mask: Vector,
 }
 
 impl HvxRegs {
@@ -219,6 +223,8 @@ impl HvxRegs {
         Box::new(HvxRegs {
             v: Vectors([[0; VECTOR_BYTES]; 64]),
             q: VecPreds::default(),
+            gathered: [0; VECTOR_BYTES],
+            gathered_mask: [0; VECTOR_BYTES],
         })
     }
 }

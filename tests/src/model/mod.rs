@@ -6,9 +6,10 @@
 //! after the other. `tests/meaning_vs_model.rs` runs each modelled instruction here and on our core and compares everything.
 
 mod integer;
+mod regions;
 mod state;
 
-pub use state::{AREA_BASE, AREA_BYTES, State};
+pub use state::{AREA_BASE, AREA_BYTES, InPacket, State};
 
 /// What one instruction does to the state, given its operands' values (as in [`hexagon_isa::Insn::v`]).
 pub type Model = fn(&mut State, &[i32]);
@@ -16,5 +17,5 @@ pub type Model = fn(&mut State, &[i32]);
 /// The model of an instruction by its name in the specification; `None` if there is none.
 #[must_use]
 pub fn model(name: &str) -> Option<Model> {
-    integer::model(name)
+    integer::model(name).or_else(|| regions::model(name))
 }

@@ -34,7 +34,34 @@ pub struct State {
     pub q: [u128; 4],
     /// Memory from [`AREA_BASE`] on.
     pub mem: Vec<u8>,
+    /// What instructions of one packet hand to each other.
+    pub packet: InPacket,
 }
+
+/// What instructions of one packet hand to each other. No packet leaves any of it behind: it is never compared.
+#[derive(Debug, Clone)]
+pub struct InPacket {
+    /// Bytes that a gather loaded.
+    pub gathered: [Option<u8>; 128],
+    /// What a `.tmp` load brought.
+    pub temporary: Option<[u8; 128]>,
+}
+
+impl Default for InPacket {
+    fn default() -> Self {
+        InPacket {
+            gathered: [None; 128],
+            temporary: None,
+        }
+    }
+}
+
+impl PartialEq for InPacket {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+impl Eq for InPacket {}
 
 impl State {
     /// All zero.
@@ -49,6 +76,7 @@ impl State {
             v: [[0; 128]; 32],
             q: [0; 4],
             mem: vec![0; AREA_BYTES as usize],
+            packet: InPacket::default(),
         }
     }
 

@@ -14,6 +14,8 @@ pub enum Needs {
     Regs,
     /// The registers, the operands and the memory; may fault.
     Memory,
+    /// As [`Needs::Regs`], and every vector register is read and written.
+    Vectors,
 }
 
 /// One builtin.
@@ -63,6 +65,14 @@ const fn effect(name: &'static str, params: &'static [Type]) -> Builtin {
         params,
         result: None,
         needs: Needs::Regs,
+    }
+}
+const fn vectors(name: &'static str, params: &'static [Type]) -> Builtin {
+    Builtin {
+        name,
+        params,
+        result: None,
+        needs: Needs::Vectors,
     }
 }
 const fn memory(name: &'static str, params: &'static [Type], result: Option<Type>) -> Builtin {
@@ -161,6 +171,27 @@ pub const BUILTINS: &[Builtin] = &[
     pure("vprefix_b", &[V], V),
     pure("vprefix_h", &[V], V),
     pure("vprefix_w", &[V], V),
+    vectors("vhist", &[]),                               // they read the packet's `.tmp` vector
+    vectors("vhist_q", &[V]),
+    vectors("vwhist256", &[B]),                          // saturate
+    vectors("vwhist256_q", &[V, B]),
+    vectors("vwhist128", &[U32]),                        // lowest bit of the buckets, 2 for all
+    vectors("vwhist128_q", &[V, U32]),
+    memory("vgather_h", &[U32, U32, V], None),           // base, length - 1, offsets
+    memory("vgather_hq", &[U32, U32, V, V], None),       // and a mask of bytes
+    memory("vscatter_h", &[U32, U32, V, V], None),       // base, length - 1, offsets, values
+    memory("vscatter_hq", &[U32, U32, V, V, V], None),
+    memory("vscatter_h_add", &[U32, U32, V, V], None),
+    memory("vgather_w", &[U32, U32, V], None),
+    memory("vgather_wq", &[U32, U32, V, V], None),
+    memory("vscatter_w", &[U32, U32, V, V], None),
+    memory("vscatter_wq", &[U32, U32, V, V, V], None),
+    memory("vscatter_w_add", &[U32, U32, V, V], None),
+    memory("vgather_hw", &[U32, U32, VV], None),
+    memory("vgather_hwq", &[U32, U32, VV, V], None),
+    memory("vscatter_hw", &[U32, U32, VV, V], None),
+    memory("vscatter_hwq", &[U32, U32, VV, V, V], None),
+    memory("vscatter_hw_add", &[U32, U32, VV, V], None),
     pure("v6mpy_h", &[VV, VV, U32], VV),                 // data, coefficients, phase
     pure("v6mpy_v", &[VV, VV, U32], VV),
     pure("v6mpy_h_acc", &[VV, VV, VV, U32], VV),         // accumulator first

@@ -39,6 +39,8 @@ pub struct Effects {
     pub jump: bool,
     /// May stop the thread's run: traps, pause, failed store-conditional, privileged.
     pub event: bool,
+    /// Every vector register is read and written.
+    pub vectors: bool,
 }
 
 /// Computes the effects of a meaning.
@@ -88,9 +90,15 @@ fn call(e: &mut Effects, name: &str) {
                     e.store = true;
                     e.event = true;
                 }
+                _ if name.starts_with("vgather") => e.load = true,
+                _ if name.starts_with("vscatter") && name.ends_with("_add") => {
+                    e.load = true;
+                    e.store = true;
+                }
                 _ => e.store = true,
             }
         }
+        Some(Needs::Vectors) => e.vectors = true,
         Some(Needs::Regs) => {
             if name == "loop_config" {
                 e.reads_ctl |= USR;

@@ -239,6 +239,15 @@ impl Gen<'_> {
             Stmt::StoreVec(ea, e, aligned) => {
                 let (ea, v) = (self.expr(ea), self.expr(e));
                 let mask = if *aligned { " & !127" } else { "" };
+                if let Kind::Operand(n) = e.kind
+                    && self.operands[n].new
+                {
+                    // It may be what the packet's gather brought.
+                    self.line(&format!(
+                        "builtins::store_new_vec::<M>(s, m, a, ({ea}){mask}, a.v[{n}], &({v}))?;"
+                    ));
+                    return;
+                }
                 self.line(&format!("store_vec::<M>(m, a, ({ea}){mask}, &({v}))?;"));
             }
             Stmt::Jump(e) => {
@@ -265,7 +274,7 @@ impl Gen<'_> {
         let mut all: Vec<String> = match needs {
             Needs::Nothing => vec![],
             Needs::Status => vec!["&mut st".into()],
-            Needs::Regs => vec!["s".into(), "a".into()],
+            Needs::Regs | Needs::Vectors => vec!["s".into(), "a".into()],
             Needs::Memory => vec!["s".into(), "m".into(), "a".into()],
         };
         for a in args {

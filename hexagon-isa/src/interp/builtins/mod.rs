@@ -5,13 +5,17 @@
 mod cabac;
 mod control;
 mod float;
+mod hist;
 mod integer;
 mod matrix;
+mod scatter;
 mod vector;
 
 pub(crate) use cabac::*;
 pub(crate) use control::*;
 pub(crate) use float::*;
+pub(crate) use hist::*;
 pub(crate) use integer::*;
 pub(crate) use matrix::*;
+pub(crate) use scatter::*;
 pub(crate) use vector::*;
