@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::apt::{self, Apt, Suite};
 use crate::cache::{Cache, SOURCES};
-use crate::{kernels, tools, ui};
+use crate::{kernels, peers, tools, ui};
 
 /// Kernels that the tests want: the long-term one and the newest.
 pub const KERNELS: &[&str] = &["6.12", "7.3"];
@@ -66,6 +66,16 @@ pub fn setup(args: &SetupArgs) -> Result<()> {
     }
     let cache = Cache::open()?;
     ui::step("guest assets", || assets(&cache, args))?;
+    if !args.check && peers::newer_qemu(&cache).is_none() {
+        ui::step("newer qemu-user", || {
+            // Only a second opinion: tests that want it say that they go without.
+            match peers::fetch(&cache, args.mirror.as_deref()) {
+                Ok(program) => ui::say(format!("   {}", program.display())),
+                Err(error) => ui::say(format!("   doing without it: {error:#}")),
+            }
+            Ok(())
+        })?;
+    }
     if !args.named_kernels.is_empty() {
         ui::step("named kernels", || {
             named_kernels(&cache, args.mirror.as_deref(), &args.named_kernels)

@@ -6,6 +6,7 @@
 //!   more-kernels/<name>/…      the same of kernels that were built, or fetched for the zoo: only by their whole name
 //!   sources/linux-<version>/   kernel sources of Debian packages; safe to delete
 //!   guest-root/…      arm64 user space, SOURCES
+//!   peers/qemu-user/  a newer qemu-hexagon, SOURCES
 //!   firmware/dsp.mbn                                              the DSP's firmware
 //!   apt/…             private apt roots (lists, sources); safe to delete
 //! ```

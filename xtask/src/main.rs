@@ -8,6 +8,7 @@ mod assets;
 mod bench;
 mod cache;
 mod demo;
+mod difftest;
 mod dsp_image;
 mod firmware;
 mod guest;
@@ -16,6 +17,7 @@ mod kernel_config;
 mod kernel_source;
 mod kernels;
 mod overhead;
+mod peers;
 mod test;
 mod tools;
 mod ui;
@@ -47,6 +49,9 @@ enum Task {
     Demo(demo::DemoArgs),
     /// Measures round trips in a guest and the core beside QEMU's.
     Bench(bench::BenchArgs),
+    /// Compares the core with qemu-hexagon on random packets.
+    #[command(disable_help_flag = true)]
+    Difftest(difftest::DifftestArgs),
     /// Plays scenarios for the drivers' past bugs on kernels with and without them.
     Zoo(zoo::ZooArgs),
     /// Formatting, lints, documentation, set-up, firmware, all tests.
@@ -60,6 +65,7 @@ fn run() -> Result<()> {
         Task::Kernel(args) => kernel_build::build(&args),
         Task::Demo(args) => demo::demo(&args),
         Task::Bench(args) => bench::bench(&args),
+        Task::Difftest(args) => difftest::difftest(&args),
         Task::Zoo(args) => zoo::zoo(&args),
         Task::Test(args) => test::test(&args),
         Task::Firmware => {

@@ -725,7 +725,9 @@ fn division(st: &mut Status, n: u32, d: u32) -> Division {
     if is_inf32(n) {
         return special(INF | sign, ONE, ONE);
     }
-    let (ne, de) = (exponent(SF, n.into()), exponent(SF, d.into()));
+    // The bare fields: here a denormal counts as exponent 0.
+    let field = |v: u32| (v >> 23 & 0xff) as i32;
+    let (ne, de) = (field(n), field(d));
     let quotient = ne - de + SF.bias();
     // Keep quotient, numerator and denominator away from the ends of the range.
     let (adjust, by_n, by_d) = if quotient <= 23 {

@@ -1,0 +1,78 @@
+//! Where a peer is not to be believed: by instruction, with the reason and the versions of QEMU that it is about.
+
+use hexagon_isa::Opcode;
+
+/// What a peer does with an instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It stops or does not know the instruction.
+    Stops,
+    /// It computes something else than the architecture says.
+    Wrong,
+}
+
+/// One entry.
+#[derive(Debug, Clone, Copy)]
+pub struct PeerFault {
+    /// The instruction's name; a `*` at the end stands for anything.
+    pub insn: &'static str,
+    /// What happens.
+    pub fault: Fault,
+    /// Major versions of QEMU it was seen on.
+    pub versions: &'static [u32],
+    /// Why our answer is right.
+    pub reason: &'static str,
+}
+
+/// The table.
+pub const PEER_FAULTS: &[PeerFault] = &[
+    PeerFault {
+        insn: "F2_sffms_lib",
+        fault: Fault::Wrong,
+        versions: &[10],
+        reason: "cuts a denormal result off instead of rounding it to nearest; right from 11 on",
+    },
+    PeerFault {
+        insn: "F2_sffma_lib",
+        fault: Fault::Wrong,
+        versions: &[10],
+        reason: "cuts a denormal result off instead of rounding it to nearest; right from 11 on",
+    },
+    PeerFault {
+        insn: "dep_*",
+        fault: Fault::Stops,
+        versions: &[10, 11],
+        reason: "deprecated encodings are not known",
+    },
+    PeerFault {
+        insn: "J2_unpause",
+        fault: Fault::Stops,
+        versions: &[10, 11],
+        reason: "decoded and then not translated",
+    },
+    PeerFault {
+        insn: "Y4_trace",
+        fault: Fault::Stops,
+        versions: &[10, 11],
+        reason: "not known; it does nothing that a program sees",
+    },
+    PeerFault {
+        insn: "Y6_diag*",
+        fault: Fault::Stops,
+        versions: &[10, 11],
+        reason: "not known; it does nothing that a program sees",
+    },
+];
+
+/// The entry about `op` in this version of QEMU.
+#[must_use]
+pub fn peer_fault(op: Opcode, major: u32) -> Option<&'static PeerFault> {
+    let name = op.info().name;
+    PEER_FAULTS.iter().find(|f| {
+        f.versions.contains(&major)
+            && match f.insn.strip_suffix('*') {
+                Some(start) => name.starts_with(start),
+                None => name == f.insn,
+            }
+    })
+}

@@ -1,0 +1,50 @@
+//! `cargo xtask difftest`: the core against `qemu-hexagon` on random packets. The work is done by the program `difftest` of
+//! the crate `tests`, which is built here; words behind `difftest` go to it.
+
+use std::process::Stdio;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::cache::Cache;
+use crate::test::cargo;
+use crate::{firmware, peers, ui};
+
+/// Options of `difftest`.
+#[derive(Args, Clone)]
+pub struct DifftestArgs {
+    /// Build without optimisation beyond the usual; for short runs.
+    #[arg(long)]
+    pub dev: bool,
+    /// Options of the program; `--help` lists them.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub words: Vec<String>,
+}
+
+/// Fetches the newer QEMU if it is not there, builds the program and runs it.
+pub fn difftest(args: &DifftestArgs) -> Result<()> {
+    let cache = Cache::open()?;
+    if peers::newer_qemu(&cache).is_none()
+        && let Err(error) = peers::fetch(&cache, None)
+    {
+        ui::say(format!("   doing without a newer qemu-hexagon: {error:#}"));
+    }
+    let profile = if args.dev { "dev" } else { "release" };
+    ui::run(&mut cargo(&[
+        "build",
+        "--quiet",
+        "--package",
+        "tests",
+        "--bin",
+        "difftest",
+        "--profile",
+        profile,
+    ]))?;
+    let folder = if args.dev { "debug" } else { "release" };
+    let mut command = std::process::Command::new(firmware::target_dir().join(folder).join("difftest"));
+    command.args(&args.words).stdin(Stdio::null());
+    if !command.status()?.success() {
+        bail!("`difftest` found differences (see above)");
+    }
+    Ok(())
+}
