@@ -1,6 +1,7 @@
 //! Tests that need more than one crate (see `tests/`), and what they share: finding assets, booting a guest, recorded sessions.
 
 pub mod assets;
+pub mod coverage;
 pub mod difftest;
 pub mod golden;
 pub mod guest;

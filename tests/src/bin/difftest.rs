@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
+use tests::coverage::{self, Counts, MODEL, Totals};
 use tests::difftest::campaign::{self, Campaign, Options, Outcome};
 use tests::difftest::run::Peer;
+use tests::model::compare::compare;
 
 /// Compares the core with qemu-hexagon on random packets.
 #[derive(Parser)]
@@ -38,6 +40,12 @@ struct Args {
     /// Go on where an earlier run with the same seed ended: at this batch.
     #[arg(long, default_value_t = 0, value_name = "BATCH")]
     from: usize,
+    /// Write the counts of this run, and the pages made from them, into docs/instructions.
+    #[arg(long, conflicts_with_all = ["only", "batch", "from"])]
+    write: bool,
+    /// Only make the pages of docs/instructions again.
+    #[arg(long)]
+    pages: bool,
 }
 
 fn main() -> ExitCode {
@@ -52,6 +60,12 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<bool> {
+    if args.pages {
+        let counts = Counts::committed()?;
+        coverage::write(&counts)?;
+        println!("written: {}", Totals::of(&counts).sentence());
+        return Ok(true);
+    }
     let clock = || {
         std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
@@ -73,9 +87,33 @@ fn run(args: &Args) -> Result<bool> {
     anyhow::ensure!(!peers.is_empty(), "no qemu-hexagon to compare with");
     let campaign = Campaign::new(seed, args.packets, args.only.as_deref());
     let mut good = true;
+    let mut counts = Counts::committed().unwrap_or_default();
     for peer in &peers {
         let outcome = one(args, &campaign, seed, jobs, peer)?;
         good &= outcome.findings.is_empty();
+        let run = format!(
+            "{}: {} packets, {} cases, seed {seed}, {} differences",
+            peer.version,
+            outcome.packets,
+            outcome.cases,
+            outcome.findings.len()
+        );
+        counts.replace(&peer.name(), &run, &outcome.reached);
+    }
+    if args.write {
+        let compared = compare(seed, 1000, &|_| true)?;
+        for (op, what) in &compared.differ {
+            println!("{op}: {what}");
+        }
+        good &= compared.differ.is_empty();
+        let cases: u64 = compared.cases.values().sum();
+        let run = format!(
+            "{cases} cases, seed {seed}, {} differences",
+            compared.differ.len()
+        );
+        counts.replace(MODEL, &run, &compared.cases);
+        coverage::write(&counts)?;
+        println!("written: {}", Totals::of(&counts).sentence());
     }
     Ok(good)
 }

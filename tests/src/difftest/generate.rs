@@ -158,7 +158,7 @@ fn immediate(rng: &mut Random, op: Opcode, o: &OperandInfo, memory: bool) -> i32
     let value = match rng.below(8) {
         0 => low,
         1 => high,
-        _ => low + i64::from(rng.next()) % (high - low + 1),
+        _ => low + i64::from(rng.bits()) % (high - low + 1),
     };
     (value << o.scale) as i32
 }

@@ -76,8 +76,8 @@ const HALVES: [u16; 14] = [
 pub fn float(rng: &mut Random) -> u32 {
     match rng.below(5) {
         0 => rng.pick(&FLOATS),
-        1 => rng.next(),
-        _ => rng.next() & 0x807f_ffff | (rng.below(60) + 97) << 23,
+        1 => rng.bits(),
+        _ => rng.bits() & 0x807f_ffff | (rng.below(60) + 97) << 23,
     }
 }
 
@@ -85,8 +85,8 @@ pub fn float(rng: &mut Random) -> u32 {
 pub fn half_float(rng: &mut Random) -> u16 {
     match rng.below(4) {
         0 => rng.pick(&HALVES),
-        1 => rng.next() as u16,
-        _ => (rng.next() & 0x83ff | (rng.below(20) + 5) << 10) as u16,
+        1 => rng.bits() as u16,
+        _ => (rng.bits() & 0x83ff | (rng.below(20) + 5) << 10) as u16,
     }
 }
 
@@ -97,7 +97,7 @@ pub fn word(rng: &mut Random) -> u32 {
         4 | 5 => rng.below(128).wrapping_sub(64),
         6 => 1 << rng.below(32),
         7 => u32::from_le_bytes([0; 4].map(|_: u8| rng.pick(&[0, 1, 0x7f, 0x80, 0xff]))),
-        _ => rng.next(),
+        _ => rng.bits(),
     }
 }
 
@@ -106,7 +106,7 @@ pub fn word(rng: &mut Random) -> u32 {
 pub fn input(fragment: &Fragment, rng: &mut Random) -> Input {
     let mut input = Input {
         vectors: rng.below(POOL_VECTORS),
-        area: rng.next() & 0xffff,
+        area: rng.bits() & 0xffff,
         ..Input::default()
     };
     let kind = rng.below(3);
@@ -118,29 +118,29 @@ pub fn input(fragment: &Fragment, rng: &mut Random) -> Input {
             (false, _) => word(rng),
             (true, 0) => float(rng),
             (true, 1) if k % 2 == 1 && rng.one_in(4) => rng.pick(&DOUBLES),
-            (true, 1) if k % 2 == 1 => rng.next() & 0x800f_ffff | (rng.below(120) + 963) << 20,
+            (true, 1) if k % 2 == 1 => rng.bits() & 0x800f_ffff | (rng.below(120) + 963) << 20,
             (true, 2) if rng.one_in(4) => rng.pick(&FLOATS),
             (true, _) if rng.one_in(4) => rng.pick(&WORDS),
-            (true, _) => rng.next(),
+            (true, _) => rng.bits(),
         };
     }
     for c in CONTROL_IN {
         let value = match c {
-            4 if rng.one_in(2) => rng.next(),
+            4 if rng.one_in(2) => rng.bits(),
             4 => rng.pick(&[0, 0xff00_ff00, 0x00ff_00ff, u32::MAX]),
             6 | 7 => modifier(fragment, rng),
             // GP and the starts of circular buffers.
             11..=13 => AREA + 384 + 8 * rng.below(16),
             // Sticky flags, loop configuration, rounding mode.
             8 => {
-                let sticky = if rng.one_in(3) { rng.next() & 0x3f } else { 0 };
+                let sticky = if rng.one_in(3) { rng.bits() & 0x3f } else { 0 };
                 sticky | rng.below(4) << 8 | rng.below(4) << 22
             }
             // Starts and counts of loops.
-            0 | 2 => rng.next() & !3,
+            0 | 2 => rng.bits() & !3,
             1 | 3 => rng.pick(&[0, 1, 2, 3, u32::MAX, 0x8000_0000]),
             17 if rng.one_in(2) || framed => 0,
-            _ => rng.next(),
+            _ => rng.bits(),
         };
         input.set_control(c, value);
     }
@@ -154,7 +154,7 @@ fn modifier(fragment: &Fragment, rng: &mut Random) -> u32 {
         return 16;
     }
     let increment = if rng.one_in(4) {
-        rng.next()
+        rng.bits()
     } else {
         rng.below(64).wrapping_sub(32)
     };

@@ -406,7 +406,7 @@ fn operands(
                     if n >= reach || n < -reach { 0 } else { n as i32 }
                 } else {
                     let width = u32::from(o.width.min(31));
-                    let raw = (rng.next() & ((1u32 << width) - 1)) as i32;
+                    let raw = (rng.bits() & ((1u32 << width) - 1)) as i32;
                     let raw = if o.signed && width < 31 {
                         raw << (32 - width) >> (32 - width)
                     } else {

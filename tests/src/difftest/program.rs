@@ -220,7 +220,7 @@ pub fn pool(rng: &mut Random) -> Vec<u8> {
     let mut pool = Vec::with_capacity(POOL_VECTORS as usize * 128);
     for _ in 0..POOL_VECTORS {
         let kind = rng.below(10);
-        let splat = rng.next();
+        let splat = rng.bits();
         for k in 0..32 {
             let word = match kind {
                 0 => u32::from_le_bytes([0; 4].map(|_: u8| rng.pick(&[0, 0xff, 0x80, 0x7f, 1, 0xfe]))),
@@ -237,7 +237,7 @@ pub fn pool(rng: &mut Random) -> Vec<u8> {
                 }
                 6 => splat,
                 7 => u32::from_le_bytes([0, 1, 2, 3].map(|j: u8| (k as u8 * 4 + j) ^ splat as u8)),
-                _ => rng.next(),
+                _ => rng.bits(),
             };
             pool.extend(word.to_le_bytes());
         }

@@ -5,10 +5,13 @@
 //! A model works on a [`State`] and knows nothing of the interpreter's helpers: exact integers, no lane macros, one lane
 //! after the other. `tests/meaning_vs_model.rs` runs each modelled instruction here and on our core and compares everything.
 
+pub mod compare;
 mod integer;
 mod regions;
+mod runner;
 mod state;
 
+pub use runner::{Ready, Runner};
 pub use state::{AREA_BASE, AREA_BYTES, InPacket, State};
 
 /// What one instruction does to the state, given its operands' values (as in [`hexagon_isa::Insn::v`]).

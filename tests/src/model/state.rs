@@ -1,19 +1,13 @@
 //! Registers and memory as a model sees them, and the same instruction on our core.
 
-use std::sync::Arc;
-
-use emu::core::memory::Memory as _;
-use emu::core::{Cpu, Exit, Thread};
-use emu::mem::{AddressSpace, Bus, GuestRam, NoFaultLine, PAGE_SIZE, Prot};
-use hexagon_isa::interp::Ctl;
-use hexagon_isa::{Arch, EndLoop, Insn, assemble_packet};
+use emu::mem::PAGE_SIZE;
+use hexagon_isa::interp::{Ctl, Regs};
+use hexagon_isa::{Arch, Insn};
 
 /// Where the memory that instructions may access begins.
 pub const AREA_BASE: u32 = 0x0030_0000;
 /// Bytes of it: two pages.
 pub const AREA_BYTES: u32 = 2 * PAGE_SIZE;
-/// Where the packet stands.
-const CODE: u32 = 0x0010_0000;
 
 /// What an instruction can see and change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,22 +79,13 @@ impl State {
     /// # Errors
     /// The packet does not assemble, or the core stops with something else than the end of the packet.
     pub fn on_our_core(&self, insns: &[Insn]) -> anyhow::Result<State> {
-        let words = assemble_packet(insns, EndLoop::None, false)?;
-        let ram = GuestRam::anonymous(PAGE_SIZE as usize, 0)?;
-        let bus = Bus::new(ram, 0, iommu::Geometry::SMALL, Arc::new(NoFaultLine));
-        let space = AddressSpace::new(Arc::new(bus), 0);
-        space.map_anonymous(Some(CODE), PAGE_SIZE, Prot::RWX)?;
-        space.map_anonymous(Some(AREA_BASE), AREA_BYTES, Prot::RW)?;
-        let text: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
-        space.store(CODE, &text)?;
-        // A packet behind it that ends the run.
-        let trap = assemble_packet(&[end()], EndLoop::None, false)?;
-        let trap: Vec<u8> = trap.iter().flat_map(|w| w.to_le_bytes()).collect();
-        space.store(CODE + text.len() as u32, &trap)?;
-        space.store(AREA_BASE, &self.mem)?;
+        let mut runner = super::Runner::new(self.arch)?;
+        let ready = runner.ready(insns)?;
+        runner.run(ready, self)
+    }
 
-        let mut thread = Thread::new(CODE);
-        let regs = &mut thread.regs;
+    /// Puts the registers into a thread of our core.
+    pub(super) fn put(&self, regs: &mut Regs) {
         for (n, v) in self.r.iter().enumerate() {
             regs.r[n] = *v;
         }
@@ -116,11 +101,11 @@ impl State {
         for (n, v) in self.q.iter().enumerate() {
             regs.hvx.q[n] = *v;
         }
-        let exit = Cpu::new(self.arch).run(&mut thread, &space, 100);
-        anyhow::ensure!(exit == Exit::Trap0 { imm: 0 }, "the core stopped: {exit:?}");
+    }
 
-        let regs = &thread.regs;
-        let mut after = State::new(self.arch);
+    /// The registers of a thread of our core; memory is not among them.
+    pub(super) fn taken(arch: Arch, regs: &Regs) -> State {
+        let mut after = State::new(arch);
         for (n, v) in after.r.iter_mut().enumerate() {
             *v = regs.r[n];
         }
@@ -135,19 +120,7 @@ impl State {
         for (n, v) in after.q.iter_mut().enumerate() {
             *v = regs.hvx.q[n];
         }
-        space.load(AREA_BASE, &mut after.mem)?;
-        Ok(after)
-    }
-}
-
-/// `trap0(#0)`.
-fn end() -> Insn {
-    Insn {
-        op: hexagon_isa::Opcode::J2_trap0,
-        slot: 0,
-        producer: Insn::NONE,
-        extended: false,
-        v: [0; hexagon_isa::MAX_OPERANDS],
+        after
     }
 }
 
@@ -162,12 +135,7 @@ mod tests {
         before.r[1] = 40;
         before.r[2] = AREA_BASE + 8;
         before.mem[8..12].copy_from_slice(&7u32.to_le_bytes());
-        let insn = |op, v: &[i32]| {
-            let mut insn = end();
-            insn.op = op;
-            insn.v[..v.len()].copy_from_slice(v);
-            insn
-        };
+        let insn = |op, v: &[i32]| crate::difftest::program::insn(op, v, None);
         let add = insn(Opcode::A2_addi, &[0, 1, 2]);
         let load = insn(Opcode::L2_loadri_io, &[3, 2, 0]);
         let after = before.on_our_core(&[add, load]).expect("the packet runs");
