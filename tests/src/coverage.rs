@@ -374,7 +374,7 @@ pub fn write(counts: &Counts) -> Result<()> {
     let lines: Vec<String> = text
         .lines()
         .map(|l| match l.split_once(QUOTE) {
-            Some((before, _)) => format!("{before}{QUOTE}{sentence}."),
+            Some((before, _)) => format!("{before}{QUOTE}{sentence} |"),
             None => l.to_owned(),
         })
         .collect();

@@ -39,6 +39,18 @@ pub const PEER_FAULTS: &[PeerFault] = &[
         reason: "cuts a denormal result off instead of rounding it to nearest; right from 11 on",
     },
     PeerFault {
+        insn: "V6_vS32b_srls_ppu",
+        fault: Fault::Wrong,
+        versions: &[10, 11],
+        reason: "leaves the address register as it was",
+    },
+    PeerFault {
+        insn: "V6_vS32b_srls_pi",
+        fault: Fault::Wrong,
+        versions: &[10, 11],
+        reason: "leaves the address register as it was",
+    },
+    PeerFault {
         insn: "dep_*",
         fault: Fault::Stops,
         versions: &[10, 11],

@@ -295,6 +295,13 @@ pub fn directed(op: Opcode, rng: &mut Random) -> Fragment {
         let (x, y) = (b.vector(false), b.vector(false));
         before.push(insn(Opcode::V6_vaddb, &[x, v[d], y], None));
     }
+    let mut behind = Vec::new();
+    if histogram(op) {
+        // It counts what the packet's temporary load brings.
+        let (d, t) = (b.vector(false), b.register(None));
+        b.address(t, Opcode::V6_vL32b_tmp_ai);
+        behind.push(insn(Opcode::V6_vL32b_tmp_ai, &[d, t, 0], None));
+    }
     let mut packets = Vec::new();
     if info.store.is_some() && info.name.contains("_locked") {
         // Mostly with the reservation that it needs.
@@ -327,6 +334,7 @@ pub fn directed(op: Opcode, rng: &mut Random) -> Fragment {
     if upper {
         insns.push(filler);
     }
+    insns.extend(behind);
     let fixed = b.fixed;
     packets.push(Shape {
         insns,
@@ -346,6 +354,12 @@ pub fn directed(op: Opcode, rng: &mut Random) -> Fragment {
         float: info.flags.any(Flags::FLOAT) || info.name.starts_with("F2_"),
         calm: false,
     }
+}
+
+/// A histogram: means something only beside a temporary load.
+#[must_use]
+pub fn histogram(op: Opcode) -> bool {
+    op.info().name.contains("hist") && op.info().flags.any(Flags::HVX)
 }
 
 /// A stack frame at the address in `r`, from which a return goes to the second exit.

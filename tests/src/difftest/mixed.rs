@@ -48,6 +48,7 @@ impl Stock {
                 || info.name.contains("_locked")
                 || info.name.contains("_aq")
                 || info.name.contains("_rl")
+                || super::generate::histogram(op)
                 || info.syntax.contains(":brev")
                 || fx.load && info.flags.any(Flags::RETURN)
                 || (fx.reads_gpr | fx.writes_gpr) & (1 << 29 | 1 << 30) != 0
@@ -246,7 +247,19 @@ fn hvx_fits(insns: &[Insn]) -> bool {
         (Some(t), Some(v)) => t < v || insns[t].info().is_memory(),
         _ => true,
     };
-    units(&needs, &mut Vec::new()) && !(unaligned && accesses > 1) && !from_temporary && in_order
+    // QEMU takes a temporary's own old value for the temporary.
+    let of_itself = insns.iter().filter(|i| i.info().name.ends_with("_tmp")).any(|i| {
+        let d = i.v[0];
+        let pair = i.info().operands[0].class == OperandClass::VecPair;
+        i.v[1..i.info().operands.len()]
+            .iter()
+            .any(|s| *s == d || pair && *s == d + 1)
+    });
+    units(&needs, &mut Vec::new())
+        && !(unaligned && accesses > 1)
+        && !from_temporary
+        && in_order
+        && !of_itself
 }
 
 /// Each need (alternatives between bars) gets a unit of its own.
