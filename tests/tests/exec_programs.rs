@@ -283,3 +283,34 @@ fn what_is_no_static_program_is_refused() {
     let own = bench.ours(&[], &emulator(), &[], "");
     assert!(String::from_utf8_lossy(&own.stderr).contains("another machine"));
 }
+
+#[test]
+fn user_dma_moves_memory() {
+    let Some(bench) = bench() else { return };
+    // V68's own and the later, wide descriptors. (QEMU 10.0 and 11.1 have no user DMA.)
+    for (version, wide) in [(68, "00000002"), (75, "00000000")] {
+        let program = build(&bench.llvm, bench.dir.path(), "dma", version);
+        let output = bench.ours(&[], &program, &[], "");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let expected = format!(
+            "chain=00000000\nfirst=00000000\nsecond=00000000\ndone=80000000\nlines=00000000\nimage=00000000\n\
+             large=00000001\npaused=00000001\nresumed=00000000\nsame=00000000\nlinked=00000000\nbehind=00000000\n\
+             again=00000002\nstill=00000002\ncleared=00000002\nidle=00000000\nwide={wide}\n"
+        );
+        assert_eq!(
+            text,
+            expected,
+            "V{version}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert_eq!(code(&output), 0);
+        // What the engine cannot reach is the exception of the one who waits.
+        let lost = bench.ours(&[], &program, &["unmapped"], "");
+        let errors = String::from_utf8_lossy(&lost.stderr).into_owned();
+        assert_eq!(code(&lost), 139, "{errors}");
+        assert!(
+            errors.contains("Write of 0x00001000: Unmapped") && errors.contains("dmwait"),
+            "{errors}"
+        );
+    }
+}

@@ -3,10 +3,11 @@
 use std::any::Any;
 use std::collections::HashMap;
 
-use hexagon_isa::interp::{Event, Regs, usr};
+use hexagon_isa::interp::{DmaCommand, Event, Regs, usr};
 use hexagon_isa::{Arch, EndLoop};
 
 use super::block::{Block, MAX_PACKETS, Mark, NOWHERE, build};
+use super::dma::Outcome;
 use super::exception::{Exception, Exit};
 use super::memory::Memory;
 use super::plan::Run;
@@ -141,13 +142,13 @@ impl Cpu {
                 }
             }
             if block.event
-                && let Some(exit) = event(regs, pc)
+                && let Some(exit) = event(block, thread, mem, self.arch, pc)
             {
                 return exit;
             }
             left = left.saturating_sub(u64::from(block.packets));
             if left == 0 {
-                regs.pc = pc;
+                thread.regs.pc = pc;
                 return Exit::Budget;
             }
             id = if block.links[0].0 == pc {
@@ -155,7 +156,7 @@ impl Cpu {
             } else if block.links[1].0 == pc {
                 block.links[1].1
             } else {
-                regs.pc = pc;
+                thread.regs.pc = pc;
                 let from = id;
                 let count = cache.blocks.len();
                 match cache.find(mem, self.arch, self.most, pc) {
@@ -260,17 +261,41 @@ fn end_loops(regs: &mut Regs, which: EndLoop) -> Option<u32> {
 
 /// What the block's last packet asked for; `next` is where the thread goes on.
 #[cold]
-fn event(regs: &mut Regs, next: u32) -> Option<Exit> {
-    let exit = match regs.take_event() {
+fn event<M: Memory>(
+    block: &Block<Via<M>>,
+    thread: &mut Thread,
+    mem: &M,
+    arch: Arch,
+    next: u32,
+) -> Option<Exit> {
+    let here = block.marks.last().map_or(thread.regs.pc, |m| m.pc);
+    let exit = match thread.regs.take_event() {
         Event::None => return None,
         Event::Trap0(imm) => Exit::Trap0 { imm },
         Event::Trap1(imm) => Exit::Trap1 { imm },
         Event::Yield => Exit::Yield,
         Event::Privileged => Exit::Exception(Exception::Privileged {
-            pc: regs.pc,
+            pc: here,
             name: "instruction",
         }),
+        Event::Dma(command) => match thread.dma.execute(mem, arch, command) {
+            Outcome::Done => return None,
+            Outcome::Status(word) => {
+                if let DmaCommand::Poll(n) | DmaCommand::Wait(n) | DmaCommand::Pause(n) = command {
+                    thread.regs.r[usize::from(n)] = word;
+                }
+                return None;
+            }
+            Outcome::Wait => {
+                thread.regs.pc = here;
+                return Some(Exit::Yield);
+            }
+            Outcome::Fault(fault) => {
+                thread.regs.pc = here;
+                return Some(Exit::Exception(Exception::Memory { pc: here, fault }));
+            }
+        },
     };
-    regs.pc = next;
+    thread.regs.pc = next;
     Some(exit)
 }

@@ -5,6 +5,7 @@
 
 mod block;
 mod cpu;
+mod dma;
 mod exception;
 pub mod memory;
 mod plan;
@@ -12,6 +13,7 @@ mod port;
 mod thread;
 
 pub use cpu::Cpu;
+pub use dma::{Dma, Error as DmaError, Reason as DmaReason};
 pub use exception::{Exception, Exit};
 pub use thread::{Ctl, HvxRegs, Regs, Thread, TimeSource, UPCYCLE_HZ, UTIMER_HZ};
 

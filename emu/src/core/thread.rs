@@ -6,6 +6,8 @@ use std::time::Instant;
 
 pub use hexagon_isa::interp::{Ctl, HvxRegs, Regs};
 
+use super::dma::Dma;
+
 /// Frequency of UTIMER (C31:30).
 pub const UTIMER_HZ: u64 = 19_200_000;
 /// Frequency that UPCYCLE (C15:14) pretends when it follows a clock.
@@ -58,6 +60,8 @@ pub struct Thread {
     pub hvx_insns: u64,
     /// What the clock registers show.
     pub time: TimeSource,
+    /// Its DMA engine.
+    pub dma: Dma,
 }
 
 impl Thread {
@@ -69,6 +73,7 @@ impl Thread {
             insns: 0,
             hvx_insns: 0,
             time: TimeSource::Host(Instant::now()),
+            dma: Dma::default(),
         };
         thread.regs.pc = pc;
         thread

@@ -254,6 +254,30 @@ pub enum Event {
     Yield,
     /// A register or instruction that user code may not use.
     Privileged,
+    /// A command to the thread's DMA engine.
+    Dma(DmaCommand),
+}
+
+/// An instruction of user DMA, with what its registers held. The last three write a status into the register of this number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DmaCommand {
+    /// `dmstart`: begin with this descriptor.
+    Start(u32),
+    /// `dmlink`: put a descriptor behind another one.
+    Link {
+        /// The one that is the last so far, or 0.
+        tail: u32,
+        /// The new one.
+        new: u32,
+    },
+    /// `dmresume`: go on with what a pause answered.
+    Resume(u32),
+    /// `dmpoll`: how far is it?
+    Poll(u8),
+    /// `dmwait`: how did it end?
+    Wait(u8),
+    /// `dmpause`: stop.
+    Pause(u8),
 }
 
 /// A thread's registers.

@@ -153,6 +153,7 @@ pub const BUILTINS: &[Builtin] = &[
     effect("trap1", &[U32]),
     effect("pause", &[]),
     effect("privileged", &[]),
+    effect("dma", &[U32, U32, U32]),                     // command (see the function), two registers
     effect("loop_config", &[U32]),                       // USR.LPCFG
     memory("frame_check", &[U32], None),
     memory("load_locked32", &[U32], Some(U32)),

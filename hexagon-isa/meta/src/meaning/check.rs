@@ -339,7 +339,7 @@ impl Checker<'_> {
                 let Some(b) = builtins::find(name).filter(|b| b.result.is_none()) else {
                     return self.err(s.col, format!("`{name}` is no statement"));
                 };
-                if name == "privileged" {
+                if matches!(name.as_str(), "privileged" | "dma") {
                     self.hint = true;
                 }
                 let args = self.args(b, args, s.col)?;

@@ -1,6 +1,6 @@
 //! Traps, loop configuration, stack frames, locked accesses, cache lines.
 
-use crate::interp::{Args, Ctl, Event, Memory, Regs, Reservation, usr};
+use crate::interp::{Args, Ctl, DmaCommand, Event, Memory, Regs, Reservation, usr};
 
 /// Bytes of a data cache line, which `dczeroa` zeroes.
 const LINE: u32 = 32;
@@ -19,6 +19,20 @@ pub(crate) fn pause(s: &mut Regs, _: &Args) {
 
 pub(crate) fn privileged(s: &mut Regs, _: &Args) {
     s.event(Event::Privileged);
+}
+
+/// A command to the DMA engine: 0 start, 1 link, 2 resume, 3 poll, 4 wait, 5 pause. The last three have their register as
+/// first operand, which whoever carries out the command writes.
+pub(crate) fn dma(s: &mut Regs, a: &Args, command: u32, x: u32, y: u32) {
+    let register = a.v.first().map_or(0, |v| *v as u8 & 31);
+    s.event(Event::Dma(match command {
+        0 => DmaCommand::Start(x),
+        1 => DmaCommand::Link { tail: x, new: y },
+        2 => DmaCommand::Resume(x),
+        3 => DmaCommand::Poll(register),
+        4 => DmaCommand::Wait(register),
+        _ => DmaCommand::Pause(register),
+    }));
 }
 
 /// USR.LPCFG: how many iterations of a pipelined loop are still prologue.
