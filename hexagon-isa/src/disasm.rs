@@ -33,8 +33,14 @@ impl Item {
     /// The item's lines with addresses and words, as `llvm-objdump -d` writes them; the last without line end.
     #[must_use]
     pub fn listing(&self) -> String {
+        self.listing_with(&|_| None)
+    }
+
+    /// The same with names behind the targets of branches and calls; `name` gives the text for an address.
+    #[must_use]
+    pub fn listing_with(&self, name: &dyn Fn(u32) -> Option<String>) -> String {
         match self {
-            Item::Packet { address, packet } => packet.listing(*address),
+            Item::Packet { address, packet } => packet.listing_with(*address, name),
             Item::Unknown { address, word, .. } => {
                 let mut out = String::new();
                 // Writing into a string cannot fail.

@@ -16,18 +16,25 @@ impl Packet {
     pub fn print(&self, pc: u32) -> String {
         let mut out = String::new();
         // Writing into a string cannot fail.
-        let _ = self.lines(&mut out, pc, |_, _| Ok(()));
+        let _ = self.lines(&mut out, pc, |_, _| Ok(()), &|_| None);
         out
     }
 
     /// The packet as `llvm-objdump -d` shows it: each line with its address, its bytes and the word.
     #[must_use]
     pub fn listing(&self, pc: u32) -> String {
+        self.listing_with(pc, &|_| None)
+    }
+
+    /// The same with names behind the targets of branches and calls; `name` gives the text for an address.
+    #[must_use]
+    pub fn listing_with(&self, pc: u32, name: &dyn Fn(u32) -> Option<String>) -> String {
         let mut out = String::new();
-        let _ = self.lines(&mut out, pc, |out, n| {
+        let lead = |out: &mut String, n: usize| {
             let word = self.raw().get(n).copied().unwrap_or(0);
             lead(out, pc.wrapping_add(n as u32 * 4), word)
-        });
+        };
+        let _ = self.lines(&mut out, pc, lead, name);
         out
     }
 
@@ -37,6 +44,7 @@ impl Packet {
         out: &mut String,
         pc: u32,
         lead: impl Fn(&mut String, usize) -> fmt::Result,
+        name: &dyn Fn(u32) -> Option<String>,
     ) -> fmt::Result {
         let mut insns = self.insns().iter();
         for (n, word) in self.raw().iter().enumerate() {
@@ -61,6 +69,9 @@ impl Packet {
                     out.push('\t');
                     if let Some(insn) = insns.next() {
                         insn.write(out, pc)?;
+                        if let Some(name) = insn.target(pc).and_then(name) {
+                            write!(out, " <{name}>")?;
+                        }
                     }
                 }
             }
@@ -89,6 +100,18 @@ impl Insn {
         let mut out = String::new();
         let _ = self.write(&mut out, pc);
         out
+    }
+
+    /// Where it jumps or calls to, if its encoding says so. (The start of a hardware loop is no target.)
+    #[must_use]
+    pub fn target(&self, pc: u32) -> Option<u32> {
+        let info = self.info();
+        let n = info
+            .operands
+            .iter()
+            .position(|o| o.class == OperandClass::PcRel)?;
+        let v = *self.v.get(n)?;
+        info.is_branch().then(|| pc.wrapping_add(v as u32))
     }
 
     fn write(&self, out: &mut impl Write, pc: u32) -> fmt::Result {

@@ -6,27 +6,48 @@ use goblin::elf::dynamic::DT_INIT;
 use goblin::elf::header::{EM_QDSP6, ET_REL};
 use goblin::elf::program_header::{PF_X, PT_LOAD};
 use goblin::elf::section_header::{SHF_EXECINSTR, SHT_NOBITS};
+use goblin::elf::sym::STT_NOTYPE;
 use hexagon_isa::Arch;
 use hexagon_isa::disasm::{Item, disassemble};
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+const EXAMPLES: &str = "\
+Examples:
+  vhost-hexagon disasm libcalculator_skel.so                  all of its code, as `llvm-objdump -d` prints it
+  vhost-hexagon disasm --function calculator_sum lib.so       one function
+  vhost-hexagon disasm --start-address 0x13b0 --stop-address 0x1400 lib.so
+  echo 7f00c000 | vhost-hexagon disasm --hex -                words as text, from standard input
+  vhost-hexagon disasm --raw 0x89000000 --arch 68 dump.bin    code without headers, which stands at this address
+
+What is no packet is printed as <unknown> with the reason; decoding goes on behind it.";
+
 /// Arguments of `disasm`.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Hexagon ELF file, or raw code with --raw.
+    /// Hexagon ELF file, or what --raw and --hex say; `-` is standard input.
     file: PathBuf,
     /// Decode as this version of the core, e.g. 68; else the one the file was built for.
     #[arg(long, value_name = "VERSION", value_parser = arch)]
     arch: Option<Arch>,
     /// Only this function.
-    #[arg(long, value_name = "NAME", conflicts_with = "raw")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["raw", "hex"])]
     function: Option<String>,
+    /// Only from this address on.
+    #[arg(long, value_name = "ADDRESS", value_parser = address, conflicts_with = "function")]
+    start_address: Option<u32>,
+    /// Only up to this address.
+    #[arg(long, value_name = "ADDRESS", value_parser = address, conflicts_with = "function")]
+    stop_address: Option<u32>,
     /// The file is code alone, which stands at this address.
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     raw: Option<u32>,
+    /// The file is text: 32-bit words in hexadecimal, which stand at address 0 or where --raw says.
+    #[arg(long)]
+    hex: bool,
 }
 
 /// A version of the core: `68`, `v68`, `v67t`.
@@ -55,30 +76,67 @@ struct Code<'a> {
     bytes: &'a [u8],
 }
 
+/// Names by address, and where the last one's section ends.
+type Names = BTreeMap<u32, Name>;
+
+struct Name {
+    text: String,
+    /// Bytes; 0 if unknown.
+    size: u32,
+    /// End of the section that it is in.
+    end: u32,
+}
+
 /// Prints the code.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let file = std::fs::read(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
+    let what = args.file.display();
+    let mut file = Vec::new();
+    if args.file.as_os_str() == "-" {
+        std::io::stdin()
+            .read_to_end(&mut file)
+            .context("cannot read standard input")?;
+    } else {
+        file = std::fs::read(&args.file).with_context(|| format!("cannot read {what}"))?;
+    }
+    if args.hex {
+        file = words(&file)?;
+    }
     let mut out = std::io::BufWriter::new(super::output::stdout());
-    let result = match args.raw {
-        Some(address) => {
-            let code = Code {
-                name: "raw code".into(),
-                address,
-                bytes: &file,
-            };
-            print(
-                &mut out,
-                &code,
-                &BTreeMap::new(),
-                args.arch.unwrap_or(Arch::V81),
-                None,
-            )
-        }
-        None => elf(&mut out, args, &file),
-    };
-    result?;
+    if args.raw.is_some() || args.hex {
+        let code = Code {
+            name: String::new(),
+            address: args.raw.unwrap_or(0),
+            bytes: &file,
+        };
+        let arch = args.arch.unwrap_or(Arch::V81);
+        print(&mut out, &code, &Names::new(), arch, chosen(args))?;
+    } else {
+        elf(&mut out, args, &file)?;
+    }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Words as text, to bytes.
+fn words(text: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let text = std::str::from_utf8(text).context("--hex: no text")?;
+    let mut bytes = Vec::new();
+    for word in text.split(|c: char| c.is_whitespace() || c == ',') {
+        let digits = word.trim_start_matches("0x");
+        if word.is_empty() {
+            continue;
+        }
+        let word = u32::from_str_radix(digits, 16)
+            .map_err(|_| anyhow::anyhow!("--hex: {word:?} is no 32-bit word in hexadecimal"))?;
+        bytes.extend(word.to_le_bytes());
+    }
+    Ok(bytes)
+}
+
+/// The range that was asked for, if it was.
+fn chosen(args: &Args) -> Option<(u32, u32)> {
+    let (from, to) = (args.start_address, args.stop_address);
+    (from.is_some() || to.is_some()).then(|| (from.unwrap_or(0), to.unwrap_or(u32::MAX)))
 }
 
 fn elf(out: &mut impl Write, args: &Args, file: &[u8]) -> anyhow::Result<()> {
@@ -93,15 +151,17 @@ fn elf(out: &mut impl Write, args: &Args, file: &[u8]) -> anyhow::Result<()> {
         .arch
         .or_else(|| Arch::from_elf_flags(elf.header.e_flags))
         .unwrap_or(Arch::V81);
-    let symbols = symbols(&elf);
+    let code = code(&elf, file);
+    ensure!(!code.is_empty(), "{what} has no code");
+    let names = names(&elf, &code);
     let range = match &args.function {
-        None => None,
+        None => chosen(args),
         Some(name) => {
-            let found = symbols.iter().find(|(_, (n, _))| n == name);
-            let Some((at, (_, size))) = found else {
+            let found = names.iter().find(|(_, n)| n.text == *name);
+            let Some((at, Name { size, .. })) = found else {
                 bail!("{what} has no function {name}")
             };
-            let next = || symbols.range(at + 1..).next().map(|(next, _)| next - at);
+            let next = || names.range(at + 1..).next().map(|(next, _)| next - at);
             let size = if *size > 0 {
                 *size
             } else {
@@ -110,17 +170,33 @@ fn elf(out: &mut impl Write, args: &Args, file: &[u8]) -> anyhow::Result<()> {
             Some((*at, at.saturating_add(size)))
         }
     };
-    let code = code(&elf, file);
-    ensure!(!code.is_empty(), "{what} has no code");
+    writeln!(out, "\n{what}:\tfile format elf32-hexagon")?;
     for part in code {
-        print(out, &part, &symbols, arch, range)?;
+        print(out, &part, &names, arch, range)?;
     }
     Ok(())
 }
 
-/// Functions by address: name and size.
-fn symbols(elf: &Elf) -> BTreeMap<u32, (String, u32)> {
-    let mut found = BTreeMap::new();
+/// What code is called: functions and labels, entries of the procedure linkage table, sections that begin without a name.
+fn names(elf: &Elf, code: &[Code]) -> Names {
+    let mut found = Names::new();
+    let section = |at: u32| {
+        code.iter()
+            .map(|c| (c, end(c)))
+            .find(|(c, end)| (c.address..*end).contains(&at))
+    };
+    for part in code {
+        let text = part.name.clone();
+        if !text.is_empty() {
+            let end = end(part);
+            found.insert(part.address, Name { text, size: 0, end });
+        }
+    }
+    for (at, text) in linkage(elf, code) {
+        if let Some((_, end)) = section(at) {
+            found.insert(at, Name { text, size: 0, end });
+        }
+    }
     let dynamic = elf.dynsyms.iter().map(|s| (s, elf.dynstrtab.get_at(s.st_name)));
     let table = elf.syms.iter().map(|s| (s, elf.strtab.get_at(s.st_name)));
     for (symbol, name) in dynamic.chain(table) {
@@ -131,11 +207,52 @@ fn symbols(elf: &Elf) -> BTreeMap<u32, (String, u32)> {
         ) else {
             continue;
         };
-        if symbol.is_function() && !symbol.is_import() && !name.is_empty() {
-            found.insert(at, (name.to_owned(), size));
+        let code = symbol.is_function() || symbol.st_type() == STT_NOTYPE;
+        if let Some((_, end)) = section(at)
+            && code
+            && !symbol.is_import()
+            && !name.is_empty()
+        {
+            let text = name.to_owned();
+            found.insert(at, Name { text, size, end });
         }
     }
     found
+}
+
+/// The entries of the procedure linkage table: a head of 32 bytes, then 16 for each jump slot.
+fn linkage(elf: &Elf, code: &[Code]) -> Vec<(u32, String)> {
+    let Some(table) = code.iter().find(|c| c.name == ".plt") else {
+        return Vec::new();
+    };
+    elf.pltrelocs
+        .iter()
+        .zip(0u32..)
+        .filter_map(|(slot, n)| {
+            let symbol = elf.dynsyms.get(slot.r_sym)?;
+            let name = elf.dynstrtab.get_at(symbol.st_name)?;
+            let at = table.address.checked_add(32)?.checked_add(n.checked_mul(16)?)?;
+            Some((at, format!("{name}@plt")))
+        })
+        .collect()
+}
+
+/// The name of an address: of what begins there, or of what it is in and how far.
+fn name(names: &Names, at: u32) -> Option<String> {
+    let (start, name) = names.range(..=at).next_back()?;
+    if at >= name.end {
+        return None;
+    }
+    Some(match at - start {
+        0 => name.text.clone(),
+        offset => format!("{}+{offset:#x}", name.text),
+    })
+}
+
+/// Behind the last byte.
+fn end(code: &Code) -> u32 {
+    code.address
+        .saturating_add(u32::try_from(code.bytes.len()).unwrap_or(u32::MAX))
 }
 
 /// The executable sections; of a file without section headers the executable segments.
@@ -157,7 +274,7 @@ fn code<'a>(elf: &Elf, file: &'a [u8]) -> Vec<Code<'a>> {
             let name = elf.shdr_strtab.get_at(s.sh_name).unwrap_or("?").to_owned();
             // In an object file all sections start at 0.
             let address = if elf.header.e_type == ET_REL { 0 } else { s.sh_addr };
-            part(format!("section {name}"), address, s.sh_offset, s.sh_size)
+            part(name, address, s.sh_offset, s.sh_size)
         })
         .collect();
     if !sections.is_empty() {
@@ -167,15 +284,17 @@ fn code<'a>(elf: &Elf, file: &'a [u8]) -> Vec<Code<'a>> {
     let init = dynamic.into_iter().find(|d| d.d_tag == DT_INIT).map(|d| d.d_val);
     elf.program_headers
         .iter()
-        .filter(|p| p.p_type == PT_LOAD && p.p_flags & PF_X != 0)
-        .filter_map(|p| {
+        .filter(|p| p.p_type == PT_LOAD)
+        .enumerate()
+        .filter(|(_, p)| p.p_flags & PF_X != 0)
+        .filter_map(|(n, p)| {
             // Linkers put headers and dynamic tables in front of the code, which starts with the initialiser.
             let skip = match init.and_then(|at| at.checked_sub(p.p_vaddr)) {
                 Some(skip) if skip < p.p_filesz => skip,
                 _ => 0,
             };
             part(
-                "executable segment".into(),
+                format!("PT_LOAD#{n}"),
                 p.p_vaddr + skip,
                 p.p_offset.checked_add(skip)?,
                 p.p_filesz - skip,
@@ -187,34 +306,69 @@ fn code<'a>(elf: &Elf, file: &'a [u8]) -> Vec<Code<'a>> {
 fn print(
     out: &mut impl Write,
     code: &Code,
-    symbols: &BTreeMap<u32, (String, u32)>,
+    names: &Names,
     arch: Arch,
     range: Option<(u32, u32)>,
 ) -> anyhow::Result<()> {
-    let end = code
-        .address
-        .saturating_add(u32::try_from(code.bytes.len()).unwrap_or(u32::MAX));
-    let (from, to) = range.unwrap_or((code.address, end));
-    if from < code.address || from >= end {
+    let (from, to) = range.unwrap_or((code.address, end(code)));
+    let from = from.max(code.address);
+    if from >= to || from >= end(code) {
         return Ok(());
     }
-    if range.is_none() {
-        writeln!(out, "Code of the {}:", code.name)?;
+    if !code.name.is_empty() {
+        writeln!(out, "\nDisassembly of section {}:", code.name)?;
     }
     let bytes = code
         .bytes
         .get((from - code.address) as usize..)
         .unwrap_or_default();
-    for item in disassemble(bytes, from, arch).take_while(|i| i.address() < to) {
-        if let Some((name, _)) = symbols.get(&item.address()) {
-            writeln!(out, "\n{:08x} <{name}>:", item.address())?;
+    // What begins before the range is named, too.
+    let mut label = names
+        .range(..=from)
+        .next_back()
+        .filter(|(_, n)| from < n.end)
+        .map(|(at, n)| (*at, &n.text));
+    let mut at = 0usize;
+    while let Some(rest) = bytes.get(at..).filter(|r| !r.is_empty()) {
+        let address = from.wrapping_add(at as u32);
+        if address >= to {
+            break;
         }
+        let here = names.get(&address).map(|n| (address, &n.text));
+        if let Some((start, text)) = here.or(label) {
+            writeln!(out, "\n{start:08x} <{text}>:")?;
+        }
+        label = None;
+        let skipped = if code.name.is_empty() {
+            0
+        } else {
+            zeros(rest, address, names)
+        };
+        if skipped > 0 {
+            writeln!(out, "\t\t...")?;
+            at += skipped;
+            continue;
+        }
+        let Some(item) = disassemble(rest, address, arch).next() else {
+            break;
+        };
+        let text = item.listing_with(&|at| name(names, at));
         match item {
-            Item::Packet { .. } => writeln!(out, "{}", item.listing())?,
-            Item::Unknown { error, .. } => writeln!(out, "{}  ({error})", item.listing())?,
+            Item::Packet { .. } => writeln!(out, "{text}")?,
+            Item::Unknown { error, .. } => writeln!(out, "{text}  ({error})")?,
         }
+        at += item.bytes() as usize;
     }
     Ok(())
+}
+
+/// Bytes of padding at the start of `bytes` that are not worth printing: at least eight zeros before the next name, in whole
+/// words.
+fn zeros(bytes: &[u8], address: u32, names: &Names) -> usize {
+    let next = names.range(address.saturating_add(1)..).next();
+    let room = next.map_or(usize::MAX, |(at, _)| (at - address) as usize);
+    let count = bytes.iter().take(room).take_while(|b| **b == 0).count();
+    if count < 8 { 0 } else { count & !3 }
 }
 
 #[cfg(test)]
@@ -231,15 +385,22 @@ mod tests {
     }
 
     #[test]
+    fn words_may_be_written_in_several_ways() {
+        assert_eq!(words(b"0x7f00c000, 1\n").unwrap(), [0, 0xc0, 0, 0x7f, 1, 0, 0, 0]);
+        assert!(words(b"7f00c000x").is_err());
+        assert!(words(&[0xff]).is_err());
+    }
+
+    #[test]
     fn raw_code_is_printed_with_reasons() {
         let bytes = [0, 0xc0, 0, 0x7f, 0xff, 0xff, 0xff, 0x6f];
         let code = Code {
-            name: "test".into(),
+            name: String::new(),
             address: 0x100,
             bytes: &bytes,
         };
         let mut out = Vec::new();
-        print(&mut out, &code, &BTreeMap::new(), Arch::V68, None).unwrap();
+        print(&mut out, &code, &Names::new(), Arch::V68, None).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(
             text.contains("     100:\t00 c0 00 7f\t7f00c000 { \tnop }\n"),
