@@ -90,3 +90,28 @@ fn opcodes_are_found_by_name() {
     }
     assert_eq!(Opcode::from_name("A2_nothing"), None);
 }
+
+/// Every upper half of a word with many lower halves: each is a packet or an error, at once and on every kind of core.
+#[test]
+fn a_sweep_over_all_upper_halves_decodes_or_is_refused() {
+    let lows = [0xc000u32, 0xffff, 0xc0e0, 0xd555, 0xeaaa, 0x0000, 0x3fff, 0x1555];
+    let (mut packets, mut refused) = (0u32, 0u32);
+    for high in 0..=0xffffu32 {
+        for low in lows {
+            for arch in [Arch::V5, Arch::V68, Arch::V81] {
+                match decode_packet(&[high << 16 | low], arch) {
+                    Ok(p) => {
+                        assert_eq!((p.words, p.raw()), (1, &[high << 16 | low][..]));
+                        packets += 1;
+                    }
+                    Err(e) => {
+                        assert!(!e.to_string().is_empty());
+                        refused += 1;
+                    }
+                }
+            }
+        }
+    }
+    println!("{packets} packets, {refused} refused");
+    assert!(packets > 200_000 && refused > 200_000);
+}
