@@ -69,7 +69,7 @@ fn random_words(singles: &[Opcode], halves: &[Opcode], r: &mut Random) -> Vec<u3
 fn random_packets_that_llvm_accepts_print_the_same() {
     const BASE: u32 = 0x0010_0000;
     let Some(objdump) = common::objdump() else { return };
-    let mut r = Random::new(2);
+    let mut r = Random::new(1 + common::seed());
     let usual = |op: &Opcode| {
         !matches!(op.info().feature, Some(Feature::Audio | Feature::Hmx)) && *op != Opcode::A4_ext
     };

@@ -317,7 +317,7 @@ fn front(counts: &Counts, index: &str) -> String {
     page.push_str(
         "\n## Columns\n\n\
          * **encoding**: bit 31 first; letters are operand bits, `P` parse bits, `-` ignored bits. Every row is assembled, printed and \
-         decoded with random operands and compared with LLVM's assembler and disassembler (`hexagon-isa/tests`), except:\n",
+         decoded with random operands and compared with LLVM's assembler and disassembler in both directions (`hexagon-isa/tests`, `cargo xtask difftest --encodings`), except:\n",
     );
     for op in Opcode::all().filter(|op| no_llvm(*op).is_some() && op.info().feature.is_none()) {
         let _ = writeln!(page, "  * `{op}`: {}", no_llvm(op).unwrap_or_default());

@@ -16,13 +16,48 @@ pub struct DifftestArgs {
     /// Build without optimisation beyond the usual; for short runs.
     #[arg(long)]
     pub dev: bool,
+    /// Only the encodings: this many random operand values for each row against LLVM's assembler and disassembler.
+    #[arg(long, value_name = "VALUES")]
+    pub encodings: Option<u32>,
     /// Options of the program; `--help` lists them.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub words: Vec<String>,
 }
 
+/// Values of a row that one run of the tests tries: what fits well into one object file.
+const AT_ONCE: u32 = 100;
+
+/// Runs the tests of `hexagon-isa` against LLVM with one seed after the other.
+fn encodings(values: u32) -> Result<()> {
+    let runs = values.div_ceil(AT_ONCE);
+    for seed in 1..=runs {
+        ui::step(&format!("encodings, seed {seed} of {runs}"), || {
+            ui::run(
+                cargo(&[
+                    "test",
+                    "--quiet",
+                    "--package",
+                    "hexagon-isa",
+                    "--test",
+                    "llvm_rows",
+                    "--test",
+                    "llvm_mc",
+                    "--test",
+                    "llvm_packets",
+                ])
+                .env("VHOST_HEXAGON_ROUNDS", AT_ONCE.min(values).to_string())
+                .env("VHOST_HEXAGON_SEED", seed.to_string()),
+            )
+        })?;
+    }
+    Ok(())
+}
+
 /// Fetches the newer QEMU if it is not there, builds the program and runs it.
 pub fn difftest(args: &DifftestArgs) -> Result<()> {
+    if let Some(values) = args.encodings {
+        return encodings(values);
+    }
     let cache = Cache::open()?;
     if peers::newer_qemu(&cache).is_none()
         && let Err(error) = peers::fetch(&cache, None)

@@ -1,6 +1,8 @@
 //! What the tests against LLVM share: random numbers, an object file around raw words, and `llvm-objdump`'s answer.
 #![allow(dead_code)]
 
+pub mod packets;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -51,6 +53,14 @@ pub fn rounds() -> usize {
         .ok()
         .and_then(|n| n.parse().ok())
         .unwrap_or(20)
+}
+
+/// Where the random numbers begin: `VHOST_HEXAGON_SEED`, 1 if not set.
+pub fn seed() -> u64 {
+    std::env::var("VHOST_HEXAGON_SEED")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(1)
 }
 
 /// Options for a core with everything that V81 has.
