@@ -1,6 +1,9 @@
 //! Every instruction that has a second model, on a thousand random and edge-case inputs, there and on our core.
 
+use hexagon_isa::{Arch, Opcode};
+use tests::difftest::program::insn;
 use tests::model::compare::{compare, modelled};
+use tests::model::{AREA_BASE, State};
 
 #[test]
 fn the_core_does_what_the_second_model_does() {
@@ -25,5 +28,23 @@ fn the_core_does_what_the_second_model_does() {
             compared.cases.get(&op).is_some_and(|n| *n >= 1000),
             "{op} was not compared"
         );
+    }
+}
+
+#[test]
+fn a_vector_is_written_beside_a_temporary_load_that_does_not_happen() {
+    // { if (p0) v1 = v0; if (!p0) v1.tmp = vmem(r2) }
+    let packet = [
+        insn(Opcode::V6_vcmov, &[0, 1, 0], None),
+        insn(Opcode::V6_vL32b_tmp_npred_ai, &[1, 0, 2, 0], None),
+    ];
+    for (p0, expected) in [(0xff, 7), (0, 9)] {
+        let mut before = State::new(Arch::V73);
+        before.v[0] = [7; 128];
+        before.v[1] = [9; 128];
+        before.p[0] = p0;
+        before.r[2] = AREA_BASE;
+        let after = before.on_our_core(&packet).expect("the packet runs");
+        assert_eq!(after.v[1], [expected; 128]);
     }
 }

@@ -295,16 +295,30 @@ fn decide_pending(nodes: &mut [Node], order: &[usize]) -> u8 {
         }
         stored |= nodes[i].fx.store;
     }
+    let twice = decided_late(nodes);
     for (at, &i) in order.iter().enumerate() {
         let n = &nodes[i];
         let later = order.get(at + 1..).unwrap_or_default();
         let read = later.iter().any(|&k| nodes[k].reads.meets(n.writes));
         let fault = later.iter().any(|&k| nodes[k].fx.fault);
         let shared = (0..nodes.len()).any(|k| k != i && nodes[k].writes.pred & n.writes.pred != 0);
-        let pending = read || fault || shared || dry >> i & 1 != 0;
+        // What a temporary load of the same vector puts aside comes back at the end, and would undo a write in place.
+        let aside = !n.early && nodes.iter().any(|e| e.early && e.writes.vec & n.writes.vec != 0);
+        // Jumps that are decided twice read their operands twice.
+        let again = twice && nodes.iter().any(|j| j.fx.jump && j.reads.meets(n.writes));
+        let pending = read || fault || shared || aside || again || dry >> i & 1 != 0;
         nodes[i].pending = pending;
     }
     dry
+}
+
+/// A compare-and-jump whose predicate has another writer: it jumps by the AND of both, which is not known before both ran.
+fn decided_late(nodes: &[Node]) -> bool {
+    nodes.iter().enumerate().any(|(i, n)| {
+        let others = nodes.iter().enumerate().filter(|(k, _)| *k != i);
+        n.fx.jump
+            && others.fold(0, |m, (_, o)| m | o.writes.pred) & n.fx.writes_pred & n.fx.reads_new_pred != 0
+    })
 }
 
 fn emit<P: interp::Memory>(
@@ -389,6 +403,17 @@ fn emit<P: interp::Memory>(
             );
         }
         out.push(step(i, false));
+    }
+    if decided_late(nodes) {
+        // All have run; writing the same predicates once more changes nothing.
+        out.push(Step {
+            run: Run::Register(|regs, _| {
+                regs.take_target();
+            }),
+            args: Args::default(),
+        });
+        let jumps = (0..nodes.len()).filter(|i| nodes[*i].fx.jump);
+        out.extend(jumps.map(|i| step(i, false)));
     }
     if nodes.iter().any(|n| n.pending || n.early) {
         out.push(Step {

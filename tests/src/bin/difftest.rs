@@ -43,6 +43,9 @@ struct Args {
     /// Write the counts of this run, and the pages made from them, into docs/instructions.
     #[arg(long, conflicts_with_all = ["only", "batch", "from"])]
     write: bool,
+    /// Leave the peers out and keep their counts; with --write: only the second models' counts are new.
+    #[arg(long)]
+    models: bool,
     /// Only make the pages of docs/instructions again.
     #[arg(long)]
     pages: bool,
@@ -75,7 +78,9 @@ fn run(args: &Args) -> Result<bool> {
     let jobs = args
         .jobs
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let peers = if args.qemu.is_empty() {
+    let peers = if args.models {
+        Vec::new()
+    } else if args.qemu.is_empty() {
         Peer::all()
     } else {
         let named = args
@@ -84,7 +89,10 @@ fn run(args: &Args) -> Result<bool> {
             .map(|p| Peer::at(p).with_context(|| format!("{} is no qemu-hexagon", p.display())));
         named.collect::<Result<_>>()?
     };
-    anyhow::ensure!(!peers.is_empty(), "no qemu-hexagon to compare with");
+    anyhow::ensure!(
+        args.models || !peers.is_empty(),
+        "no qemu-hexagon to compare with"
+    );
     let campaign = Campaign::new(seed, args.packets, args.only.as_deref());
     let mut good = true;
     let mut counts = Counts::committed().unwrap_or_default();
@@ -100,7 +108,7 @@ fn run(args: &Args) -> Result<bool> {
         );
         counts.replace(&peer.name(), &run, &outcome.reached);
     }
-    if args.write {
+    if args.write || args.models {
         let compared = compare(seed, 1000, &|_| true)?;
         for (op, what) in &compared.differ {
             println!("{op}: {what}");
@@ -111,7 +119,10 @@ fn run(args: &Args) -> Result<bool> {
             "{cases} cases, seed {seed}, {} differences",
             compared.differ.len()
         );
+        println!("{MODEL}: {run}");
         counts.replace(MODEL, &run, &compared.cases);
+    }
+    if args.write {
         coverage::write(&counts)?;
         println!("written: {}", Totals::of(&counts).sentence());
     }

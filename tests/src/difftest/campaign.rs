@@ -10,7 +10,7 @@ use anyhow::Result;
 use hexagon_isa::info::{Flags, GuardReg, OperandClass};
 use hexagon_isa::{Insn, Opcode, assemble_packet, decode_packet};
 
-use super::exceptions::peer_fault;
+use super::exceptions::packet_fault;
 use super::generate::{ARCH, directed, not_asked, seed_tables};
 use super::input::input;
 use super::mixed::{self, Stock, legal};
@@ -307,8 +307,8 @@ fn one_batch(campaign: &Campaign, options: &Options, batch: usize) -> Result<Out
     let mut outcome = Outcome::default();
     let mut which: Vec<usize> = (0..subjects.len())
         .filter(|s| {
-            let mut insns = subjects[*s].fragment.packets.iter().flat_map(|p| &p.insns);
-            !insns.any(|i| peer_fault(i.op, options.peer.major).is_some())
+            let packets = &subjects[*s].fragment.packets;
+            !packets.iter().any(|p| packet_fault(&p.insns, options.peer.major))
         })
         .collect();
     let mut blamed = BTreeSet::new();

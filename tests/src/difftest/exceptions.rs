@@ -1,6 +1,7 @@
 //! Where a peer is not to be believed: by instruction, with the reason and the versions of QEMU that it is about.
 
-use hexagon_isa::Opcode;
+use hexagon_isa::info::{OperandClass, Role};
+use hexagon_isa::{Insn, Opcode, interp};
 
 /// What a peer does with an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,9 @@ pub struct PeerFault {
     /// Why our answer is right.
     pub reason: &'static str,
 }
+
+/// Not a name: a compare-and-jump whose predicate another instruction of the packet writes too.
+const COMPOUND_BESIDE_WRITER: &str = "J4_…_jump beside another writer of its predicate";
 
 /// The table.
 pub const PEER_FAULTS: &[PeerFault] = &[
@@ -57,6 +61,18 @@ pub const PEER_FAULTS: &[PeerFault] = &[
         reason: "deprecated encodings are not known",
     },
     PeerFault {
+        insn: "J2_jumptnew*",
+        fault: Fault::Wrong,
+        versions: &[10],
+        reason: "takes any bit of the new predicate for true, not the lowest; right from 11 on",
+    },
+    PeerFault {
+        insn: COMPOUND_BESIDE_WRITER,
+        fault: Fault::Wrong,
+        versions: &[10],
+        reason: "takes any bit of the new predicate for true, not the lowest; right from 11 on",
+    },
+    PeerFault {
         insn: "J2_unpause",
         fault: Fault::Stops,
         versions: &[10, 11],
@@ -75,6 +91,31 @@ pub const PEER_FAULTS: &[PeerFault] = &[
         reason: "not known; it does nothing that a program sees",
     },
 ];
+
+/// Whether a packet has something in it that this version of QEMU does wrong.
+#[must_use]
+pub fn packet_fault(insns: &[Insn], major: u32) -> bool {
+    let compound = PEER_FAULTS
+        .iter()
+        .any(|f| f.insn == COMPOUND_BESIDE_WRITER && f.versions.contains(&major));
+    insns.iter().any(|i| peer_fault(i.op, major).is_some()) || compound && beside_writer(insns)
+}
+
+fn beside_writer(insns: &[Insn]) -> bool {
+    let written = |i: &Insn| {
+        let named = i.info().operands.iter().zip(i.v);
+        named
+            .filter(|(o, _)| o.role != Role::Read && o.class == OperandClass::Pred)
+            .fold(interp::effects(i.op).map_or(0, |f| f.writes_pred), |m, (_, v)| {
+                m | 1 << v
+            })
+    };
+    insns.iter().enumerate().any(|(n, i)| {
+        let own = interp::effects(i.op).map_or(0, |f| if f.jump { f.writes_pred } else { 0 });
+        let others = insns.iter().enumerate().filter(|(k, _)| *k != n);
+        others.fold(0, |m, (_, o)| m | written(o)) & own != 0
+    })
+}
 
 /// The entry about `op` in this version of QEMU.
 #[must_use]

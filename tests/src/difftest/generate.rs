@@ -93,6 +93,27 @@ impl Builder<'_> {
         }
     }
 
+    /// Something that writes the predicate `p`: all its bits alike, or not.
+    fn compare(&mut self, p: i32) -> Insn {
+        let pair = OperandClass::GprPair;
+        let wide = Opcode::A2_vcmpheq
+            .info()
+            .operands
+            .iter()
+            .find(|o| o.class == pair);
+        if self.rng.one_in(2)
+            && let Some(wide) = wide
+        {
+            let (x, y) = (self.register(Some(wide)), self.register(Some(wide)));
+            let op = self
+                .rng
+                .pick(&[Opcode::A2_vcmphgt, Opcode::A2_vcmpwgtu, Opcode::A2_vcmpbgtu]);
+            return insn(op, &[p, x, y], None);
+        }
+        let (x, y) = (self.register(None), self.register(None));
+        insn(Opcode::C2_cmpgt, &[p, x, y], None)
+    }
+
     fn vector_predicate(&mut self) -> i32 {
         loop {
             let q = self.rng.below(4);
@@ -225,8 +246,7 @@ pub fn directed(op: Opcode, rng: &mut Random) -> Fragment {
             OperandClass::PcRel => (b.rng.below(64) as i32 - 32) * 4,
             OperandClass::Pred if o.new => {
                 let p = b.rng.below(4) as i32;
-                let (x, y) = (b.register(None), b.register(None));
-                before.push(insn(Opcode::C2_cmpgt, &[p, x, y], None));
+                before.push(b.compare(p));
                 p
             }
             OperandClass::Pred => b.rng.below(4) as i32,
@@ -285,8 +305,7 @@ pub fn directed(op: Opcode, rng: &mut Random) -> Fragment {
     }
     share_sources(op, &mut v, memory, b.rng);
     if fx.reads_new_pred & !fx.writes_pred != 0 {
-        let (x, y) = (b.register(None), b.register(None));
-        before.push(insn(Opcode::C2_cmpgt, &[0, x, y], None));
+        before.push(b.compare(0));
     }
     if info.flags.any(Flags::CUR | Flags::TMP)
         && let Some(d) = info.operand("Vd")

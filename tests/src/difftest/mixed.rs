@@ -305,16 +305,6 @@ fn clash(insns: &[Insn]) -> bool {
         w.0 |= u64::from(interp::effects(i.op).map_or(0, |f| f.writes_gpr));
         w
     };
-    // A compare-and-jump beside another writer of its predicate.
-    let compound = |i: &Insn| interp::effects(i.op).map_or(0, |f| if f.jump { f.writes_pred } else { 0 });
-    let predicates = |i: &Insn| {
-        let named = i.info().operands.iter().zip(i.v);
-        named
-            .filter(|(o, _)| o.role != Role::Read && o.class == OperandClass::Pred)
-            .fold(interp::effects(i.op).map_or(0, |f| f.writes_pred), |m, (_, v)| {
-                m | 1 << v
-            })
-    };
     let condition = |i: &Insn| {
         i.info().guard.map(|g| {
             let reg = match g.reg {
@@ -326,9 +316,6 @@ fn clash(insns: &[Insn]) -> bool {
     };
     for (k, a) in insns.iter().enumerate() {
         for b in &insns[k + 1..] {
-            if compound(a) & predicates(b) != 0 || compound(b) & predicates(a) != 0 {
-                return true;
-            }
             let (wa, wb) = (written(a), written(b));
             if wa.0 & wb.0 == 0 && wa.1 & wb.1 == 0 {
                 continue;
