@@ -367,6 +367,26 @@ fn frames_are_scrambled_and_bounded() {
     assert_eq!(m.r(29), DATA - 24);
 }
 
+/// Every instruction of the supervisor, one by one: the exception that names it, and nothing has happened.
+#[test]
+fn what_user_code_may_not_use_is_privileged() {
+    let privileged = Opcode::all().filter(|op| {
+        hexagon_isa::ir::meaning(*op)
+            .is_some_and(|m| matches!(m.body, [hexagon_isa::ir::Stmt::Call("privileged", _)]))
+    });
+    let mut count = 0;
+    for op in privileged {
+        let name = op.info().name;
+        let mut m = Machine::new().code(&[i(op, &[0; 6][..op.info().operands.len()])]);
+        m.cpu = Cpu::new(Arch::V81);
+        let expected = Exception::Privileged { pc: CODE, name };
+        assert_eq!(m.run(), Exit::Exception(expected), "{name}");
+        assert_eq!((m.thread.regs.pc, m.thread.packets), (CODE, 0), "{name}");
+        count += 1;
+    }
+    assert!(count > 50, "only {count}");
+}
+
 #[test]
 fn what_cannot_run_is_named() {
     let mut m = Machine::new().code(&[i(Opcode::Y2_swi, &[0])]);

@@ -11,7 +11,7 @@ pub const IMPORTS: &[Import] = &[
     import("qurt_hvx_try_lock", hvx_lock),
     import("qurt_hvx_unlock", accept),
     import("qurt_hvx_get_units", hvx_units),
-    import("qurt_hvx_reserve", hvx_lock),
+    import("qurt_hvx_reserve", hvx_reserve),
     import("qurt_hvx_cancel_reserve", accept),
     import("qurt_sysenv_get_max_hw_threads", max_hw_threads),
     import("qurt_pmu_enable", accept),
@@ -24,8 +24,20 @@ const HW_THREADS: u16 = 6;
 /// `QURT_EFAILED`.
 const EFAILED: u32 = 12;
 
-/// `int qurt_hvx_lock(mode)`: 0, or an error if the DSP has no HVX.
+/// `qurt_hvx_mode_t`: vectors of 64 bytes.
+const MODE_64B: u32 = 0;
+
+/// `int qurt_hvx_lock(mode)`: 0, or an error if the DSP has no HVX or not with vectors of that length.
 fn hvx_lock(c: &mut Call<'_>) -> Done {
+    if c.arg(0)? == MODE_64B {
+        tracing::warn!(target: "emu::os", "a program asks for HVX with vectors of 64 bytes, there are only those of 128; refused");
+        return c.ret(EFAILED);
+    }
+    hvx_reserve(c)
+}
+
+/// `int qurt_hvx_reserve(units)`: 0, or an error if the DSP has no HVX.
+fn hvx_reserve(c: &mut Call<'_>) -> Done {
     let units = c.os.shared.config.hvx_units;
     c.ret(if units > 0 { 0 } else { EFAILED })
 }

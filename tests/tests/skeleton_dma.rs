@@ -1,0 +1,99 @@
+//! A skeleton in a DSP process (tests/programs/skeleton.c, run by `vhost-hexagon invoke`): its user DMA goes through the
+//! process's mappings, also to buffers behind the SMMU; what it cannot reach is the crash of the one who waits; HVX with
+//! vectors of 64 bytes is refused.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tests::assets;
+use tests::hexagon::{code, emulator, llvm};
+
+fn build(llvm: &Path, dir: &Path) -> PathBuf {
+    let out = dir.join("libskeleton_skel.so");
+    let top = assets::workspace();
+    let output = Command::new(llvm.join("clang"))
+        .args([
+            "--target=hexagon-unknown-none-elf",
+            "-mv68",
+            "-mhvx",
+            "-mhvx-length=128b",
+        ])
+        .args([
+            "-O2",
+            "-G0",
+            "-fPIC",
+            "-ffreestanding",
+            "-fno-builtin",
+            "-fvisibility=hidden",
+        ])
+        .args([
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-shared",
+            "-nostdlib",
+            "-nostartfiles",
+            "-fuse-ld=lld",
+        ])
+        .args(["-Wl,--hash-style=sysv", "-Wl,-z,max-page-size=0x1000"])
+        .arg("-I")
+        .arg(top.join("firmware/include"))
+        .arg(top.join("tests/programs/skeleton.c"))
+        .arg("-o")
+        .arg(&out)
+        .output()
+        .expect("clang runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    out
+}
+
+#[test]
+fn a_skeleton_uses_its_threads_dma_engine() {
+    let Some(llvm) = llvm() else {
+        return assets::skip("there is no clang for Hexagon");
+    };
+    if !emulator().is_file() {
+        return assets::skip("vhost-hexagon is not built");
+    }
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let skeleton = build(&llvm, dir.path());
+    let invoke = |args: &[&str]| -> (Output, String, String) {
+        let output = Command::new(emulator())
+            .args(["invoke", "--skel"])
+            .arg(&skeleton)
+            .args(args)
+            .output()
+            .expect("it runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        (output, out, err)
+    };
+    let (output, out, err) = invoke(&[
+        "--method",
+        "2",
+        "--in",
+        "u32:200000,200000",
+        "--in",
+        "u32:0..50000",
+        "--out",
+        "u32:50000",
+    ]);
+    assert_eq!(code(&output), 0, "{err}");
+    let numbers: Vec<u32> = out.split_whitespace().filter_map(|n| n.parse().ok()).collect();
+    assert!(numbers.iter().copied().eq(0..50_000), "{} numbers", numbers.len());
+
+    let (output, out, err) = invoke(&["--method", "3", "--out", "u32:2"]);
+    assert_eq!((code(&output), out.trim()), (0, "12 0"));
+    assert!(err.contains("vectors of 64 bytes"), "{err}");
+
+    let (output, _, err) = invoke(&["--method", "4"]);
+    assert_eq!(code(&output), 3, "{err}");
+    assert!(
+        err.contains("Write of 0x00001000: Unmapped") && err.contains("= dmwait }"),
+        "{err}"
+    );
+}
