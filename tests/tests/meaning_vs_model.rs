@@ -36,7 +36,7 @@ fn a_vector_is_written_beside_a_temporary_load_that_does_not_happen() {
     // { if (p0) v1 = v0; if (!p0) v1.tmp = vmem(r2) }
     let packet = [
         insn(Opcode::V6_vcmov, &[0, 1, 0], None),
-        insn(Opcode::V6_vL32b_tmp_npred_ai, &[1, 0, 2, 0], None),
+        insn(Opcode::V6_vL32b_tmp_npred_ai, &[0, 1, 2, 0], None),
     ];
     for (p0, expected) in [(0xff, 7), (0, 9)] {
         let mut before = State::new(Arch::V73);

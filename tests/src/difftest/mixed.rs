@@ -247,7 +247,7 @@ fn hvx_fits(insns: &[Insn]) -> bool {
         (Some(t), Some(v)) => t < v || insns[t].info().is_memory(),
         _ => true,
     };
-    // QEMU takes a temporary's own old value for the temporary.
+    // QEMU takes a temporary's own old value for the temporary, and stops or errs where a `.cur` load stands beside one.
     let of_itself = insns.iter().filter(|i| i.info().name.ends_with("_tmp")).any(|i| {
         let d = i.v[0];
         let pair = i.info().operands[0].class == OperandClass::VecPair;
@@ -260,6 +260,8 @@ fn hvx_fits(insns: &[Insn]) -> bool {
         && !from_temporary
         && in_order
         && !of_itself
+        && !(insns.iter().any(|i| i.info().name.ends_with("_tmp"))
+            && insns.iter().any(|i| i.info().flags.any(Flags::CUR)))
 }
 
 /// Each need (alternatives between bars) gets a unit of its own.
