@@ -3,12 +3,22 @@
 use hexagon_isa::{Arch, EndLoop, decode_packet, interp, packet_words};
 
 use super::exception::Exception;
+use super::host::VectorUnit;
 use super::memory::Memory;
 use super::plan::{Step, Unplanned, plan};
 use super::port::Via;
 
 /// Packets of a block at most.
 pub(super) const MAX_PACKETS: usize = 64;
+
+/// What decoding depends on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Core {
+    pub arch: Arch,
+    pub vectors: VectorUnit,
+    /// Packets of a block at most.
+    pub most: usize,
+}
 
 /// Where a packet stands in its block, for precise exceptions and statistics.
 #[derive(Debug, Clone, Copy)]
@@ -41,13 +51,8 @@ pub(super) struct Block<P: interp::Memory> {
 /// No packet begins there.
 pub(super) const NOWHERE: u32 = 1;
 
-/// Decodes the block at `pc`, of at most `most` packets.
-pub(super) fn build<M: Memory>(
-    mem: &M,
-    arch: Arch,
-    pc: u32,
-    most: usize,
-) -> Result<Block<Via<M>>, Exception> {
+/// Decodes the block at `pc`.
+pub(super) fn build<M: Memory>(mem: &M, core: Core, pc: u32) -> Result<Block<Via<M>>, Exception> {
     let mut steps = Vec::new();
     let mut marks = Vec::new();
     let (mut insns, mut hvx) = (0, 0);
@@ -64,9 +69,9 @@ pub(super) fn build<M: Memory>(
         endloop: EndLoop::None,
         links: [(NOWHERE, 0); 2],
     };
-    while marks.len() < most {
+    while marks.len() < core.most {
         let first = steps.len();
-        let (summary, packet) = match one(mem, arch, at, marks.len() as u32, &mut steps) {
+        let (summary, packet) = match one(mem, core, at, marks.len() as u32, &mut steps) {
             Ok(done) => done,
             Err(e) if marks.is_empty() => return Err(e),
             // The packets before it run first; it is met again as the first packet of a block.
@@ -98,7 +103,7 @@ pub(super) fn build<M: Memory>(
 /// Fetches, decodes and plans one packet; returns its summary, bytes and loop ends.
 fn one<M: Memory>(
     mem: &M,
-    arch: Arch,
+    core: Core,
     pc: u32,
     number: u32,
     steps: &mut Vec<Step<Via<M>>>,
@@ -117,12 +122,12 @@ fn one<M: Memory>(
             break;
         }
     }
-    let packet = decode_packet(&words[..n], arch).map_err(|e| Exception::Illegal {
+    let packet = decode_packet(&words[..n], core.arch).map_err(|e| Exception::Illegal {
         pc,
         word: words[0],
         why: e.to_string(),
     })?;
-    let summary = plan(&packet, pc, number, steps).map_err(|e| match e {
+    let summary = plan(&packet, core.vectors, pc, number, steps).map_err(|e| match e {
         Unplanned::NoMeaning(name) => Exception::NoMeaning { pc, name },
         Unplanned::Privileged(name) => Exception::Privileged { pc, name },
     })?;

@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use hexagon_isa::interp::{DmaCommand, Event, Regs, usr};
 use hexagon_isa::{Arch, EndLoop};
 
-use super::block::{Block, MAX_PACKETS, Mark, NOWHERE, build};
+use super::block::{Block, Core, MAX_PACKETS, Mark, NOWHERE, build};
 use super::dma::Outcome;
 use super::exception::{Exception, Exit};
+use super::host::VectorUnit;
 use super::memory::Memory;
 use super::plan::Run;
 use super::port::{Fault, Via};
@@ -21,9 +22,7 @@ const MAX_BLOCKS: usize = 1 << 16;
 
 /// Executes threads of one DSP process; owns the decoded-block cache. Not shared between host threads.
 pub struct Cpu {
-    arch: Arch,
-    /// Packets of a block at most.
-    most: usize,
+    core: Core,
     /// The cache; its type depends on the memory that [`Cpu::run`] was last called with.
     cache: Option<Box<dyn Any + Send>>,
 }
@@ -31,7 +30,7 @@ pub struct Cpu {
 impl std::fmt::Debug for Cpu {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cpu")
-            .field("arch", &self.arch)
+            .field("core", &self.core)
             .finish_non_exhaustive()
     }
 }
@@ -57,7 +56,7 @@ impl<M: Memory> Cache<M> {
         *self = Cache::new(epoch);
     }
 
-    fn find(&mut self, mem: &M, arch: Arch, most: usize, pc: u32) -> Result<u32, Exception> {
+    fn find(&mut self, mem: &M, core: Core, pc: u32) -> Result<u32, Exception> {
         let slot = (pc >> 2) as usize & (NEAR - 1);
         if self.near[slot].0 == pc {
             return Ok(self.near[slot].1);
@@ -65,7 +64,7 @@ impl<M: Memory> Cache<M> {
         let id = match self.by_pc.get(&pc) {
             Some(id) => *id,
             None => {
-                let block = build(mem, arch, pc, most)?;
+                let block = build(mem, core, pc)?;
                 if self.blocks.len() >= MAX_BLOCKS {
                     self.clear(self.epoch);
                 }
@@ -83,24 +82,31 @@ impl<M: Memory> Cache<M> {
 impl Cpu {
     /// A core of this architecture without decoded code.
     pub fn new(arch: Arch) -> Self {
+        Self::with_vectors(arch, VectorUnit::best())
+    }
+
+    /// The same on a part of the host's vector unit, to compare the copies of the instructions on vectors.
+    pub fn with_vectors(arch: Arch, vectors: VectorUnit) -> Self {
         Cpu {
-            arch,
-            most: MAX_PACKETS,
+            core: Core {
+                arch,
+                vectors,
+                most: MAX_PACKETS,
+            },
             cache: None,
         }
     }
 
     /// The same, but each block is one packet: [`Cpu::run`] with a budget of 1 runs exactly one.
     pub fn stepping(arch: Arch) -> Self {
-        Cpu {
-            most: 1,
-            ..Cpu::new(arch)
-        }
+        let mut cpu = Cpu::new(arch);
+        cpu.core.most = 1;
+        cpu
     }
 
     /// The core's architecture.
     pub fn arch(&self) -> Arch {
-        self.arch
+        self.core.arch
     }
 
     /// Runs `thread` until about `budget` packets are done (a block is always finished) or something happens.
@@ -116,7 +122,7 @@ impl Cpu {
             cache.clear(epoch);
         }
         let mut left = budget;
-        let mut id = match cache.find(mem, self.arch, self.most, thread.regs.pc) {
+        let mut id = match cache.find(mem, self.core, thread.regs.pc) {
             Ok(id) => id,
             Err(e) => return Exit::Exception(e),
         };
@@ -142,7 +148,7 @@ impl Cpu {
                 }
             }
             if block.event
-                && let Some(exit) = event(block, thread, mem, self.arch, pc)
+                && let Some(exit) = event(block, thread, mem, self.core.arch, pc)
             {
                 return exit;
             }
@@ -159,7 +165,7 @@ impl Cpu {
                 thread.regs.pc = pc;
                 let from = id;
                 let count = cache.blocks.len();
-                match cache.find(mem, self.arch, self.most, pc) {
+                match cache.find(mem, self.core, pc) {
                     Ok(to) => {
                         // If the cache was cleared meanwhile, `from` is gone.
                         if cache.blocks.len() >= count

@@ -7,6 +7,7 @@ mod block;
 mod cpu;
 mod dma;
 mod exception;
+mod host;
 pub mod memory;
 mod plan;
 mod port;
@@ -15,6 +16,7 @@ mod thread;
 pub use cpu::Cpu;
 pub use dma::{Dma, Error as DmaError, Reason as DmaReason};
 pub use exception::{Exception, Exit};
+pub use host::VectorUnit;
 pub use thread::{Ctl, HvxRegs, Regs, Thread, TimeSource, UPCYCLE_HZ, UTIMER_HZ};
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 //!
 //! `.cur` and `.tmp` vector loads write in place before everything else, after the old vector was put aside.
 
+use super::host::VectorUnit;
 use hexagon_isa::info::{Flags, OperandClass, Role};
 use hexagon_isa::interp::{self, Args, Effects, Exec, PENDING};
 use hexagon_isa::{Insn, Opcode, Packet, ir};
@@ -194,9 +195,20 @@ fn node(insn: &Insn) -> Result<Node, Unplanned> {
     })
 }
 
+/// Where a packet stands.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    pc: u32,
+    /// The packet behind it.
+    next: u32,
+    /// Its number in its block.
+    number: u32,
+}
+
 /// Plans `packet` at `pc`, the `number`th of its block, and appends its steps to `out`.
 pub(super) fn plan<P: interp::Memory>(
     packet: &Packet,
+    vectors: VectorUnit,
     pc: u32,
     number: u32,
     out: &mut Vec<Step<P>>,
@@ -208,7 +220,12 @@ pub(super) fn plan<P: interp::Memory>(
     link(&mut nodes);
     let order = schedule(&nodes);
     let dry = decide_pending(&mut nodes, &order);
-    emit(&nodes, &order, dry, packet, pc, number, out);
+    let place = Place {
+        pc,
+        next: pc.wrapping_add(packet.bytes()),
+        number,
+    };
+    emit(&nodes, &order, dry, vectors, place, out);
     let hvx = nodes
         .iter()
         .filter(|n| n.insn.info().flags.any(Flags::HVX))
@@ -325,12 +342,10 @@ fn emit<P: interp::Memory>(
     nodes: &[Node],
     order: &[usize],
     dry: u8,
-    packet: &Packet,
-    pc: u32,
-    number: u32,
+    vectors: VectorUnit,
+    Place { pc, next, number }: Place,
     out: &mut Vec<Step<P>>,
 ) {
-    let next = pc.wrapping_add(packet.bytes());
     let pending_preds = nodes
         .iter()
         .filter(|n| n.pending)
@@ -369,7 +384,7 @@ fn emit<P: interp::Memory>(
             }
         }
         Step {
-            run: run(n.insn.op),
+            run: run(vectors, n.insn.op),
             args,
         }
     };
@@ -423,8 +438,8 @@ fn emit<P: interp::Memory>(
     }
 }
 
-fn run<P: interp::Memory>(op: Opcode) -> Run<P> {
-    match interp::exec::<P>(op) {
+fn run<P: interp::Memory>(vectors: VectorUnit, op: Opcode) -> Run<P> {
+    match vectors.exec::<P>(op) {
         Some(Exec::Memory(f)) => Run::Memory(f),
         Some(Exec::Register(f)) => Run::Register(f),
         // `node` has refused what has no meaning.

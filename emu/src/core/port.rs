@@ -60,9 +60,11 @@ impl<M: Memory> interp::Memory for Via<M> {
     fn store64(m: &M, va: u32, v: u64) -> Result<(), Fault> {
         Ok(m.store64(va, v)?)
     }
+    #[inline(always)]
     fn load(m: &M, va: u32, out: &mut [u8]) -> Result<(), Fault> {
         Ok(m.load(va, out)?)
     }
+    #[inline(always)]
     fn store(m: &M, va: u32, bytes: &[u8]) -> Result<(), Fault> {
         Ok(m.store(va, bytes)?)
     }

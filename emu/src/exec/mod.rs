@@ -31,7 +31,7 @@ use std::io::{self, Write};
 use hexagon_isa::Arch;
 
 use crate::core::memory::MemFault;
-use crate::core::{Cpu, Exception, Exit, Thread};
+use crate::core::{Cpu, Exception, Exit, Thread, VectorUnit};
 use crate::mem::{AddressSpace, MapError};
 use files::Files;
 
@@ -286,6 +286,13 @@ impl Program {
             Exit::Trap1 { imm } => self.unsupported(format!("trap1(#{imm})")),
             Exit::Exception(e) => Err(ExecError::Crash(e)),
         }
+    }
+
+    /// The same program on a part of the host's vector unit.
+    #[must_use]
+    pub fn on_vectors(mut self, vectors: VectorUnit) -> Program {
+        self.cpu = Cpu::with_vectors(self.cpu.arch(), vectors);
+        self
     }
 
     /// The program's memory, for tests that look into it.

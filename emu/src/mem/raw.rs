@@ -1,12 +1,16 @@
 //! Accesses through host pointers to memory that somebody else may change at the same time: a guest vCPU in QEMU's
 //! process, another DSP thread, a bulk copy.
 //!
-//! Everything is made of relaxed atomic accesses of at most eight bytes, so that such a race yields some mixture of old
+//! All but whole HVX vectors is made of relaxed atomic accesses of at most eight bytes, so that such a race yields some mixture of old
 //! and new bytes and nothing worse. (Two atomic accesses of *different* size to the same bytes are outside what
 //! Rust's memory model speaks about; every host we run on gives them the obvious meaning, and an emulator cannot do
 //! without them.) Guest memory is little-endian.
 
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+
+/// Bytes of an HVX vector.
+#[cfg(target_arch = "x86_64")]
+const VECTOR: usize = 128;
 
 macro_rules! scalar {
     ($load:ident, $store:ident, $int:ty, $atomic:ty) => {
@@ -66,12 +70,99 @@ pub(super) unsafe fn swap32(p: *mut u8, new: u32) -> u32 {
     u32::from_le(unsafe { AtomicU32::from_ptr(p.cast()) }.swap(new.to_le(), SeqCst))
 }
 
+/// Copies an HVX vector with the widest accesses that the host has. Accesses of vectors promise nothing about being atomic;
+/// what the memory model has to say of a race with another process is kept from the compiler by doing it in assembly.
+///
+/// Why not eight bytes at a time like everything else: an instruction on the whole vector mostly follows, and a processor
+/// cannot forward many narrow stores to a wide load, so it would wait for all of them.
+#[cfg(target_arch = "x86_64")]
+mod vector {
+    use std::arch::asm;
+    use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+
+    const UNKNOWN: u8 = 0;
+    const SSE2: u8 = 1;
+    const AVX: u8 = 2;
+    const AVX512: u8 = 3;
+    static WIDEST: AtomicU8 = AtomicU8::new(UNKNOWN);
+
+    #[cold]
+    fn find_out() -> u8 {
+        let found = if std::arch::is_x86_feature_detected!("avx512f") {
+            AVX512
+        } else if std::arch::is_x86_feature_detected!("avx") {
+            AVX
+        } else {
+            SSE2
+        };
+        WIDEST.store(found, Relaxed);
+        found
+    }
+
+    /// Copies 128 bytes at any alignment.
+    ///
+    /// # Safety
+    /// `from` points to 128 readable and `to` to 128 writable bytes, apart from each other.
+    #[inline]
+    pub(super) unsafe fn copy(from: *const u8, to: *mut u8) {
+        let widest = match WIDEST.load(Relaxed) {
+            UNKNOWN => find_out(),
+            known => known,
+        };
+        match widest {
+            // SAFETY: the caller's promise; the processor has AVX-512, AVX or (as all of its kind) SSE2
+            AVX512 => unsafe {
+                asm!(
+                    "vmovdqu64 zmm0, [{from}]",
+                    "vmovdqu64 zmm1, [{from} + 64]",
+                    "vmovdqu64 [{to}], zmm0",
+                    "vmovdqu64 [{to} + 64], zmm1",
+                    from = in(reg) from, to = in(reg) to, out("xmm0") _, out("xmm1") _,
+                    options(nostack, preserves_flags),
+                );
+            },
+            // SAFETY: as above
+            AVX => unsafe {
+                asm!(
+                    "vmovdqu ymm0, [{from}]",
+                    "vmovdqu ymm1, [{from} + 32]",
+                    "vmovdqu ymm2, [{from} + 64]",
+                    "vmovdqu ymm3, [{from} + 96]",
+                    "vmovdqu [{to}], ymm0",
+                    "vmovdqu [{to} + 32], ymm1",
+                    "vmovdqu [{to} + 64], ymm2",
+                    "vmovdqu [{to} + 96], ymm3",
+                    from = in(reg) from, to = in(reg) to,
+                    out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
+                    options(nostack, preserves_flags),
+                );
+            },
+            // SAFETY: as above
+            _ => unsafe {
+                for at in (0..128).step_by(16) {
+                    asm!(
+                        "movdqu xmm0, [{from}]",
+                        "movdqu [{to}], xmm0",
+                        from = in(reg) from.add(at), to = in(reg) to.add(at), out("xmm0") _,
+                        options(nostack, preserves_flags),
+                    );
+                }
+            },
+        }
+    }
+}
+
 /// Copies bytes out of shared memory.
 ///
 /// # Safety
 /// `from` points to `to.len()` bytes of a live mapping.
 #[inline]
 pub(super) unsafe fn copy_out(from: *mut u8, to: &mut [u8]) {
+    #[cfg(target_arch = "x86_64")]
+    if to.len() == VECTOR {
+        // SAFETY: the caller's promise; the slice is ours alone
+        return unsafe { vector::copy(from, to.as_mut_ptr()) };
+    }
     let head = from.align_offset(8).min(to.len());
     let (first, rest) = to.split_at_mut(head);
     let (body, last) = rest.as_chunks_mut::<8>();
@@ -133,6 +224,11 @@ pub(super) unsafe fn copy_in_whole(to: *mut u8, from: &[u8]) {
 /// `to` points to `from.len()` bytes of a live writable mapping.
 #[inline]
 pub(super) unsafe fn copy_in(to: *mut u8, from: &[u8]) {
+    #[cfg(target_arch = "x86_64")]
+    if from.len() == VECTOR {
+        // SAFETY: the caller's promise; the slice cannot overlap memory that is only accessed through pointers
+        return unsafe { vector::copy(from.as_ptr(), to) };
+    }
     let head = to.align_offset(8).min(from.len());
     let (first, rest) = from.split_at(head);
     let (body, last) = rest.as_chunks::<8>();
@@ -160,15 +256,15 @@ mod tests {
 
     #[test]
     fn copies_keep_every_byte_at_every_alignment() {
-        let mut words = [0u64; 8];
+        let mut words = [0u64; 20];
         let base: *mut u8 = words.as_mut_ptr().cast();
         for start in 0..9usize {
-            for len in 0..40usize {
+            for len in (0..40usize).chain(126..130) {
                 let data: Vec<u8> = (0..len).map(|i| (i * 7 + start) as u8 | 1).collect();
                 let mut back = vec![0u8; len + 1];
-                // SAFETY: start + len + 1 <= 50 < 64 bytes of `words`
+                // SAFETY: start + len + 1 <= 139 < 160 bytes of `words`
                 unsafe {
-                    copy_in(base, &[0; 64]);
+                    copy_in(base, &[0; 160]);
                     copy_in(base.add(start), &data);
                     copy_out(base.add(start), &mut back);
                 }

@@ -147,6 +147,16 @@ pub enum Class {
     PcRel,
 }
 
+impl Class {
+    /// Whether it is a register of the vector unit.
+    pub fn is_vector(self) -> bool {
+        matches!(
+            self,
+            Class::Vec | Class::VecPair | Class::VecQuad | Class::VecPred
+        )
+    }
+}
+
 /// How the instruction uses the operand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {

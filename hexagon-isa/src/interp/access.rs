@@ -334,12 +334,13 @@ store!(store16, u16);
 store!(store32, u32);
 store!(store64, u64);
 
-pub(crate) fn load_vec<M: Memory>(m: &M::Mem, va: u32) -> Result<Vector, M::Fault> {
-    let mut v = [0; 128];
-    M::load(m, va, &mut v)?;
-    Ok(v)
+/// Loads a vector. It comes back through a reference because a `Result` of one is moved about byte by byte.
+#[inline(always)]
+pub(crate) fn load_vec<M: Memory>(m: &M::Mem, va: u32, v: &mut Vector) -> Result<(), M::Fault> {
+    M::load(m, va, v)
 }
 
+#[inline(always)]
 pub(crate) fn store_vec<M: Memory>(m: &M::Mem, a: &Args, va: u32, v: &Vector) -> Result<(), M::Fault> {
     if a.dry {
         M::probe_store(m, va, 128)

@@ -51,6 +51,14 @@ pub(crate) fn at<T: Lane, const N: usize>(lanes: &[T; N], i: u32) -> T {
     lanes.get(i as usize).copied().unwrap_or_default()
 }
 
+/// Lane `i` of a vector (or pair); lanes that do not exist read zero.
+#[inline(always)]
+pub(crate) fn lane<T: Lane, const B: usize>(v: &[u8; B], i: u32) -> T {
+    let at = i as usize * size_of::<T>();
+    v.get(at..at + size_of::<T>())
+        .map_or_else(T::default, T::from_bytes)
+}
+
 /// Sets lane `i`; nothing if it does not exist.
 #[inline(always)]
 pub(crate) fn put<T: Lane, const N: usize>(lanes: &mut [T; N], i: u32, v: T) {

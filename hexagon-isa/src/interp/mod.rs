@@ -131,6 +131,28 @@ pub fn exec<M: Memory>(op: crate::Opcode) -> Option<Exec<M>> {
     generated::dispatch(op as u16)
 }
 
+/// [`exec`] for a host with AVX2 (and BMI1, BMI2, LZCNT, POPCNT): the instructions on vectors use them.
+///
+/// # Safety
+/// The processor has these features, here and wherever the function that this returns is called.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+pub fn exec_avx2<M: Memory>(op: crate::Opcode) -> Option<Exec<M>> {
+    generated::avx2::dispatch(op as u16)
+}
+
+/// [`exec`] for a host with AVX-512 (F, BW, CD, DQ, VL, VBMI) besides what [`exec_avx2`] needs.
+///
+/// # Safety
+/// As for [`exec_avx2`].
+#[cfg(target_arch = "x86_64")]
+#[target_feature(
+    enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vbmi,avx2,bmi1,bmi2,lzcnt,popcnt"
+)]
+pub fn exec_avx512<M: Memory>(op: crate::Opcode) -> Option<Exec<M>> {
+    generated::avx512::dispatch(op as u16)
+}
+
 /// What an instruction touches implicitly; `None` if it has no meaning yet.
 pub fn effects(op: crate::Opcode) -> Option<&'static Effects> {
     generated::EFFECTS.get(op as usize)?.as_ref()

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
+use emu::core::VectorUnit;
 
 use super::generate::ARCH;
 use super::program::{
@@ -70,7 +71,7 @@ impl Peer {
 }
 
 /// What a program wrote, and why it ended early if it did.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Written {
     /// Its output.
     pub bytes: Vec<u8>,
@@ -78,12 +79,38 @@ pub struct Written {
     pub failed: Option<String>,
 }
 
-/// The program on our core.
+/// The program on our core, with every part of this host's vector unit: all have to agree.
 #[must_use]
 pub fn run_ours(elf: &[u8]) -> Written {
+    let mut all = VectorUnit::all()
+        .into_iter()
+        .map(|unit| (unit, run_with(elf, unit)));
+    let Some((_, plain)) = all.next() else {
+        return run_with(elf, VectorUnit::best());
+    };
+    for (unit, other) in all {
+        if other != plain {
+            let at = plain.bytes.iter().zip(&other.bytes).position(|(a, b)| a != b);
+            return Written {
+                failed: Some(format!(
+                    "{unit:?} differs from plain code from byte {at:?} of the output on ({:?}, {:?})",
+                    other.failed, plain.failed
+                )),
+                ..plain
+            };
+        }
+    }
+    plain
+}
+
+fn run_with(elf: &[u8], unit: VectorUnit) -> Written {
     let mut bytes = Vec::new();
     let failed = match emu::exec::Program::load(elf, ARCH) {
-        Ok(program) => program.run(&mut bytes, 1 << 32).err().map(|e| e.to_string()),
+        Ok(program) => program
+            .on_vectors(unit)
+            .run(&mut bytes, 1 << 32)
+            .err()
+            .map(|e| e.to_string()),
         Err(e) => Some(e.to_string()),
     };
     Written { bytes, failed }

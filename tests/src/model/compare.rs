@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use emu::core::VectorUnit;
 use hexagon_isa::info::{Flags, Implicit, OperandClass, Role};
 use hexagon_isa::{Arch, EndLoop, Insn, Opcode, assemble_packet, decode_packet, interp};
 
@@ -37,6 +38,7 @@ pub fn modelled() -> impl Iterator<Item = (Opcode, Model)> {
 pub fn compare(seed: u64, cases: usize, wanted: &dyn Fn(Opcode) -> bool) -> anyhow::Result<Compared> {
     let mut compared = Compared::default();
     let mut runners = BTreeMap::new();
+    let units = VectorUnit::all();
     let vectors = pool(&mut Random::of(&[seed, 5]));
     for (op, meaning) in modelled().filter(|(op, _)| wanted(*op)) {
         let mut rng = Random::of(&[seed, 6, op as u64]);
@@ -44,9 +46,11 @@ pub fn compare(seed: u64, cases: usize, wanted: &dyn Fn(Opcode) -> bool) -> anyh
         let packets = cases.div_ceil(INPUTS);
         for k in 0..packets {
             let arch = arches.get(k % arches.len().max(1)).copied().unwrap_or(Arch::V81);
-            let runner = match runners.entry(arch) {
+            // Every copy of the instructions on vectors has its turn on each architecture.
+            let turn = k / arches.len().max(1) % units.len();
+            let runner = match runners.entry((arch, turn)) {
                 Entry::Occupied(there) => there.into_mut(),
-                Entry::Vacant(place) => place.insert(Runner::new(arch)?),
+                Entry::Vacant(place) => place.insert(Runner::new(arch, units[turn])?),
             };
             let Some(case) = packet(op, meaning, arch, &mut rng) else {
                 compared.differ.insert(op, "no legal packet was found".to_owned());

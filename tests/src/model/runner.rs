@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use emu::core::memory::Memory as _;
-use emu::core::{Cpu, Exit, Thread};
+use emu::core::{Cpu, Exit, Thread, VectorUnit};
 use emu::mem::{AddressSpace, Bus, GuestRam, NoFaultLine, PAGE_SIZE, Prot};
 use hexagon_isa::{Arch, EndLoop, Insn, Opcode, assemble_packet};
 
@@ -24,6 +24,7 @@ pub struct Runner {
     cpu: Cpu,
     thread: Thread,
     next: u32,
+    vectors: VectorUnit,
 }
 
 /// A packet that a [`Runner`] can run.
@@ -35,7 +36,7 @@ impl Runner {
     ///
     /// # Errors
     /// No memory.
-    pub fn new(arch: Arch) -> anyhow::Result<Runner> {
+    pub fn new(arch: Arch, vectors: VectorUnit) -> anyhow::Result<Runner> {
         let ram = GuestRam::anonymous(PAGE_SIZE as usize, 0)?;
         let bus = Bus::new(ram, 0, iommu::Geometry::SMALL, Arc::new(NoFaultLine));
         let space = AddressSpace::new(Arc::new(bus), 0);
@@ -43,9 +44,10 @@ impl Runner {
         space.map_anonymous(Some(AREA_BASE), AREA_BYTES, Prot::RW)?;
         Ok(Runner {
             space,
-            cpu: Cpu::new(arch),
+            cpu: Cpu::with_vectors(arch, vectors),
             thread: Thread::new(CODE),
             next: CODE,
+            vectors,
         })
     }
 
@@ -56,7 +58,7 @@ impl Runner {
     pub fn ready(&mut self, insns: &[Insn]) -> anyhow::Result<Ready> {
         if self.next + PACKET_BYTES > CODE + CODE_BYTES {
             self.next = CODE;
-            self.cpu = Cpu::new(self.cpu.arch());
+            self.cpu = Cpu::with_vectors(self.cpu.arch(), self.vectors);
         }
         let end = Insn {
             op: Opcode::J2_trap0,

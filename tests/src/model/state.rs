@@ -79,7 +79,7 @@ impl State {
     /// # Errors
     /// The packet does not assemble, or the core stops with something else than the end of the packet.
     pub fn on_our_core(&self, insns: &[Insn]) -> anyhow::Result<State> {
-        let mut runner = super::Runner::new(self.arch)?;
+        let mut runner = super::Runner::new(self.arch, emu::core::VectorUnit::best())?;
         let ready = runner.ready(insns)?;
         runner.run(ready, self)
     }

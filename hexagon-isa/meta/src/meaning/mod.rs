@@ -38,8 +38,10 @@ pub mod data;
 pub mod effects;
 pub mod ir;
 pub mod lex;
+pub mod narrow;
 pub mod parse;
 pub mod rust;
+pub mod stride;
 #[cfg(test)]
 mod tests;
 
@@ -103,6 +105,48 @@ pub struct Generated {
     pub count: usize,
 }
 
+/// The instructions on vectors, of which the host runs the copy that its own vector unit can do most with.
+#[derive(Default)]
+struct Vectors {
+    functions: Vec<String>,
+    dispatch: String,
+}
+
+/// What copies there are: module, and what the host's processor must have. The names of the features are the compiler's.
+const COPIES: [(&str, &str); 2] = [
+    ("avx2", "avx2,bmi1,bmi2,lzcnt,popcnt"),
+    (
+        "avx512",
+        "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vbmi,avx2,bmi1,bmi2,lzcnt,popcnt",
+    ),
+];
+
+impl Vectors {
+    fn text(&self) -> String {
+        let mut out = String::new();
+        for (module, features) in COPIES {
+            let attribute = format!("#[target_feature(enable = \"{features}\")]\n");
+            let _ = write!(
+                out,
+                "\n/// The instructions on vectors once more, for processors with {features}.\n\
+                 #[cfg(target_arch = \"x86_64\")]\npub(super) mod {module} {{\nuse super::*;\n"
+            );
+            for function in &self.functions {
+                out.push_str(&attribute);
+                out.push_str(function);
+            }
+            let _ = write!(
+                out,
+                "/// As [`super::dispatch`].\n{attribute}\
+                 pub(in super::super) fn dispatch<M: Memory>(n: u16) -> Option<Exec<M>> {{\nSome(match n {{\n{}\
+                 _ => return super::dispatch(n),\n}})\n}}\n}}\n",
+                self.dispatch
+            );
+        }
+        out
+    }
+}
+
 /// Compiles every meaning of a specification. Instructions are numbered by their place in it.
 ///
 /// # Errors
@@ -111,6 +155,7 @@ pub fn generate(spec: &Spec) -> Result<Generated, Vec<Error>> {
     let mut g = Generated::default();
     let mut errors = Vec::new();
     let (mut dispatch, mut table, mut ir) = (String::new(), String::new(), String::new());
+    let mut vector = Vectors::default();
     for (n, e) in spec.entries.iter().enumerate() {
         let pos = Pos {
             file: e.place.file.clone(),
@@ -130,8 +175,7 @@ pub fn generate(spec: &Spec) -> Result<Generated, Vec<Error>> {
             }
         };
         g.count += 1;
-        g.functions
-            .push_str(&rust::function(&e.name, &e.operands, &meaning));
+        let function = rust::function(&e.name, &e.operands, &meaning);
         let fx = effects::effects(&meaning);
         let kind = if rust::needs_memory(&fx) {
             "Memory"
@@ -139,7 +183,13 @@ pub fn generate(spec: &Spec) -> Result<Generated, Vec<Error>> {
             "Register"
         };
         let generic = if rust::needs_memory(&fx) { "::<M>" } else { "" };
-        let _ = writeln!(dispatch, "{n} => Exec::{kind}({}{generic}),", e.name);
+        let arm = format!("{n} => Exec::{kind}({}{generic}),\n", e.name);
+        if e.operands.iter().any(|o| o.class.is_vector()) {
+            vector.functions.push(function.clone());
+            vector.dispatch.push_str(&arm);
+        }
+        g.functions.push_str(&function);
+        dispatch.push_str(&arm);
         let _ = writeln!(table, "Some({fx:?}),");
         let _ = writeln!(ir, "Some({}),", data::meaning(&meaning));
     }
@@ -151,6 +201,7 @@ pub fn generate(spec: &Spec) -> Result<Generated, Vec<Error>> {
          \n/// Implicit effects by instruction number.\n\
          pub(super) static EFFECTS: [Option<Effects>; {count}] = [\n{table}];\n"
     );
+    g.functions.push_str(&vector.text());
     let _ = write!(
         g.data,
         "static MEANINGS: [Option<Meaning>; {count}] = [\n{ir}];\n"

@@ -9,6 +9,7 @@ use std::fmt::Write;
 use super::builtins::{self, Needs};
 use super::effects::{Effects, effects};
 use super::ir::{Binary, Compare, Expr, Fixed, Kind, Meaning, Stmt, Type, Unary};
+use super::{narrow, stride};
 use crate::spec::{Class, Operand, Role};
 
 /// Whether the function needs the memory (and is generic over it).
@@ -35,6 +36,7 @@ pub fn function(name: &str, operands: &[Operand], m: &Meaning) -> String {
     let fx = effects(m);
     let mut g = Gen {
         operands,
+        borrows: m.body.iter().all(leaves_registers_alone),
         out: String::new(),
         indent: 1,
     };
@@ -46,7 +48,7 @@ pub fn function(name: &str, operands: &[Operand], m: &Meaning) -> String {
             whole.insert(*n);
         }
         Kind::Element(n, _) => {
-            views.insert((*n, ty(e.ty), lanes(&operands[*n], e.ty)));
+            views.insert(*n);
         }
         Kind::CircularStart(n) => {
             circular.insert(*n);
@@ -74,11 +76,8 @@ pub fn function(name: &str, operands: &[Operand], m: &Meaning) -> String {
         let read = g.read(*n);
         g.line(&format!("let o{n} = {read};"));
     }
-    for (n, t, k) in &views {
-        g.line(&format!(
-            "let e{n}_{t}: [{t}; {k}] = elements(&{});",
-            g.source(*n)
-        ));
+    for n in &views {
+        g.line(&format!("let e{n} = {};", g.view(*n)));
     }
     for n in &circular {
         g.line(&format!("let cs{n} = s.circular_start(a.v[{n}]);"));
@@ -97,7 +96,7 @@ pub fn function(name: &str, operands: &[Operand], m: &Meaning) -> String {
     for (n, t) in &elements {
         let o = &operands[*n];
         let k = lanes(o, *t);
-        let init = if o.role == Role::ReadWrite {
+        let init = if o.role == Role::ReadWrite && !written_whole(&m.body, *n, k) {
             format!("elements(&{})", g.source(*n))
         } else {
             format!("[0; {k}]")
@@ -134,8 +133,30 @@ pub fn function(name: &str, operands: &[Operand], m: &Meaning) -> String {
     g.out
 }
 
+/// Whether a statement changes no registers: then vectors can be read where they are, without copies.
+fn leaves_registers_alone(s: &Stmt) -> bool {
+    match s {
+        Stmt::Set(..) | Stmt::WriteElement(..) => true,
+        Stmt::If(_, a, b) => a.iter().chain(b).all(leaves_registers_alone),
+        Stmt::Lanes(_, body) => body.iter().all(leaves_registers_alone),
+        _ => false,
+    }
+}
+
+/// Whether every element of operand `n` is written, whatever happens.
+fn written_whole(body: &[Stmt], n: usize, elements: u32) -> bool {
+    body.iter().any(|s| match s {
+        Stmt::Lanes(count, body) if *count == elements => body.iter().any(
+            |s| matches!(s, Stmt::WriteElement(k, index, _) if *k == n && matches!(index.kind, Kind::Lane)),
+        ),
+        _ => false,
+    })
+}
+
 struct Gen<'a> {
     operands: &'a [Operand],
+    /// Vectors are read where they are.
+    borrows: bool,
     out: String,
     indent: usize,
 }
@@ -176,10 +197,18 @@ impl Gen<'_> {
         }
     }
 
+    /// A reference to a vector operand's bytes.
+    fn view(&self, n: usize) -> String {
+        match self.operands[n].class {
+            Class::Vec if self.borrows => format!("s.vec(a.v[{n}])"),
+            _ => format!("&{{ {} }}", self.source(n)),
+        }
+    }
+
     fn stmt(&mut self, s: &Stmt) {
         match s {
             Stmt::Set(l, e) => {
-                let e = self.expr(e);
+                let e = self.expr(&narrow::expr(e));
                 self.line(&format!("t{l} = {e};"));
             }
             Stmt::Write(n, e) => {
@@ -209,7 +238,7 @@ impl Gen<'_> {
                 self.line(&format!("s.{f}({n}, a.off, x);"));
             }
             Stmt::WriteElement(n, i, e) => {
-                let (i, e) = (self.expr(i), self.expr(e));
+                let (i, e) = (self.expr(i), self.expr(&narrow::expr(e)));
                 self.line(&format!("put(&mut w{n}, {i}, {e});"));
             }
             Stmt::WriteHalf(n, half, e) => {
@@ -368,6 +397,10 @@ impl Gen<'_> {
                 let x = self.expr(a);
                 if ty(a.ty) == t { x } else { format!("({x} as {t})") }
             }
+            Kind::Saturate { value, sticky: false } if saturating(value, e.ty).is_some() => {
+                let (op, a, b) = saturating(value, e.ty).unwrap_or_else(|| unreachable!("asked just now"));
+                format!("({}).{op}({})", self.expr(a), self.expr(b))
+            }
             Kind::Saturate { value, sticky } => {
                 let (lo, hi) = clamp(value.ty, e.ty);
                 let s = ty(value.ty);
@@ -386,17 +419,39 @@ impl Gen<'_> {
             ),
             Kind::Load(ea) => format!("(M::load{}(m, {})? as {t})", e.ty.bits(), self.expr(ea)),
             Kind::LoadVec { ea, aligned } => {
-                format!(
-                    "load_vec::<M>(m, ({}){})?",
-                    self.expr(ea),
-                    if *aligned { " & !127" } else { "" }
-                )
+                let (ea, mask) = (self.expr(ea), if *aligned { " & !127" } else { "" });
+                format!("{{ let mut v = [0; 128]; load_vec::<M>(m, ({ea}){mask}, &mut v)?; v }}")
             }
-            Kind::Element(n, i) => format!("at(&e{n}_{t}, {})", self.expr(i)),
+            Kind::Element(n, i) => {
+                let operand = &self.operands[*n];
+                match stride::part(i, e.ty.bits(), lanes(operand, e.ty)) {
+                    Some(part) => format!(
+                        "(lane::<u{}, _>(e{n}, i + {}) >> {}) as {t}",
+                        part.wide, part.ahead, part.shift
+                    ),
+                    None => format!("lane::<{t}, _>(e{n}, {})", self.expr(i)),
+                }
+            }
             Kind::Half(n, h) => format!("half(&o{n}, {h})"),
             Kind::Call(name, args) => self.call(name, args),
         }
     }
+}
+
+/// A saturated sum or difference of two values of the result's own type, which the host can do in one: its name and its sides.
+fn saturating(value: &Expr, t: Type) -> Option<(&'static str, &Expr, &Expr)> {
+    let Kind::Binary(op, a, b) = &value.kind else {
+        return None;
+    };
+    let name = match op {
+        Binary::Add => "saturating_add",
+        Binary::Sub => "saturating_sub",
+        _ => return None,
+    };
+    let (Kind::Cast(a), Kind::Cast(b)) = (&a.kind, &b.kind) else {
+        return None;
+    };
+    (value.ty.signed() && value.ty.bits() > t.bits() && a.ty == t && b.ty == t).then_some((name, a, b))
 }
 
 /// Bounds for clamping a value of type `from` to `to`, as literals of `from`.
