@@ -2,13 +2,12 @@
 //!
 //! * the guest's view: invokes per second and round trips of a call without arguments and of one with 1 MiB in and
 //!   1 MiB out; time from power-on to the first result;
-//! * the core's view: packets per second on small benchmarks, on our DSP and on QEMU's user-mode Hexagon.
+//! * the core's view: packets per second of small programs, with `vhost-hexagon exec` and on QEMU's user-mode Hexagon.
 //!
-//! Both sides of a core benchmark are built from the same source by the same compiler and must agree on the checksum.
+//! Both sides of a core benchmark run the same file, which measures itself, by turns, and must agree on the checksum.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -38,8 +37,16 @@ pub struct BenchArgs {
     pub sources: Option<PathBuf>,
 }
 
-/// Core benchmarks and how often each is repeated: enough for a second or more of work on our side.
-const CORE: &[(&str, u32)] = &[("b1_int", 12), ("b2_mem", 4), ("b3_fp", 10)];
+/// Core benchmarks and how often each is repeated: enough for a second or so of work on the slower side.
+const CORE: &[(&str, u32)] = &[
+    ("b1_int", 12),
+    ("b2_mem", 4),
+    ("b3_fp", 10),
+    ("b4_gemm", 20),
+    ("b5_hvxadd", 2),
+];
+/// Each is run this often on both sides by turns; the median of the ratios counts.
+const ROUNDS: usize = 5;
 
 /// Measures everything, prints a table, writes `target/bench.json`.
 pub fn bench(args: &BenchArgs) -> Result<()> {
@@ -110,15 +117,12 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
                 "core", "ours Mpkt/s", "QEMU Mpkt/s", "ratio"
             ));
             for (name, iterations) in CORE {
-                let (ours, qemu) =
+                let Core { ours, qemu, ratio } =
                     core(&emulator, &dir, name, *iterations).with_context(|| format!("benchmark {name}"))?;
-                ui::say(format!(
-                    "{name:<10} {ours:>14.1} {qemu:>14.1} {:>8.3}",
-                    ours / qemu
-                ));
+                ui::say(format!("{name:<10} {ours:>14.1} {qemu:>14.1} {ratio:>8.3}"));
                 report.insert(
                     format!("core_{name}"),
-                    json!({ "ours_mpkt_s": ours, "qemu_mpkt_s": qemu, "ratio": ours / qemu }),
+                    json!({ "ours_mpkt_s": ours, "qemu_mpkt_s": qemu, "ratio": ratio }),
                 );
             }
         }
@@ -133,120 +137,77 @@ fn number(text: &str) -> serde_json::Value {
     text.parse::<f64>().map_or(serde_json::Value::Null, |n| json!(n))
 }
 
-/// Millions of packets per second: ours, QEMU's.
-fn core(emulator: &Path, sources: &Path, name: &str, iterations: u32) -> Result<(f64, f64)> {
+/// One program on both sides.
+struct Core {
+    /// Millions of packets per second, median: ours.
+    ours: f64,
+    /// QEMU's.
+    qemu: f64,
+    /// Median of the rounds' ratios.
+    ratio: f64,
+}
+
+fn core(emulator: &Path, sources: &Path, name: &str, iterations: u32) -> Result<Core> {
     let work = firmware::target_dir().join("bench");
     std::fs::create_dir_all(&work)?;
     let llvm = tools::llvm().context("no clang with Hexagon")?;
     let text = std::fs::read_to_string(sources.join(format!("{name}.c")))?;
-
-    // QEMU's side: the benchmark's own runtime, with our number of iterations.
     let at = text
         .rfind("MAIN(")
         .context("the source has no MAIN(name, iterations)")?;
     let comma = text[at..].find(',').context("MAIN without iterations")? + at;
-    std::fs::write(work.join("qemu.c"), format!("{},{iterations})\n", &text[..comma]))?;
+    let source = work.join(format!("{name}.c"));
+    std::fs::write(&source, format!("{},{iterations})\n", &text[..comma]))?;
     std::fs::copy(sources.join("rt.h"), work.join("rt.h"))?;
-    let program = work.join(format!("{name}-qemu"));
+    let program = work.join(name);
     ui::output(
         Command::new(llvm.join("clang"))
-            .args([
-                "--target=hexagon-unknown-none-elf",
-                "-mv68",
-                "-O2",
-                "-G0",
-                "-ffreestanding",
-                "-fno-builtin",
-            ])
-            .args([
-                "-nostdlib",
-                "-nostartfiles",
-                "-static",
-                "-fuse-ld=lld",
-                "-Wl,-e,_start",
-                "-w",
-            ])
-            .arg(work.join("qemu.c"))
+            .args(["--target=hexagon-unknown-none-elf", "-mv68", "-mhvx"])
+            .args(["-mhvx-length=128b", "-O2", "-G0", "-ffreestanding"])
+            .args(["-fno-builtin", "-nostdlib", "-nostartfiles", "-static"])
+            .args(["-fuse-ld=lld", "-Wl,-e,_start", "-w"])
+            .arg(&source)
             .arg("-o")
             .arg(&program),
     )?;
     let qemu = tools::on_path("qemu-hexagon-static")
         .or_else(|| tools::on_path("qemu-hexagon"))
         .context("no qemu-hexagon")?;
-    let said = ui::output(Command::new(qemu).args(["-cpu", "v68"]).arg(&program))?;
-    let field = |key: &str| -> Result<f64> {
-        let value = said
-            .split_whitespace()
-            .find_map(|w| w.strip_prefix(key))
-            .context("QEMU's line lacks a field")?;
-        Ok(value.parse()?)
-    };
-    let peer = field("packets=")? / field("ns=")? * 1e3;
-    let checksum = field("check=")? as u32;
-
-    // Ours: the same source as a skeleton.
-    std::fs::write(work.join("ours.c"), &text)?;
-    std::fs::copy(
-        firmware::workspace().join("firmware/bench/rt.h"),
-        work.join("rt.h"),
-    )?;
-    let skeleton = work.join("libcore_skel.so");
-    let mut command = firmware::hexagon(&llvm);
-    command
-        .arg("-w")
-        .arg(work.join("ours.c"))
-        .arg("-o")
-        .arg(&skeleton);
-    ui::output(&mut command)?;
-    // The cost of starting up and loading is that of a run without iterations.
-    let (idle_packets, idle_seconds, _) = invoke(emulator, &skeleton, 0)?;
-    let (packets, seconds, ours) = invoke(emulator, &skeleton, iterations)?;
-    if ours != checksum {
-        bail!("our result {ours:#x} differs from QEMU's {checksum:#x}");
+    let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let (us, check) = rate(
+            Command::new(emulator)
+                .args(["exec", "--cpu", "v68"])
+                .arg(&program),
+        )?;
+        let (them, expected) = rate(Command::new(&qemu).args(["-cpu", "v68"]).arg(&program))?;
+        if check != expected {
+            bail!("our result {check} differs from QEMU's {expected}");
+        }
+        ours.push(us);
+        theirs.push(them);
+        ratios.push(us / them);
     }
-    Ok((
-        (packets - idle_packets) / (seconds - idle_seconds).max(1e-9) / 1e6,
-        peer,
-    ))
+    Ok(Core {
+        ours: median(ours),
+        qemu: median(theirs),
+        ratio: median(ratios),
+    })
 }
 
-/// Runs method 2 of the benchmark skeleton without a guest: packets, seconds, checksum.
-fn invoke(emulator: &Path, skeleton: &Path, iterations: u32) -> Result<(f64, f64, u32)> {
-    let mut command = Command::new(emulator);
-    command
-        .arg("invoke")
-        .arg("--skel")
-        .arg(skeleton)
-        .args(["--method", "2", "--stats", "--quiet"]);
-    command
-        .arg("--in")
-        .arg(format!("u32:{iterations}"))
-        .args(["--out", "u32"]);
-    let start = Instant::now();
-    let done = command
-        .output()
-        .with_context(|| format!("cannot start {}", emulator.display()))?;
-    let seconds = start.elapsed().as_secs_f64();
-    let (out, err) = (
-        String::from_utf8_lossy(&done.stdout),
-        String::from_utf8_lossy(&done.stderr),
-    );
-    if !done.status.success() {
-        bail!(
-            "`{}` failed ({}):\n{}",
-            ui::line_of(&command),
-            done.status,
-            err.trim()
-        );
-    }
-    let packets = err
-        .lines()
-        .find_map(|l| l.strip_prefix("packets executed")?.trim().parse().ok());
-    let packets: f64 = packets.with_context(|| format!("`invoke --stats` named no packets:\n{err}"))?;
-    let value = out.split_whitespace().find_map(|word| word.parse::<u32>().ok());
-    Ok((
-        packets,
-        seconds,
-        value.with_context(|| format!("`invoke` printed no number:\n{out}"))?,
-    ))
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Runs a benchmark, which measures itself: millions of packets per second, and its checksum.
+fn rate(command: &mut Command) -> Result<(f64, String)> {
+    let said = ui::output(command)?;
+    let field = |key: &str| {
+        said.split_whitespace()
+            .find_map(|w| w.strip_prefix(key))
+            .with_context(|| format!("no {key} in: {said}"))
+    };
+    let (packets, ns): (f64, f64) = (field("packets=")?.parse()?, field("ns=")?.parse()?);
+    Ok((packets / ns * 1e3, field("check=")?.to_owned()))
 }
