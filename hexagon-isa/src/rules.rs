@@ -282,7 +282,7 @@ fn temporaries(insns: &[Insn], arch: Arch) -> Result<(), DecodeError> {
             .operands
             .iter()
             .zip(insn.v)
-            .find(|(o, _)| o.class == OperandClass::Vec);
+            .find(|(o, _)| o.class == OperandClass::Vec && o.role != Role::Read);
         let accumulates = |other: &Insn| {
             let info = other.info();
             let adds = ["+= ", "|= ", "&= ", "^= "]

@@ -29,8 +29,12 @@ fn llvm_misses(error: &DecodeError, text: &str) -> bool {
         DecodeError::TwoWriters(a, b) => {
             let temporary =
                 |op: Opcode| op.info().flags.any(Flags::TMP) || op.info().defs.contains(&Implicit::VTMP);
-            temporary(*a) || temporary(*b)
+            // And a transfer to C5:4 beside a compare; it refuses that beside one to C4 alone.
+            let transfer = |op: Opcode| op == Opcode::A4_tfrpcp && text.contains("c5:4 = ");
+            temporary(*a) || temporary(*b) || transfer(*a) || transfer(*b)
         }
+        // It does not know this one for an accumulation.
+        DecodeError::Tmp(_) => text.contains("|= vgetqfext"),
         // It takes a transfer to C5:4 for a compare into each predicate; it knows better of C4 alone.
         DecodeError::NoProducer(_) => text.contains("c5:4 = "),
         _ => false,
