@@ -14,6 +14,8 @@ pub enum Type {
     Int(bool, u8),
     /// IEEE number in a register: bits (32 or 64).
     Float(u8),
+    /// Element of a qfloat vector with its hidden bits: visible bits (16 or 32).
+    Qf(u8),
     /// A whole HVX vector.
     Vec,
     /// A whole HVX vector pair.

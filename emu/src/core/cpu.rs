@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::collections::HashMap;
 
-use hexagon_isa::interp::{DmaCommand, Event, Regs, usr};
+use hexagon_isa::interp::{DmaCommand, Event, Qfloat, Regs, usr};
 use hexagon_isa::{Arch, EndLoop};
 
 use super::block::{Block, Core, MAX_PACKETS, Mark, NOWHERE, build};
@@ -111,6 +111,7 @@ impl Cpu {
 
     /// Runs `thread` until about `budget` packets are done (a block is always finished) or something happens.
     pub fn run<M: Memory + 'static>(&mut self, thread: &mut Thread, mem: &M, budget: u64) -> Exit {
+        thread.regs.qfloat = Qfloat::of(self.core.arch);
         let epoch = mem.code_epoch();
         if !self.cache.as_ref().is_some_and(|c| c.is::<Cache<M>>()) {
             self.cache = Some(Box::new(Cache::<M>::new(epoch)));

@@ -159,6 +159,7 @@ impl Regs {
     pub(crate) fn w_vec(&mut self, n: i32, off: u8, v: Vector) {
         let d = (n as u8).wrapping_add(off) & 63;
         *self.hvx.v.get_mut(d) = v;
+        self.hvx.hidden.reset(d);
         if off == PENDING {
             self.flight.v |= 1 << d;
         }
@@ -274,6 +275,7 @@ impl Regs {
                 let n = bits.trailing_zeros() as u8;
                 let v = *self.hvx.v.get(n | PENDING);
                 *self.hvx.v.get_mut(n) = v;
+                self.hvx.hidden.copy(n | PENDING, n);
                 bits &= bits - 1;
             }
             self.flight.v = 0;
@@ -303,6 +305,7 @@ impl Regs {
     pub fn save_vector(&mut self, n: u8, temporary: bool) {
         let v = *self.hvx.v.get(n & 31);
         *self.hvx.v.get_mut(n & 31 | PENDING) = v;
+        self.hvx.hidden.copy(n & 31, n & 31 | PENDING);
         self.flight.v_saved |= 1 << (n & 31);
         self.flight.v_temporary |= u32::from(temporary) << (n & 31);
     }
@@ -312,6 +315,7 @@ impl Regs {
             let n = mask.trailing_zeros() as u8;
             let v = *self.hvx.v.get(n | PENDING);
             *self.hvx.v.get_mut(n) = v;
+            self.hvx.hidden.copy(n | PENDING, n);
             mask &= mask - 1;
         }
     }

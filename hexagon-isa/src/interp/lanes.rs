@@ -47,7 +47,7 @@ pub(crate) fn bytes<T: Lane, const N: usize, const B: usize>(lanes: &[T; N]) -> 
 
 /// Lane `i`; lanes that do not exist read zero.
 #[inline(always)]
-pub(crate) fn at<T: Lane, const N: usize>(lanes: &[T; N], i: u32) -> T {
+pub(crate) fn at<T: Copy + Default, const N: usize>(lanes: &[T; N], i: u32) -> T {
     lanes.get(i as usize).copied().unwrap_or_default()
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn lane<T: Lane, const B: usize>(v: &[u8; B], i: u32) -> T {
 
 /// Sets lane `i`; nothing if it does not exist.
 #[inline(always)]
-pub(crate) fn put<T: Lane, const N: usize>(lanes: &mut [T; N], i: u32, v: T) {
+pub(crate) fn put<T: Copy, const N: usize>(lanes: &mut [T; N], i: u32, v: T) {
     if let Some(l) = lanes.get_mut(i as usize) {
         *l = v;
     }

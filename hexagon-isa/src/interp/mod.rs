@@ -8,9 +8,11 @@
 mod access;
 mod builtins;
 mod lanes;
+mod qfloat;
 mod regs;
 
 pub use access::{Status, VectorPair};
+pub use qfloat::{HIDDEN_DEFAULT, Hidden, Qfloat};
 pub use regs::*;
 
 /// Resolved operands of one instruction of a packet.
@@ -171,6 +173,7 @@ pub fn effects(op: crate::Opcode) -> Option<&'static Effects> {
 mod generated {
     use super::access::*;
     use super::lanes::*;
+    use super::qfloat::{Qf16, Qf32};
     use super::{Args, Effects, Exec, Memory, Regs, Vector, builtins};
 
     include!(concat!(env!("OUT_DIR"), "/functions.rs"));

@@ -9,6 +9,8 @@
 
 use std::ops::{Index, IndexMut};
 
+use super::qfloat::{Hidden, Qfloat};
+
 /// Registers in the general file.
 pub const GPRS: usize = 32;
 /// Number added to a register to name its pending half.
@@ -211,6 +213,8 @@ pub struct HvxRegs {
     pub v: Vectors,
     /// Vector predicates.
     pub q: VecPreds,
+    /// Bits of the vectors that only qfloat instructions see.
+    pub hidden: Hidden,
     /// What the packet's gather loaded, for its `vtmp.new` store. Means nothing outside that packet.
     pub(crate) gathered: Vector,
     /// 0xff for each byte that it loaded.
@@ -223,6 +227,7 @@ impl HvxRegs {
         Box::new(HvxRegs {
             v: Vectors([[0; VECTOR_BYTES]; 64]),
             q: VecPreds::default(),
+            hidden: Hidden::new(),
             gathered: [0; VECTOR_BYTES],
             gathered_mask: [0; VECTOR_BYTES],
         })
@@ -293,6 +298,8 @@ pub struct Regs {
     pub pc: u32,
     /// HVX state.
     pub hvx: Box<HvxRegs>,
+    /// What the core that runs the thread makes of qfloat instructions; the core sets it.
+    pub qfloat: Qfloat,
     /// Reservation of the last load-locked.
     pub reservation: Option<Reservation>,
     /// What the packet in flight wrote and asked for.
@@ -332,6 +339,7 @@ impl Default for Regs {
             c: Ctls::default(),
             pc: 0,
             hvx: HvxRegs::new(),
+            qfloat: Qfloat::default(),
             reservation: None,
             flight: Flight::default(),
         }

@@ -6,6 +6,7 @@
 //! after the other. `tests/meaning_vs_model.rs` runs each modelled instruction here and on our core and compares everything.
 
 pub mod compare;
+mod float;
 mod integer;
 mod regions;
 mod runner;
@@ -20,5 +21,7 @@ pub type Model = fn(&mut State, &[i32]);
 /// The model of an instruction by its name in the specification; `None` if there is none.
 #[must_use]
 pub fn model(name: &str) -> Option<Model> {
-    integer::model(name).or_else(|| regions::model(name))
+    integer::model(name)
+        .or_else(|| regions::model(name))
+        .or_else(|| float::model(name))
 }

@@ -24,6 +24,8 @@ pub struct State {
     pub m: [u32; 2],
     /// Vectors.
     pub v: [[u8; 128]; 32],
+    /// The vectors' hidden bits for qfloat, four a word; cores before V79 have [`State::HIDDEN`].
+    pub hidden: [u128; 32],
     /// Vector predicates, bit *i* for byte *i*.
     pub q: [u128; 4],
     /// Memory from [`AREA_BASE`] on.
@@ -58,6 +60,9 @@ impl PartialEq for InPacket {
 impl Eq for InPacket {}
 
 impl State {
+    /// The hidden bits of a vector that no qfloat instruction wrote: binary 1010 for every word.
+    pub const HIDDEN: u128 = u128::from_le_bytes([0xaa; 16]);
+
     /// All zero.
     #[must_use]
     pub fn new(arch: Arch) -> State {
@@ -68,6 +73,7 @@ impl State {
             usr: 0,
             m: [0; 2],
             v: [[0; 128]; 32],
+            hidden: [State::HIDDEN; 32],
             q: [0; 4],
             mem: vec![0; AREA_BYTES as usize],
             packet: InPacket::default(),
@@ -98,6 +104,9 @@ impl State {
         for (n, v) in self.v.iter().enumerate() {
             regs.hvx.v[n] = *v;
         }
+        for (n, v) in (0..).zip(self.hidden) {
+            regs.hvx.hidden.set(n, v);
+        }
         for (n, v) in self.q.iter().enumerate() {
             regs.hvx.q[n] = *v;
         }
@@ -116,6 +125,9 @@ impl State {
         after.m = [regs.c[Ctl::M0], regs.c[Ctl::M1]];
         for (n, v) in after.v.iter_mut().enumerate() {
             *v = regs.hvx.v[n];
+        }
+        for (n, v) in (0..).zip(after.hidden.iter_mut()) {
+            *v = regs.hvx.hidden.get(n);
         }
         for (n, v) in after.q.iter_mut().enumerate() {
             *v = regs.hvx.q[n];

@@ -10,6 +10,8 @@ pub enum Needs {
     Nothing,
     /// USR's rounding mode and sticky flags (`&mut Status`).
     Status,
+    /// Which qfloat the core has (`Qfloat`).
+    Qfloat,
     /// The registers and the resolved operands.
     Regs,
     /// The registers, the operands and the memory; may fault.
@@ -33,6 +35,8 @@ pub struct Builtin {
 
 const I8: Type = Type::Int(true, 8);
 const U8: Type = Type::U8;
+const I16: Type = Type::Int(true, 16);
+const U16: Type = Type::Int(false, 16);
 const I32: Type = Type::I32;
 const U32: Type = Type::U32;
 const I64: Type = Type::I64;
@@ -40,6 +44,8 @@ const U64: Type = Type::U64;
 const B: Type = Type::Bool;
 const SF: Type = Type::Float(32);
 const DF: Type = Type::Float(64);
+const Q32: Type = Type::Qf(32);
+const Q16: Type = Type::Qf(16);
 const V: Type = Type::Vec;
 const VV: Type = Type::VecPair;
 
@@ -57,6 +63,14 @@ const fn status(name: &'static str, params: &'static [Type], result: Type) -> Bu
         params,
         result: Some(result),
         needs: Needs::Status,
+    }
+}
+const fn qfloat(name: &'static str, params: &'static [Type], result: Type) -> Builtin {
+    Builtin {
+        name,
+        params,
+        result: Some(result),
+        needs: Needs::Qfloat,
     }
 }
 const fn effect(name: &'static str, params: &'static [Type]) -> Builtin {
@@ -197,6 +211,99 @@ pub const BUILTINS: &[Builtin] = &[
     pure("v6mpy_v", &[VV, VV, U32], VV),
     pure("v6mpy_h_acc", &[VV, VV, VV, U32], VV),         // accumulator first
     pure("v6mpy_v_acc", &[VV, VV, VV, U32], VV),
+    // HVX floating point
+    pure("vsf_add", &[U32, U32], U32),
+    pure("vsf_sub", &[U32, U32], U32),
+    pure("vsf_mpy", &[U32, U32], U32),
+    pure("vhf_add", &[U16, U16], U16),
+    pure("vhf_sub", &[U16, U16], U16),
+    pure("vhf_mpy", &[U16, U16], U16),
+    pure("vhf_fma", &[U16, U16, U16], U16),
+    pure("vsf_fma_bf", &[U32, U16, U16], U32),
+    pure("vsf_dmpy_acc", &[U32, U16, U16, U16, U16], U32),
+    pure("vsf_from_hf", &[U16], U32),
+    pure("vhf_from_sf", &[U32], U16),
+    pure("vbf_from_sf", &[U32], U16),
+    pure("vhf_from_b", &[I8], U16),
+    pure("vb_from_hf", &[U16], I8),
+    pure("vhf_from_ub", &[U8], U16),
+    pure("vub_from_hf", &[U16], U8),
+    pure("vhf_from_h", &[I16], U16),
+    pure("vh_from_hf", &[U16], I16),
+    pure("vhf_from_uh", &[U16], U16),
+    pure("vuh_from_hf", &[U16], U16),
+    pure("vh_from_hf_chop", &[U16], I16),
+    pure("vh_from_hf_rnd", &[U16], I16),
+    pure("vw_from_sf", &[U32], I32),
+    pure("vsf_from_w", &[I32], U32),
+    qfloat("vsf_gt", &[U32, U32], B),
+    pure("vsf_eq", &[U32, U32], B),
+    pure("vsf_fmin", &[U32, U32], U32),
+    pure("vsf_fmax", &[U32, U32], U32),
+    qfloat("vsf_min", &[U32, U32], U32),
+    qfloat("vsf_max", &[U32, U32], U32),
+    qfloat("vhf_gt", &[U16, U16], B),
+    pure("vhf_eq", &[U16, U16], B),
+    pure("vhf_fmin", &[U16, U16], U16),
+    pure("vhf_fmax", &[U16, U16], U16),
+    qfloat("vhf_min", &[U16, U16], U16),
+    qfloat("vhf_max", &[U16, U16], U16),
+    pure("vbf_gt", &[U16, U16], B),
+    pure("vbf_min", &[U16, U16], U16),
+    pure("vbf_max", &[U16, U16], U16),
+    pure("vhf_from_f8", &[U8], U16),
+    pure("vf8_from_hf", &[U16, B], U8),
+    pure("vf8_abs", &[U8], U8),
+    pure("vf8_neg", &[U8], U8),
+    pure("vf8_min", &[U8, U8], U8),
+    pure("vf8_max", &[U8, U8], U8),
+    // qfloat
+    qfloat("vqf32_add", &[Q32, Q32], Q32),
+    qfloat("vqf32_add_mix", &[Q32, U32], Q32),
+    qfloat("vqf32_add_sf", &[U32, U32], Q32),
+    qfloat("vqf32_sub", &[Q32, Q32], Q32),
+    qfloat("vqf32_sub_mix", &[Q32, U32], Q32),
+    qfloat("vqf32_sub_sf", &[U32, U32], Q32),
+    qfloat("vqf32_mpy", &[Q32, Q32], Q32),
+    qfloat("vqf32_mpy_sf", &[U32, U32], Q32),
+    qfloat("vqf32_sub_sf_mix", &[U32, Q32], Q32),
+    qfloat("vqf32_mpy_hf", &[U16, U16], Q32),
+    qfloat("vqf32_mpy_mix_hf", &[Q16, U16], Q32),
+    qfloat("vqf32_mpy_qf16", &[Q16, Q16], Q32),
+    qfloat("vqf16_add", &[Q16, Q16], Q16),
+    qfloat("vqf16_add_mix", &[Q16, U16], Q16),
+    qfloat("vqf16_add_hf", &[U16, U16], Q16),
+    qfloat("vqf16_sub", &[Q16, Q16], Q16),
+    qfloat("vqf16_sub_mix", &[Q16, U16], Q16),
+    qfloat("vqf16_sub_hf", &[U16, U16], Q16),
+    qfloat("vqf16_mpy", &[Q16, Q16], Q16),
+    qfloat("vqf16_mpy_mix", &[Q16, U16], Q16),
+    qfloat("vqf16_mpy_hf", &[U16, U16], Q16),
+    qfloat("vqf16_sub_hf_mix", &[U16, Q16], Q16),
+    qfloat("vsf_from_qf32", &[Q32], U32),
+    qfloat("vhf_from_qf32", &[Q32], U16),
+    qfloat("vhf_from_qf16", &[Q16], U16),
+    pure("vbf_from_qf32", &[Q32], U16),
+    pure("vf8_from_qf16", &[Q16], U8),
+    pure("vqf16_from_f8", &[U8], Q16),
+    pure("vqf32_hidden", &[Q32], U32),
+    pure("vqf32_with_hidden", &[U32, U32], Q32),
+    pure("vqf32_from_sf", &[U32], Q32),
+    pure("vqf32_normal", &[Q32], Q32),
+    pure("vqf32_neg_sf", &[U32], Q32),
+    pure("vqf32_neg", &[Q32], Q32),
+    pure("vqf32_abs_sf", &[U32], Q32),
+    pure("vqf32_abs", &[Q32], Q32),
+    pure("vqf16_from_hf", &[U16], Q16),
+    pure("vqf16_normal", &[Q16], Q16),
+    pure("vqf16_neg_hf", &[U16], Q16),
+    pure("vqf16_neg", &[Q16], Q16),
+    pure("vqf16_abs_hf", &[U16], Q16),
+    pure("vqf16_abs", &[Q16], Q16),
+    pure("vilog2_sf", &[U32], I32),
+    pure("vilog2_qf32", &[Q32], I32),
+    pure("vilog2_hf", &[U16], I16),
+    pure("vilog2_qf16", &[Q16], I16),
 ];
 
 /// Finds a builtin.

@@ -314,7 +314,7 @@ impl Checker<'_> {
                 }
             }
             StmtKind::Lane(elem, pair, body) => {
-                let Some(ty @ Type::Int(..)) = Type::element(elem) else {
+                let Some(ty @ (Type::Int(..) | Type::Qf(_))) = Type::element(elem) else {
                     return self.err(s.col, format!("`{elem}` is no lane type"));
                 };
                 if self.lane.is_some() {
@@ -573,7 +573,7 @@ impl Checker<'_> {
 
     /// A value for a lane of type `ty`; `true` is all ones (vector predicates).
     fn to_element(&self, e: Expr, ty: Type, col: u32) -> Result<Expr, Error> {
-        if e.ty == Type::Bool {
+        if e.ty == Type::Bool && ty.is_int() {
             let ones = constant(ty, wrap(ty, -1));
             return Ok(node(
                 ty,
@@ -957,7 +957,7 @@ impl Checker<'_> {
         let ty = match (field, lane) {
             ("mask", Some(l)) => Type::Int(false, l.bits() as u8),
             _ => match Type::element(field) {
-                Some(ty @ Type::Int(..)) => ty,
+                Some(ty @ (Type::Int(..) | Type::Qf(_))) => ty,
                 _ => return self.err(col, format!("unknown field `{field}` of a vector")),
             },
         };
@@ -1058,7 +1058,7 @@ impl Checker<'_> {
                 Kind::Compare(Compare::Ne, Box::new(bit), Box::new(constant(raw, 0))),
             ));
         }
-        let Some(ty) = Type::element(field) else {
+        let Some(ty) = Type::element(field).filter(|t| !matches!(t, Type::Qf(_))) else {
             return self.err(col, format!("unknown field `{field}`"));
         };
         if ty.bits() > raw.bits() {

@@ -7,6 +7,7 @@ fn ty(t: Type) -> String {
         Type::Bool => "Type::Bool".into(),
         Type::Int(s, n) => format!("Type::Int({s}, {n})"),
         Type::Float(n) => format!("Type::Float({n})"),
+        Type::Qf(n) => format!("Type::Qf({n})"),
         Type::Vec => "Type::Vec".into(),
         Type::VecPair => "Type::VecPair".into(),
     }

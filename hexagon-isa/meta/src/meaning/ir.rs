@@ -3,6 +3,8 @@
 //! It is small on purpose: subfields have become extract and insert, `for` is unrolled, compound assignment is spelled out,
 //! literals have types. `hexagon_isa::ir` is the same tree as static data; [`data`](super::data) prints it.
 
+use super::builtins::{self, Needs};
+
 /// Type of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Type {
@@ -12,6 +14,8 @@ pub enum Type {
     Int(bool, u8),
     /// IEEE number in a register: bits (32 or 64).
     Float(u8),
+    /// Element of a qfloat vector with its hidden bits: visible bits (16 or 32).
+    Qf(u8),
     /// A whole HVX vector.
     Vec,
     /// A whole HVX vector pair.
@@ -51,7 +55,7 @@ impl Type {
         })
     }
 
-    /// Element type of a lane or subfield suffix (`b ub h uh w uw d ud sf df`).
+    /// Element type of a lane or subfield suffix (`b ub h uh w uw d ud sf df qf16 qf32`).
     pub fn element(suffix: &str) -> Option<Type> {
         Some(match suffix {
             "b" => Type::Int(true, 8),
@@ -64,15 +68,17 @@ impl Type {
             "ud" => Type::Int(false, 64),
             "sf" => Type::Float(32),
             "df" => Type::Float(64),
+            "qf16" => Type::Qf(16),
+            "qf32" => Type::Qf(32),
             _ => return None,
         })
     }
 
-    /// Bits of a value of this type.
+    /// Bits of a value of this type, hidden ones not counted.
     pub fn bits(self) -> u32 {
         match self {
             Type::Bool => 1,
-            Type::Int(_, n) | Type::Float(n) => u32::from(n),
+            Type::Int(_, n) | Type::Float(n) | Type::Qf(n) => u32::from(n),
             Type::Vec => 1024,
             Type::VecPair => 2048,
         }
@@ -88,12 +94,13 @@ impl Type {
         matches!(self, Type::Int(..))
     }
 
-    /// The language's name of the type, which is also Rust's.
+    /// The language's name of the type, which is also Rust's (but for qfloat).
     pub fn name(self) -> String {
         match self {
             Type::Bool => "bool".into(),
             Type::Int(s, n) => format!("{}{n}", if s { 'i' } else { 'u' }),
             Type::Float(n) => format!("f{n}"),
+            Type::Qf(n) => format!("qf{n}"),
             Type::Vec => "vector".into(),
             Type::VecPair => "vector pair".into(),
         }
@@ -290,6 +297,15 @@ impl Meaning {
         for s in &self.body {
             s.visit(&mut |_| (), f);
         }
+    }
+
+    /// Whether an expression calls a builtin that needs this.
+    pub fn calls(&self, needs: Needs) -> bool {
+        let mut found = false;
+        self.visit(&mut |e| {
+            found |= matches!(&e.kind, Kind::Call(name, _) if builtins::find(name).is_some_and(|b| b.needs == needs));
+        });
+        found
     }
 
     /// Calls `f` for every statement, inner ones included.

@@ -22,6 +22,7 @@ fn ty(t: Type) -> String {
         Type::Bool => "bool".into(),
         Type::Int(s, n) => format!("{}{n}", if s { 'i' } else { 'u' }),
         Type::Float(n) => format!("u{n}"),
+        Type::Qf(n) => format!("Qf{n}"),
         Type::Vec => "Vector".into(),
         Type::VecPair => "VectorPair".into(),
     }
@@ -42,13 +43,17 @@ pub fn function(name: &str, operands: &[Operand], m: &Meaning) -> String {
     };
     let status = fx.sticky || fx.status;
     let (mut whole, mut views, mut circular) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let mut hidden = BTreeSet::new();
     let mut fixed = Vec::new();
     m.visit(&mut |e| match &e.kind {
         Kind::Operand(n) | Kind::Half(n, _) => {
             whole.insert(*n);
         }
         Kind::Element(n, _) => {
-            views.insert(*n);
+            match e.ty {
+                Type::Qf(bits) => hidden.insert((*n, bits)),
+                _ => views.insert(*n),
+            };
         }
         Kind::CircularStart(n) => {
             circular.insert(*n);
@@ -76,6 +81,14 @@ pub fn function(name: &str, operands: &[Operand], m: &Meaning) -> String {
         let read = g.read(*n);
         g.line(&format!("let o{n} = {read};"));
     }
+    for (n, bits) in &hidden {
+        let pair = if operands[*n].class == Class::VecPair {
+            "_pair"
+        } else {
+            ""
+        };
+        g.line(&format!("let q{n} = s.qf{bits}{pair}(a.v[{n}]);"));
+    }
     for n in &views {
         g.line(&format!("let e{n} = {};", g.view(*n)));
     }
@@ -93,13 +106,16 @@ pub fn function(name: &str, operands: &[Operand], m: &Meaning) -> String {
     if status {
         g.line("let mut st = s.status();");
     }
+    if m.calls(Needs::Qfloat) {
+        g.line("let qfloat = s.qfloat;");
+    }
     for (n, t) in &elements {
         let o = &operands[*n];
         let k = lanes(o, *t);
         let init = if o.role == Role::ReadWrite && !written_whole(&m.body, *n, k) {
             format!("elements(&{})", g.source(*n))
         } else {
-            format!("[0; {k}]")
+            format!("[Default::default(); {k}]")
         };
         g.line(&format!("let mut w{n}: [{}; {k}] = {init};", ty(*t)));
     }
@@ -115,7 +131,16 @@ pub fn function(name: &str, operands: &[Operand], m: &Meaning) -> String {
     for s in &m.body {
         g.stmt(s);
     }
-    for (n, _) in &elements {
+    for (n, t) in &elements {
+        if let Type::Qf(bits) = t {
+            let pair = if operands[*n].class == Class::VecPair {
+                "_pair"
+            } else {
+                ""
+            };
+            g.line(&format!("s.w_qf{bits}{pair}(a.v[{n}], a.vec_off, &w{n});"));
+            continue;
+        }
         let write = match operands[*n].class {
             Class::VecPair => "w_vec_pair",
             Class::VecPred => "w_vec_pred",
@@ -303,6 +328,7 @@ impl Gen<'_> {
         let mut all: Vec<String> = match needs {
             Needs::Nothing => vec![],
             Needs::Status => vec!["&mut st".into()],
+            Needs::Qfloat => vec!["qfloat".into()],
             Needs::Regs | Needs::Vectors => vec!["s".into(), "a".into()],
             Needs::Memory => vec!["s".into(), "m".into(), "a".into()],
         };
@@ -422,6 +448,7 @@ impl Gen<'_> {
                 let (ea, mask) = (self.expr(ea), if *aligned { " & !127" } else { "" });
                 format!("{{ let mut v = [0; 128]; load_vec::<M>(m, ({ea}){mask}, &mut v)?; v }}")
             }
+            Kind::Element(n, i) if matches!(e.ty, Type::Qf(_)) => format!("at(&q{n}, {})", self.expr(i)),
             Kind::Element(n, i) => {
                 let operand = &self.operands[*n];
                 match stride::part(i, e.ty.bits(), lanes(operand, e.ty)) {

@@ -16,7 +16,9 @@ fn input(s: &Regs) -> Option<Vector> {
 /// The register that a bucket's high bits name.
 fn register(s: &mut Regs, n: u8) -> &mut Vector {
     let aside = s.flight.v_temporary >> (n & 31) & 1 != 0;
-    s.hvx.v.get_mut(if aside { n & 31 | PENDING } else { n & 31 })
+    let n = if aside { n & 31 | PENDING } else { n & 31 };
+    s.hvx.hidden.reset(n);
+    s.hvx.v.get_mut(n)
 }
 
 fn change16(v: &mut Vector, lane: usize, f: impl FnOnce(u16) -> u16) {

@@ -1,0 +1,109 @@
+//! HVX floating point, one lane at a time, on register bits.
+//!
+//! * [`ieee`]: sf, hf and bf arithmetic (V68, V73): round to nearest even, denormals kept, no flags;
+//! * [`convert`]: between the formats and integers;
+//! * [`order`]: comparisons, minimum and maximum;
+//! * [`f8`]: the 8-bit format (V79);
+//! * [`qf`]: qfloat, by the rules of V68 to V75 in [`qf_legacy`] and those from V79 on in [`qf_extended`].
+//!
+//! What all but qfloat share: a NaN result is the positive quiet NaN with all bits of the fraction set, payloads never pass through.
+//! Nothing here reads or sets USR; the one exception, USR.FPSAT of `vcvt_f8_hf`, is an argument.
+//!
+//! Host arithmetic is used where it is exact or rounds once, which is why no function has a slow path: hf operations are
+//! exact in f64 before their only rounding, products of hf are exact in f32. Rust's f32 and f64 are IEEE with round to
+//! nearest even on every host, and a NaN's bits never come from the host.
+//!
+//! Sources: V68 to V81 instruction names and lane order as in LLVM; values as in the public QEMU of the vendor, compared in
+//! the `tests` crate with `rustc_apfloat` and a model in exact integers. Where public sources differ, a remark says so.
+
+mod convert;
+mod f8;
+mod ieee;
+mod order;
+mod qf;
+mod qf_extended;
+mod qf_legacy;
+
+pub(crate) use convert::*;
+pub(crate) use f8::*;
+pub(crate) use ieee::*;
+pub(crate) use order::*;
+pub(crate) use qf::*;
+pub(crate) use qf_extended::*;
+
+/// The NaN that sf operations produce.
+const SF_NAN: u32 = 0x7fff_ffff;
+/// The NaN that hf operations produce; also bf's.
+const HF_NAN: u16 = 0x7fff;
+
+const fn sf_is_nan(v: u32) -> bool {
+    v & 0x7fff_ffff > 0x7f80_0000
+}
+
+const fn hf_is_nan(v: u16) -> bool {
+    v & 0x7fff > 0x7c00
+}
+
+/// An sf result of host arithmetic.
+#[inline(always)]
+fn sf_bits(v: f32) -> u32 {
+    if v.is_nan() { SF_NAN } else { v.to_bits() }
+}
+
+/// An hf as a host number; exact.
+#[inline(always)]
+fn hf_wide(v: u16) -> f64 {
+    let (sign, magnitude) = (v >> 15, u32::from(v & 0x7fff));
+    // Exponent and fraction at f32's places are the number times 2 to the power -112.
+    let m = match magnitude {
+        0..0x7c00 => f32::from_bits(magnitude << 13) * f32::from_bits((127 + 112) << 23),
+        0x7c00 => f32::INFINITY,
+        _ => f32::NAN,
+    };
+    f64::from(if sign != 0 { -m } else { m })
+}
+
+/// The nearest hf of a host number, ties to even.
+#[inline(always)]
+fn hf_round(v: f64) -> u16 {
+    let bits = v.to_bits();
+    let sign = (bits >> 48) as u16 & 0x8000;
+    let m = v.abs();
+    let magnitude = if m.is_nan() {
+        return HF_NAN;
+    } else if m >= 65520.0 {
+        0x7c00
+    } else if m < f64::from_bits((1023 - 14) << 52) {
+        // Adding 2 to the power 28 leaves multiples of the smallest denormal, 2 to the power -24.
+        (m + f64::from_bits((1023 + 28) << 52)).to_bits() as u16
+    } else {
+        let m = m.to_bits();
+        let even = m >> 42 & 1;
+        (((m + (1 << 41) - 1 + even) >> 42) - ((1023 - 15) << 10)) as u16
+    };
+    sign | magnitude
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_hf_survives_widening() {
+        for v in 0..=u16::MAX {
+            let want = if hf_is_nan(v) { HF_NAN } else { v };
+            assert_eq!(hf_round(hf_wide(v)), want, "{v:#06x}");
+        }
+    }
+
+    #[test]
+    fn hf_rounds_to_nearest_even_at_all_sizes() {
+        assert_eq!(hf_round(65519.999), 0x7bff);
+        assert_eq!(hf_round(65520.0), 0x7c00);
+        assert_eq!(hf_round(1.0 + 1.0 / 2048.0), 0x3c00);
+        assert_eq!(hf_round(1.0 + 3.0 / 2048.0), 0x3c02);
+        assert_eq!(hf_round(-(2f64.powi(-25))), 0x8000);
+        assert_eq!(hf_round(2f64.powi(-25) * 1.0001), 1);
+        assert_eq!(hf_round(2f64.powi(-14) - 2f64.powi(-26)), 0x0400);
+    }
+}
