@@ -1,9 +1,9 @@
 //! Runs a static Hexagon Linux program directly on the core, without kernel, DSP OS or QEMU: to try code out, for
 //! benchmarks, and for comparing the core with `qemu-hexagon`, on which the same file runs.
 //!
-//! Modelled: one thread; the initial stack of Linux ([`stack`]); the Linux system calls that small programs need, behind
-//! `trap0(#1)` with the number in R6, arguments in R0-R5 and the result in R0 ([`linux`], numbers and structures of Linux's
-//! generic 32-bit table); Angel semihosting behind `trap0(#0)` ([`semihosting`]). A call that is not modelled answers
+//! Modelled: one thread; the initial stack of Linux (`stack`); the Linux system calls that small programs need, behind
+//! `trap0(#1)` with the number in R6, arguments in R0-R5 and the result in R0 (`linux`, numbers and structures of Linux's
+//! generic 32-bit table); Angel semihosting behind `trap0(#0)` (`semihosting`). A call that is not modelled answers
 //! -ENOSYS, with one warning for each number.
 //!
 //! What the program reaches of the host: with [`Setup::files`] whatever the user who runs the emulator may reach, by the
