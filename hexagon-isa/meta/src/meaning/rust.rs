@@ -423,20 +423,19 @@ impl Gen<'_> {
                 let x = self.expr(a);
                 if ty(a.ty) == t { x } else { format!("({x} as {t})") }
             }
-            Kind::Saturate { value, sticky: false } if saturating(value, e.ty).is_some() => {
-                let (op, a, b) = saturating(value, e.ty).unwrap_or_else(|| unreachable!("asked just now"));
-                format!("({}).{op}({})", self.expr(a), self.expr(b))
-            }
-            Kind::Saturate { value, sticky } => {
-                let (lo, hi) = clamp(value.ty, e.ty);
-                let s = ty(value.ty);
-                let x = self.expr(value);
-                if *sticky {
-                    format!("(builtins::saturate_{s}(&mut st, {x}, {lo}, {hi}) as {t})")
-                } else {
-                    format!("(({x}).clamp({lo}, {hi}) as {t})")
+            Kind::Saturate { value, sticky } => match saturating(value, e.ty) {
+                Some((op, a, b)) if !sticky => format!("({}).{op}({})", self.expr(a), self.expr(b)),
+                _ => {
+                    let (lo, hi) = clamp(value.ty, e.ty);
+                    let s = ty(value.ty);
+                    let x = self.expr(value);
+                    if *sticky {
+                        format!("(builtins::saturate_{s}(&mut st, {x}, {lo}, {hi}) as {t})")
+                    } else {
+                        format!("(({x}).clamp({lo}, {hi}) as {t})")
+                    }
                 }
-            }
+            },
             Kind::Select(c, a, b) => format!(
                 "(if {} {{ {} }} else {{ {} }})",
                 self.expr(c),
