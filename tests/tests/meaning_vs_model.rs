@@ -48,3 +48,54 @@ fn a_vector_is_written_beside_a_temporary_load_that_does_not_happen() {
         assert_eq!(after.v[1], [expected; 128]);
     }
 }
+
+/// The matrix product of the public program from which the meaning of `vrmpyz` is known, as its inner loop does it: four rows by
+/// 32 columns, 64 values deep, and Z loaded in the packet of a multiply, one half of it ahead.
+#[test]
+fn a_matrix_product_through_z() {
+    let (a, b): (Vec<i8>, Vec<i8>) = (
+        (0..4 * 64).map(|i| (i * 37 + 11) as i8).collect(),
+        (0..64 * 32).map(|i| (i * 53 + 7) as i8).collect(),
+    );
+    let mut s = State::new(Arch::V66);
+    // Two chunks of 4 rows by 32 values; the second one's half of Z is loaded while the first one is used.
+    for chunk in 0..2 {
+        for row in 0..4 {
+            for k in 0..32 {
+                s.mem[128 * chunk + 32 * row + k] = a[64 * row + 32 * chunk + k] as u8;
+            }
+        }
+    }
+    s.r[0] = AREA_BASE;
+    s.r[1] = AREA_BASE + 100;
+    let load = insn(Opcode::V6_zLd_ai, &[0, 0], None);
+    let multiply = insn(Opcode::V6_vrmpyzbb_rx_acc, &[4, 24, 1], None);
+    s = s.on_our_core(&[load]).expect("the load");
+    s.r[0] += 128;
+    for group in 0..16 {
+        for column in 0..32 {
+            for t in 0..4 {
+                s.v[24][4 * column + t] = b[32 * (4 * group + t) + column] as u8;
+            }
+        }
+        let packet = if group == 0 {
+            vec![multiply, load]
+        } else {
+            vec![multiply]
+        };
+        s = s.on_our_core(&packet).expect("the packet runs");
+        if group == 7 {
+            // Eight steps of four end at the last row's end, 100 bytes before the next chunk's pointer.
+            s.r[1] += 96;
+        }
+    }
+    for row in 0..4 {
+        for column in 0..32 {
+            let expected: i32 = (0..64)
+                .map(|k| i32::from(a[64 * row + k]) * i32::from(b[32 * k + column]))
+                .sum();
+            let got = &s.v[4 + row][4 * column..4 * column + 4];
+            assert_eq!(got, expected.to_le_bytes(), "row {row}, column {column}");
+        }
+    }
+}

@@ -71,6 +71,7 @@ struct Set {
     vec: u32,
     pred: u8,
     vpred: u8,
+    z: bool,
 }
 
 impl Set {
@@ -80,6 +81,7 @@ impl Set {
             || self.vec & o.vec != 0
             || self.pred & o.pred != 0
             || self.vpred & o.vpred != 0
+            || self.z & o.z
     }
 
     /// Adds what a register operand with value `v` names.
@@ -148,11 +150,13 @@ fn node(insn: &Insn) -> Result<Node, Unplanned> {
     let mut reads = Set {
         gpr: fx.reads_gpr,
         pred: fx.reads_pred,
+        z: fx.reads_z,
         ..Set::default()
     };
     let mut writes = Set {
         gpr: fx.writes_gpr,
         pred: fx.writes_pred,
+        z: fx.writes_z,
         ..Set::default()
     };
     reads.add_ctl(fx.reads_ctl);

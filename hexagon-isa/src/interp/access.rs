@@ -5,6 +5,9 @@ use super::{Args, Ctl, Event, Memory, PENDING, Regs, VecPred, Vector, usr};
 /// Two vectors, the even (low) register first.
 pub type VectorPair = [u8; 256];
 
+/// Four vectors, the lowest register first.
+pub type VectorQuad = [u8; 512];
+
 /// Rounding mode and flags of one instruction's arithmetic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Status {
@@ -81,6 +84,16 @@ impl Regs {
     #[inline(always)]
     pub(crate) fn vec_pair(&self, n: i32) -> VectorPair {
         super::lanes::join(self.vec(n), self.vec(n ^ 1))
+    }
+
+    /// Vector quad operand.
+    #[inline(always)]
+    pub(crate) fn vec_quad(&self, n: i32) -> VectorQuad {
+        let mut out = [0; 512];
+        for (o, k) in out.chunks_exact_mut(128).zip(0..4) {
+            o.copy_from_slice(self.vec(n & !3 | k));
+        }
+        out
     }
 
     /// Vector predicate operand as bytes of 0xff and 0.
@@ -169,6 +182,13 @@ impl Regs {
     pub(crate) fn w_vec_pair(&mut self, n: i32, off: u8, v: VectorPair) {
         self.w_vec(n, off, super::lanes::half(&v, 0));
         self.w_vec(n ^ 1, off, super::lanes::half(&v, 1));
+    }
+
+    #[inline(always)]
+    pub(crate) fn w_vec_quad(&mut self, n: i32, off: u8, v: VectorQuad) {
+        for (part, k) in v.as_chunks().0.iter().zip(0..4) {
+            self.w_vec(n & !3 | k, off, *part);
+        }
     }
 
     #[inline(always)]
@@ -279,6 +299,9 @@ impl Regs {
                 bits &= bits - 1;
             }
             self.flight.v = 0;
+        }
+        if let Some(half) = self.flight.z.take() {
+            self.hvx.z.take_staged(half);
         }
         if self.flight.q != 0 {
             for n in 0..4 {

@@ -10,10 +10,12 @@ mod builtins;
 mod lanes;
 mod qfloat;
 mod regs;
+mod zreg;
 
 pub use access::{Status, VectorPair};
 pub use qfloat::{HIDDEN_DEFAULT, Hidden, Qfloat};
 pub use regs::*;
+pub use zreg::Window;
 
 /// Resolved operands of one instruction of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -126,6 +128,10 @@ pub struct Effects {
     pub event: bool,
     /// Every vector register is read and written (histograms).
     pub vectors: bool,
+    /// The Z register is read.
+    pub reads_z: bool,
+    /// Half of the Z register is written.
+    pub writes_z: bool,
 }
 
 /// The function of an instruction, monomorphised for a memory; `None` if it has no meaning yet.

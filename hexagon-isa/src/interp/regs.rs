@@ -10,6 +10,7 @@
 use std::ops::{Index, IndexMut};
 
 use super::qfloat::{Hidden, Qfloat};
+use super::zreg::{Half, Window};
 
 /// Registers in the general file.
 pub const GPRS: usize = 32;
@@ -215,6 +216,8 @@ pub struct HvxRegs {
     pub q: VecPreds,
     /// Bits of the vectors that only qfloat instructions see.
     pub hidden: Hidden,
+    /// The Z register.
+    pub z: Window,
     /// What the packet's gather loaded, for its `vtmp.new` store. Means nothing outside that packet.
     pub(crate) gathered: Vector,
     /// 0xff for each byte that it loaded.
@@ -228,6 +231,7 @@ impl HvxRegs {
             v: Vectors([[0; VECTOR_BYTES]; 64]),
             q: VecPreds::default(),
             hidden: Hidden::new(),
+            z: Window::default(),
             gathered: [0; VECTOR_BYTES],
             gathered_mask: [0; VECTOR_BYTES],
         })
@@ -323,6 +327,8 @@ pub(crate) struct Flight {
     pub p: u8,
     /// The same for vector predicates.
     pub q: u8,
+    /// The half of Z that a load of the packet fills.
+    pub z: Option<Half>,
     /// USR bits to be set at commit.
     pub sticky: u32,
     /// Where the packet's taken branch goes.

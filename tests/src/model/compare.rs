@@ -224,6 +224,8 @@ fn state(arch: Arch, case: &Case, vectors: &[u8], rng: &mut Random) -> State {
         1 => u128::MAX,
         _ => (0..4).fold(0, |q, _| q << 32 | u128::from(rng.bits())),
     });
+    let at = 128 * rng.below(POOL_VECTORS - 1) as usize;
+    s.z.copy_from_slice(&vectors[at..at + 256]);
     let shift = rng.bits() as usize % (vectors.len() - AREA_BYTES as usize);
     s.mem
         .copy_from_slice(&vectors[shift..shift + AREA_BYTES as usize]);
@@ -284,6 +286,9 @@ fn differences(ours: &State, expected: &State) -> String {
     }
     if let Some(at) = (0..ours.mem.len()).find(|i| ours.mem[*i] != expected.mem[*i]) {
         out.push(format!("memory from byte {at:#x} on"));
+    }
+    if ours.z != expected.z {
+        out.push("Z".to_owned());
     }
     if out.is_empty() {
         out.push("hidden state".to_owned());

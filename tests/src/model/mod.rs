@@ -11,6 +11,7 @@ mod integer;
 mod regions;
 mod runner;
 mod state;
+mod zreg;
 
 pub use runner::{Ready, Runner};
 pub use state::{AREA_BASE, AREA_BYTES, InPacket, State};
@@ -24,4 +25,5 @@ pub fn model(name: &str) -> Option<Model> {
     integer::model(name)
         .or_else(|| regions::model(name))
         .or_else(|| float::model(name))
+        .or_else(|| zreg::model(name))
 }

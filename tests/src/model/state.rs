@@ -28,6 +28,8 @@ pub struct State {
     pub hidden: [u128; 32],
     /// Vector predicates, bit *i* for byte *i*.
     pub q: [u128; 4],
+    /// The Z register.
+    pub z: [u8; 256],
     /// Memory from [`AREA_BASE`] on.
     pub mem: Vec<u8>,
     /// What instructions of one packet hand to each other.
@@ -75,6 +77,7 @@ impl State {
             v: [[0; 128]; 32],
             hidden: [State::HIDDEN; 32],
             q: [0; 4],
+            z: [0; 256],
             mem: vec![0; AREA_BYTES as usize],
             packet: InPacket::default(),
         }
@@ -110,6 +113,7 @@ impl State {
         for (n, v) in self.q.iter().enumerate() {
             regs.hvx.q[n] = *v;
         }
+        regs.hvx.z.set(&self.z);
     }
 
     /// The registers of a thread of our core; memory is not among them.
@@ -132,6 +136,7 @@ impl State {
         for (n, v) in after.q.iter_mut().enumerate() {
             *v = regs.hvx.q[n];
         }
+        after.z = *regs.hvx.z.bytes();
         after
     }
 }

@@ -18,6 +18,8 @@ pub enum Needs {
     Memory,
     /// As [`Needs::Regs`], and every vector register is read and written.
     Vectors,
+    /// The Z register's bytes.
+    Z,
 }
 
 /// One builtin.
@@ -71,6 +73,14 @@ const fn qfloat(name: &'static str, params: &'static [Type], result: Type) -> Bu
         params,
         result: Some(result),
         needs: Needs::Qfloat,
+    }
+}
+const fn z(name: &'static str, params: &'static [Type], result: Type) -> Builtin {
+    Builtin {
+        name,
+        params,
+        result: Some(result),
+        needs: Needs::Z,
     }
 }
 const fn effect(name: &'static str, params: &'static [Type]) -> Builtin {
@@ -211,6 +221,8 @@ pub const BUILTINS: &[Builtin] = &[
     pure("v6mpy_v", &[VV, VV, U32], VV),
     pure("v6mpy_h_acc", &[VV, VV, VV, U32], VV),         // accumulator first
     pure("v6mpy_v_acc", &[VV, VV, VV, U32], VV),
+    effect("z_load", &[U32, V]),                        // address, the 128 bytes there
+    z("z_word", &[U32], U32),                            // the four bytes from this place of the window on
     // HVX floating point
     pure("vsf_add", &[U32, U32], U32),
     pure("vsf_sub", &[U32, U32], U32),

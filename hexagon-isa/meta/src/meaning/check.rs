@@ -197,6 +197,7 @@ fn operand_type(o: &Operand) -> Type {
         Class::Mod | Class::Ctrl | Class::Guest | Class::Sys | Class::PcRel => Type::U32,
         Class::CtrlPair | Class::GuestPair | Class::SysPair => Type::U64,
         Class::Vec | Class::VecPred => Type::Vec,
+        // Quads are never read or written whole.
         Class::VecPair | Class::VecQuad => Type::VecPair,
         Class::Imm => {
             if o.signed {
@@ -209,7 +210,10 @@ fn operand_type(o: &Operand) -> Type {
 }
 
 fn is_vector(o: &Operand) -> bool {
-    matches!(o.class, Class::Vec | Class::VecPair | Class::VecPred)
+    matches!(
+        o.class,
+        Class::Vec | Class::VecPair | Class::VecQuad | Class::VecPred
+    )
 }
 
 fn node(ty: Type, kind: Kind) -> Expr {
@@ -473,6 +477,9 @@ impl Checker<'_> {
         }
         if self.lane.is_some() {
             return self.err(col, "a scalar register cannot be written for every lane");
+        }
+        if o.class == Class::VecQuad {
+            return self.err(col, "of a quad, only elements can be written");
         }
         let ty = operand_type(o);
         let pred = o.class == Class::Pred;
@@ -857,6 +864,9 @@ impl Checker<'_> {
                     lane,
                     Kind::Element(n, Box::new(node(Type::U32, Kind::Lane))),
                 ));
+            }
+            if o.class == Class::VecQuad {
+                return self.err(col, "of a quad, only elements can be named");
             }
             return Ok(node(operand_type(o), Kind::Operand(n)));
         }

@@ -41,6 +41,10 @@ pub struct Effects {
     pub event: bool,
     /// Every vector register is read and written.
     pub vectors: bool,
+    /// The Z register is read.
+    pub reads_z: bool,
+    /// Half of the Z register is written.
+    pub writes_z: bool,
 }
 
 /// Computes the effects of a meaning.
@@ -99,14 +103,15 @@ fn call(e: &mut Effects, name: &str) {
             }
         }
         Some(Needs::Vectors) => e.vectors = true,
-        Some(Needs::Regs) => {
-            if name == "loop_config" {
+        Some(Needs::Z) => e.reads_z = true,
+        Some(Needs::Regs) => match name {
+            "loop_config" => {
                 e.reads_ctl |= USR;
                 e.writes_ctl |= USR;
-            } else {
-                e.event = true;
             }
-        }
+            "z_load" => e.writes_z = true,
+            _ => e.event = true,
+        },
         _ => {}
     }
 }

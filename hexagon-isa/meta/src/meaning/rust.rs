@@ -29,7 +29,12 @@ fn ty(t: Type) -> String {
 }
 
 fn lanes(o: &Operand, t: Type) -> u32 {
-    (if o.class == Class::VecPair { 2048 } else { 1024 }) / t.bits()
+    let bits = match o.class {
+        Class::VecPair => 2048,
+        Class::VecQuad => 4096,
+        _ => 1024,
+    };
+    bits / t.bits()
 }
 
 /// The function's text. `name` is the instruction's.
@@ -109,6 +114,9 @@ pub fn function(name: &str, operands: &[Operand], m: &Meaning) -> String {
     if m.calls(Needs::Qfloat) {
         g.line("let qfloat = s.qfloat;");
     }
+    if m.calls(Needs::Z) {
+        g.line("let z = *s.z();");
+    }
     for (n, t) in &elements {
         let o = &operands[*n];
         let k = lanes(o, *t);
@@ -143,6 +151,7 @@ pub fn function(name: &str, operands: &[Operand], m: &Meaning) -> String {
         }
         let write = match operands[*n].class {
             Class::VecPair => "w_vec_pair",
+            Class::VecQuad => "w_vec_quad",
             Class::VecPred => "w_vec_pred",
             _ => "w_vec",
         };
@@ -216,7 +225,8 @@ impl Gen<'_> {
     /// A vector operand's bytes.
     fn source(&self, n: usize) -> String {
         match self.operands[n].class {
-            Class::VecPair | Class::VecQuad => format!("s.vec_pair(a.v[{n}])"),
+            Class::VecPair => format!("s.vec_pair(a.v[{n}])"),
+            Class::VecQuad => format!("s.vec_quad(a.v[{n}])"),
             Class::VecPred => format!("s.vec_pred(a.v[{n}])"),
             _ => format!("*s.vec(a.v[{n}])"),
         }
@@ -329,6 +339,7 @@ impl Gen<'_> {
             Needs::Nothing => vec![],
             Needs::Status => vec!["&mut st".into()],
             Needs::Qfloat => vec!["qfloat".into()],
+            Needs::Z => vec!["&z".into()],
             Needs::Regs | Needs::Vectors => vec!["s".into(), "a".into()],
             Needs::Memory => vec!["s".into(), "m".into(), "a".into()],
         };

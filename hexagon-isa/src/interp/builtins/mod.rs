@@ -11,6 +11,7 @@ mod integer;
 mod matrix;
 mod scatter;
 mod vector;
+mod zreg;
 
 pub(crate) use cabac::*;
 pub(crate) use control::*;
@@ -21,3 +22,4 @@ pub(crate) use integer::*;
 pub(crate) use matrix::*;
 pub(crate) use scatter::*;
 pub(crate) use vector::*;
+pub(crate) use zreg::*;
