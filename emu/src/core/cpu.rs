@@ -12,7 +12,7 @@ use super::exception::{Exception, Exit};
 use super::host::VectorUnit;
 use super::memory::Memory;
 use super::plan::Run;
-use super::port::{Fault, Via};
+use super::port::{Cause, Fault, Via};
 use super::thread::{Ctl, Thread};
 
 /// Entries of the table in front of the hash map; a power of two.
@@ -122,15 +122,15 @@ impl Cpu {
         if cache.epoch != epoch {
             cache.clear(epoch);
         }
-        let mut left = budget;
+        let until = thread.packets.saturating_add(budget);
         let mut id = match cache.find(mem, self.core, thread.regs.pc) {
             Ok(id) => id,
             Err(e) => return Exit::Exception(e),
         };
         loop {
             let block = &cache.blocks[id as usize];
-            if let Err((at, fault)) = execute(block, thread, mem) {
-                return Exit::Exception(faulted(block, thread, at, fault));
+            if let Err((pc, fault)) = execute(block, thread, mem) {
+                return Exit::Exception(faulted(block, thread, pc, fault));
             }
             thread.packets += u64::from(block.packets);
             thread.insns += u64::from(block.insns);
@@ -153,8 +153,7 @@ impl Cpu {
             {
                 return exit;
             }
-            left = left.saturating_sub(u64::from(block.packets));
-            if left == 0 {
+            if thread.packets >= until {
                 thread.regs.pc = pc;
                 return Exit::Budget;
             }
@@ -183,19 +182,17 @@ impl Cpu {
     }
 }
 
-/// Runs a block's steps. On a fault: the number of the step.
+/// Runs a block's steps. On a fault: the address of the packet.
 #[inline(always)]
-fn execute<M: Memory>(block: &Block<Via<M>>, thread: &mut Thread, mem: &M) -> Result<(), (usize, Fault)> {
-    for (at, step) in block.steps.iter().enumerate() {
+fn execute<M: Memory>(block: &Block<Via<M>>, thread: &mut Thread, mem: &M) -> Result<(), (u32, Fault)> {
+    for step in &block.steps {
         match step.run {
             Run::Register(f) => f(&mut thread.regs, &step.args),
             Run::Memory(f) => {
                 if let Err(fault) = f(&mut thread.regs, mem, &step.args) {
-                    return Err((at, fault));
+                    return Err((step.args.pc, fault));
                 }
             }
-            Run::Commit => thread.regs.commit(),
-            Run::SaveVector(n, temporary) => thread.regs.save_vector(n, temporary),
             Run::Clock(packet) => clock(thread, block.marks.get(packet as usize), packet),
         }
     }
@@ -204,9 +201,8 @@ fn execute<M: Memory>(block: &Block<Via<M>>, thread: &mut Thread, mem: &M) -> Re
 
 /// Leaves the thread as it was before the faulting packet and says what happened.
 #[cold]
-fn faulted<M: Memory>(block: &Block<Via<M>>, thread: &mut Thread, at: usize, fault: Fault) -> Exception {
+fn faulted<M: Memory>(block: &Block<Via<M>>, thread: &mut Thread, pc: u32, fault: Fault) -> Exception {
     thread.regs.abort();
-    let pc = block.steps.get(at).map_or(block.next, |s| s.args.pc);
     if let Some(n) = block.marks.iter().position(|m| m.pc == pc) {
         let mark = block.marks[n];
         thread.packets += n as u64;
@@ -214,9 +210,9 @@ fn faulted<M: Memory>(block: &Block<Via<M>>, thread: &mut Thread, at: usize, fau
         thread.hvx_insns += u64::from(mark.hvx);
     }
     thread.regs.pc = pc;
-    match fault {
-        Fault::Memory(fault) => Exception::Memory { pc, fault },
-        Fault::FrameLimit(va) => Exception::FrameLimit { pc, va },
+    match fault.cause() {
+        Cause::Memory(fault) => Exception::Memory { pc, fault },
+        Cause::FrameLimit(va) => Exception::FrameLimit { pc, va },
     }
 }
 

@@ -8,6 +8,9 @@
 //! * may still fault (a fault must leave nothing behind), or
 //! * if it is one of several writers of a predicate (they are ANDed).
 //!
+//! Which general registers are pending is known here, so the steps that move them name them. One that an instruction writes
+//! only if a condition holds gets its old value first, for the other case.
+//!
 //! Memory accesses keep the packet's order, in which a load sees an earlier store. What comes behind a store is first run
 //! *dry*, to find out whether it faults: loads and reads happen, stores are only probed.
 //!
@@ -19,18 +22,14 @@ use hexagon_isa::interp::{self, Args, Effects, Exec, PENDING};
 use hexagon_isa::{Insn, Opcode, Packet, ir};
 
 /// Control registers that follow clocks or counters and are refreshed before they are read.
-const CLOCKS: u32 = 3 << 14 | 3 << 18 | 7 << 20 | 3 << 30;
+const CLOCKS: u64 = 3 << 14 | 3 << 18 | 7 << 20 | 3 << 30;
 
 /// What a step does.
 pub(super) enum Run<P: interp::Memory> {
-    /// Runs an instruction that works on registers only.
+    /// Runs an instruction that works on registers only, or moves registers about.
     Register(interp::RegisterFn),
     /// Runs an instruction that accesses memory.
     Memory(interp::MemoryFn<P>),
-    /// Moves the packet's pending results in place.
-    Commit,
-    /// Puts a vector aside before a `.cur` or `.tmp` load: register and whether it comes back at the end.
-    SaveVector(u8, bool),
     /// Brings the clock registers up to date; the packet's number in its block.
     Clock(u32),
 }
@@ -63,11 +62,19 @@ pub(super) enum Unplanned {
     Privileged(&'static str),
 }
 
+/// USR.
+const USR: u64 = 1 << 8;
+/// USR's sticky flags as instructions raise them: in any order, without looking. Whoever reads or writes USR whole meets them.
+const STICKY: u64 = 1 << 32;
+/// USR's rounding mode as instructions consult it.
+const ROUNDING: u64 = 1 << 33;
+
 /// A set of registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Set {
     gpr: u32,
-    ctl: u32,
+    /// Control registers and the parts of USR that have a bit of their own.
+    ctl: u64,
     vec: u32,
     pred: u8,
     vpred: u8,
@@ -104,7 +111,10 @@ impl Set {
 
     /// Control registers; C4 is all predicates.
     fn add_ctl(&mut self, mask: u32) {
-        self.ctl |= mask;
+        self.ctl |= u64::from(mask);
+        if u64::from(mask) & USR != 0 {
+            self.ctl |= STICKY | ROUNDING;
+        }
         if mask & 1 << 4 != 0 {
             self.pred |= 15;
         }
@@ -126,6 +136,8 @@ struct Node {
     /// `.cur` or `.tmp` load.
     early: bool,
     clocks: bool,
+    /// It may leave registers unwritten.
+    conditional: bool,
     pending: bool,
 }
 
@@ -162,10 +174,10 @@ fn node(insn: &Insn) -> Result<Node, Unplanned> {
     reads.add_ctl(fx.reads_ctl);
     writes.add_ctl(fx.writes_ctl);
     if fx.sticky {
-        writes.ctl |= 1 << 8;
+        writes.ctl |= STICKY;
     }
     if fx.status {
-        reads.ctl |= 1 << 8;
+        reads.ctl |= ROUNDING;
     }
     if fx.vectors {
         reads.vec = u32::MAX;
@@ -195,6 +207,7 @@ fn node(insn: &Insn) -> Result<Node, Unplanned> {
         after: 0,
         early: insn.info().flags.any(Flags::CUR | Flags::TMP),
         clocks: reads.ctl & CLOCKS != 0,
+        conditional: meaning.body.iter().any(|s| matches!(s, ir::Stmt::If(..))),
         pending: false,
     })
 }
@@ -330,7 +343,20 @@ fn decide_pending(nodes: &mut [Node], order: &[usize]) -> u8 {
         let pending = read || fault || shared || aside || again || dry >> i & 1 != 0;
         nodes[i].pending = pending;
     }
+    // Two that write a general register, each on its condition, write the same half.
+    let halves = pending_gprs(nodes, |_| true);
+    for n in nodes {
+        n.pending |= n.writes.gpr & halves != 0;
+    }
     dry
+}
+
+/// The general registers whose values these instructions leave pending.
+fn pending_gprs(nodes: &[Node], which: impl Fn(&Node) -> bool) -> u32 {
+    nodes
+        .iter()
+        .filter(|n| n.pending && which(n))
+        .fold(0, |m, n| m | n.writes.gpr)
 }
 
 /// A compare-and-jump whose predicate has another writer: it jumps by the AND of both, which is not known before both ran.
@@ -369,7 +395,7 @@ fn emit<P: interp::Memory>(
             },
             dry,
         };
-        for (k, class, _, new, v) in operands(&n.insn) {
+        for (k, class, role, new, v) in operands(&n.insn) {
             let Some(slot) = args.v.get_mut(k) else { continue };
             if class == OperandClass::PcRel {
                 *slot = pc.wrapping_add(v as u32) as i32;
@@ -379,12 +405,15 @@ fn emit<P: interp::Memory>(
                 } else {
                     v & 3
                 };
-            } else if new
-                && nodes
-                    .get(usize::from(n.insn.producer))
-                    .is_some_and(|p| p.pending && !(p.early && class == OperandClass::Vec))
-            {
-                *slot = v | i32::from(PENDING);
+            } else {
+                let writer = match role {
+                    _ if new => nodes.get(usize::from(n.insn.producer)),
+                    Role::Write if matches!(class, OperandClass::Gpr | OperandClass::GprPair) => Some(n),
+                    _ => None,
+                };
+                if writer.is_some_and(|w| w.pending && !(w.early && class == OperandClass::Vec)) {
+                    *slot = v | i32::from(PENDING);
+                }
             }
         }
         Step {
@@ -398,6 +427,7 @@ fn emit<P: interp::Memory>(
             args: Args::default(),
         });
     }
+    copy_gprs(pending_gprs(nodes, |n| n.conditional), PENDING, 0, out);
     let mut probed = false;
     for &i in order {
         let n = &nodes[i];
@@ -406,8 +436,11 @@ fn emit<P: interp::Memory>(
             for r in 0..32u8 {
                 if n.writes.vec >> r & 1 != 0 {
                     out.push(Step {
-                        run: Run::SaveVector(r, temporary),
-                        args: Args::default(),
+                        run: Run::Register(|regs, a| {
+                            let [vector, temporary, ..] = a.v;
+                            regs.save_vector(vector as u8, temporary != 0);
+                        }),
+                        args: moving(&[i32::from(r), i32::from(temporary)]),
                     });
                 }
             }
@@ -434,10 +467,46 @@ fn emit<P: interp::Memory>(
         let jumps = (0..nodes.len()).filter(|i| nodes[*i].fx.jump);
         out.extend(jumps.map(|i| step(i, false)));
     }
-    if nodes.iter().any(|n| n.pending || n.early) {
+    copy_gprs(pending_gprs(nodes, |_| true), 0, PENDING, out);
+    let more = |w: Set| Set { gpr: 0, ..w } != Set::default();
+    if nodes.iter().any(|n| n.early || n.pending && more(n.writes)) {
         out.push(Step {
-            run: Run::Commit,
+            run: Run::Register(|regs, _| regs.commit()),
             args: Args::default(),
+        });
+    }
+}
+
+/// What a step that moves registers about is told.
+fn moving(numbers: &[i32]) -> Args {
+    let mut args = Args::default();
+    for (slot, n) in args.v.iter_mut().zip(numbers) {
+        *slot = *n;
+    }
+    args
+}
+
+/// Steps that copy these general registers from one half to the other.
+fn copy_gprs<P: interp::Memory>(which: u32, to: u8, from: u8, out: &mut Vec<Step<P>>) {
+    let regs: Vec<i32> = (0..32).filter(|n| which >> n & 1 != 0).collect();
+    for pair in regs.chunks(2) {
+        let copies: Vec<i32> = pair
+            .iter()
+            .flat_map(|n| [n | i32::from(to), n | i32::from(from)])
+            .collect();
+        out.push(Step {
+            run: Run::Register(match pair.len() {
+                1 => |regs, a| {
+                    let [to, from, ..] = a.v;
+                    regs.copy_gpr(to, from);
+                },
+                _ => |regs, a| {
+                    let [to, from, to_too, from_too, ..] = a.v;
+                    regs.copy_gpr(to, from);
+                    regs.copy_gpr(to_too, from_too);
+                },
+            }),
+            args: moving(&copies),
         });
     }
 }

@@ -1,6 +1,7 @@
 //! Lets the generated instruction functions reach any [`Memory`](super::memory::Memory).
 
 use std::marker::PhantomData;
+use std::num::NonZeroU64;
 
 use hexagon_isa::interp;
 
@@ -8,16 +9,56 @@ use super::memory::{Access, FaultKind, MemFault, Memory};
 
 /// What an instruction function can fail with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum Cause {
     /// An access faulted.
     Memory(MemFault),
     /// A stack frame at this address is below FRAMELIMIT.
     FrameLimit(u32),
 }
 
+/// A [`Cause`] in one word that is not zero: whether an instruction function failed is one test of a host register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fault(NonZeroU64);
+
+const ACCESSES: [Access; 3] = [Access::Read, Access::Write, Access::Execute];
+const KINDS: [FaultKind; 5] = [
+    FaultKind::Unmapped,
+    FaultKind::Permission,
+    FaultKind::Misaligned,
+    FaultKind::Smmu,
+    FaultKind::Bus,
+];
+
+impl Fault {
+    /// One more than: bits 0.. the address, bits 40.. the kind of fault (0: below FRAMELIMIT), bits 48.. the access.
+    #[cold]
+    #[inline(never)]
+    fn new(cause: Cause) -> Fault {
+        let (va, kind, access) = match cause {
+            Cause::Memory(f) => (f.va, f.kind as u64 + 1, f.access as u64),
+            Cause::FrameLimit(va) => (va, 0, 0),
+        };
+        Fault(NonZeroU64::MIN.saturating_add(u64::from(va) | kind << 40 | access << 48))
+    }
+
+    /// What it was.
+    pub(super) fn cause(self) -> Cause {
+        let bits = self.0.get() - 1;
+        let va = bits as u32;
+        let kind = (bits >> 40 & 0xff)
+            .checked_sub(1)
+            .and_then(|k| KINDS.get(k as usize));
+        match (kind, ACCESSES.get((bits >> 48) as usize)) {
+            (Some(&kind), Some(&access)) => Cause::Memory(MemFault { va, access, kind }),
+            _ => Cause::FrameLimit(va),
+        }
+    }
+}
+
 impl From<MemFault> for Fault {
+    #[inline(always)]
     fn from(f: MemFault) -> Self {
-        Fault::Memory(f)
+        Fault::new(Cause::Memory(f))
     }
 }
 
@@ -86,6 +127,26 @@ impl<M: Memory> interp::Memory for Via<M> {
         Ok(m.cas64(va, old, new)?)
     }
     fn frame_limit(_: &M, va: u32) -> Fault {
-        Fault::FrameLimit(va)
+        Fault::new(Cause::FrameLimit(va))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_in_one_word_is_the_same_fault() {
+        for va in [0, 1, 0x1234_5678, u32::MAX] {
+            let limit = Cause::FrameLimit(va);
+            assert_eq!(Fault::new(limit).cause(), limit);
+            for access in ACCESSES {
+                for kind in KINDS {
+                    let fault = MemFault { va, access, kind };
+                    assert_eq!(Fault::from(fault).cause(), Cause::Memory(fault));
+                }
+            }
+        }
+        assert_eq!(size_of::<Result<(), Fault>>(), 8);
     }
 }

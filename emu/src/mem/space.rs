@@ -425,9 +425,7 @@ macro_rules! fast {
                 // head); `va` is aligned, so the access lies in that page
                 return Ok(unsafe { raw::$load(p) });
             }
-            let mut out = [0; $bytes];
-            self.slow_load(va, &mut out)?;
-            Ok(<$int>::from_le_bytes(out))
+            Ok(<$int>::from_le_bytes(self.slow_load(va)?))
         }
         #[inline(always)]
         fn $store(&self, va: u32, v: $int) -> Result<(), MemFault> {
@@ -438,7 +436,7 @@ macro_rules! fast {
                 unsafe { raw::$store(p, v) };
                 return Ok(());
             }
-            self.slow_store(va, &v.to_le_bytes())
+            self.slow_store(va, v.to_le_bytes())
         }
     };
 }
@@ -463,10 +461,11 @@ impl AddressSpace {
         })
     }
 
+    // Values go through host registers, so that the fast path needs no room on the stack.
     #[cold]
     #[inline(never)]
-    fn slow_load(&self, va: u32, out: &mut [u8]) -> Result<(), MemFault> {
-        if !(va as usize).is_multiple_of(out.len()) {
+    fn slow_load<const N: usize>(&self, va: u32) -> Result<[u8; N], MemFault> {
+        if !(va as usize).is_multiple_of(N) {
             return Err(MemFault {
                 va,
                 access: Access::Read,
@@ -474,15 +473,16 @@ impl AddressSpace {
             });
         }
         let p = self.shared.host(va, Access::Read)?;
+        let mut out = [0; N];
         // SAFETY: `host` checked the page, the access is aligned and so lies in it
-        unsafe { raw::copy_out_whole(p, out) };
-        Ok(())
+        unsafe { raw::copy_out_whole(p, &mut out) };
+        Ok(out)
     }
 
     #[cold]
     #[inline(never)]
-    fn slow_store(&self, va: u32, bytes: &[u8]) -> Result<(), MemFault> {
-        if !(va as usize).is_multiple_of(bytes.len()) {
+    fn slow_store<const N: usize>(&self, va: u32, bytes: [u8; N]) -> Result<(), MemFault> {
+        if !(va as usize).is_multiple_of(N) {
             return Err(MemFault {
                 va,
                 access: Access::Write,
@@ -491,7 +491,7 @@ impl AddressSpace {
         }
         let p = self.shared.host(va, Access::Write)?;
         // SAFETY: as in `slow_load`, checked for writing
-        unsafe { raw::copy_in_whole(p, bytes) };
+        unsafe { raw::copy_in_whole(p, &bytes) };
         Ok(())
     }
 }

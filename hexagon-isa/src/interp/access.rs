@@ -102,23 +102,16 @@ impl Regs {
         super::lanes::expand(self.hvx.q.get(n as u8))
     }
 
+    /// `n` names the half, too.
     #[inline(always)]
-    pub(crate) fn w_gpr(&mut self, n: i32, off: u8, v: u32) {
-        let d = (n as u8).wrapping_add(off) & 63;
-        self.r.set(d, v);
-        if off != 0 {
-            self.flight.r |= 1 << d;
-        }
+    pub(crate) fn w_gpr(&mut self, n: i32, v: u32) {
+        self.r.set(n as u8, v);
     }
 
     #[inline(always)]
-    pub(crate) fn w_gpr_pair(&mut self, n: i32, off: u8, v: u64) {
-        let d = (n as u8).wrapping_add(off) & 62;
-        self.r.set(d, v as u32);
-        self.r.set(d | 1, (v >> 32) as u32);
-        if off != 0 {
-            self.flight.r |= 3 << d;
-        }
+    pub(crate) fn w_gpr_pair(&mut self, n: i32, v: u64) {
+        self.r.set(n as u8 & !1, v as u32);
+        self.r.set(n as u8 | 1, (v >> 32) as u32);
     }
 
     /// Several writers of a predicate in one packet are ANDed.
@@ -251,16 +244,16 @@ impl Regs {
         std::mem::take(&mut self.flight.event)
     }
 
-    /// Moves all pending values of the packet in place.
+    /// Copies a general register; each of the two numbers names a half, too. Whoever schedules a packet moves its pending
+    /// general registers with this, because it knows which they are.
+    #[inline(always)]
+    pub fn copy_gpr(&mut self, to: i32, from: i32) {
+        let v = self.r.get(from as u8);
+        self.r.set(to as u8, v);
+    }
+
+    /// Moves all pending values of the packet in place, but for general registers.
     pub fn commit(&mut self) {
-        let mut bits = (self.flight.r >> 32) as u32;
-        while bits != 0 {
-            let n = bits.trailing_zeros() as u8;
-            let v = self.r.get(n | PENDING);
-            self.r.set(n, v);
-            bits &= bits - 1;
-        }
-        self.flight.r = 0;
         if self.flight.p != 0 {
             for n in 0..4 {
                 if self.flight.p >> n & 1 != 0 {

@@ -2,8 +2,8 @@
 //! generated from the meanings in `spec/*.isa`.
 //!
 //! A packet runs as a list of such calls. They read the state before the packet because whoever schedules the list gives
-//! each call, in its [`Args`], where it reads and where it writes (see [`Regs`]); [`Regs::commit`] ends a packet that left
-//! values pending, [`Regs::abort`] one that faulted.
+//! each call, in its [`Args`], where it reads and where it writes (see [`Regs`]); [`Regs::copy_gpr`] and [`Regs::commit`] end
+//! a packet that left values pending, [`Regs::abort`] one that faulted.
 
 mod access;
 mod builtins;
@@ -22,13 +22,14 @@ pub use zreg::Window;
 pub struct Args {
     /// Operand values, in the order of the instruction's operands: register numbers (pairs: the even one) or final
     /// immediates; a branch target is an absolute address. A register that is read where an earlier instruction of the
-    /// packet left a pending value names that half.
+    /// packet left a pending value names that half, and so does a general register that is only written if its value is to
+    /// be pending.
     pub v: [i32; crate::MAX_OPERANDS],
     /// Address of the packet.
     pub pc: u32,
     /// Address of the packet behind it.
     pub next: u32,
-    /// Where results go: 0 (in place) or [`PENDING`].
+    /// Where all other results go: 0 (in place) or [`PENDING`].
     pub off: u8,
     /// The same for vectors; differs for `.cur` and `.tmp` loads, which bring their vector in place.
     pub vec_off: u8,

@@ -2,8 +2,8 @@
 //!
 //! Every register file has its architectural half and, behind it, a *pending* half of the same size. An instruction of a
 //! packet either writes its result in place or into the pending half, and the packet's last step moves pending values
-//! over. Which of the two is decided once, when a packet is decoded: [`Args::off`](super::Args::off) is what is added to
-//! the register number. Between packets the pending halves mean nothing.
+//! over. Which of the two is decided once, when a packet is decoded: [`Args`](super::Args) says where results go. Between
+//! packets the pending halves mean nothing.
 //!
 //! Source of the numbers: Hexagon PRM, user control registers C0..C31.
 
@@ -313,9 +313,7 @@ pub struct Regs {
 /// Book-keeping of the packet in flight.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Flight {
-    /// Bits 32.. : general registers whose pending value is to be committed.
-    pub r: u64,
-    /// The same for control registers.
+    /// Bits 32.. : control registers whose pending value is to be committed.
     pub c: u64,
     /// The same for vectors.
     pub v: u64,

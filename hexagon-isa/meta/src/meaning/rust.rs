@@ -259,13 +259,28 @@ impl Gen<'_> {
                     _ => ("w_gpr", " as u32"),
                 };
                 self.line(&format!("let x = ({v}){cast};"));
+                let o = &self.operands[*n];
+                if matches!(o.class, Class::Gpr | Class::GprPair) {
+                    // An operand that is only written names where its result goes; one that is read too, where it is read.
+                    let off = if o.role == Role::Write {
+                        ""
+                    } else {
+                        " | i32::from(a.off)"
+                    };
+                    self.line(&format!("s.{f}(a.v[{n}]{off}, x);"));
+                    return;
+                }
                 let off = if cast.is_empty() { "vec_off" } else { "off" };
                 self.line(&format!("s.{f}(a.v[{n}], a.{off}, x);"));
             }
             Stmt::WriteFixed(f, e) => {
                 let v = self.expr(e);
                 let (f, n, cast) = match f {
-                    Fixed::Gpr(n) => ("w_gpr", n, " as u32"),
+                    Fixed::Gpr(n) => {
+                        self.line(&format!("let x = ({v}) as u32;"));
+                        self.line(&format!("s.w_gpr({n} | i32::from(a.off), x);"));
+                        return;
+                    }
                     Fixed::Pred(n) => ("w_pred", n, " as u8"),
                     Fixed::Ctl(n) => ("w_ctl", n, " as u32"),
                 };
