@@ -8,15 +8,21 @@ pub type VectorPair = [u8; 256];
 /// Four vectors, the lowest register first.
 pub type VectorQuad = [u8; 512];
 
-/// Rounding mode and flags of one instruction's arithmetic.
+/// USR for one instruction's arithmetic, and the flags that it raises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Status {
     /// USR bits that were raised.
     pub flags: u32,
-    /// USR as it is: a flag that is set there already need not be found out again.
-    pub sticky: u32,
+    /// USR as it is. It holds the rounding mode; and a flag that is set there already need not be found out again.
+    pub usr: u32,
+}
+
+impl Status {
     /// USR.FPRND: 0 nearest even, 1 zero, 2 down, 3 up.
-    pub round: u8,
+    #[inline(always)]
+    pub fn round(&self) -> u8 {
+        ((self.usr & usr::FPRND) >> usr::FPRND_SHIFT) as u8
+    }
 }
 
 /// Control registers a transfer cannot change.
@@ -198,11 +204,9 @@ impl Regs {
 
     #[inline(always)]
     pub(crate) fn status(&self) -> Status {
-        let sticky = self.c.get(Ctl::Usr as u8);
         Status {
             flags: 0,
-            sticky,
-            round: (sticky >> usr::FPRND_SHIFT & 3) as u8,
+            usr: self.c.get(Ctl::Usr as u8),
         }
     }
 

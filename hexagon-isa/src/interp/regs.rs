@@ -92,6 +92,8 @@ pub mod usr {
     pub const LPCFG: u32 = 3 << LPCFG_SHIFT;
     /// Position of the rounding mode: 0 nearest even, 1 zero, 2 down, 3 up.
     pub const FPRND_SHIFT: u32 = 22;
+    /// Its mask, in place.
+    pub const FPRND: u32 = 3 << FPRND_SHIFT;
     /// Bits that a transfer to USR cannot change.
     pub const READ_ONLY: u32 = 0xc130_00c0;
 }
