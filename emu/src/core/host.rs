@@ -28,7 +28,7 @@ impl VectorUnit {
             }
             if has!("avx2" "bmi1" "bmi2" "lzcnt" "popcnt") {
                 all.push(VectorUnit(Level::Avx2));
-                if has!("avx512f" "avx512bw" "avx512cd" "avx512dq" "avx512vl" "avx512vbmi") {
+                if has!("avx512f" "avx512bw" "avx512cd" "avx512dq" "avx512vl" "avx512vbmi" "avx512vnni") {
                     all.push(VectorUnit(Level::Avx512));
                 }
             }

@@ -60,6 +60,13 @@ pub trait Memory {
     fn store64(&self, va: u32, v: u64) -> Result<(), MemFault>;
     /// Loads `out.len()` bytes (HVX vectors, block copies); no alignment rule. Nothing is promised about `out` on a fault.
     fn load(&self, va: u32, out: &mut [u8]) -> Result<(), MemFault>;
+    /// Loads an HVX vector; no alignment rule. After a fault `out` is what it was.
+    fn load_vector(&self, va: u32, out: &mut [u8; 128]) -> Result<(), MemFault> {
+        let mut v = [0; 128];
+        self.load(va, &mut v)?;
+        *out = v;
+        Ok(())
+    }
     /// Stores bytes; no alignment rule. Checks the whole range before it writes the first byte.
     fn store(&self, va: u32, bytes: &[u8]) -> Result<(), MemFault>;
     /// Would a store of `len` bytes succeed? Used to detect faults before anything of a packet is committed.

@@ -106,6 +106,10 @@ impl<M: Memory> interp::Memory for Via<M> {
         Ok(m.load(va, out)?)
     }
     #[inline(always)]
+    fn load_vector(m: &M, va: u32, out: &mut interp::Vector) -> Result<(), Fault> {
+        Ok(m.load_vector(va, out)?)
+    }
+    #[inline(always)]
     fn store(m: &M, va: u32, bytes: &[u8]) -> Result<(), Fault> {
         Ok(m.store(va, bytes)?)
     }

@@ -451,6 +451,14 @@ impl AddressSpace {
         })
     }
 
+    #[cold]
+    fn load_vector_pages(&self, va: u32, out: &mut [u8; 128]) -> Result<(), MemFault> {
+        let mut v = [0; 128];
+        self.load_pages(va, &mut v)?;
+        *out = v;
+        Ok(())
+    }
+
     fn store_pages(&self, va: u32, bytes: &[u8]) -> Result<(), MemFault> {
         self.probe_store(va, u32::try_from(bytes.len()).unwrap_or(u32::MAX))?;
         Shared::pieces(va, bytes.len(), Access::Write, |at, done, n| {
@@ -513,6 +521,19 @@ impl Memory for AddressSpace {
             return Ok(());
         }
         self.load_pages(va, out)
+    }
+
+    #[inline]
+    fn load_vector(&self, va: u32, out: &mut [u8; 128]) -> Result<(), MemFault> {
+        let entry = self.table[(va >> PAGE_SHIFT) as usize].load(Acquire);
+        let in_page = va & (PAGE_SIZE - 1);
+        if entry & u64::from(Prot::READ.0) != 0 && in_page <= PAGE_SIZE - 128 {
+            let p = ((entry & !PROT_BITS) + u64::from(in_page)) as *mut u8;
+            // SAFETY: as in `load`
+            unsafe { raw::copy_out(p, out) };
+            return Ok(());
+        }
+        self.load_vector_pages(va, out)
     }
 
     #[inline]

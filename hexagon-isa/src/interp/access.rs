@@ -177,6 +177,24 @@ impl Regs {
         }
     }
 
+    /// Loads a vector where it is to be.
+    #[inline(always)]
+    pub(crate) fn load_vec<M: Memory>(
+        &mut self,
+        n: i32,
+        off: u8,
+        m: &M::Mem,
+        va: u32,
+    ) -> Result<(), M::Fault> {
+        let d = (n as u8).wrapping_add(off) & 63;
+        M::load_vector(m, va, self.hvx.v.get_mut(d))?;
+        self.hvx.hidden.reset(d);
+        if off == PENDING {
+            self.flight.v |= 1 << d;
+        }
+        Ok(())
+    }
+
     #[inline(always)]
     pub(crate) fn w_vec_pair(&mut self, n: i32, off: u8, v: VectorPair) {
         self.w_vec(n, off, super::lanes::half(&v, 0));
@@ -361,7 +379,7 @@ store!(store64, u64);
 /// Loads a vector. It comes back through a reference because a `Result` of one is moved about byte by byte.
 #[inline(always)]
 pub(crate) fn load_vec<M: Memory>(m: &M::Mem, va: u32, v: &mut Vector) -> Result<(), M::Fault> {
-    M::load(m, va, v)
+    M::load_vector(m, va, v)
 }
 
 #[inline(always)]

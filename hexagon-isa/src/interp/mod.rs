@@ -7,6 +7,7 @@
 
 mod access;
 mod builtins;
+mod dot;
 mod lanes;
 mod qfloat;
 mod regs;
@@ -63,6 +64,8 @@ pub trait Memory {
     fn store64(m: &Self::Mem, va: u32, v: u64) -> Result<(), Self::Fault>;
     /// Loads bytes at any alignment.
     fn load(m: &Self::Mem, va: u32, out: &mut [u8]) -> Result<(), Self::Fault>;
+    /// Loads a vector at any alignment. After a fault `out` is what it was.
+    fn load_vector(m: &Self::Mem, va: u32, out: &mut Vector) -> Result<(), Self::Fault>;
     /// Stores bytes at any alignment, all or none.
     fn store(m: &Self::Mem, va: u32, bytes: &[u8]) -> Result<(), Self::Fault>;
     /// Would a store of `len` bytes succeed? Up to 8 bytes must be aligned, longer ones need not.
@@ -156,7 +159,7 @@ pub fn exec_avx2<M: Memory>(op: crate::Opcode) -> Option<Exec<M>> {
 /// As for [`exec_avx2`].
 #[cfg(target_arch = "x86_64")]
 #[target_feature(
-    enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vbmi,avx2,bmi1,bmi2,lzcnt,popcnt"
+    enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vbmi,avx512vnni,avx2,bmi1,bmi2,lzcnt,popcnt"
 )]
 pub fn exec_avx512<M: Memory>(op: crate::Opcode) -> Option<Exec<M>> {
     generated::avx512::dispatch(op as u16)
@@ -179,6 +182,7 @@ pub fn effects(op: crate::Opcode) -> Option<&'static Effects> {
 #[allow(clippy::all)]
 mod generated {
     use super::access::*;
+    use super::dot::{self, plain::dot4};
     use super::lanes::*;
     use super::qfloat::{Qf16, Qf32};
     use super::{Args, Effects, Exec, Memory, Regs, Vector, builtins};

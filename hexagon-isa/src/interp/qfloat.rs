@@ -107,7 +107,10 @@ impl Hidden {
     /// Register `n` has the default.
     #[inline(always)]
     pub fn reset(&mut self, n: u8) {
-        self.present &= !(1 << (n & 63));
+        // Mostly none has any; then nothing is written, or every vector instruction would wait for the one before it.
+        if self.present != 0 {
+            self.present &= !(1 << (n & 63));
+        }
     }
 
     /// Register `to` has what register `from` has.

@@ -35,6 +35,7 @@ pub mod ast;
 pub mod builtins;
 pub mod check;
 pub mod data;
+pub mod dot;
 pub mod effects;
 pub mod ir;
 pub mod lex;
@@ -117,7 +118,7 @@ const COPIES: [(&str, &str); 2] = [
     ("avx2", "avx2,bmi1,bmi2,lzcnt,popcnt"),
     (
         "avx512",
-        "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vbmi,avx2,bmi1,bmi2,lzcnt,popcnt",
+        "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vbmi,avx512vnni,avx2,bmi1,bmi2,lzcnt,popcnt",
     ),
 ];
 
@@ -129,7 +130,7 @@ impl Vectors {
             let _ = write!(
                 out,
                 "\n/// The instructions on vectors once more, for processors with {features}.\n\
-                 #[cfg(target_arch = \"x86_64\")]\npub(super) mod {module} {{\nuse super::*;\n"
+                 #[cfg(target_arch = \"x86_64\")]\npub(super) mod {module} {{\nuse super::*;\nuse dot::{module}::dot4;\n"
             );
             for function in &self.functions {
                 out.push_str(&attribute);

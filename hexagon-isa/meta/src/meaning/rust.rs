@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::builtins::{self, Needs};
+use super::dot::{Bytes, Dot, dot};
 use super::effects::{Effects, effects};
 use super::ir::{Binary, Compare, Expr, Fixed, Kind, Meaning, Stmt, Type, Unary};
 use super::{narrow, stride};
@@ -50,8 +51,9 @@ pub fn function(name: &str, operands: &[Operand], m: &Meaning) -> String {
     let (mut whole, mut views, mut circular) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let mut hidden = BTreeSet::new();
     let mut fixed = Vec::new();
+    let in_place = only_stored(m, operands);
     m.visit(&mut |e| match &e.kind {
-        Kind::Operand(n) | Kind::Half(n, _) => {
+        Kind::Operand(n) | Kind::Half(n, _) if !in_place.contains(n) => {
             whole.insert(*n);
         }
         Kind::Element(n, _) => {
@@ -177,6 +179,26 @@ fn leaves_registers_alone(s: &Stmt) -> bool {
     }
 }
 
+/// The vector operands that are only stored whole: they are read where they are. (Registers are written after all accesses.)
+fn only_stored(m: &Meaning, operands: &[Operand]) -> BTreeSet<usize> {
+    let mut uses = vec![0; operands.len()];
+    m.visit(&mut |e| {
+        if let Kind::Operand(n) = e.kind {
+            uses[n] += 1;
+        }
+    });
+    m.visit_stmts(&mut |s| {
+        if let Stmt::StoreVec(_, e, _) = s
+            && let Kind::Operand(n) = e.kind
+        {
+            uses[n] -= 1;
+        }
+    });
+    (0..operands.len())
+        .filter(|n| uses[*n] == 0 && operands[*n].class == Class::Vec)
+        .collect()
+}
+
 /// Whether every element of operand `n` is written, whatever happens.
 fn written_whole(body: &[Stmt], n: usize, elements: u32) -> bool {
     body.iter().any(|s| match s {
@@ -246,6 +268,18 @@ impl Gen<'_> {
                 let e = self.expr(&narrow::expr(e));
                 self.line(&format!("t{l} = {e};"));
             }
+            Stmt::Write(
+                n,
+                Expr {
+                    kind: Kind::LoadVec { ea, aligned },
+                    ..
+                },
+            ) if self.operands[*n].class == Class::Vec => {
+                let (ea, mask) = (self.expr(ea), if *aligned { " & !127" } else { "" });
+                self.line(&format!(
+                    "s.load_vec::<M>(a.v[{n}], a.vec_off, m, ({ea}){mask})?;"
+                ));
+            }
             Stmt::Write(n, e) => {
                 let v = self.expr(e);
                 let (f, cast) = match self.operands[*n].class {
@@ -305,6 +339,12 @@ impl Gen<'_> {
                 }
                 self.line("}");
             }
+            Stmt::Lanes(n, body)
+                if let Some(d) = dot(*n, body)
+                    && self.whole_vectors(&d) =>
+            {
+                self.dot(&d);
+            }
             Stmt::Lanes(n, body) => {
                 self.line(&format!("for i in 0u32..{n} {{"));
                 self.block(body);
@@ -316,18 +356,18 @@ impl Gen<'_> {
                 self.line(&format!("store{bits}::<M>(m, a, {ea}, ({v}) as u{bits})?;"));
             }
             Stmt::StoreVec(ea, e, aligned) => {
-                let (ea, v) = (self.expr(ea), self.expr(e));
+                let ea = self.expr(ea);
                 let mask = if *aligned { " & !127" } else { "" };
-                if let Kind::Operand(n) = e.kind
-                    && self.operands[n].new
-                {
+                self.line(&match e.kind {
                     // It may be what the packet's gather brought.
-                    self.line(&format!(
-                        "builtins::store_new_vec::<M>(s, m, a, ({ea}){mask}, a.v[{n}], &({v}))?;"
-                    ));
-                    return;
-                }
-                self.line(&format!("store_vec::<M>(m, a, ({ea}){mask}, &({v}))?;"));
+                    Kind::Operand(n) if self.operands[n].new => {
+                        format!("builtins::store_new_vec::<M>(s, m, a, ({ea}){mask}, a.v[{n}])?;")
+                    }
+                    Kind::Operand(n) if self.operands[n].class == Class::Vec => {
+                        format!("store_vec::<M>(m, a, ({ea}){mask}, s.vec(a.v[{n}]))?;")
+                    }
+                    _ => format!("store_vec::<M>(m, a, ({ea}){mask}, &({}))?;", self.expr(e)),
+                });
             }
             Stmt::Jump(e) => {
                 let e = self.expr(e);
@@ -338,6 +378,33 @@ impl Gen<'_> {
                 self.line(&format!("{call};"));
             }
         }
+    }
+
+    /// All operands are single vectors.
+    fn whole_vectors(&self, d: &Dot<'_>) -> bool {
+        let single = |n: usize| self.operands[n].class == Class::Vec;
+        single(d.to)
+            && d.factors.iter().all(|(bytes, _)| match bytes {
+                Bytes::Lane(n) => single(*n),
+                Bytes::Same(_) => true,
+            })
+    }
+
+    fn dot(&mut self, d: &Dot<'_>) {
+        let acc = if d.accumulates {
+            format!("elements(e{})", d.to)
+        } else {
+            "[0; 32]".to_string()
+        };
+        let [(a, a_signed), (b, b_signed)] = &d.factors;
+        let [a, b] = [a, b].map(|bytes| match bytes {
+            Bytes::Lane(n) => format!("e{n}"),
+            Bytes::Same(word) => format!("&dot::splat({})", self.expr(word)),
+        });
+        let to = d.to;
+        self.line(&format!(
+            "w{to} = zerocopy::transmute!(dot4::<{a_signed}, {b_signed}>({acc}, {a}, {b}));"
+        ));
     }
 
     fn block(&mut self, body: &[Stmt]) {

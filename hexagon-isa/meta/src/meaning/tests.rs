@@ -205,3 +205,67 @@ fn a_function_reads_its_operands_before_it_writes() {
     let (read, write) = (f.find("s.gpr(a.v[2])").unwrap(), f.find("s.w_gpr(").unwrap());
     assert!(read < write);
 }
+
+#[test]
+fn four_products_of_bytes_become_one_call() {
+    let ops = [
+        operand("Vx", Class::Vec, Role::ReadWrite),
+        operand("Vu", Class::Vec, Role::Read),
+        operand("Vv", Class::Vec, Role::Read),
+    ];
+    let text = |t: &str| rust::function("X", &ops, &meaning(t, &ops));
+    let sum = |f: &dyn Fn(u32) -> String| (0..4).map(f).collect::<Vec<_>>().join(" + ");
+    let vectors = sum(&|k| format!("i32(Vu.ub[4*i+{k}]) * i32(Vv.b[4*i+{k}])"));
+    let same = sum(&|k| format!("i32(Vu.b[4*i+{k}]) * i32(x.b[{k}])"));
+    let f = text(&format!("lane w: Vx += {vectors}"));
+    assert!(f.contains("dot4::<false, true>(elements(e0), e1, e2)"), "{f}");
+    let f = text(&format!("let x = u32(Vv.w[3]); lane w: Vx += {same}"));
+    assert!(
+        f.contains("dot4::<true, true>(elements(e0), e1, &dot::splat(t0))"),
+        "{f}"
+    );
+    for other in [
+        // A fifth term, other bytes, a byte twice.
+        format!("lane w: Vx += {vectors} + i32(Vu.b[0])"),
+        format!(
+            "lane w: Vx += {}",
+            vectors.replace("Vu.ub[4*i+3]", "Vu.ub[4*i+2]")
+        ),
+        format!("lane w: Vx += {}", vectors.replace("Vv.b[4*i+1]", "Vv.b[4*i]")),
+    ] {
+        let f = text(&other);
+        assert!(!f.contains("dot4") && f.contains("for i in"), "{other}");
+    }
+}
+
+#[test]
+fn a_quad_has_elements_only() {
+    let ops = [
+        operand("Vyyyy", Class::VecQuad, Role::ReadWrite),
+        operand("Vu", Class::Vec, Role::Read),
+    ];
+    let f = rust::function("X", &ops, &meaning("lane w: Vyyyy.w[96 + i] += Vu.w", &ops));
+    assert!(f.contains("[i32; 128]") && f.contains("s.w_vec_quad("), "{f}");
+    assert_eq!(
+        mistake("Vyyyy = Vu", &ops).what,
+        "of a quad, only elements can be written"
+    );
+    assert_eq!(
+        mistake("let x = Vyyyy; lane w: Vyyyy.w = Vu.w", &ops).what,
+        "of a quad, only elements can be named"
+    );
+}
+
+#[test]
+fn a_vector_goes_between_memory_and_its_register_without_a_copy() {
+    let address = operand("Rt", Class::Gpr, Role::ReadWrite);
+    let ops = [operand("Vd", Class::Vec, Role::Write), address.clone()];
+    let f = rust::function("X", &ops, &meaning("Vd = vmem[Rt]; Rt += 128", &ops));
+    assert!(
+        f.contains("s.load_vec::<M>(a.v[0]") && !f.contains("w_vec("),
+        "{f}"
+    );
+    let ops = [operand("Vs", Class::Vec, Role::Read), address];
+    let f = rust::function("X", &ops, &meaning("vmem[Rt] = Vs; Rt += 128", &ops));
+    assert!(f.contains("s.vec(a.v[0]))?") && !f.contains("let o0"), "{f}");
+}

@@ -264,20 +264,20 @@ scatters! {
     vscatter_hw vscatter_hwq vscatter_hw_add VectorPair, 2, alternating;
 }
 
-/// The vector that a new-value store stores: the bytes that the packet's gather brought, or register `n`'s value `v`.
+/// The vector that a new-value store stores: the bytes that the packet's gather brought, or register `n`'s.
+#[inline(always)]
 pub(crate) fn store_new_vec<M: Memory>(
     s: &mut Regs,
     m: &M::Mem,
     a: &Args,
     va: u32,
     n: i32,
-    v: &Vector,
 ) -> Result<(), M::Fault> {
     if n == crate::Insn::VTMP {
         let (value, mask) = (s.hvx.gathered, s.hvx.gathered_mask);
         vstore_masked::<M>(s, m, a, va, &mask, &value, false)
     } else {
-        crate::interp::access::store_vec::<M>(m, a, va, v)
+        crate::interp::access::store_vec::<M>(m, a, va, s.vec(n))
     }
 }
 
