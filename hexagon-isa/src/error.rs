@@ -98,4 +98,7 @@ pub enum DecodeError {
     /// A temporary vector is used where it may not be.
     #[error("{0}: .tmp vector accumulated, or a second one in the packet")]
     Tmp(Opcode),
+    /// A load of the matrix unit without the one that it belongs to, in front of the wrong one, or for other numbers.
+    #[error("{0} needs the activation load or weight load of its kind in its packet, activation first")]
+    Unpaired(Opcode),
 }

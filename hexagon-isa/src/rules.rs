@@ -36,6 +36,7 @@ pub(crate) fn check(packet: &Packet, arch: Arch) -> Result<(), DecodeError> {
         new_predicates(insn, writes)?;
         new_value(insn, insns)?;
     }
+    matrix_loads(insns)?;
     temporaries(insns, arch)
 }
 
@@ -261,6 +262,25 @@ fn new_value(insn: &Insn, insns: &[Insn]) -> Result<(), DecodeError> {
         (None, _) => Ok(()),
         (Some(p), Some(c)) if p == c && !jump => Ok(()),
         _ => Err(bad),
+    }
+}
+
+/// An activation load and a weight load of the matrix unit come together, in this order and both for bytes or both for
+/// floating-point numbers. Alone they do nothing on the vendor's simulator.
+fn matrix_loads(insns: &[Insn]) -> Result<(), DecodeError> {
+    // Which of the two it is, and for which numbers.
+    let load = |insn: &Insn| match insn.info().class {
+        InsnClass::HMX_ACT => Some((false, false)),
+        InsnClass::HMX_ACT_FP => Some((false, true)),
+        InsnClass::HMX_WEI => Some((true, false)),
+        InsnClass::HMX_WEI_FP => Some((true, true)),
+        _ => None,
+    };
+    let mut loads = insns.iter().filter_map(|i| load(i).map(|l| (i.op, l)));
+    match (loads.next(), loads.next(), loads.next()) {
+        (None, ..) => Ok(()),
+        (Some((_, (false, a))), Some((_, (true, b))), None) if a == b => Ok(()),
+        (Some((op, _)), ..) => Err(DecodeError::Unpaired(op)),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::collections::HashMap;
 
+use hexagon_isa::interp::hmx::HmxModel;
 use hexagon_isa::interp::{DmaCommand, Event, Qfloat, Regs, usr};
 use hexagon_isa::{Arch, EndLoop};
 
@@ -112,6 +113,7 @@ impl Cpu {
     /// Runs `thread` until about `budget` packets are done (a block is always finished) or something happens.
     pub fn run<M: Memory + 'static>(&mut self, thread: &mut Thread, mem: &M, budget: u64) -> Exit {
         thread.regs.qfloat = Qfloat::of(self.core.arch);
+        thread.regs.hmx.model = HmxModel::of(self.core.arch);
         let epoch = mem.code_epoch();
         if !self.cache.as_ref().is_some_and(|c| c.is::<Cache<M>>()) {
             self.cache = Some(Box::new(Cache::<M>::new(epoch)));
@@ -213,6 +215,10 @@ fn faulted<M: Memory>(block: &Block<Via<M>>, thread: &mut Thread, pc: u32, fault
     match fault.cause() {
         Cause::Memory(fault) => Exception::Memory { pc, fault },
         Cause::FrameLimit(va) => Exception::FrameLimit { pc, va },
+        Cause::Refused(what) => Exception::NoMeaning {
+            pc,
+            name: what.name(),
+        },
     }
 }
 

@@ -14,6 +14,8 @@ pub(super) enum Cause {
     Memory(MemFault),
     /// A stack frame at this address is below FRAMELIMIT.
     FrameLimit(u32),
+    /// The instruction does something, with these operands, that is not built.
+    Refused(interp::Refused),
 }
 
 /// A [`Cause`] in one word that is not zero: whether an instruction function failed is one test of a host register.
@@ -29,14 +31,19 @@ const KINDS: [FaultKind; 5] = [
     FaultKind::Bus,
 ];
 
+/// Kind of [`Cause::Refused`].
+const REFUSED: u64 = 0xff;
+
 impl Fault {
-    /// One more than: bits 0.. the address, bits 40.. the kind of fault (0: below FRAMELIMIT), bits 48.. the access.
+    /// One more than: bits 0.. the address, bits 40.. the kind of fault (0: below FRAMELIMIT, [`REFUSED`]: the address is what was
+    /// asked), bits 48.. the access.
     #[cold]
     #[inline(never)]
     fn new(cause: Cause) -> Fault {
         let (va, kind, access) = match cause {
             Cause::Memory(f) => (f.va, f.kind as u64 + 1, f.access as u64),
             Cause::FrameLimit(va) => (va, 0, 0),
+            Cause::Refused(what) => (what as u32, REFUSED, 0),
         };
         Fault(NonZeroU64::MIN.saturating_add(u64::from(va) | kind << 40 | access << 48))
     }
@@ -45,9 +52,11 @@ impl Fault {
     pub(super) fn cause(self) -> Cause {
         let bits = self.0.get() - 1;
         let va = bits as u32;
-        let kind = (bits >> 40 & 0xff)
-            .checked_sub(1)
-            .and_then(|k| KINDS.get(k as usize));
+        let kind = bits >> 40 & 0xff;
+        if let (REFUSED, Some(what)) = (kind, interp::Refused::ALL.get(va as usize)) {
+            return Cause::Refused(*what);
+        }
+        let kind = kind.checked_sub(1).and_then(|k| KINDS.get(k as usize));
         match (kind, ACCESSES.get((bits >> 48) as usize)) {
             (Some(&kind), Some(&access)) => Cause::Memory(MemFault { va, access, kind }),
             _ => Cause::FrameLimit(va),
@@ -133,6 +142,9 @@ impl<M: Memory> interp::Memory for Via<M> {
     fn frame_limit(_: &M, va: u32) -> Fault {
         Fault::new(Cause::FrameLimit(va))
     }
+    fn refused(_: &M, what: interp::Refused) -> Fault {
+        Fault::new(Cause::Refused(what))
+    }
 }
 
 #[cfg(test)]
@@ -150,6 +162,9 @@ mod tests {
                     assert_eq!(Fault::from(fault).cause(), Cause::Memory(fault));
                 }
             }
+        }
+        for what in interp::Refused::ALL {
+            assert_eq!(Fault::new(Cause::Refused(what)).cause(), Cause::Refused(what));
         }
         assert_eq!(size_of::<Result<(), Fault>>(), 8);
     }

@@ -8,6 +8,7 @@
 mod access;
 mod builtins;
 mod dot;
+pub mod hmx;
 mod lanes;
 mod qfloat;
 mod regs;
@@ -38,6 +39,37 @@ pub struct Args {
     pub new_pred: u8,
     /// Only find out whether the memory accesses would fault: stores are probed, not made.
     pub dry: bool,
+}
+
+/// What instructions can be asked to do that no public source describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// Bit 4 of a weight load's Rs.
+    CompressedWeights,
+    /// Weights of fewer than eight bits, with an activation load whose channels are in groups.
+    GroupsOfFewBits,
+    /// A conversion to 16 bits that takes what an earlier one gave.
+    SecondPass,
+}
+
+impl Refused {
+    /// All.
+    pub const ALL: [Refused; 3] = [
+        Refused::CompressedWeights,
+        Refused::GroupsOfFewBits,
+        Refused::SecondPass,
+    ];
+
+    /// For an error.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Refused::CompressedWeights => "weight load (HMX) with compressed weights",
+            Refused::GroupsOfFewBits => {
+                "weight load (HMX) with weights of fewer than eight bits and groups of channels"
+            }
+            Refused::SecondPass => "conversion (HMX) to 16 bits with a second pass",
+        }
+    }
 }
 
 /// How the functions reach a memory, without knowing what it is: [`Memory::Mem`] is the memory, the implementing type only says how. Little endian; scalar accesses fault unless aligned.
@@ -76,6 +108,8 @@ pub trait Memory {
     fn cas64(m: &Self::Mem, va: u32, old: u64, new: u64) -> Result<bool, Self::Fault>;
     /// The fault of a stack frame at `va` that would lie below FRAMELIMIT.
     fn frame_limit(m: &Self::Mem, va: u32) -> Self::Fault;
+    /// The fault of an instruction of whose work, with these operands, nothing is known.
+    fn refused(m: &Self::Mem, what: Refused) -> Self::Fault;
 }
 
 /// A function that works on registers only.

@@ -9,6 +9,7 @@
 
 use std::ops::{Index, IndexMut};
 
+use super::hmx::Hmx;
 use super::qfloat::{Hidden, Qfloat};
 use super::zreg::{Half, Window};
 
@@ -306,6 +307,8 @@ pub struct Regs {
     pub hvx: Box<HvxRegs>,
     /// What the core that runs the thread makes of qfloat instructions; the core sets it.
     pub qfloat: Qfloat,
+    /// The matrix unit.
+    pub hmx: Hmx,
     /// Reservation of the last load-locked.
     pub reservation: Option<Reservation>,
     /// What the packet in flight wrote and asked for.
@@ -346,6 +349,7 @@ impl Default for Regs {
             pc: 0,
             hvx: HvxRegs::new(),
             qfloat: Qfloat::default(),
+            hmx: Hmx::default(),
             reservation: None,
             flight: Flight::default(),
         }

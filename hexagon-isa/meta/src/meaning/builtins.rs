@@ -223,6 +223,17 @@ pub const BUILTINS: &[Builtin] = &[
     pure("v6mpy_v_acc", &[VV, VV, VV, U32], VV),
     effect("z_load", &[U32, V]),                        // address, the 128 bytes there
     z("z_word", &[U32], U32),                            // the four bytes from this place of the window on
+    // matrix unit; what the numbers stand for is said at the functions and in spec/hmx.isa
+    memory("mx_activation", &[U32, U32, U32, U32, U32], None),    // registers; kind, form, channel-major
+    memory("mx_weight", &[U32, U32, U32, U32], None),             // registers; kind, form
+    memory("mx_bias_load", &[U32, U32], None),                    // register; both words
+    memory("mx_bias_store", &[U32, U32], None),
+    memory("mx_convert", &[U32, U32], None),                      // register; kind
+    memory("mx_convert_store", &[U32, U32, U32, U32], None),      // registers; kind, form
+    memory("mx_store", &[U32, U32, U32, U32, U32], None),         // registers; kind, channel-major, older
+    effect("mx_clear", &[U32]),                                   // floating point
+    effect("mx_swap", &[U32]),
+    effect("mx_shift16", &[]),
     // HVX floating point
     pure("vsf_add", &[U32, U32], U32),
     pure("vsf_sub", &[U32, U32], U32),

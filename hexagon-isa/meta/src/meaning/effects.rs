@@ -95,6 +95,14 @@ fn call(e: &mut Effects, name: &str) {
                     e.event = true;
                 }
                 _ if name.starts_with("vgather") => e.load = true,
+                // It only says what the weight load, which comes behind it, reads.
+                "mx_activation" => e.load = true,
+                _ if name.starts_with("mx_") => {
+                    // A change of the matrix unit cannot be undone, no more than a store: what may fault behind it runs first.
+                    e.load = true;
+                    e.store = true;
+                    e.reads_ctl |= USR;
+                }
                 _ if name.starts_with("vscatter") && name.ends_with("_add") => {
                     e.load = true;
                     e.store = true;
@@ -110,6 +118,7 @@ fn call(e: &mut Effects, name: &str) {
                 e.writes_ctl |= USR;
             }
             "z_load" => e.writes_z = true,
+            _ if name.starts_with("mx_") => {}
             _ => e.event = true,
         },
         _ => {}
