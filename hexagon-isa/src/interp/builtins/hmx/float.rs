@@ -81,7 +81,7 @@ impl Numbers {
         for (w, word) in out.iter_mut().zip(vector.chunks_exact(4)) {
             let byte = |k: usize| word.get(k).map_or(0, |b| u16::from(*b));
             *w = if self.bytes {
-                widen(byte((at & 1) * 2 | at >> 1) as u8)
+                widen(byte(((at & 1) << 1) | (at >> 1)) as u8)
             } else {
                 byte(2 * at) | byte(2 * at + 1) << 8
             };
@@ -244,9 +244,7 @@ fn add(cell: Cell, sum: i64, sum_exp: i32, inf: u8, zero: bool, negative: bool) 
     Cell {
         sig: sig as i32,
         exp: exp as i16,
-        status: u8::from(zero) * status::ZERO
-            | inf << status::INF_SHIFT
-            | u8::from(negative) * status::NEGATIVE,
+        status: u8::from(zero) | (inf << status::INF_SHIFT) | (u8::from(negative) << 3),
     }
 }
 
