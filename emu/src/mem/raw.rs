@@ -80,14 +80,14 @@ mod vector {
     use std::arch::asm;
     use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
-    const UNKNOWN: u8 = 0;
-    const SSE2: u8 = 1;
-    const AVX: u8 = 2;
-    const AVX512: u8 = 3;
-    static WIDEST: AtomicU8 = AtomicU8::new(UNKNOWN);
+    const SSE2: u8 = 0;
+    const AVX: u8 = 1;
+    const AVX512: u8 = 2;
+    /// What the processor has; until it was asked, what all of its kind have.
+    static WIDEST: AtomicU8 = AtomicU8::new(SSE2);
 
-    #[cold]
-    fn find_out() -> u8 {
+    /// Asks the processor what it has.
+    pub(in crate::mem) fn find_widest() {
         let found = if std::arch::is_x86_feature_detected!("avx512f") {
             AVX512
         } else if std::arch::is_x86_feature_detected!("avx") {
@@ -96,7 +96,6 @@ mod vector {
             SSE2
         };
         WIDEST.store(found, Relaxed);
-        found
     }
 
     /// Copies 128 bytes at any alignment.
@@ -105,12 +104,8 @@ mod vector {
     /// `from` points to 128 readable and `to` to 128 writable bytes, apart from each other.
     #[inline]
     pub(super) unsafe fn copy(from: *const u8, to: *mut u8) {
-        let widest = match WIDEST.load(Relaxed) {
-            UNKNOWN => find_out(),
-            known => known,
-        };
-        match widest {
-            // SAFETY: the caller's promise; the processor has AVX-512, AVX or (as all of its kind) SSE2
+        match WIDEST.load(Relaxed) {
+            // SAFETY: the caller's promise; the processor has AVX-512 (or AVX, below)
             AVX512 => unsafe {
                 asm!(
                     "vmovdqu64 zmm0, [{from}]",
@@ -137,19 +132,36 @@ mod vector {
                     options(nostack, preserves_flags),
                 );
             },
-            // SAFETY: as above
-            _ => unsafe {
-                for at in (0..128).step_by(16) {
-                    asm!(
-                        "movdqu xmm0, [{from}]",
-                        "movdqu [{to}], xmm0",
-                        from = in(reg) from.add(at), to = in(reg) to.add(at), out("xmm0") _,
-                        options(nostack, preserves_flags),
-                    );
-                }
-            },
+            // SAFETY: the caller's promise
+            _ => unsafe { copy_sse2(from, to) },
         }
     }
+
+    /// As [`copy`], for processors that have nothing wider.
+    ///
+    /// # Safety
+    /// As for [`copy`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn copy_sse2(from: *const u8, to: *mut u8) {
+        for at in (0..128).step_by(16) {
+            // SAFETY: the caller's promise, and all of this kind of processor have SSE2
+            unsafe {
+                asm!(
+                    "movdqu xmm0, [{from}]",
+                    "movdqu [{to}], xmm0",
+                    from = in(reg) from.add(at), to = in(reg) to.add(at), out("xmm0") _,
+                    options(nostack, preserves_flags),
+                );
+            }
+        }
+    }
+}
+
+/// Asks the processor once how whole vectors are moved best.
+pub(super) fn find_widest() {
+    #[cfg(target_arch = "x86_64")]
+    vector::find_widest();
 }
 
 /// Copies bytes out of shared memory.

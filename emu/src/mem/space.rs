@@ -230,6 +230,7 @@ impl From<Access> for iommu::Access {
 impl AddressSpace {
     /// An empty address space whose transactions carry `stream`.
     pub fn new(bus: Arc<Bus>, stream: u16) -> Self {
+        raw::find_widest();
         let table = Table::new();
         let shared = Arc::new(Shared {
             table: table.clone(),

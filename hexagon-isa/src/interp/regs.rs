@@ -163,8 +163,9 @@ mod files {
         VecPreds, VecPred, 4
     );
 
-    /// HVX vector registers: `v[0]` … `v[31]`.
+    /// HVX vector registers: `v[0]` … `v[31]`. Each lies in whole cache lines of the host.
     #[derive(Debug, Clone)]
+    #[repr(align(128))]
     pub struct Vectors(pub(super) [Vector; 64]);
     impl Vectors {
         /// Register `n` (pending half included); `n` wraps at the file's size.
