@@ -42,33 +42,37 @@ pub fn emulator() -> PathBuf {
 /// # Panics
 /// If it does not compile.
 pub fn build(llvm: &Path, dir: &Path, name: &str, version: u32) -> PathBuf {
-    let source = assets::workspace().join(format!("tests/programs/{name}.c"));
     let out = dir.join(format!("{name}-v{version}"));
+    compile(llvm, name, version, &["-static", "-Wl,-e,_start"], &out);
+    out
+}
+
+/// A shared object of `tests/programs` as `file`, with more options for the compiler.
+///
+/// # Panics
+/// If it does not compile.
+pub fn build_shared(llvm: &Path, name: &str, version: u32, options: &[&str], file: PathBuf) -> PathBuf {
+    let options = [&["-fPIC", "-shared", "-Wl,--hash-style=sysv"], options].concat();
+    compile(llvm, name, version, &options, &file);
+    file
+}
+
+fn compile(llvm: &Path, name: &str, version: u32, options: &[&str], out: &Path) {
+    let top = assets::workspace();
     let run = Command::new(llvm.join("clang"))
         .args(["--target=hexagon-unknown-none-elf", &format!("-mv{version}")])
-        .args([
-            "-mhvx",
-            "-mhvx-length=128b",
-            "-O2",
-            "-G0",
-            "-ffreestanding",
-            "-fno-builtin",
-        ])
-        .args([
-            "-nostdlib",
-            "-nostartfiles",
-            "-static",
-            "-fuse-ld=lld",
-            "-Wl,-e,_start",
-        ])
-        .args(["-Wall", "-Wextra", "-Werror"])
-        .arg(source)
+        .args(["-mhvx", "-mhvx-length=128b", "-O2", "-G0"])
+        .args(["-ffreestanding", "-fno-builtin", "-nostdlib", "-nostartfiles"])
+        .args(["-fuse-ld=lld", "-Wall", "-Wextra", "-Werror"])
+        .args(options)
+        .arg("-I")
+        .arg(top.join("firmware/include"))
+        .arg(top.join(format!("tests/programs/{name}.c")))
         .arg("-o")
-        .arg(&out)
+        .arg(out)
         .output()
         .expect("clang runs");
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    out
 }
 
 /// The exit code as a shell shows it.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use tests::assets;
-use tests::hexagon::{build, code, emulator, llvm};
+use tests::hexagon::{build, build_shared, code, emulator, llvm};
 
 /// Options of llvm-objdump for a core with vectors.
 const VECTORS: &str = "--mattr=+hvxv73,+hvx-length128b";
@@ -51,35 +51,8 @@ fn assert_same(ours: &str, theirs: &str, what: &str) {
 
 /// A shared object as a skeleton is one.
 fn shared(llvm: &Path, dir: &Path) -> PathBuf {
-    let out = dir.join("libshared.so");
-    let status = Command::new(llvm.join("clang"))
-        .args([
-            "--target=hexagon-unknown-none-elf",
-            "-mv73",
-            "-mhvx",
-            "-mhvx-length=128b",
-        ])
-        .args([
-            "-O2",
-            "-G0",
-            "-fPIC",
-            "-ffreestanding",
-            "-shared",
-            "-nostdlib",
-            "-nostartfiles",
-        ])
-        .args([
-            "-fuse-ld=lld",
-            "-Wl,-soname=libshared.so",
-            "-Wl,--hash-style=sysv",
-        ])
-        .arg(assets::workspace().join("tests/programs/shared.c"))
-        .arg("-o")
-        .arg(&out)
-        .status()
-        .expect("clang runs");
-    assert!(status.success());
-    out
+    let options = ["-Wl,-soname=libshared.so"];
+    build_shared(llvm, "shared", 73, &options, dir.join("libshared.so"))
 }
 
 #[test]

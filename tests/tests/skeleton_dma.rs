@@ -6,49 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use tests::assets;
-use tests::hexagon::{code, emulator, llvm};
+use tests::hexagon::{build_shared, code, emulator, llvm};
 
 fn build(llvm: &Path, dir: &Path) -> PathBuf {
-    let out = dir.join("libskeleton_skel.so");
-    let top = assets::workspace();
-    let output = Command::new(llvm.join("clang"))
-        .args([
-            "--target=hexagon-unknown-none-elf",
-            "-mv68",
-            "-mhvx",
-            "-mhvx-length=128b",
-        ])
-        .args([
-            "-O2",
-            "-G0",
-            "-fPIC",
-            "-ffreestanding",
-            "-fno-builtin",
-            "-fvisibility=hidden",
-        ])
-        .args([
-            "-Wall",
-            "-Wextra",
-            "-Werror",
-            "-shared",
-            "-nostdlib",
-            "-nostartfiles",
-            "-fuse-ld=lld",
-        ])
-        .args(["-Wl,--hash-style=sysv", "-Wl,-z,max-page-size=0x1000"])
-        .arg("-I")
-        .arg(top.join("firmware/include"))
-        .arg(top.join("tests/programs/skeleton.c"))
-        .arg("-o")
-        .arg(&out)
-        .output()
-        .expect("clang runs");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    out
+    let options = ["-fvisibility=hidden", "-Wl,-z,max-page-size=0x1000"];
+    build_shared(llvm, "skeleton", 68, &options, dir.join("libskeleton_skel.so"))
 }
 
 #[test]

@@ -28,68 +28,42 @@ pub struct PeerFault {
 /// Not a name: a compare-and-jump whose predicate another instruction of the packet writes too.
 const COMPOUND_BESIDE_WRITER: &str = "J4_…_jump beside another writer of its predicate";
 
+const fn stops(versions: &'static [u32], insn: &'static str, reason: &'static str) -> PeerFault {
+    PeerFault {
+        insn,
+        fault: Fault::Stops,
+        versions,
+        reason,
+    }
+}
+
+const fn wrong(versions: &'static [u32], insn: &'static str, reason: &'static str) -> PeerFault {
+    PeerFault {
+        insn,
+        fault: Fault::Wrong,
+        versions,
+        reason,
+    }
+}
+
+const CUTS: &str = "cuts a denormal result off instead of rounding it to nearest; right from 11 on";
+const LEAVES: &str = "leaves the address register as it was";
+const ANY_BIT: &str = "takes any bit of the new predicate for true, not the lowest; right from 11 on";
+const NO_EFFECT: &str = "not known; it does nothing that a program sees";
+
 /// The table.
+#[rustfmt::skip]
 pub const PEER_FAULTS: &[PeerFault] = &[
-    PeerFault {
-        insn: "F2_sffms_lib",
-        fault: Fault::Wrong,
-        versions: &[10],
-        reason: "cuts a denormal result off instead of rounding it to nearest; right from 11 on",
-    },
-    PeerFault {
-        insn: "F2_sffma_lib",
-        fault: Fault::Wrong,
-        versions: &[10],
-        reason: "cuts a denormal result off instead of rounding it to nearest; right from 11 on",
-    },
-    PeerFault {
-        insn: "V6_vS32b_srls_ppu",
-        fault: Fault::Wrong,
-        versions: &[10, 11],
-        reason: "leaves the address register as it was",
-    },
-    PeerFault {
-        insn: "V6_vS32b_srls_pi",
-        fault: Fault::Wrong,
-        versions: &[10, 11],
-        reason: "leaves the address register as it was",
-    },
-    PeerFault {
-        insn: "dep_*",
-        fault: Fault::Stops,
-        versions: &[10, 11],
-        reason: "deprecated encodings are not known",
-    },
-    PeerFault {
-        insn: "J2_jumptnew*",
-        fault: Fault::Wrong,
-        versions: &[10],
-        reason: "takes any bit of the new predicate for true, not the lowest; right from 11 on",
-    },
-    PeerFault {
-        insn: COMPOUND_BESIDE_WRITER,
-        fault: Fault::Wrong,
-        versions: &[10],
-        reason: "takes any bit of the new predicate for true, not the lowest; right from 11 on",
-    },
-    PeerFault {
-        insn: "J2_unpause",
-        fault: Fault::Stops,
-        versions: &[10, 11],
-        reason: "decoded and then not translated",
-    },
-    PeerFault {
-        insn: "Y4_trace",
-        fault: Fault::Stops,
-        versions: &[10, 11],
-        reason: "not known; it does nothing that a program sees",
-    },
-    PeerFault {
-        insn: "Y6_diag*",
-        fault: Fault::Stops,
-        versions: &[10, 11],
-        reason: "not known; it does nothing that a program sees",
-    },
+    wrong(&[10],     "F2_sffms_lib",         CUTS),
+    wrong(&[10],     "F2_sffma_lib",         CUTS),
+    wrong(&[10, 11], "V6_vS32b_srls_ppu",    LEAVES),
+    wrong(&[10, 11], "V6_vS32b_srls_pi",     LEAVES),
+    stops(&[10, 11], "dep_*",                "deprecated encodings are not known"),
+    wrong(&[10],     "J2_jumptnew*",         ANY_BIT),
+    wrong(&[10],     COMPOUND_BESIDE_WRITER, ANY_BIT),
+    stops(&[10, 11], "J2_unpause",           "decoded and then not translated"),
+    stops(&[10, 11], "Y4_trace",             NO_EFFECT),
+    stops(&[10, 11], "Y6_diag*",             NO_EFFECT),
 ];
 
 /// Whether a packet has something in it that this version of QEMU does wrong.
