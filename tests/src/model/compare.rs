@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use emu::core::VectorUnit;
-use hexagon_isa::info::{Flags, Implicit, OperandClass, Role};
+use hexagon_isa::info::{Feature, Flags, Implicit, OperandClass, Role};
 use hexagon_isa::{Arch, EndLoop, Insn, Opcode, assemble_packet, decode_packet, interp};
 
-use super::{AREA_BASE, AREA_BYTES, Model, Runner, State, model};
+use super::{AREA_BASE, AREA_BYTES, Model, Runner, State, matrix, model};
 use crate::difftest::input;
 use crate::difftest::program::{POOL_VECTORS, insn, pool};
 use crate::difftest::random::Random;
@@ -40,6 +40,7 @@ pub fn compare(seed: u64, cases: usize, wanted: &dyn Fn(Opcode) -> bool) -> anyh
     let mut runners = BTreeMap::new();
     let units = VectorUnit::all();
     let vectors = pool(&mut Random::of(&[seed, 5]));
+    let units_before = matrix::pool(&mut Random::of(&[seed, 7]));
     for (op, meaning) in modelled().filter(|(op, _)| wanted(*op)) {
         let mut rng = Random::of(&[seed, 6, op as u64]);
         let arches: Vec<Arch> = ARCHES.into_iter().filter(|a| *a >= op.info().arch).collect();
@@ -52,15 +53,25 @@ pub fn compare(seed: u64, cases: usize, wanted: &dyn Fn(Opcode) -> bool) -> anyh
                 Entry::Occupied(there) => there.into_mut(),
                 Entry::Vacant(place) => place.insert(Runner::new(arch, units[turn])?),
             };
-            let Some(case) = packet(op, meaning, arch, &mut rng) else {
+            let matrix = op.info().feature == Some(Feature::Hmx);
+            let case = if matrix {
+                matrix::packet(op, meaning, arch, &mut rng)
+            } else {
+                packet(op, meaning, arch, &mut rng)
+            };
+            let Some(case) = case else {
                 compared.differ.insert(op, "no legal packet was found".to_owned());
                 break;
             };
             let ready = runner.ready(&case.insns)?;
             for _ in 0..INPUTS {
-                let before = state(arch, &case, &vectors, &mut rng);
+                let mut before = state(arch, &case, &vectors, &mut rng);
+                if matrix {
+                    matrix::fill(&mut before, &case, &units_before, &mut rng);
+                }
                 let mut expected = before.clone();
-                for (meaning, v) in &case.steps {
+                for (op, meaning, v) in &case.steps {
+                    expected.packet.syntax = op.info().syntax;
                     meaning(&mut expected, v);
                 }
                 *compared.cases.entry(op).or_default() += 1;
@@ -80,13 +91,13 @@ pub fn compare(seed: u64, cases: usize, wanted: &dyn Fn(Opcode) -> bool) -> anyh
 }
 
 /// A packet, and what the models do in which order.
-struct Case {
-    insns: Vec<Insn>,
-    steps: Vec<(Model, Vec<i32>)>,
+pub(super) struct Case {
+    pub insns: Vec<Insn>,
+    pub steps: Vec<(Opcode, Model, Vec<i32>)>,
     /// General registers that hold addresses in the area.
-    bases: Vec<usize>,
+    pub bases: Vec<usize>,
     /// Modifier registers are lengths of regions, and some vectors are offsets into them.
-    region: bool,
+    pub region: bool,
 }
 
 /// A packet with `op` and those without which it means nothing: the load of a histogram, the store of a gather.
@@ -106,7 +117,7 @@ fn packet(op: Opcode, meaning: Model, arch: Arch, rng: &mut Random) -> Option<Ca
         if takes_new {
             let partner = Opcode::from_name("V6_vgathermw")?;
             let v = operands(partner, &mut used, &mut case, rng);
-            case.steps.push((model(partner.info().name)?, v.clone()));
+            case.steps.push((partner, model(partner.info().name)?, v.clone()));
             case.insns.push(insn(partner, &v, None));
             case.region = true;
         }
@@ -114,11 +125,11 @@ fn packet(op: Opcode, meaning: Model, arch: Arch, rng: &mut Random) -> Option<Ca
         let load = Opcode::from_name("V6_vL32b_tmp_ai")?;
         if histogram {
             let v = operands(load, &mut used, &mut case, rng);
-            case.steps.push((model(load.info().name)?, v));
+            case.steps.push((load, model(load.info().name)?, v));
         }
-        case.steps.push((meaning, v.clone()));
+        case.steps.push((op, meaning, v.clone()));
         case.insns.push(insn(op, &v, takes_new.then_some(0)));
-        if let (true, Some((_, v))) = (histogram, case.steps.first()) {
+        if let (true, Some((_, _, v))) = (histogram, case.steps.first()) {
             case.insns.push(insn(load, v, None));
         }
         if gather {
@@ -127,7 +138,7 @@ fn packet(op: Opcode, meaning: Model, arch: Arch, rng: &mut Random) -> Option<Ca
             if let Some(last) = v.last_mut() {
                 *last = Insn::VTMP;
             }
-            case.steps.push((model(store.info().name)?, v.clone()));
+            case.steps.push((store, model(store.info().name)?, v.clone()));
             case.insns.push(insn(store, &v, Some(0)));
         }
         let legal =
@@ -289,6 +300,9 @@ fn differences(ours: &State, expected: &State) -> String {
     }
     if ours.z != expected.z {
         out.push("Z".to_owned());
+    }
+    if let (Some(a), Some(b)) = (&ours.matrix, &expected.matrix) {
+        out.extend(a.difference(b));
     }
     if out.is_empty() {
         out.push("hidden state".to_owned());

@@ -87,6 +87,10 @@ impl Runner {
         let exit = self.cpu.run(&mut self.thread, &self.space, 100);
         anyhow::ensure!(exit == Exit::Trap0 { imm: 0 }, "the core stopped: {exit:?}");
         let mut after = State::taken(before.arch, &self.thread.regs);
+        if before.matrix.is_some() {
+            let used = self.thread.regs.hmx.used();
+            after.matrix = used.map(|unit| Box::new(super::Matrix::of(unit)));
+        }
         self.space.load(AREA_BASE, &mut after.mem)?;
         Ok(after)
     }

@@ -32,6 +32,8 @@ pub struct State {
     pub z: [u8; 256],
     /// Memory from [`AREA_BASE`] on.
     pub mem: Vec<u8>,
+    /// The matrix unit, where it matters: otherwise our core's is left alone.
+    pub matrix: Option<Box<super::Matrix>>,
     /// What instructions of one packet hand to each other.
     pub packet: InPacket,
 }
@@ -43,6 +45,10 @@ pub struct InPacket {
     pub gathered: [Option<u8>; 128],
     /// What a `.tmp` load brought.
     pub temporary: Option<[u8; 128]>,
+    /// The text of the instruction that runs, as in the specification.
+    pub syntax: &'static str,
+    /// An activation load of the matrix unit: its text and its two registers.
+    pub activation: Option<(&'static str, u32, u32)>,
 }
 
 impl Default for InPacket {
@@ -50,6 +56,8 @@ impl Default for InPacket {
         InPacket {
             gathered: [None; 128],
             temporary: None,
+            syntax: "",
+            activation: None,
         }
     }
 }
@@ -79,6 +87,7 @@ impl State {
             q: [0; 4],
             z: [0; 256],
             mem: vec![0; AREA_BYTES as usize],
+            matrix: None,
             packet: InPacket::default(),
         }
     }
@@ -114,6 +123,9 @@ impl State {
             regs.hvx.q[n] = *v;
         }
         regs.hvx.z.set(&self.z);
+        if let Some(matrix) = &self.matrix {
+            matrix.put(regs.hmx.state());
+        }
     }
 
     /// The registers of a thread of our core; memory is not among them.
