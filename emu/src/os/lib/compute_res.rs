@@ -1,8 +1,9 @@
 //! Compute resources: vector TCM, asked for with an attribute block and held under a context number.
 //!
 //! VTCM is ordinary memory at a fixed address, handed out first-fit in pages of 64 KiB (a single-page request is aligned
-//! to its size). A request that cannot be met waits its time-out for somebody to release. There is no matrix unit
-//! (HMX): requests for it are refused. Before a request waits, holders of worse priority are asked to give way: their
+//! to its size). A request that cannot be met waits its time-out for somebody to release. Every thread has a matrix unit
+//! (HMX) of its own, so a request for it is met at once if the core has one at all, and locking it never waits; a thread that
+//! uses the unit without lock is not stopped, as it would be on hardware. Before a request waits, holders of worse priority are asked to give way: their
 //! release callbacks run on the thread that asks.
 //!
 //! The attribute block is 64 bytes and opaque to programs; its layout here is our own.
@@ -14,6 +15,8 @@ use crate::os::imports::{Import, import};
 use crate::os::memory::VTCM;
 use crate::os::ranges::Ranges;
 use crate::os::thread::{ThreadId, Wait};
+use hexagon_isa::Arch;
+use hexagon_isa::info::Feature;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -56,10 +59,10 @@ pub const IMPORTS: &[Import] = &[
     import("HAP_compute_res_check_release_request", was_asked),
     import("compute_resource_update_priority", accept),
     import("HAP_compute_res_update_priority", accept),
-    import("compute_resource_hmx_lock", no_hmx),
-    import("HAP_compute_res_hmx_lock", no_hmx),
-    import("compute_resource_hmx_unlock", no_hmx),
-    import("HAP_compute_res_hmx_unlock", no_hmx),
+    import("compute_resource_hmx_lock", hmx_lock),
+    import("HAP_compute_res_hmx_lock", hmx_lock),
+    import("compute_resource_hmx_unlock", hmx_lock),
+    import("HAP_compute_res_hmx_unlock", hmx_lock),
     import("compute_resource_query_VTCM", query),
     import("HAP_compute_res_query_VTCM", query),
 ];
@@ -94,6 +97,8 @@ struct Request {
     priority: u8,
     /// How it can be asked to give way later.
     callback: (u32, u32),
+    /// The matrix unit, too.
+    hmx: bool,
 }
 
 /// What a context holds.
@@ -107,6 +112,8 @@ struct Holding {
     callback: (u32, u32),
     /// It was asked already.
     asked: bool,
+    /// The matrix unit may be used.
+    hmx: bool,
 }
 
 /// VTCM and who has it.
@@ -151,6 +158,7 @@ impl Resources {
             priority: r.priority,
             callback: r.callback,
             asked: false,
+            hmx: r.hmx,
         };
         self.held.insert(context, holding);
         Some((context, at, size))
@@ -305,8 +313,10 @@ fn acquire(c: &mut Call<'_>) -> Done {
         return c.ret(0);
     }
     let word = |offset| c.load32(at.wrapping_add(offset));
-    if word(field::HMX)? != 0 {
-        tracing::warn!(target: "emu::os", "a program asks for HMX, which is not built; refused");
+    let hmx = word(field::HMX)? != 0;
+    let arch = c.os.shared.config.arch;
+    if hmx && (arch < Arch::V68 || !arch.has(Feature::Hmx)) {
+        tracing::warn!(target: "emu::os", %arch, "a program asks for HMX, which this core does not have; refused");
         return c.ret(0);
     }
     let request = Request {
@@ -316,6 +326,7 @@ fn acquire(c: &mut Call<'_>) -> Done {
         attributes: at,
         priority: c.thread.priority,
         callback: (word(field::CALLBACK)?, word(field::CALLBACK_ARG)?),
+        hmx,
     };
     if request.size > c.os.lib.resources.total && request.min_size > c.os.lib.resources.total {
         return c.ret(0);
@@ -402,9 +413,14 @@ fn accept(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }
 
-/// `int hmx_lock(unsigned context)`: there is no HMX.
-fn no_hmx(c: &mut Call<'_>) -> Done {
-    c.ret(aee::EUNSUPPORTED)
+/// `int hmx_lock(unsigned context)`, `int hmx_unlock(unsigned context)`: the thread has the unit anyway.
+fn hmx_lock(c: &mut Call<'_>) -> Done {
+    let result = match c.os.lib.resources.held.get(&c.arg(0)?) {
+        Some(holding) if holding.hmx => 0,
+        Some(_) => aee::EUNSUPPORTED,
+        None => aee::EBADPARM,
+    };
+    c.ret(result)
 }
 
 /// `int query_VTCM(unsigned application, unsigned *total, table *, unsigned *available, table *)`. A table is a block
@@ -472,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn query_shows_pages_of_one_mebibyte_and_hmx_is_refused() {
+    fn query_shows_pages_of_one_mebibyte() {
         let mut g = Guest::new();
         let out = g.bytes(&[0; 160]);
         assert_eq!(
@@ -486,8 +502,20 @@ mod tests {
             (g.word(out), g.word(out + 16), g.word(out + 20)),
             (8 << 20, 1 << 20, 8)
         );
-        let at = attr(&mut g, 0, 0);
-        g.call("HAP_compute_res_attr_set_hmx_param", &[at, 1]);
-        assert_eq!(g.call("HAP_compute_res_acquire", &[at, 0]), 0);
+    }
+
+    #[test]
+    fn the_matrix_unit_is_there_for_who_asks() {
+        let mut g = Guest::new();
+        let (with, without) = (attr(&mut g, 1 << 20, 0), attr(&mut g, 0, 0));
+        g.call("HAP_compute_res_attr_set_hmx_param", &[with, 1]);
+        let with = g.call("HAP_compute_res_acquire", &[with, 0]);
+        let without = g.call("HAP_compute_res_acquire", &[without, 0]);
+        assert!(with != 0 && without != 0);
+        assert_eq!(g.call("HAP_compute_res_hmx_lock", &[with]), 0);
+        assert_eq!(g.call("compute_resource_hmx_unlock", &[with]), 0);
+        assert_eq!(g.call("HAP_compute_res_hmx_lock", &[without]), aee::EUNSUPPORTED);
+        assert_eq!(g.call("HAP_compute_res_release", &[with]), 0);
+        assert_eq!(g.call("HAP_compute_res_hmx_lock", &[with]), aee::EBADPARM);
     }
 }
