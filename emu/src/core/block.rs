@@ -34,6 +34,8 @@ pub(super) struct Mark {
 pub(super) struct Block<P: interp::Memory> {
     pub steps: Box<[Step<P>]>,
     pub marks: Box<[Mark]>,
+    /// Before which steps clock registers are brought up to date, and for which packet.
+    pub clocks: Box<[(u32, u32)]>,
     pub packets: u32,
     pub insns: u32,
     pub hvx: u32,
@@ -55,11 +57,13 @@ pub(super) const NOWHERE: u32 = 1;
 pub(super) fn build<M: Memory>(mem: &M, core: Core, pc: u32) -> Result<Block<Via<M>>, Exception> {
     let mut steps = Vec::new();
     let mut marks = Vec::new();
+    let mut clocks = Vec::new();
     let (mut insns, mut hvx) = (0, 0);
     let mut at = pc;
     let mut block = Block {
         steps: Box::default(),
         marks: Box::default(),
+        clocks: Box::default(),
         packets: 0,
         insns: 0,
         hvx: 0,
@@ -71,7 +75,7 @@ pub(super) fn build<M: Memory>(mem: &M, core: Core, pc: u32) -> Result<Block<Via
     };
     while marks.len() < core.most {
         let first = steps.len();
-        let (summary, packet) = match one(mem, core, at, marks.len() as u32, &mut steps) {
+        let (summary, packet) = match one(mem, core, at, &mut steps) {
             Ok(done) => done,
             Err(e) if marks.is_empty() => return Err(e),
             // The packets before it run first; it is met again as the first packet of a block.
@@ -80,6 +84,9 @@ pub(super) fn build<M: Memory>(mem: &M, core: Core, pc: u32) -> Result<Block<Via
                 break;
             }
         };
+        if summary.clocks {
+            clocks.push((first as u32, marks.len() as u32));
+        }
         marks.push(Mark { pc: at, insns, hvx });
         insns += summary.insns;
         hvx += summary.hvx;
@@ -97,6 +104,7 @@ pub(super) fn build<M: Memory>(mem: &M, core: Core, pc: u32) -> Result<Block<Via
     block.next = at;
     block.steps = steps.into_boxed_slice();
     block.marks = marks.into_boxed_slice();
+    block.clocks = clocks.into_boxed_slice();
     Ok(block)
 }
 
@@ -105,7 +113,6 @@ fn one<M: Memory>(
     mem: &M,
     core: Core,
     pc: u32,
-    number: u32,
     steps: &mut Vec<Step<Via<M>>>,
 ) -> Result<(super::plan::Summary, (u32, EndLoop)), Exception> {
     if pc & 3 != 0 {
@@ -127,7 +134,7 @@ fn one<M: Memory>(
         word: words[0],
         why: e.to_string(),
     })?;
-    let summary = plan(&packet, core.vectors, pc, number, steps).map_err(|e| match e {
+    let summary = plan(&packet, core.vectors, pc, steps).map_err(|e| match e {
         Unplanned::NoMeaning(name) => Exception::NoMeaning { pc, name },
         Unplanned::Privileged(name) => Exception::Privileged { pc, name },
     })?;

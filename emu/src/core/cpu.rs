@@ -12,7 +12,7 @@ use super::dma::Outcome;
 use super::exception::{Exception, Exit};
 use super::host::VectorUnit;
 use super::memory::Memory;
-use super::plan::Run;
+use super::plan::{Run, Step};
 use super::port::{Cause, Fault, Via};
 use super::thread::{Ctl, Thread};
 
@@ -187,18 +187,62 @@ impl Cpu {
 /// Runs a block's steps. On a fault: the address of the packet.
 #[inline(always)]
 fn execute<M: Memory>(block: &Block<Via<M>>, thread: &mut Thread, mem: &M) -> Result<(), (u32, Fault)> {
-    for step in &block.steps {
-        match step.run {
-            Run::Register(f) => f(&mut thread.regs, &step.args),
-            Run::Memory(f) => {
-                if let Err(fault) = f(&mut thread.regs, mem, &step.args) {
-                    return Err((step.args.pc, fault));
+    if block.clocks.is_empty() {
+        all(&block.steps, &mut thread.regs, mem)
+    } else {
+        execute_with_clocks(block, thread, mem)
+    }
+}
+
+/// Runs steps one after the other. The calls are the only jumps that depend on what runs: the two kinds of steps are told apart by
+/// comparing. There are several calls because a processor guesses where one goes by where it stands, too.
+#[inline(always)]
+fn all<M: Memory>(steps: &[Step<Via<M>>], regs: &mut Regs, mem: &M) -> Result<(), (u32, Fault)> {
+    let mut steps = steps.iter();
+    macro_rules! next {
+        () => {{
+            let Some(step) = steps.next() else { return Ok(()) };
+            match step.run {
+                Run::Register(f) => f(regs, &step.args),
+                Run::Memory(f) => {
+                    if let Err(fault) = f(regs, mem, &step.args) {
+                        return Err((step.args.pc, fault));
+                    }
                 }
             }
-            Run::Clock(packet) => clock(thread, block.marks.get(packet as usize), packet),
-        }
+        }};
     }
-    Ok(())
+    loop {
+        next!();
+        next!();
+        next!();
+        next!();
+        next!();
+        next!();
+        next!();
+        next!();
+    }
+}
+
+/// The same for blocks that read clocks.
+#[cold]
+#[inline(never)]
+fn execute_with_clocks<M: Memory>(
+    block: &Block<Via<M>>,
+    thread: &mut Thread,
+    mem: &M,
+) -> Result<(), (u32, Fault)> {
+    let mut done = 0;
+    for &(first, packet) in &block.clocks {
+        all(
+            block.steps.get(done..first as usize).unwrap_or_default(),
+            &mut thread.regs,
+            mem,
+        )?;
+        clock(thread, block.marks.get(packet as usize), packet);
+        done = first as usize;
+    }
+    all(block.steps.get(done..).unwrap_or_default(), &mut thread.regs, mem)
 }
 
 /// Leaves the thread as it was before the faulting packet and says what happened.

@@ -58,6 +58,46 @@ pub trait Memory {
     fn store32(&self, va: u32, v: u32) -> Result<(), MemFault>;
     /// Stores a doubleword.
     fn store64(&self, va: u32, v: u64) -> Result<(), MemFault>;
+    /// Loads a byte if the page is at hand; else the load says why it is not.
+    #[inline(always)]
+    fn try_load8(&self, va: u32) -> Option<u8> {
+        self.load8(va).ok()
+    }
+    /// The same for a halfword.
+    #[inline(always)]
+    fn try_load16(&self, va: u32) -> Option<u16> {
+        self.load16(va).ok()
+    }
+    /// The same for a word.
+    #[inline(always)]
+    fn try_load32(&self, va: u32) -> Option<u32> {
+        self.load32(va).ok()
+    }
+    /// The same for a doubleword.
+    #[inline(always)]
+    fn try_load64(&self, va: u32) -> Option<u64> {
+        self.load64(va).ok()
+    }
+    /// Stores a byte if the page is at hand; `false` means that nothing is stored.
+    #[inline(always)]
+    fn try_store8(&self, va: u32, v: u8) -> bool {
+        self.store8(va, v).is_ok()
+    }
+    /// The same for a halfword.
+    #[inline(always)]
+    fn try_store16(&self, va: u32, v: u16) -> bool {
+        self.store16(va, v).is_ok()
+    }
+    /// The same for a word.
+    #[inline(always)]
+    fn try_store32(&self, va: u32, v: u32) -> bool {
+        self.store32(va, v).is_ok()
+    }
+    /// The same for a doubleword.
+    #[inline(always)]
+    fn try_store64(&self, va: u32, v: u64) -> bool {
+        self.store64(va, v).is_ok()
+    }
     /// Loads `out.len()` bytes (HVX vectors, block copies); no alignment rule. Nothing is promised about `out` on a fault.
     fn load(&self, va: u32, out: &mut [u8]) -> Result<(), MemFault>;
     /// Loads an HVX vector; no alignment rule. After a fault `out` is what it was.

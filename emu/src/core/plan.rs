@@ -30,14 +30,18 @@ pub(super) enum Run<P: interp::Memory> {
     Register(interp::RegisterFn),
     /// Runs an instruction that accesses memory.
     Memory(interp::MemoryFn<P>),
-    /// Brings the clock registers up to date; the packet's number in its block.
-    Clock(u32),
 }
 
 /// One step.
 pub(super) struct Step<P: interp::Memory> {
     pub run: Run<P>,
     pub args: Args,
+}
+
+impl<P: interp::Memory> Step<P> {
+    fn new(run: Run<P>, args: Args) -> Self {
+        Step { run, args }
+    }
 }
 
 /// A planned packet.
@@ -51,6 +55,8 @@ pub(super) struct Summary {
     pub insns: u32,
     /// HVX instructions among them.
     pub hvx: u32,
+    /// Clock registers are to be brought up to date before its first step.
+    pub clocks: bool,
 }
 
 /// Why a packet cannot be planned.
@@ -218,16 +224,13 @@ struct Place {
     pc: u32,
     /// The packet behind it.
     next: u32,
-    /// Its number in its block.
-    number: u32,
 }
 
-/// Plans `packet` at `pc`, the `number`th of its block, and appends its steps to `out`.
+/// Plans `packet` at `pc` and appends its steps to `out`.
 pub(super) fn plan<P: interp::Memory>(
     packet: &Packet,
     vectors: VectorUnit,
     pc: u32,
-    number: u32,
     out: &mut Vec<Step<P>>,
 ) -> Result<Summary, Unplanned> {
     let mut nodes = Vec::with_capacity(4);
@@ -240,7 +243,6 @@ pub(super) fn plan<P: interp::Memory>(
     let place = Place {
         pc,
         next: pc.wrapping_add(packet.bytes()),
-        number,
     };
     emit(&nodes, &order, dry, vectors, place, out);
     let hvx = nodes
@@ -252,6 +254,7 @@ pub(super) fn plan<P: interp::Memory>(
         event: nodes.iter().any(|n| n.fx.event),
         insns: nodes.len() as u32,
         hvx,
+        clocks: nodes.iter().any(|n| n.clocks),
     })
 }
 
@@ -373,7 +376,7 @@ fn emit<P: interp::Memory>(
     order: &[usize],
     dry: u8,
     vectors: VectorUnit,
-    Place { pc, next, number }: Place,
+    Place { pc, next }: Place,
     out: &mut Vec<Step<P>>,
 ) {
     let pending_preds = nodes
@@ -416,17 +419,8 @@ fn emit<P: interp::Memory>(
                 }
             }
         }
-        Step {
-            run: run(vectors, n.insn.op),
-            args,
-        }
+        Step::new(run(vectors, n.insn.op), args)
     };
-    if nodes.iter().any(|n| n.clocks) {
-        out.push(Step {
-            run: Run::Clock(number),
-            args: Args::default(),
-        });
-    }
     copy_gprs(pending_gprs(nodes, |n| n.conditional), PENDING, 0, out);
     let mut probed = false;
     for &i in order {
@@ -435,13 +429,13 @@ fn emit<P: interp::Memory>(
             let temporary = n.insn.info().flags.any(Flags::TMP);
             for r in 0..32u8 {
                 if n.writes.vec >> r & 1 != 0 {
-                    out.push(Step {
-                        run: Run::Register(|regs, a| {
+                    out.push(Step::new(
+                        Run::Register(|regs, a| {
                             let [vector, temporary, ..] = a.v;
                             regs.save_vector(vector as u8, temporary != 0);
                         }),
-                        args: moving(&[i32::from(r), i32::from(temporary)]),
-                    });
+                        moving(&[i32::from(r), i32::from(temporary)]),
+                    ));
                 }
             }
         }
@@ -454,26 +448,24 @@ fn emit<P: interp::Memory>(
                     .map(|&k| step(k, true)),
             );
         }
-        out.push(step(i, false));
+        // A `nop` is no step.
+        if ir::meaning(n.insn.op).is_none_or(|m| !m.body.is_empty()) {
+            out.push(step(i, false));
+        }
     }
     if decided_late(nodes) {
         // All have run; writing the same predicates once more changes nothing.
-        out.push(Step {
-            run: Run::Register(|regs, _| {
-                regs.take_target();
-            }),
-            args: Args::default(),
-        });
+        let forget: interp::RegisterFn = |regs, _| {
+            regs.take_target();
+        };
+        out.push(Step::new(Run::Register(forget), Args::default()));
         let jumps = (0..nodes.len()).filter(|i| nodes[*i].fx.jump);
         out.extend(jumps.map(|i| step(i, false)));
     }
     copy_gprs(pending_gprs(nodes, |_| true), 0, PENDING, out);
     let more = |w: Set| Set { gpr: 0, ..w } != Set::default();
     if nodes.iter().any(|n| n.early || n.pending && more(n.writes)) {
-        out.push(Step {
-            run: Run::Register(|regs, _| regs.commit()),
-            args: Args::default(),
-        });
+        out.push(Step::new(Run::Register(|regs, _| regs.commit()), Args::default()));
     }
 }
 
@@ -494,20 +486,18 @@ fn copy_gprs<P: interp::Memory>(which: u32, to: u8, from: u8, out: &mut Vec<Step
             .iter()
             .flat_map(|n| [n | i32::from(to), n | i32::from(from)])
             .collect();
-        out.push(Step {
-            run: Run::Register(match pair.len() {
-                1 => |regs, a| {
-                    let [to, from, ..] = a.v;
-                    regs.copy_gpr(to, from);
-                },
-                _ => |regs, a| {
-                    let [to, from, to_too, from_too, ..] = a.v;
-                    regs.copy_gpr(to, from);
-                    regs.copy_gpr(to_too, from_too);
-                },
-            }),
-            args: moving(&copies),
-        });
+        let copy: interp::RegisterFn = match pair.len() {
+            1 => |regs, a| {
+                let [to, from, ..] = a.v;
+                regs.copy_gpr(to as u8, from as u8);
+            },
+            _ => |regs, a| {
+                let [to, from, to_too, from_too, ..] = a.v;
+                regs.copy_gpr(to as u8, from as u8);
+                regs.copy_gpr(to_too as u8, from_too as u8);
+            },
+        };
+        out.push(Step::new(Run::Register(copy), moving(&copies)));
     }
 }
 

@@ -111,6 +111,38 @@ impl<M: Memory> interp::Memory for Via<M> {
         Ok(m.store64(va, v)?)
     }
     #[inline(always)]
+    fn try_load8(m: &M, va: u32) -> Option<u8> {
+        m.try_load8(va)
+    }
+    #[inline(always)]
+    fn try_load16(m: &M, va: u32) -> Option<u16> {
+        m.try_load16(va)
+    }
+    #[inline(always)]
+    fn try_load32(m: &M, va: u32) -> Option<u32> {
+        m.try_load32(va)
+    }
+    #[inline(always)]
+    fn try_load64(m: &M, va: u32) -> Option<u64> {
+        m.try_load64(va)
+    }
+    #[inline(always)]
+    fn try_store8(m: &M, va: u32, v: u8) -> bool {
+        m.try_store8(va, v)
+    }
+    #[inline(always)]
+    fn try_store16(m: &M, va: u32, v: u16) -> bool {
+        m.try_store16(va, v)
+    }
+    #[inline(always)]
+    fn try_store32(m: &M, va: u32, v: u32) -> bool {
+        m.try_store32(va, v)
+    }
+    #[inline(always)]
+    fn try_store64(m: &M, va: u32, v: u64) -> bool {
+        m.try_store64(va, v)
+    }
+    #[inline(always)]
     fn load(m: &M, va: u32, out: &mut [u8]) -> Result<(), Fault> {
         Ok(m.load(va, out)?)
     }

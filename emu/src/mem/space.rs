@@ -416,25 +416,39 @@ impl Drop for AddressSpace {
 }
 
 macro_rules! fast {
-    ($load:ident, $store:ident, $int:ty, $bytes:literal) => {
+    ($load:ident, $store:ident, $try_load:ident, $try_store:ident, $int:ty, $bytes:literal) => {
+        #[inline(always)]
+        fn $try_load(&self, va: u32) -> Option<$int> {
+            let entry = self.table[(va >> PAGE_SHIFT) as usize].load(Acquire);
+            if (!entry & u64::from(Prot::READ.0)) | u64::from(va & ($bytes - 1)) != 0 {
+                return None;
+            }
+            let p = ((entry & !PROT_BITS) + u64::from(va & (PAGE_SIZE - 1))) as *mut u8;
+            // SAFETY: an entry with the read bit holds a page that stays mapped while `self` lives (see the file's
+            // head); `va` is aligned, so the access lies in that page
+            Some(unsafe { raw::$load(p) })
+        }
+        #[inline(always)]
+        fn $try_store(&self, va: u32, v: $int) -> bool {
+            let entry = self.table[(va >> PAGE_SHIFT) as usize].load(Acquire);
+            if (!entry & u64::from(Prot::WRITE.0)) | u64::from(va & ($bytes - 1)) != 0 {
+                return false;
+            }
+            let p = ((entry & !PROT_BITS) + u64::from(va & (PAGE_SIZE - 1))) as *mut u8;
+            // SAFETY: as above, with the write bit
+            unsafe { raw::$store(p, v) };
+            true
+        }
         #[inline(always)]
         fn $load(&self, va: u32) -> Result<$int, MemFault> {
-            let entry = self.table[(va >> PAGE_SHIFT) as usize].load(Acquire);
-            if (!entry & u64::from(Prot::READ.0)) | u64::from(va & ($bytes - 1)) == 0 {
-                let p = ((entry & !PROT_BITS) + u64::from(va & (PAGE_SIZE - 1))) as *mut u8;
-                // SAFETY: an entry with the read bit holds a page that stays mapped while `self` lives (see the file's
-                // head); `va` is aligned, so the access lies in that page
-                return Ok(unsafe { raw::$load(p) });
+            match self.$try_load(va) {
+                Some(v) => Ok(v),
+                None => Ok(<$int>::from_le_bytes(self.slow_load(va)?)),
             }
-            Ok(<$int>::from_le_bytes(self.slow_load(va)?))
         }
         #[inline(always)]
         fn $store(&self, va: u32, v: $int) -> Result<(), MemFault> {
-            let entry = self.table[(va >> PAGE_SHIFT) as usize].load(Acquire);
-            if (!entry & u64::from(Prot::WRITE.0)) | u64::from(va & ($bytes - 1)) == 0 {
-                let p = ((entry & !PROT_BITS) + u64::from(va & (PAGE_SIZE - 1))) as *mut u8;
-                // SAFETY: as above, with the write bit
-                unsafe { raw::$store(p, v) };
+            if self.$try_store(va, v) {
                 return Ok(());
             }
             self.slow_store(va, v.to_le_bytes())
@@ -506,10 +520,10 @@ impl AddressSpace {
 }
 
 impl Memory for AddressSpace {
-    fast!(load8, store8, u8, 1);
-    fast!(load16, store16, u16, 2);
-    fast!(load32, store32, u32, 4);
-    fast!(load64, store64, u64, 8);
+    fast!(load8, store8, try_load8, try_store8, u8, 1);
+    fast!(load16, store16, try_load16, try_store16, u16, 2);
+    fast!(load32, store32, try_load32, try_store32, u32, 4);
+    fast!(load64, store64, try_load64, try_store64, u64, 8);
 
     #[inline]
     fn load(&self, va: u32, out: &mut [u8]) -> Result<(), MemFault> {

@@ -269,9 +269,9 @@ impl Regs {
     /// Copies a general register; each of the two numbers names a half, too. Whoever schedules a packet moves its pending
     /// general registers with this, because it knows which they are.
     #[inline(always)]
-    pub fn copy_gpr(&mut self, to: i32, from: i32) {
-        let v = self.r.get(from as u8);
-        self.r.set(to as u8, v);
+    pub fn copy_gpr(&mut self, to: u8, from: u8) {
+        let v = self.r.get(from);
+        self.r.set(to, v);
     }
 
     /// Moves all pending values of the packet in place, but for general registers.
@@ -360,7 +360,7 @@ impl Regs {
 }
 
 macro_rules! store {
-    ($name:ident, $t:ty) => {
+    ($name:ident, $try_name:ident, $t:ty) => {
         #[inline(always)]
         pub(crate) fn $name<M: Memory>(m: &M::Mem, a: &Args, va: u32, v: $t) -> Result<(), M::Fault> {
             if a.dry {
@@ -369,12 +369,17 @@ macro_rules! store {
                 M::$name(m, va, v)
             }
         }
+        /// Whether it is done. A dry run is not for the quick way.
+        #[inline(always)]
+        pub(crate) fn $try_name<M: Memory>(m: &M::Mem, a: &Args, va: u32, v: $t) -> bool {
+            !a.dry && M::$try_name(m, va, v)
+        }
     };
 }
-store!(store8, u8);
-store!(store16, u16);
-store!(store32, u32);
-store!(store64, u64);
+store!(store8, try_store8, u8);
+store!(store16, try_store16, u16);
+store!(store32, try_store32, u32);
+store!(store64, try_store64, u64);
 
 /// Loads a vector. It comes back through a reference because a `Result` of one is moved about byte by byte.
 #[inline(always)]

@@ -94,6 +94,46 @@ pub trait Memory {
     fn store32(m: &Self::Mem, va: u32, v: u32) -> Result<(), Self::Fault>;
     /// Stores a doubleword.
     fn store64(m: &Self::Mem, va: u32, v: u64) -> Result<(), Self::Fault>;
+    /// Loads a byte if that is quickly done; nothing says what is in the way if not.
+    #[inline(always)]
+    fn try_load8(m: &Self::Mem, va: u32) -> Option<u8> {
+        Self::load8(m, va).ok()
+    }
+    /// The same for a halfword.
+    #[inline(always)]
+    fn try_load16(m: &Self::Mem, va: u32) -> Option<u16> {
+        Self::load16(m, va).ok()
+    }
+    /// The same for a word.
+    #[inline(always)]
+    fn try_load32(m: &Self::Mem, va: u32) -> Option<u32> {
+        Self::load32(m, va).ok()
+    }
+    /// The same for a doubleword.
+    #[inline(always)]
+    fn try_load64(m: &Self::Mem, va: u32) -> Option<u64> {
+        Self::load64(m, va).ok()
+    }
+    /// Stores a byte if that is quickly done; `false` means that nothing is stored.
+    #[inline(always)]
+    fn try_store8(m: &Self::Mem, va: u32, v: u8) -> bool {
+        Self::store8(m, va, v).is_ok()
+    }
+    /// The same for a halfword.
+    #[inline(always)]
+    fn try_store16(m: &Self::Mem, va: u32, v: u16) -> bool {
+        Self::store16(m, va, v).is_ok()
+    }
+    /// The same for a word.
+    #[inline(always)]
+    fn try_store32(m: &Self::Mem, va: u32, v: u32) -> bool {
+        Self::store32(m, va, v).is_ok()
+    }
+    /// The same for a doubleword.
+    #[inline(always)]
+    fn try_store64(m: &Self::Mem, va: u32, v: u64) -> bool {
+        Self::store64(m, va, v).is_ok()
+    }
     /// Loads bytes at any alignment.
     fn load(m: &Self::Mem, va: u32, out: &mut [u8]) -> Result<(), Self::Fault>;
     /// Loads a vector at any alignment. After a fault `out` is what it was.

@@ -146,10 +146,47 @@ macro_rules! file {
 #[allow(clippy::indexing_slicing)]
 mod files {
     use super::*;
-    file!(
-        /// General registers: `r[0]` … `r[31]`.
-        Gprs, u32, 32
-    );
+    /// General registers: `r[0]` … `r[31]`.
+    ///
+    /// There is an entry for whatever a byte can name, so that no access needs to look whether there is; those behind the two
+    /// halves are never used.
+    #[derive(Debug, Clone)]
+    pub struct Gprs([u32; 256]);
+    impl Gprs {
+        /// Reads entry `n` (pending half included).
+        #[inline(always)]
+        pub fn get(&self, n: u8) -> u32 {
+            self.0[usize::from(n)]
+        }
+        /// Writes entry `n` (pending half included).
+        #[inline(always)]
+        pub fn set(&mut self, n: u8, v: u32) {
+            self.0[usize::from(n)] = v;
+        }
+        /// The architectural half.
+        pub fn iter(&self) -> impl Iterator<Item = &u32> {
+            self.0.iter().take(GPRS)
+        }
+    }
+    impl Default for Gprs {
+        fn default() -> Self {
+            Gprs([0; 256])
+        }
+    }
+    /// The architectural register `n`, modulo the number of registers.
+    impl Index<usize> for Gprs {
+        type Output = u32;
+        #[inline(always)]
+        fn index(&self, n: usize) -> &u32 {
+            &self.0[n & (GPRS - 1)]
+        }
+    }
+    impl IndexMut<usize> for Gprs {
+        #[inline(always)]
+        fn index_mut(&mut self, n: usize) -> &mut u32 {
+            &mut self.0[n & (GPRS - 1)]
+        }
+    }
     file!(
         /// Predicate registers: `p[0]` … `p[3]`.
         Preds, u8, 4

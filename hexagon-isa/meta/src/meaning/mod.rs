@@ -45,6 +45,7 @@ pub mod rust;
 pub mod stride;
 #[cfg(test)]
 mod tests;
+pub mod twin;
 
 use std::fmt::Write;
 

@@ -10,6 +10,7 @@ use super::builtins::{self, Needs};
 use super::dot::{Bytes, Dot, dot};
 use super::effects::{Effects, effects};
 use super::ir::{Binary, Compare, Expr, Fixed, Kind, Meaning, Stmt, Type, Unary};
+use super::twin::{begins_again, float_operator, no_effect, quick_float};
 use super::{narrow, stride};
 use crate::spec::{Class, Operand, Role};
 
@@ -38,16 +39,33 @@ fn lanes(o: &Operand, t: Type) -> u32 {
     bits / t.bits()
 }
 
-/// The function's text. `name` is the instruction's.
+/// The function's text. `name` is the instruction's. One that accesses memory with loads and stores only, or computes with scalar
+/// floats, has a twin behind it for when an access is in the way or flags are to be raised (then the whole is done there): so
+/// the usual way needs no room on the stack.
 pub fn function(name: &str, operands: &[Operand], m: &Meaning) -> String {
+    if quick_float(m) || needs_memory(&effects(m)) && begins_again(m) {
+        let slow = format!("slow_{name}");
+        let text = one_function(name, operands, m, Some(&slow));
+        return format!(
+            "{text}#[cold]\n#[inline(never)]\n{}",
+            one_function(&slow, operands, m, None)
+        );
+    }
+    one_function(name, operands, m, None)
+}
+
+/// The function's text; `slow` is the function that does what an access in the way prevented.
+fn one_function(name: &str, operands: &[Operand], m: &Meaning, slow: Option<&str>) -> String {
     let fx = effects(m);
     let mut g = Gen {
         operands,
+        slow,
         borrows: m.body.iter().all(leaves_registers_alone),
         out: String::new(),
         indent: 1,
     };
-    let status = fx.sticky || fx.status;
+    // The quick way raises nothing.
+    let status = (fx.sticky || fx.status) && slow.is_none();
     let (mut whole, mut views, mut circular) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let mut hidden = BTreeSet::new();
     let mut fixed = Vec::new();
@@ -211,6 +229,8 @@ fn written_whole(body: &[Stmt], n: usize, elements: u32) -> bool {
 
 struct Gen<'a> {
     operands: &'a [Operand],
+    /// Where to begin again if an access is not quickly done.
+    slow: Option<&'a str>,
     /// Vectors are read where they are.
     borrows: bool,
     out: String,
@@ -259,6 +279,15 @@ impl Gen<'_> {
         match self.operands[n].class {
             Class::Vec if self.borrows => format!("s.vec(a.v[{n}])"),
             _ => format!("&{{ {} }}", self.source(n)),
+        }
+    }
+
+    /// Where a general register operand is written: one that is only written says so itself, one that is read too says where it
+    /// is read.
+    fn place(&self, n: usize) -> String {
+        match self.operands[n].role {
+            Role::Write => format!("a.v[{n}]"),
+            _ => format!("a.v[{n}] | i32::from(a.off)"),
         }
     }
 
@@ -330,6 +359,18 @@ impl Gen<'_> {
                 self.line(&format!("s.w_vec(a.v[{n}] ^ {half}, a.vec_off, {e});"));
             }
             Stmt::If(c, a, b) => {
+                if let ([Stmt::Write(n, e)], []) = (a.as_slice(), b.as_slice())
+                    && matches!(self.operands[*n].class, Class::Gpr)
+                    && no_effect(e)
+                {
+                    // Without a branch: nobody can predict the program's data.
+                    let (c, e, place) = (self.expr(c), self.expr(e), self.place(*n));
+                    self.line(&format!("let (old, new) = (s.gpr({place}), ({e}) as u32);"));
+                    self.line(&format!(
+                        "s.w_gpr({place}, std::hint::select_unpredictable({c}, new, old));"
+                    ));
+                    return;
+                }
                 let c = self.expr(c);
                 self.line(&format!("if {c} {{"));
                 self.block(a);
@@ -353,6 +394,14 @@ impl Gen<'_> {
             Stmt::Store(ea, e) => {
                 let (ea, v) = (self.expr(ea), self.expr(e));
                 let bits = e.ty.bits();
+                if let Some(slow) = self.slow {
+                    self.line(&format!(
+                        "if !try_store{bits}::<M>(m, a, {ea}, ({v}) as u{bits}) {{"
+                    ));
+                    self.line(&format!("    return {slow}::<M>(s, m, a);"));
+                    self.line("}");
+                    return;
+                }
                 self.line(&format!("store{bits}::<M>(m, a, {ea}, ({v}) as u{bits})?;"));
             }
             Stmt::StoreVec(ea, e, aligned) => {
@@ -415,11 +464,25 @@ impl Gen<'_> {
         self.indent -= 1;
     }
 
+    /// A builtin that raises flags; the quick way, only if it has none to raise.
+    fn status_call(&self, name: &str, args: &[String]) -> String {
+        let args = args.join(", ");
+        match self.slow {
+            Some(slow) => format!(
+                "(match builtins::quick_{name}(s.status(), {args}) {{ Some(v) => v, None => return {slow}(s, a) }})"
+            ),
+            None => format!("builtins::{name}(&mut st, {args})"),
+        }
+    }
+
     fn call(&self, name: &str, args: &[Expr]) -> String {
         let needs = builtins::find(name).map_or(Needs::Nothing, |b| b.needs);
+        if needs == Needs::Status {
+            let args: Vec<String> = args.iter().map(|a| self.expr(a)).collect();
+            return self.status_call(name, &args);
+        }
         let mut all: Vec<String> = match needs {
-            Needs::Nothing => vec![],
-            Needs::Status => vec!["&mut st".into()],
+            Needs::Nothing | Needs::Status => vec![],
             Needs::Qfloat => vec!["qfloat".into()],
             Needs::Z => vec!["&z".into()],
             Needs::Regs | Needs::Vectors => vec!["s".into(), "a".into()],
@@ -474,16 +537,8 @@ impl Gen<'_> {
             }
             Kind::Binary(op, a, b) => {
                 let (x, y) = (self.expr(a), self.expr(b));
-                if let Type::Float(n) = e.ty {
-                    let op = match op {
-                        Binary::Add => "add",
-                        Binary::Sub => "sub",
-                        _ => "mul",
-                    };
-                    return format!(
-                        "builtins::{}_{op}(&mut st, {x}, {y})",
-                        if n == 32 { "sf" } else { "df" }
-                    );
+                if let Some(name) = float_operator(e.ty, *op) {
+                    return self.status_call(name, &[x, y]);
                 }
                 match op {
                     Binary::And => format!("({x} & {y})"),
@@ -535,7 +590,15 @@ impl Gen<'_> {
                 self.expr(a),
                 self.expr(b)
             ),
-            Kind::Load(ea) => format!("(M::load{}(m, {})? as {t})", e.ty.bits(), self.expr(ea)),
+            Kind::Load(ea) => {
+                let (bits, ea) = (e.ty.bits(), self.expr(ea));
+                match self.slow {
+                    Some(slow) => format!(
+                        "(match M::try_load{bits}(m, {ea}) {{ Some(v) => v, None => return {slow}::<M>(s, m, a) }} as {t})"
+                    ),
+                    None => format!("(M::load{bits}(m, {ea})? as {t})"),
+                }
+            }
             Kind::LoadVec { ea, aligned } => {
                 let (ea, mask) = (self.expr(ea), if *aligned { " & !127" } else { "" });
                 format!("{{ let mut v = [0; 128]; load_vec::<M>(m, ({ea}){mask}, &mut v)?; v }}")

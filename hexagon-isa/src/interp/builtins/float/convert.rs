@@ -18,26 +18,30 @@ fn from_int(st: &mut Status, f: Format, v: i128) -> u64 {
 }
 
 macro_rules! from_int {
-    ($($name:ident $int:ty, $f:ident, $out:ty;)*) => {$(
+    ($($quick:ident $name:ident $int:ty, $f:ident, $out:ty;)*) => {$(
+        /// Neither too large nor tiny: all that can be raised is "inexact".
+        #[inline(always)]
+        pub(crate) fn $quick(st: Status, v: $int) -> Option<$out> {
+            st.settled().then(|| (v as host!($f)).to_bits())
+        }
+
         pub(crate) fn $name(st: &mut Status, v: $int) -> $out {
-            // Neither too large nor tiny: all that can be raised is "inexact".
-            let r = v as host!($f);
-            if st.settled() || r as i128 == i128::from(v) {
-                return r.to_bits();
+            match $quick(*st, v) {
+                Some(r) => r,
+                None => from_int(st, $f, v.into()) as $out,
             }
-            from_int(st, $f, v.into()) as $out
         }
     )*};
 }
 from_int! {
-    sf_from_w i32, SF, u32;
-    sf_from_uw u32, SF, u32;
-    sf_from_d i64, SF, u32;
-    sf_from_ud u64, SF, u32;
-    df_from_w i32, DF, u64;
-    df_from_uw u32, DF, u64;
-    df_from_d i64, DF, u64;
-    df_from_ud u64, DF, u64;
+    quick_sf_from_w sf_from_w i32, SF, u32;
+    quick_sf_from_uw sf_from_uw u32, SF, u32;
+    quick_sf_from_d sf_from_d i64, SF, u32;
+    quick_sf_from_ud sf_from_ud u64, SF, u32;
+    quick_df_from_w df_from_w i32, DF, u64;
+    quick_df_from_uw df_from_uw u32, DF, u64;
+    quick_df_from_d df_from_d i64, DF, u64;
+    quick_df_from_ud df_from_ud u64, DF, u64;
 }
 
 /// Converts to an integer between `lo` and `hi`. A NaN gives -1; an unsigned conversion of a negative number gives 0 and is
@@ -90,28 +94,33 @@ pub(super) fn to_int(st: &mut Status, f: Format, bits: u64, chop: bool, lo: i128
 }
 
 macro_rules! to_int {
-    ($($name:ident $f:ident $bits:ty, $int:ty;)*) => {$(
-        pub(crate) fn $name(st: &mut Status, v: $bits, chop: bool) -> $int {
+    ($($quick:ident $name:ident $f:ident $bits:ty, $int:ty;)*) => {$(
+        /// Nothing is raised by what becomes an integer and back without change, and nothing new by what is chopped when
+        /// "inexact" is raised already. The host's ends of the range stand for all beyond, its zero for NaN.
+        #[inline(always)]
+        pub(crate) fn $quick(st: Status, v: $bits, chop: bool) -> Option<$int> {
             let r = <host!($f)>::from_bits(v) as $int;
-            // Nothing is raised by what becomes an integer and back without change, and nothing new by what is chopped when
-            // "inexact" is raised already. The host's ends of the range stand for all beyond, its zero for NaN.
             let inside = <$int>::MIN < r && r < <$int>::MAX && !<host!($f)>::from_bits(v).is_nan();
-            if inside && (chop && st.usr & usr::FPINPF != 0 || (r as host!($f)).to_bits() == v) {
-                return r;
+            (inside && (chop && st.usr & usr::FPINPF != 0 || (r as host!($f)).to_bits() == v)).then_some(r)
+        }
+
+        pub(crate) fn $name(st: &mut Status, v: $bits, chop: bool) -> $int {
+            match $quick(*st, v, chop) {
+                Some(r) => r,
+                None => to_int(st, $f, v.into(), chop, <$int>::MIN.into(), <$int>::MAX.into()) as $int,
             }
-            to_int(st, $f, v.into(), chop, <$int>::MIN.into(), <$int>::MAX.into()) as $int
         }
     )*};
 }
 to_int! {
-    sf_to_w SF u32, i32;
-    sf_to_uw SF u32, u32;
-    sf_to_d SF u32, i64;
-    sf_to_ud SF u32, u64;
-    df_to_w DF u64, i32;
-    df_to_uw DF u64, u32;
-    df_to_d DF u64, i64;
-    df_to_ud DF u64, u64;
+    quick_sf_to_w sf_to_w SF u32, i32;
+    quick_sf_to_uw sf_to_uw SF u32, u32;
+    quick_sf_to_d sf_to_d SF u32, i64;
+    quick_sf_to_ud sf_to_ud SF u32, u64;
+    quick_df_to_w df_to_w DF u64, i32;
+    quick_df_to_uw df_to_uw DF u64, u32;
+    quick_df_to_d df_to_d DF u64, i64;
+    quick_df_to_ud df_to_ud DF u64, u64;
 }
 
 fn convert(st: &mut Status, from: Format, to: Format, bits: u64) -> u64 {

@@ -5,7 +5,8 @@
 //!   a finite sum, or a product inside the normal range, raises none of them.
 //! * Else the exact error of the host's result says whether it is inexact.
 //!
-//! Whatever fits neither goes to [`super::exact`].
+//! Whatever fits neither goes to [`super::exact`]. The first step alone is the functions `quick_…`, which give nothing where it
+//! does not fit: an instruction's function tries them first.
 
 use super::exact::{self, DF, SF};
 use crate::interp::{Status, usr};
@@ -74,7 +75,6 @@ fn exactly<T>(usr: u32, f: impl FnOnce(&mut Status) -> T) -> Raised<T> {
     (v, st.flags)
 }
 
-#[inline(never)]
 fn careful_sf_add(usr: u32, a: u32, b: u32) -> Raised<u32> {
     let (x, y) = (f64::from(f32::from_bits(a)), f64::from(f32::from_bits(b)));
     let s = x + y;
@@ -85,25 +85,32 @@ fn careful_sf_add(usr: u32, a: u32, b: u32) -> Raised<u32> {
 }
 
 #[inline(always)]
-pub(crate) fn sf_add(st: &mut Status, a: u32, b: u32) -> u32 {
+pub(crate) fn quick_sf_add(st: Status, a: u32, b: u32) -> Option<u32> {
     let r = f32::from_bits(a) + f32::from_bits(b);
-    if st.settled() && r.is_finite() {
-        return r.to_bits();
+    (st.settled() && r.is_finite()).then_some(r.to_bits())
+}
+
+pub(crate) fn sf_add(st: &mut Status, a: u32, b: u32) -> u32 {
+    match quick_sf_add(*st, a, b) {
+        Some(r) => r,
+        None => st.take(careful_sf_add(st.usr, a, b)),
     }
-    st.take(careful_sf_add(st.usr, a, b))
 }
 
 #[inline(always)]
-pub(crate) fn sf_sub(st: &mut Status, a: u32, b: u32) -> u32 {
+pub(crate) fn quick_sf_sub(st: Status, a: u32, b: u32) -> Option<u32> {
     let r = f32::from_bits(a) - f32::from_bits(b);
-    if st.settled() && r.is_finite() {
-        return r.to_bits();
-    }
-    // The other sign would make a NaN no other NaN.
-    st.take(careful_sf_add(st.usr, a, b ^ 1 << 31))
+    (st.settled() && r.is_finite()).then_some(r.to_bits())
 }
 
-#[inline(never)]
+pub(crate) fn sf_sub(st: &mut Status, a: u32, b: u32) -> u32 {
+    match quick_sf_sub(*st, a, b) {
+        Some(r) => r,
+        // The other sign would make a NaN no other NaN.
+        None => st.take(careful_sf_add(st.usr, a, b ^ 1 << 31)),
+    }
+}
+
 fn careful_sf_mul(usr: u32, a: u32, b: u32) -> Raised<u32> {
     let p = f64::from(f32::from_bits(a)) * f64::from(f32::from_bits(b));
     if p == 0.0 {
@@ -116,15 +123,18 @@ fn careful_sf_mul(usr: u32, a: u32, b: u32) -> Raised<u32> {
 }
 
 #[inline(always)]
-pub(crate) fn sf_mul(st: &mut Status, a: u32, b: u32) -> u32 {
+pub(crate) fn quick_sf_mul(st: Status, a: u32, b: u32) -> Option<u32> {
     let r = f32::from_bits(a) * f32::from_bits(b);
-    if st.settled() && normal32(r) {
-        return r.to_bits();
-    }
-    st.take(careful_sf_mul(st.usr, a, b))
+    (st.settled() && normal32(r)).then_some(r.to_bits())
 }
 
-#[inline(never)]
+pub(crate) fn sf_mul(st: &mut Status, a: u32, b: u32) -> u32 {
+    match quick_sf_mul(*st, a, b) {
+        Some(r) => r,
+        None => st.take(careful_sf_mul(st.usr, a, b)),
+    }
+}
+
 fn careful_df_add(usr: u32, a: u64, b: u64) -> Raised<u64> {
     let (x, y) = (f64::from_bits(a), f64::from_bits(b));
     let s = x + y;
@@ -133,21 +143,29 @@ fn careful_df_add(usr: u32, a: u64, b: u64) -> Raised<u64> {
 }
 
 #[inline(always)]
-pub(crate) fn df_add(st: &mut Status, a: u64, b: u64) -> u64 {
+pub(crate) fn quick_df_add(st: Status, a: u64, b: u64) -> Option<u64> {
     let r = f64::from_bits(a) + f64::from_bits(b);
-    if st.settled() && r.is_finite() {
-        return r.to_bits();
+    (st.settled() && r.is_finite()).then_some(r.to_bits())
+}
+
+pub(crate) fn df_add(st: &mut Status, a: u64, b: u64) -> u64 {
+    match quick_df_add(*st, a, b) {
+        Some(r) => r,
+        None => st.take(careful_df_add(st.usr, a, b)),
     }
-    st.take(careful_df_add(st.usr, a, b))
 }
 
 #[inline(always)]
-pub(crate) fn df_sub(st: &mut Status, a: u64, b: u64) -> u64 {
+pub(crate) fn quick_df_sub(st: Status, a: u64, b: u64) -> Option<u64> {
     let r = f64::from_bits(a) - f64::from_bits(b);
-    if st.settled() && r.is_finite() {
-        return r.to_bits();
+    (st.settled() && r.is_finite()).then_some(r.to_bits())
+}
+
+pub(crate) fn df_sub(st: &mut Status, a: u64, b: u64) -> u64 {
+    match quick_df_sub(*st, a, b) {
+        Some(r) => r,
+        None => st.take(careful_df_add(st.usr, a, b ^ 1 << 63)),
     }
-    st.take(careful_df_add(st.usr, a, b ^ 1 << 63))
 }
 
 /// `a * b + c` rounded once to nearest, if it can be had from the sum in the wider format, in which the product is exact. That
@@ -161,7 +179,6 @@ pub(super) fn fused32(a: u32, b: u32, c: u32) -> Option<u32> {
     (normal32(r) && s.to_bits() & BELOW != 1 << 28).then_some(r.to_bits())
 }
 
-#[inline(never)]
 fn careful_sf_fma(usr: u32, a: u32, b: u32, c: u32) -> Raised<u32> {
     let p = f64::from(f32::from_bits(a)) * f64::from(f32::from_bits(b));
     let z = f64::from(f32::from_bits(c));
@@ -189,13 +206,15 @@ fn careful_sf_fma(usr: u32, a: u32, b: u32, c: u32) -> Raised<u32> {
     })
 }
 
-/// `a * b + c`, rounded once.
 #[inline(always)]
+pub(crate) fn quick_sf_fma(st: Status, a: u32, b: u32, c: u32) -> Option<u32> {
+    if st.settled() { fused32(a, b, c) } else { None }
+}
+
+/// `a * b + c`, rounded once.
 pub(crate) fn sf_fma(st: &mut Status, a: u32, b: u32, c: u32) -> u32 {
-    if st.settled()
-        && let Some(r) = fused32(a, b, c)
-    {
-        return r;
+    match quick_sf_fma(*st, a, b, c) {
+        Some(r) => r,
+        None => st.take(careful_sf_fma(st.usr, a, b, c)),
     }
-    st.take(careful_sf_fma(st.usr, a, b, c))
 }

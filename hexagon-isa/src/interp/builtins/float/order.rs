@@ -35,78 +35,42 @@ pub(crate) fn df_max(st: &mut Status, a: u64, b: u64) -> u64 {
 }
 
 /// Comparisons are quiet: only a signalling NaN raises invalid.
-#[cold]
-#[inline(never)]
-fn nan_flags(f: Format, a: u64, b: u64) -> u32 {
-    let mut st = Status::default();
-    propagate(&mut st, f, &[unpack(f, a), unpack(f, b)]);
-    st.flags
-}
-
-#[inline(always)]
 fn quiet32(st: &mut Status, a: u32, b: u32) -> (f32, f32) {
-    let (x, y) = (f32::from_bits(a), f32::from_bits(b));
-    if x.is_nan() || y.is_nan() {
-        st.flags |= nan_flags(SF, a.into(), b.into());
-    }
-    (x, y)
+    propagate(st, SF, &[unpack(SF, a.into()), unpack(SF, b.into())]);
+    (f32::from_bits(a), f32::from_bits(b))
 }
 
-#[inline(always)]
 fn quiet64(st: &mut Status, a: u64, b: u64) -> (f64, f64) {
-    let (x, y) = (f64::from_bits(a), f64::from_bits(b));
-    if x.is_nan() || y.is_nan() {
-        st.flags |= nan_flags(DF, a, b);
-    }
-    (x, y)
+    propagate(st, DF, &[unpack(DF, a), unpack(DF, b)]);
+    (f64::from_bits(a), f64::from_bits(b))
 }
 
-#[inline(always)]
-pub(crate) fn sf_cmp_eq(st: &mut Status, a: u32, b: u32) -> bool {
-    let (x, y) = quiet32(st, a, b);
-    x == y
-}
+macro_rules! compare {
+    ($($quick:ident $name:ident $float:ident $bits:ty, $quiet:ident, $holds:expr;)*) => {$(
+        /// Without a NaN.
+        #[inline(always)]
+        pub(crate) fn $quick(_: Status, a: $bits, b: $bits) -> Option<bool> {
+            let (x, y) = ($float::from_bits(a), $float::from_bits(b));
+            let holds: fn($float, $float) -> bool = $holds;
+            (!x.is_nan() && !y.is_nan()).then(|| holds(x, y))
+        }
 
-#[inline(always)]
-pub(crate) fn sf_cmp_gt(st: &mut Status, a: u32, b: u32) -> bool {
-    let (x, y) = quiet32(st, a, b);
-    x > y
+        pub(crate) fn $name(st: &mut Status, a: $bits, b: $bits) -> bool {
+            let (x, y) = $quiet(st, a, b);
+            let holds: fn($float, $float) -> bool = $holds;
+            holds(x, y)
+        }
+    )*};
 }
-
-#[inline(always)]
-pub(crate) fn sf_cmp_ge(st: &mut Status, a: u32, b: u32) -> bool {
-    let (x, y) = quiet32(st, a, b);
-    x >= y
-}
-
-#[inline(always)]
-pub(crate) fn sf_unordered(st: &mut Status, a: u32, b: u32) -> bool {
-    let (x, y) = quiet32(st, a, b);
-    x.is_nan() || y.is_nan()
-}
-
-#[inline(always)]
-pub(crate) fn df_cmp_eq(st: &mut Status, a: u64, b: u64) -> bool {
-    let (x, y) = quiet64(st, a, b);
-    x == y
-}
-
-#[inline(always)]
-pub(crate) fn df_cmp_gt(st: &mut Status, a: u64, b: u64) -> bool {
-    let (x, y) = quiet64(st, a, b);
-    x > y
-}
-
-#[inline(always)]
-pub(crate) fn df_cmp_ge(st: &mut Status, a: u64, b: u64) -> bool {
-    let (x, y) = quiet64(st, a, b);
-    x >= y
-}
-
-#[inline(always)]
-pub(crate) fn df_unordered(st: &mut Status, a: u64, b: u64) -> bool {
-    let (x, y) = quiet64(st, a, b);
-    x.is_nan() || y.is_nan()
+compare! {
+    quick_sf_cmp_eq sf_cmp_eq f32 u32, quiet32, |x, y| x == y;
+    quick_sf_cmp_gt sf_cmp_gt f32 u32, quiet32, |x, y| x > y;
+    quick_sf_cmp_ge sf_cmp_ge f32 u32, quiet32, |x, y| x >= y;
+    quick_sf_unordered sf_unordered f32 u32, quiet32, |x, y| x.is_nan() || y.is_nan();
+    quick_df_cmp_eq df_cmp_eq f64 u64, quiet64, |x, y| x == y;
+    quick_df_cmp_gt df_cmp_gt f64 u64, quiet64, |x, y| x > y;
+    quick_df_cmp_ge df_cmp_ge f64 u64, quiet64, |x, y| x >= y;
+    quick_df_unordered df_unordered f64 u64, quiet64, |x, y| x.is_nan() || y.is_nan();
 }
 
 /// Classes by bit: zero, normal, subnormal, infinite, NaN.
