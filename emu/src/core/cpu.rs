@@ -195,7 +195,7 @@ fn execute<M: Memory>(block: &Block<Via<M>>, thread: &mut Thread, mem: &M) -> Re
 }
 
 /// Runs steps one after the other. The calls are the only jumps that depend on what runs: the two kinds of steps are told apart by
-/// comparing. There are several calls because a processor guesses where one goes by where it stands, too.
+/// comparing. There are many calls because a processor guesses where one goes by where it stands, too: blocks are mostly shorter.
 #[inline(always)]
 fn all<M: Memory>(steps: &[Step<Via<M>>], regs: &mut Regs, mem: &M) -> Result<(), (u32, Fault)> {
     let mut steps = steps.iter();
@@ -213,6 +213,22 @@ fn all<M: Memory>(steps: &[Step<Via<M>>], regs: &mut Regs, mem: &M) -> Result<()
         }};
     }
     loop {
+        next!();
+        next!();
+        next!();
+        next!();
+        next!();
+        next!();
+        next!();
+        next!();
+        next!();
+        next!();
+        next!();
+        next!();
+        next!();
+        next!();
+        next!();
+        next!();
         next!();
         next!();
         next!();
