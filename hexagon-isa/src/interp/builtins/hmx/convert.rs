@@ -356,3 +356,101 @@ pub(crate) fn mx_convert_store<M: Memory>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Control = Control {
+        saturate: true,
+        mark: false,
+        second_pass: 0,
+        greater: false,
+        extra: false,
+        select: 3,
+    };
+
+    /// A bias with scale 1, this exponent and this addend.
+    fn bias(exponent: u64, add: i32) -> Bias {
+        Bias {
+            raw: u64::from(add as u32) << 32 | exponent << 10,
+        }
+    }
+
+    fn of(acc: i32, b: Bias, c: Control) -> u32 {
+        byte(acc, b, b.scale(), b.output(), c)
+    }
+
+    #[test]
+    fn a_scale_of_one_keeps_the_upper_bits() {
+        // A unit of the result is 2^20.
+        assert_eq!(of(0x12_3456, bias(4, 0), PLAIN), 0x12);
+        assert_eq!(of(0x12_3456, bias(8, 0), PLAIN), 0x123);
+        assert_eq!(of(0x12_3456, bias(12, 0), PLAIN), 0xfff, "saturated");
+        assert_eq!(of(0x12_3456, bias(12, -0x12_0000), PLAIN), 0x34);
+        assert_eq!(of(-5, bias(0, 0), PLAIN), 0);
+        let cut = Control {
+            saturate: false,
+            ..PLAIN
+        };
+        assert_eq!(of(0x12_3456, bias(12, 0), cut), 0x234);
+    }
+
+    #[test]
+    fn shapes_are_in_ones_complement() {
+        let shaped = |acc: i32, n: u64| {
+            let raw = (n & 3) << 17 | (n >> 2) << 15;
+            of(
+                acc,
+                Bias { raw },
+                Control {
+                    saturate: false,
+                    ..PLAIN
+                },
+            )
+        };
+        let (plus, minus) = (0x1234_5678, -0x1234_5678);
+        assert_eq!(shaped(plus, 1), 0);
+        assert_eq!(shaped(minus, 2), 0);
+        assert_eq!(shaped(plus, 3), shaped(plus, 0));
+        assert_eq!(shaped(plus, 4), !shaped(plus, 0) & 0xfff);
+        assert_eq!((shaped(plus, 5), shaped(0, 4)), (0, 0));
+        assert_eq!(shaped(minus, 7), shaped(minus, 0));
+    }
+
+    #[test]
+    fn sixteen_bits_weigh_the_second_position_by_256() {
+        let b = bias(0, 0);
+        let wide = pair(0x4500, 0x12_3400, b, PLAIN);
+        assert_eq!(wide, pair(0, 0x12_3445, b, PLAIN));
+        assert_eq!(halves(0xab_cdef & 0xf_ffff), (0xdef, 0xbc0));
+        let all = square([0, 0], [0, 0x12_3400], [b, b], PLAIN);
+        assert_eq!(
+            square([1, 2], [0, 0x12_3400], [b, b], Control { select: 0, ..PLAIN }),
+            all
+        );
+    }
+
+    #[test]
+    fn whatever_goes_in_something_of_the_right_width_comes_out() {
+        let mut seed = 3u64;
+        let mut next = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            seed ^ seed >> 29
+        };
+        for _ in 0..20_000 {
+            let c = Control {
+                saturate: next() % 2 == 0,
+                mark: next() % 2 == 0,
+                extra: next() % 2 == 0,
+                select: next() as u32 % 4,
+                ..PLAIN
+            };
+            let (a, b) = (Bias { raw: next() }, Bias { raw: next() });
+            let acc = [next() as i32, (next() >> 40) as i32];
+            assert!(of(acc[0], a, c) < 1 << 12);
+            assert!(pair(acc[0], acc[1], a, c) < 1 << 20);
+            assert!(square(acc, [acc[1], acc[0]], [a, b], c) < 1 << 20);
+        }
+    }
+}

@@ -147,3 +147,126 @@ pub(crate) fn convert(state: &HmxState, set: usize, c: FloatControl, out: &mut C
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: FloatControl = FloatControl {
+        byte: None,
+        clip: false,
+        second_pass: 0,
+        greater: false,
+        largest: false,
+        bf16: false,
+        twenty: false,
+        usr: 0,
+    };
+
+    /// An accumulator that holds a whole number.
+    fn cell(v: i32) -> Cell {
+        Cell {
+            sig: v << 8,
+            exp: 14,
+            status: if v < 0 { status::NEGATIVE } else { 0 },
+        }
+    }
+
+    /// Scale, output bias and accumulator's bias as half floats.
+    fn bias(scale: u64, output: u64, add: u64, shape: u64) -> Bias {
+        Bias {
+            raw: scale | output << 16 | shape << 40 | add << 48,
+        }
+    }
+
+    fn half(c: Cell, b: Bias, control: FloatControl) -> u32 {
+        one(c, b, 0, control) >> 4
+    }
+
+    #[test]
+    fn accumulators_are_biased_scaled_and_biased() {
+        let one_ = 0x3c00;
+        assert_eq!(half(cell(3), bias(one_, 0, 0, 0), PLAIN), 0x4200);
+        assert_eq!(half(cell(-3), bias(one_, 0, 0, 0), PLAIN), 0xc200);
+        // (3 + 1) · 0.5 + 2
+        assert_eq!(half(cell(3), bias(0x3800, 0x4000, one_, 0), PLAIN), 0x4400);
+        assert_eq!(
+            half(
+                cell(-3),
+                bias(one_, 0, 0, 0),
+                FloatControl { clip: true, ..PLAIN }
+            ),
+            0
+        );
+    }
+
+    #[test]
+    fn shapes_take_a_part_or_the_magnitude() {
+        let shaped = |v: i32, shape| half(cell(v), bias(0x3c00, 0, 0, shape), PLAIN);
+        assert_eq!((shaped(3, 1), shaped(-3, 1)), (0, 0xc200));
+        assert_eq!((shaped(3, 2), shaped(-3, 2)), (0x4200, 0));
+        assert_eq!((shaped(3, 3), shaped(-3, 3)), (0x4200, 0x4200));
+    }
+
+    #[test]
+    fn what_is_too_large_depends_on_the_threads_mode() {
+        let huge = cell(1 << 20);
+        let b = bias(0x3c00, 0, 0, 0);
+        assert_eq!(
+            half(huge, b, PLAIN),
+            0x7fff,
+            "the largest exponent is an ordinary one"
+        );
+        let infinities = FloatControl {
+            usr: 1 << 20,
+            ..PLAIN
+        };
+        assert_eq!(half(huge, b, infinities), 0x7c00);
+        assert_eq!(
+            half(
+                huge,
+                b,
+                FloatControl {
+                    largest: true,
+                    ..infinities
+                }
+            ),
+            0x7bff
+        );
+    }
+
+    #[test]
+    fn bytes_have_three_bits_of_fraction() {
+        let byte = FloatControl {
+            byte: Some(false),
+            ..PLAIN
+        };
+        let b = bias(0x3c00, 0, 0, 0);
+        assert_eq!(one(cell(1), b, 0, byte), 0x38);
+        assert_eq!(
+            one(cell(19), b, 0, byte),
+            0x5a,
+            "19 is halfway: to the even one, 20"
+        );
+        assert_eq!(one(cell(-1), b, 0, byte), 0xb8);
+    }
+
+    #[test]
+    fn a_second_pass_takes_the_lesser_or_the_greater_scale() {
+        let b = bias(0x4000, 0, 0, 0);
+        let first = 0x3c00 << 4;
+        let pass = |greater| {
+            one(
+                cell(3),
+                b,
+                first,
+                FloatControl {
+                    second_pass: 2,
+                    greater,
+                    ..PLAIN
+                },
+            ) >> 4
+        };
+        assert_eq!((pass(false), pass(true)), (0x4200, 0x4600));
+    }
+}

@@ -141,3 +141,140 @@ pub(crate) fn mx_store<M: Memory>(
     };
     write::<M>(m, a, rs, rt, out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interp::hmx::HmxState;
+    use std::cell::RefCell;
+
+    /// Three tiles of memory from address 0 on; everything else faults.
+    struct Tiles;
+
+    impl Memory for Tiles {
+        type Mem = RefCell<Vec<u8>>;
+        type Fault = u32;
+        fn load8(m: &Self::Mem, va: u32) -> Result<u8, u32> {
+            m.borrow().get(va as usize).copied().ok_or(va)
+        }
+        fn load16(_: &Self::Mem, va: u32) -> Result<u16, u32> {
+            Err(va)
+        }
+        fn load32(_: &Self::Mem, va: u32) -> Result<u32, u32> {
+            Err(va)
+        }
+        fn load64(_: &Self::Mem, va: u32) -> Result<u64, u32> {
+            Err(va)
+        }
+        fn store8(m: &Self::Mem, va: u32, v: u8) -> Result<(), u32> {
+            Self::store(m, va, &[v])
+        }
+        fn store16(_: &Self::Mem, va: u32, _: u16) -> Result<(), u32> {
+            Err(va)
+        }
+        fn store32(_: &Self::Mem, va: u32, _: u32) -> Result<(), u32> {
+            Err(va)
+        }
+        fn store64(_: &Self::Mem, va: u32, _: u64) -> Result<(), u32> {
+            Err(va)
+        }
+        fn load(m: &Self::Mem, va: u32, out: &mut [u8]) -> Result<(), u32> {
+            let m = m.borrow();
+            out.copy_from_slice(m.get(va as usize..va as usize + out.len()).ok_or(va)?);
+            Ok(())
+        }
+        fn load_vector(m: &Self::Mem, va: u32, out: &mut crate::interp::Vector) -> Result<(), u32> {
+            Self::load(m, va, out)
+        }
+        fn store(m: &Self::Mem, va: u32, bytes: &[u8]) -> Result<(), u32> {
+            let mut m = m.borrow_mut();
+            let to = m.get_mut(va as usize..va as usize + bytes.len()).ok_or(va)?;
+            to.copy_from_slice(bytes);
+            Ok(())
+        }
+        fn probe_store(m: &Self::Mem, va: u32, _: u32) -> Result<(), u32> {
+            Self::load8(m, va).map(|_| ())
+        }
+        fn cas32(_: &Self::Mem, va: u32, _: u32, _: u32) -> Result<bool, u32> {
+            Err(va)
+        }
+        fn cas64(_: &Self::Mem, va: u32, _: u64, _: u64) -> Result<bool, u32> {
+            Err(va)
+        }
+        fn frame_limit(_: &Self::Mem, va: u32) -> u32 {
+            va
+        }
+        fn refused(_: &Self::Mem, _: crate::interp::Refused) -> u32 {
+            u32::MAX
+        }
+    }
+
+    /// A conversion in which each value names its position.
+    fn numbered(add: u16) -> Converted {
+        let mut c = HmxState::default().working[0].clone();
+        for row in 0..64 {
+            *c.row_mut(row) = [(row as u16 + add) << 4; CHANNELS];
+        }
+        c
+    }
+
+    fn written(rs: u32, rt: u32, out: Output<'_>) -> Result<Vec<u8>, u32> {
+        let memory = RefCell::new(vec![0xff; 3 * TILE as usize]);
+        write::<Tiles>(&memory, &Args::default(), rs, rt, out)?;
+        Ok(memory.into_inner())
+    }
+
+    #[test]
+    fn a_tile_is_made_of_two_conversions() {
+        let (old, new) = (numbered(64), numbered(0));
+        let out = Output {
+            channel_major: true,
+            float: false,
+            odd: false,
+            before: Some(&old),
+            after: Some(&new),
+        };
+        // X is the lower three bits of the position; the tile begins at the third.
+        let got = written(3 << 5, 0x700, out).unwrap();
+        let row: Vec<u8> = (0..8).map(|x| got[x * 32]).collect();
+        assert_eq!(row, [64 + 5, 64 + 6, 64 + 7, 0, 1, 2, 3, 4]);
+        let after = written(3 << 5, 0x700, Output { before: None, ..out }).unwrap();
+        assert_eq!((after[2 * 32], after[3 * 32]), (0xff, 0));
+    }
+
+    #[test]
+    fn an_offset_along_y_goes_on_in_the_next_tile() {
+        let new = numbered(0);
+        let out = Output {
+            channel_major: true,
+            float: false,
+            odd: false,
+            before: Some(&new),
+            after: Some(&new),
+        };
+        let got = written(0x100, 0x700 | TILE, out).unwrap();
+        assert_eq!(
+            (got[0], got[0x100], got[TILE as usize], got[TILE as usize + 0x100]),
+            (0xff, 0, 56, 0xff)
+        );
+        // The second tile is not there: nothing is written.
+        assert_eq!(written(0x100 + 2 * TILE, 0x700 | TILE, out), Err(3 * TILE));
+    }
+
+    #[test]
+    fn odd_channels_fill_half_a_tile() {
+        let mut new = numbered(0);
+        new.row_mut(0)[3] = 0x770;
+        let out = Output {
+            channel_major: false,
+            float: false,
+            odd: true,
+            before: None,
+            after: Some(&new),
+        };
+        let low = written(0, 0, out).unwrap();
+        assert_eq!((low[4], low[64]), (0x77, 0xff));
+        let high = written(0x40, 0, out).unwrap();
+        assert_eq!((high[4], high[64 + 4]), (0xff, 0x77));
+    }
+}
