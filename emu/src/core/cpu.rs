@@ -195,7 +195,7 @@ fn execute<M: Memory>(block: &Block<Via<M>>, thread: &mut Thread, mem: &M) -> Re
 }
 
 /// Runs steps one after the other. The calls are the only jumps that depend on what runs: the two kinds of steps are told apart by
-/// comparing. There are many calls because a processor guesses where one goes by where it stands, too: blocks are mostly shorter.
+/// comparing. There are many calls because a processor guesses where one goes by where it stands, too: few blocks have more steps.
 #[inline(always)]
 fn all<M: Memory>(steps: &[Step<Via<M>>], regs: &mut Regs, mem: &M) -> Result<(), (u32, Fault)> {
     let mut steps = steps.iter();
@@ -212,31 +212,27 @@ fn all<M: Memory>(steps: &[Step<Via<M>>], regs: &mut Regs, mem: &M) -> Result<()
             }
         }};
     }
+    macro_rules! eight {
+        () => {
+            next!();
+            next!();
+            next!();
+            next!();
+            next!();
+            next!();
+            next!();
+            next!();
+        };
+    }
     loop {
-        next!();
-        next!();
-        next!();
-        next!();
-        next!();
-        next!();
-        next!();
-        next!();
-        next!();
-        next!();
-        next!();
-        next!();
-        next!();
-        next!();
-        next!();
-        next!();
-        next!();
-        next!();
-        next!();
-        next!();
-        next!();
-        next!();
-        next!();
-        next!();
+        eight!();
+        eight!();
+        eight!();
+        eight!();
+        eight!();
+        eight!();
+        eight!();
+        eight!();
     }
 }
 
