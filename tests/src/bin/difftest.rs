@@ -100,11 +100,12 @@ fn run(args: &Args) -> Result<bool> {
         let outcome = one(args, &campaign, seed, jobs, peer)?;
         good &= outcome.findings.is_empty();
         let run = format!(
-            "{}: {} packets, {} cases, seed {seed}, {} differences",
+            "{}: {} packets, {} cases, seed {seed}, {} differences{}",
             peer.version,
             outcome.packets,
             outcome.cases,
-            outcome.findings.len()
+            outcome.findings.len(),
+            unanswered(outcome.unanswered)
         );
         counts.replace(&peer.name(), &run, &outcome.reached);
     }
@@ -197,13 +198,14 @@ fn one(args: &Args, campaign: &Campaign, seed: u64, jobs: usize, peer: &Peer) ->
         .map(|(op, n)| format!("{op} {n}"))
         .collect();
     println!(
-        "{}: {} packets, {} cases in {:.0} s, {} instructions reached, {} differ",
+        "{}: {} packets, {} cases in {:.0} s, {} instructions reached, {} differ{}",
         peer.name(),
         outcome.packets,
         outcome.cases,
         start.elapsed().as_secs_f64(),
         outcome.reached.len(),
-        outcome.findings.len()
+        outcome.findings.len(),
+        unanswered(outcome.unanswered)
     );
     if args.batch.is_none() && !seldom.is_empty() {
         println!(
@@ -215,4 +217,12 @@ fn one(args: &Args, campaign: &Campaign, seed: u64, jobs: usize, peer: &Peer) ->
         );
     }
     Ok(outcome)
+}
+
+/// What is said of programs that the peer could not translate.
+fn unanswered(n: u64) -> String {
+    if n == 0 {
+        return String::new();
+    }
+    format!(", {n} programs that QEMU cannot translate")
 }

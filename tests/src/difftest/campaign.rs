@@ -10,7 +10,7 @@ use anyhow::Result;
 use hexagon_isa::info::{Flags, GuardReg, OperandClass};
 use hexagon_isa::{Insn, Opcode, assemble_packet, decode_packet};
 
-use super::exceptions::packet_fault;
+use super::exceptions::{gave_up, packet_fault};
 use super::generate::{ARCH, directed, not_asked, seed_tables};
 use super::input::input;
 use super::mixed::{self, Stock, legal};
@@ -226,6 +226,8 @@ pub struct Outcome {
     pub cases: u64,
     /// Differences.
     pub findings: Vec<Finding>,
+    /// Packets or small programs that the peer cannot translate.
+    pub unanswered: u64,
     /// How often each instruction executed with operands of its own, its condition true.
     pub reached: BTreeMap<Opcode, u64>,
     /// Instructions for which no packet could be built.
@@ -237,6 +239,7 @@ impl Outcome {
         self.packets += other.packets;
         self.cases += other.cases;
         self.findings.extend(other.findings);
+        self.unanswered += other.unanswered;
         for (op, n) in other.reached {
             *self.reached.entry(op).or_default() += n;
         }
@@ -351,6 +354,11 @@ fn one_batch(campaign: &Campaign, options: &Options, batch: usize) -> Result<Out
             let Some(&(s, k)) = laid.cases.get(at) else {
                 anyhow::bail!("{who} ended after its last case: {why}");
             };
+            if who == "theirs" && gave_up(why) {
+                outcome.unanswered += 1;
+                which.retain(|x| *x != s);
+                continue;
+            }
             let what = vec![format!("{who} stops: {why}")];
             report(&subjects, s, k, what, &mut outcome.findings);
             which.retain(|x| *x != s);
