@@ -1,7 +1,7 @@
 //! Random packets with every row of the spec.
 
 use super::Random;
-use hexagon_isa::info::{GuardReg, Numbering, OperandClass};
+use hexagon_isa::info::{GuardReg, InsnClass, Numbering, OperandClass};
 use hexagon_isa::{Arch, InsnInfo, Opcode, Packet, assemble_packet, decode_packet};
 use std::collections::BTreeMap;
 
@@ -154,8 +154,24 @@ pub fn random_packet(op: Opcode, halves: &BTreeMap<&str, Vec<Opcode>>, r: &mut R
         words.push(r.next() & 0x0fff_3fff);
     }
     words.push(word);
+    if let Some((partner, first)) = matrix_partner(info) {
+        let at = if first { words.len() - 1 } else { words.len() };
+        words.insert(at, random_word(partner, r));
+    }
     mark(&mut words, info.width == 13);
     words
+}
+
+/// The load of the matrix unit that one of its loads needs in its packet, and whether it stands before it.
+fn matrix_partner(info: &InsnInfo) -> Option<(&'static InsnInfo, bool)> {
+    let (partner, first) = match info.class {
+        InsnClass::HMX_ACT => (Opcode::M8_mxmem_wei_b, false),
+        InsnClass::HMX_ACT_FP => (Opcode::M8_mxmem_wei_hf, false),
+        InsnClass::HMX_WEI => (Opcode::M8_mxmem_sm_act_ub, true),
+        InsnClass::HMX_WEI_FP => (Opcode::M8_mxmem_sm_act_hf, true),
+        _ => return None,
+    };
+    Some((partner.info(), first))
 }
 
 /// Parse bits: more words follow, last word, or duplex.
