@@ -114,7 +114,7 @@ impl Aee {
     }
 
     /// Whether an answer may carry this value. The kernel takes −4095..−1 for its own errno results and leaks the call's
-    /// context on some of them (spec §2.4).
+    /// context on some of them (docs/protocol.md#return-values).
     #[must_use]
     pub const fn is_safe_retval(self) -> bool {
         !matches!(self.0, 0xFFFF_F001..=0xFFFF_FFFF)

@@ -742,7 +742,7 @@ fn reverse_reply(
     Ok(())
 }
 
-/// Text buffers hold stale bytes behind their NUL (live finding A13); only the text must be the same.
+/// Text buffers hold stale bytes behind their NUL (docs/protocol.md#apps_std); only the text must be the same.
 fn text_only(again: &[u8], recorded: &[u8]) -> bool {
     let text = |b: &[u8]| b.split(|&c| c == 0).next().map(<[u8]>::to_vec);
     again.len() == recorded.len() && text(again) == text(recorded)

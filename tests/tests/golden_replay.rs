@@ -85,7 +85,7 @@ const BETTER: [(&str, u64, u32, &str); 3] = [
         "variants/two-sessions-6.12.107",
         190,
         0,
-        "two sessions of one client are two processes (live finding A1)",
+        "two sessions of one client are two processes (docs/protocol.md#sessions)",
     ),
 ];
 

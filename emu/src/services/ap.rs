@@ -56,7 +56,8 @@ impl ApModule {
         }
     }
 
-    /// The module's handle. Any value is a valid one; only result and dlErr tell of failure (live finding A14).
+    /// The module's handle. Any value is a valid one; only result and dlErr tell of failure
+    /// (docs/protocol.md#apps_remotectl).
     pub fn handle(&self, tunnel: &Tunnel) -> Result<u32, ReverseError> {
         // Held over the call: a second caller waits for the first one's handle instead of opening the module again.
         let mut slot = self.handle.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
 //! Handle 2: what this DSP can do, asked by the kernel once per channel (or each time, when it is refused).
 //!
 //! Word k of the answer is attribute k + 1. The question may come with any domain bits and from sessions without a process
-//! (live finding A6).
+//! (docs/protocol.md#attributes).
 
 use rpmsg::fastrpc::attributes;
 

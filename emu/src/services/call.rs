@@ -2,7 +2,8 @@
 //!
 //! The guest owns the invoke buffer and may change it at any time, so its descriptors are copied once and then parsed from the
 //! copy; the bytes of an input are likewise copied once, when somebody asks for them. Nothing but output buffers, the fdlist and
-//! the poll word is ever written there: the kernel reads its own descriptors again when it copies results back (spec §2.6).
+//! the poll word is ever written there: the kernel reads its own descriptors again when it copies results back
+//! (docs/protocol.md#invoke-buffer).
 
 use std::sync::Arc;
 

@@ -31,7 +31,7 @@ pub(super) fn serve(pd: &Arc<Pd>, call: Call, kind: Kind) {
     match request {
         Request::Exit(_) => exit(pd, call),
         Request::ThreadExit(_) => {
-            // Also told for threads that this process has never seen (live finding A11).
+            // Also told for threads that this process has never seen (docs/protocol.md#process-interface).
             pd.tunnel.thread_left(call.tid());
             pd.process.thread_exit(call.tid());
             call.done();

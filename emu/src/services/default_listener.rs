@@ -1,8 +1,8 @@
 //! `adsp_default_listener` and `adsp_default_listener1`: a daemon's session becomes the one that serves the reverse calls of the
 //! DSP's own processes.
 //!
-//! The daemons open it by plain name or as `libadsp_default_listener1_skel.so` (live finding A12), register, and then wait in
-//! `next2` for ever. The processes of this DSP have listeners of their own, so nothing is asked of the daemon.
+//! The daemons open it by plain name or as `libadsp_default_listener1_skel.so` (docs/protocol.md#default-listener), register, and
+//! then wait in `next2` for ever. The processes of this DSP have listeners of their own, so nothing is asked of the daemon.
 
 use rpmsg::iface::{Kind, default_listener::Request};
 

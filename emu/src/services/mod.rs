@@ -232,7 +232,7 @@ impl Shared {
             sid: call.sid(),
             client: message.client_id,
         };
-        // The driver forwards calls of sessions that have no process (live finding A15).
+        // The driver forwards calls of sessions that have no process (docs/protocol.md#sessions).
         let Some(pd) = self.pd(key) else {
             return call.refuse(Aee::BAD_STATE, "the session has no process");
         };

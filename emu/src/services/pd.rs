@@ -1,7 +1,7 @@
 //! A protection domain as the services see it: one session of the driver with its DSP process, its tunnel and its handles.
 //!
 //! Sessions are told apart by session ID *and* client ID: older kernels give all sessions of a program the same client ID
-//! (live finding A1). What a session may do follows from how it was made, never from the domain bits of a context.
+//! (docs/protocol.md#sessions). What a session may do follows from how it was made, never from the domain bits of a context.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};

@@ -2,7 +2,7 @@
 //!
 //! There is no message for them. The AP parks a thread in `adsp_listener.next2`; the DSP answers that call with a request, and
 //! the next `next2` brings the reply. One listener thread serves one process, so its reverse calls are strictly serial.
-//! Source: `listener_android.c:listener` of the AP's library; spec §4.4; live findings A10, A12, A18.
+//! Source: `listener_android.c:listener` of the AP's library; docs/protocol.md#reverse-tunnel.
 //!
 //! The waits are honest in both directions: a reverse call waits a bounded time for a listener to take it, and then as long as
 //! the AP needs to work on it, unless the process ends.
@@ -204,7 +204,8 @@ impl Tunnel {
         }
         state.listener_left = false;
         state.listener_tid = Some(call.tid());
-        // Spec §2.4: an interrupted call is made again with a new context, and nobody waits for the old one any more.
+        // An interrupted call is made again with a new context, and nobody waits for the old one any more
+        // (docs/protocol.md#interrupted-calls).
         let superseded = state.parked.take();
         let mut delivery = None;
         match state.current.take() {

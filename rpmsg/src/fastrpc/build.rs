@@ -256,7 +256,7 @@ mod tests {
     const DMA: u64 = 0x3_8f00_0000;
     const KERNEL: u64 = 0xffff_0000_1234_0000;
 
-    /// The worked example of spec §2.6: calculator_sum with four integers.
+    /// The first example of docs/protocol.md#invoke-buffer: calculator_sum with four integers.
     #[test]
     fn calculator_sum_byte_for_byte() {
         let ints: Vec<u8> = [0i32, 1, 2, 3].iter().flat_map(|v| v.to_le_bytes()).collect();
@@ -296,7 +296,7 @@ mod tests {
         assert_eq!(built.outputs, [(2, 0x280, 8)]);
     }
 
-    /// The overlap example of spec §2.6.
+    /// The overlap example of docs/protocol.md#invoke-buffer.
     #[test]
     fn overlapping_buffers_alias() {
         let a = Addressing::default();

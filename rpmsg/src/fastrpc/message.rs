@@ -10,7 +10,7 @@ use crate::wire::{Reader, Writer};
 pub struct Ctx(pub u64);
 
 /// Kind of protection domain that a context claims. A hint only: QDA leaves the bits 0, and kernels forward calls of
-/// sessions that created nothing with root's bits (live finding A15), so privilege must never be derived from it.
+/// sessions that created nothing with root's bits (docs/protocol.md#sessions), so privilege must never be derived from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PdHint {
     /// Guest OS (daemons).
@@ -203,7 +203,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Spec §1.10.
+    /// The request of docs/protocol.md#worked-bytes.
     const VECTOR: [u8; 40] = [
         0x01, 0, 0, 0, 0xd2, 0x04, 0, 0, 0x01, 0x05, 0x07, 0, 0, 0, 0, 0, 0x90, 0x84, 0xf0, 0x35, 0x00, 0x01,
         0x02, 0x02, 0, 0, 0, 0x8f, 0x03, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0,

@@ -174,7 +174,7 @@ mod tests {
     use super::*;
     use proptest::{collection::vec, prelude::*};
 
-    /// Spec §1.10: 0x8000 bytes of message RAM, both rings 0x2000 bytes.
+    /// docs/protocol.md#worked-bytes: 0x8000 bytes of message RAM, both rings 0x2000 bytes.
     #[test]
     fn toc_vector() {
         let layout = Layout::new(0x8000, 0x2000).unwrap();

@@ -351,7 +351,7 @@ mod tests {
             .collect()
     }
 
-    /// One vector for each command: those of spec §1.10 and those in the documentation above.
+    /// One vector for each command: those of docs/protocol.md#worked-bytes and those in the documentation above.
     #[test]
     fn vectors() {
         let fastrpc = b"fastrpcglink-apps-dsp".to_vec();

@@ -1,7 +1,7 @@
 //! apps_remotectl (handle 0 on the AP): opens the AP's own modules for the DSP.
 //!
 //! Source: `src/apps_remotectl_skel.c`, `src/listener_android.c` of qualcomm/fastrpc. The text may be filled although the open
-//! succeeded (live finding A14), and any number is a valid handle, 0 included: only `error` and the result count.
+//! succeeded (docs/protocol.md#apps_remotectl), and any number is a valid handle, 0 included: only `error` and the result count.
 
 use super::{Cap, Text};
 
@@ -40,7 +40,7 @@ mod tests {
     use crate::fastrpc::Scalars;
     use crate::iface::{Kind, Reply, tunnel::pack_in};
 
-    /// calculator-7.3.4, event 54, and spec §4.4.
+    /// docs/protocol.md#reverse-tunnel, and its reply as recorded.
     #[test]
     fn open_apps_std() {
         let payload = Request::Open(Open {

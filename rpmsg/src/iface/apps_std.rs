@@ -401,7 +401,7 @@ mod tests {
         payload.sc.0
     }
 
-    /// The scalars column of spec §4.5.
+    /// The words that the AP's `apps_std_skel.c` takes.
     #[test]
     fn scalars_of_every_method() {
         let t = || Text::from("x");

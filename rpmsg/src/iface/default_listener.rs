@@ -1,7 +1,7 @@
 //! adsp_default_listener(1): a daemon offers its listener for the reverse calls of the root or a static process.
 //!
 //! Source: `src/adsp_default_listener.c` of qualcomm/fastrpc. Opened through remotectl either as the plain name
-//! `adsp_default_listener` or as the URI of `libadsp_default_listener1_skel.so` (live finding A12).
+//! `adsp_default_listener` or as the URI of `libadsp_default_listener1_skel.so` (docs/protocol.md#default-listener).
 
 interface! {
     /// Makes this session's listener the default one.

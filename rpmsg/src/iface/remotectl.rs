@@ -1,7 +1,8 @@
 //! remotectl (handle 0) and remotectl1 (handle 8): opening and closing modules.
 //!
 //! Source: `src/remotectl_stub.c`, `src/remotectl1_stub.c` of qualcomm/fastrpc. A failed open is return value 0 with `error` set
-//! and handle 0; a non-zero return value makes the library fall back to handle 0 for the rest of the session (spec §4.3).
+//! and handle 0; a non-zero return value makes the library fall back to handle 0 for the rest of the session
+//! (docs/protocol.md#remotectl).
 
 use super::{Cap, Text};
 use crate::aee::Aee;

@@ -110,7 +110,7 @@ mod tests {
     use super::*;
     use proptest::{collection::vec, prelude::*};
 
-    /// Spec §4.4: the DSP opens "apps_std" on the AP.
+    /// docs/protocol.md#reverse-tunnel: the DSP opens "apps_std" on the AP.
     #[test]
     fn open_apps_std_byte_for_byte() {
         let pack = pack_in(
