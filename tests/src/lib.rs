@@ -3,6 +3,7 @@
 pub mod assets;
 pub mod coverage;
 pub mod difftest;
+pub mod documents;
 pub mod elf;
 pub mod golden;
 pub mod guest;

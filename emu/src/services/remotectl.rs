@@ -2,8 +2,8 @@
 //!
 //! A failed open is a *successful call* that carries an error, handle 0 and a text: any other return value makes the AP's library
 //! give up remotectl1 for the rest of the session (docs/protocol.md#remotectl). Opening reads the library from the AP, so it
-//! takes as long as that takes and is answered from the process's threads; it waits a bounded time for the AP's listener, because open and the first
-//! `next2` come from two threads in either order.
+//! takes as long as that takes and is answered from the process's threads; it waits a bounded time for the AP's listener,
+//! because open and the first `next2` come from two threads in either order.
 
 use std::sync::Arc;
 
