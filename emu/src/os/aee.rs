@@ -23,6 +23,8 @@ pub const ENOSUCHMOD: u32 = 0x8000_043e;
 pub const ENOSUCHSYM: u32 = 0x8000_0442;
 /// No such mapping.
 pub const ENOSUCHMAP: u32 = 0x8000_0448;
+/// A mapping's reference count is 0 already.
+pub const EBADMAPREFCNT: u32 = 0x8000_0485;
 /// The file is not an ELF that this DSP can load.
 pub const EBADELF: u32 = 0x8000_0452;
 /// What calls of a dead process are answered with; the AP's library takes it for "the process crashed".

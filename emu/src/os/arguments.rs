@@ -27,7 +27,8 @@ fn counts(sc: u32) -> [usize; 4] {
 pub(super) struct Mapped {
     shared: Arc<Shared>,
     buffers: Vec<u32>,
-    fds: Vec<i32>,
+    /// File descriptors of DMA handles, and what gives them back.
+    handles: Vec<(i32, u64)>,
 }
 
 impl Drop for Mapped {
@@ -35,8 +36,8 @@ impl Drop for Mapped {
         for &va in &self.buffers {
             self.shared.memory.unmap_buffer(va);
         }
-        for &fd in &self.fds {
-            self.shared.memory.end_handle(fd);
+        for &(fd, id) in &self.handles {
+            self.shared.memory.end_handle(fd, id);
         }
     }
 }
@@ -81,7 +82,7 @@ pub(super) fn place(shared: &Arc<Shared>, invocation: &Invocation, at: u32) -> R
     let mut mapped = Mapped {
         shared: shared.clone(),
         buffers: Vec::new(),
-        fds: Vec::new(),
+        handles: Vec::new(),
     };
     let mut placed: Vec<(u64, u64, u32)> = Vec::with_capacity(ranges.len());
     for (start, end) in ranges {
@@ -113,8 +114,8 @@ pub(super) fn place(shared: &Arc<Shared>, invocation: &Invocation, at: u32) -> R
             } => {
                 let whole = offset.checked_add(len).ok_or(aee::EBADPARM)?;
                 if whole > 0 {
-                    shared.memory.begin_handle(fd, iova, whole).map_err(|e| e.aee())?;
-                    mapped.fds.push(fd);
+                    let id = shared.memory.begin_handle(fd, iova, whole).map_err(|e| e.aee())?;
+                    mapped.handles.push((fd, id));
                 }
                 (fd as u32, offset)
             }

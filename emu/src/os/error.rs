@@ -32,6 +32,9 @@ pub enum OsError {
     /// Nothing is mapped under that address or file descriptor.
     #[error("no such mapping: {0:#x}")]
     NoSuchMap(u64),
+    /// `HAP_mmap_put` of a descriptor that nobody got.
+    #[error("nobody uses the mapping of descriptor {0}")]
+    NoUser(i32),
     /// The pages are still in use (heap blocks, stacks or libraries live there).
     #[error("memory at {0:#x} is in use")]
     InUse(u32),
@@ -49,6 +52,7 @@ impl OsError {
             Self::Limit(_) | Self::Host(_) => aee::ERESOURCENOTFOUND,
             Self::BadRange { .. } => aee::EBADPARM,
             Self::NoSuchMap(_) => aee::ENOSUCHMAP,
+            Self::NoUser(_) => aee::EBADMAPREFCNT,
             Self::InUse(_) => aee::EFAILED,
         }
     }

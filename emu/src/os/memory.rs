@@ -8,10 +8,11 @@
 //! The virtual layout is ours: nothing below 64 KiB, the stubs of imported functions at [`STUBS`], vector TCM at
 //! [`VTCM`], everything else in between, lowest first.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::config::Limits;
+use super::descriptors::{Descriptor, Descriptors, Unmap};
 use super::error::OsError;
 use super::ranges::Ranges;
 use crate::core::memory::Memory as _;
@@ -61,30 +62,13 @@ struct Region {
     len: u64,
 }
 
-/// A dma-buf of the AP that the process knows by file descriptor.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fd {
-    /// Device address.
-    pub iova: u64,
-    /// Length in bytes.
-    pub len: u32,
-    /// Where it is mapped, if it is.
-    pub va: Option<u32>,
-    /// `HAP_mmap` and `HAP_mmap_get` references.
-    pub refs: u32,
-    /// The driver announced it (FASTRPC_MAP): it stays until the driver takes it back.
-    pub announced: bool,
-    /// Calls under way that carry it as a DMA handle.
-    pub calls: u32,
-}
-
 #[derive(Debug)]
 struct Inner {
     va: Ranges,
     taken: BTreeMap<u32, Taken>,
     pool: Ranges,
     regions: BTreeMap<u32, Region>,
-    fds: HashMap<i32, Vec<Fd>>,
+    descriptors: Descriptors,
     own: u64,
     mapped: u64,
     mapped_total: u64,
@@ -109,7 +93,7 @@ impl Memory {
             taken: BTreeMap::new(),
             pool: Ranges::default(),
             regions: BTreeMap::new(),
-            fds: HashMap::new(),
+            descriptors: Descriptors::default(),
             own: 0,
             mapped: 0,
             mapped_total: 0,
@@ -139,7 +123,7 @@ impl Memory {
         let mut inner = self.lock();
         inner.closed = true;
         inner.taken.clear();
-        inner.fds.clear();
+        inner.descriptors = Descriptors::default();
         inner.regions.clear();
         inner.pool = Ranges::default();
         inner.own = 0;
@@ -304,34 +288,34 @@ impl Memory {
         self.map_locked(&mut inner, iova, len)
     }
 
+    /// Maps the pages of a buffer at a range of their own; returns the address of the buffer's first byte.
     fn map_locked(&self, inner: &mut Inner, iova: u64, len: u64) -> Result<u32, OsError> {
-        let bad = OsError::BadRange {
-            what: "buffer",
-            at: iova,
-            len,
-        };
-        let end = iova.checked_add(len).filter(|_| len > 0).ok_or(bad.clone())?;
-        let first = iova / PAGE * PAGE;
-        let span = end.checked_next_multiple_of(PAGE).ok_or(bad)? - first;
-        if inner.mapped.saturating_add(span) > self.limits.mapped {
+        let at = inner.reserve_buffer(iova, len)?;
+        if let Err(why) = self.map_reserved(inner, at, iova, len) {
+            inner.release_range(at);
+            return Err(why);
+        }
+        Ok(at)
+    }
+
+    /// Maps the pages of a buffer whose range is [reserved](Inner::reserve_buffer) at `at`.
+    fn map_reserved(&self, inner: &mut Inner, at: u32, iova: u64, len: u64) -> Result<(), OsError> {
+        let (first, span) = buffer_pages(iova, len)?;
+        if inner.mapped.saturating_add(span.into()) > self.limits.mapped {
             return Err(OsError::Limit("bytes of mapped buffers"));
         }
-        let len = u32::try_from(span).map_err(|_| OsError::Limit("length of one buffer"))?;
-        let va = inner.reserve(span, PAGE).map_err(|_| no_room("a buffer", len))?;
-        if let Err(why) = self.space.map_iova(Some(va), first, len, Prot::RW) {
+        let va = page_of(at);
+        if let Err(why) = self.space.map_iova(Some(va), first, span, Prot::RW) {
             tracing::debug!(target: "emu::os", %why, iova, len, "a buffer cannot be mapped");
-            if let Some(taken) = inner.taken.remove(&va) {
-                inner.va.put(taken.start, taken.len);
-            }
             return Err(OsError::BadRange {
                 what: "buffer",
                 at: iova,
-                len: span,
+                len: span.into(),
             });
         }
-        inner.mapped += span;
-        inner.mapped_total += span;
-        Ok(va + (iova - first) as u32)
+        inner.mapped += u64::from(span);
+        inner.mapped_total += u64::from(span);
+        Ok(())
     }
 
     /// Unmaps a buffer by any address in its first page.
@@ -341,33 +325,42 @@ impl Memory {
     }
 
     fn unmap_locked(&self, inner: &mut Inner, at: u32) {
-        let va = at / PAGE_SIZE * PAGE_SIZE;
-        let Some(taken) = inner.taken.remove(&va) else {
-            return;
-        };
-        let span = taken.len - 2 * PAGE;
-        let _ = self.space.unmap(va, span as u32);
-        inner.mapped = inner.mapped.saturating_sub(span);
-        inner.va.put(taken.start, taken.len);
+        self.unmap_reserved(inner, at);
+        inner.release_range(at);
     }
 
-    /// The driver maps a dma-buf for good (FASTRPC_MAP).
-    pub fn announce_fd(&self, fd: i32, iova: u64, len: u32) -> Result<u32, OsError> {
+    /// Unmaps a buffer; its range stays reserved.
+    fn unmap_reserved(&self, inner: &mut Inner, at: u32) {
+        let va = page_of(at);
+        if let Some(taken) = inner.taken.get(&va) {
+            let span = taken.len - 2 * PAGE;
+            let _ = self.space.unmap(va, span as u32);
+            inner.mapped = inner.mapped.saturating_sub(span);
+        }
+    }
+
+    fn unmap(&self, inner: &mut Inner, what: Option<Unmap>) {
+        match what {
+            Some(Unmap::Gone(va)) => self.unmap_locked(inner, va),
+            Some(Unmap::Delayed(va)) => self.unmap_reserved(inner, va),
+            None => {}
+        }
+    }
+
+    /// The driver announces a dma-buf (FASTRPC_MAP); returns the address that names it. It is mapped there at once and
+    /// for good, or, if `delayed`, while skeletons map it.
+    pub fn announce_fd(&self, fd: i32, iova: u64, len: u32, delayed: bool) -> Result<u32, OsError> {
         let mut inner = self.lock();
         inner.alive()?;
-        if inner.fds.values().map(Vec::len).sum::<usize>() >= self.limits.fds {
-            return Err(OsError::Limit("mapped file descriptors"));
-        }
-        let va = self.map_locked(&mut inner, iova, u64::from(len))?;
-        let entry = Fd {
-            iova,
-            len,
-            va: Some(va),
-            refs: 0,
-            announced: true,
-            calls: 0,
+        self.check_descriptors(&inner)?;
+        let va = if delayed {
+            inner.reserve_buffer(iova, u64::from(len))?
+        } else {
+            self.map_locked(&mut inner, iova, u64::from(len))?
         };
-        inner.fds.entry(fd).or_default().push(entry);
+        inner
+            .descriptors
+            .add(fd, Descriptor::announced(iova, len, va, delayed));
         Ok(va)
     }
 
@@ -375,118 +368,101 @@ impl Memory {
     pub fn withdraw_fd(&self, fd: i32, va: u32) -> Result<(), OsError> {
         let mut inner = self.lock();
         inner.alive()?;
-        let found = inner.fds.iter().find_map(|(&key, list)| {
-            let at = list.iter().position(|f| f.announced && f.va == Some(va))?;
-            (fd < 0 || key == fd).then_some((key, at))
-        });
-        let Some((key, at)) = found else {
-            return Err(OsError::NoSuchMap(u64::from(va)));
-        };
-        if let Some(list) = inner.fds.get_mut(&key) {
-            list.remove(at);
-            if list.is_empty() {
-                inner.fds.remove(&key);
-            }
+        if inner.descriptors.withdraw(fd, va)?.mapped {
+            self.unmap_locked(&mut inner, va);
+        } else {
+            inner.release_range(va);
         }
-        self.unmap_locked(&mut inner, va);
         Ok(())
     }
 
-    /// A call carries a DMA handle: its file descriptor is known while the call lasts.
-    pub fn begin_handle(&self, fd: i32, iova: u64, len: u32) -> Result<(), OsError> {
+    /// A call carries a DMA handle: its file descriptor is known while the call lasts. Returns what
+    /// [`Self::end_handle`] takes.
+    pub fn begin_handle(&self, fd: i32, iova: u64, len: u32) -> Result<u64, OsError> {
         let mut inner = self.lock();
         inner.alive()?;
-        if inner.fds.values().map(Vec::len).sum::<usize>() >= self.limits.fds {
-            return Err(OsError::Limit("mapped file descriptors"));
-        }
-        let list = inner.fds.entry(fd).or_default();
-        // The newest announcement of a descriptor counts; an unannounced one may have moved since.
-        match list
-            .iter_mut()
-            .rev()
-            .find(|f| f.announced || (f.iova, f.len) == (iova, len))
-        {
-            Some(entry) => entry.calls += 1,
-            None => list.push(Fd {
-                iova,
-                len,
-                va: None,
-                refs: 0,
-                announced: false,
-                calls: 1,
-            }),
-        }
-        Ok(())
+        self.check_descriptors(&inner)?;
+        Ok(inner.descriptors.begin_call(fd, iova, len))
     }
 
     /// The call is over.
-    pub fn end_handle(&self, fd: i32) {
+    pub fn end_handle(&self, fd: i32, id: u64) {
         let mut inner = self.lock();
-        if let Some(entry) = inner
-            .fds
-            .get_mut(&fd)
-            .and_then(|list| list.iter_mut().rev().find(|f| f.calls > 0))
-        {
-            entry.calls -= 1;
-        }
-        self.drop_idle(&mut inner, fd);
+        let idle = inner.descriptors.end_call(fd, id);
+        self.unmap(&mut inner, idle);
     }
 
-    /// Forgets a descriptor that nobody announced, carries or references.
-    fn drop_idle(&self, inner: &mut Inner, fd: i32) {
-        let Some(list) = inner.fds.get_mut(&fd) else {
-            return;
-        };
-        let idle = |f: &mut Fd| !f.announced && f.calls == 0 && f.refs == 0;
-        let gone: Vec<Fd> = list.extract_if(.., idle).collect();
-        if list.is_empty() {
-            inner.fds.remove(&fd);
+    fn check_descriptors(&self, inner: &Inner) -> Result<(), OsError> {
+        if inner.descriptors.count() >= self.limits.fds {
+            return Err(OsError::Limit("mapped file descriptors"));
         }
-        for va in gone.into_iter().filter_map(|f| f.va) {
-            self.unmap_locked(inner, va);
-        }
-    }
-
-    /// What is known of a descriptor (the newest of that number).
-    pub fn fd(&self, fd: i32) -> Option<Fd> {
-        self.lock().fds.get(&fd).and_then(|list| list.last()).cloned()
-    }
-
-    /// A skeleton takes a reference on a descriptor; it is mapped if it is not yet. Returns address and device address.
-    pub fn reference_fd(&self, fd: i32) -> Result<(u32, u64), OsError> {
-        let mut inner = self.lock();
-        inner.alive()?;
-        let known = inner.fds.get(&fd).and_then(|list| list.last()).cloned();
-        let known = known.ok_or(OsError::NoSuchMap(fd as u64))?;
-        let va = match known.va {
-            Some(va) => va,
-            None => self.map_locked(&mut inner, known.iova, u64::from(known.len))?,
-        };
-        if let Some(entry) = inner.fds.get_mut(&fd).and_then(|list| list.last_mut()) {
-            entry.va = Some(va);
-            entry.refs = entry.refs.saturating_add(1);
-        }
-        Ok((va, known.iova))
-    }
-
-    /// A skeleton gives a reference back, by descriptor.
-    pub fn unreference_fd(&self, fd: i32) -> Result<(), OsError> {
-        let mut inner = self.lock();
-        let entry = inner
-            .fds
-            .get_mut(&fd)
-            .and_then(|list| list.iter_mut().rev().find(|f| f.refs > 0));
-        entry.ok_or(OsError::NoSuchMap(fd as u64))?.refs -= 1;
-        self.drop_idle(&mut inner, fd);
         Ok(())
     }
 
-    /// The descriptor that is mapped at an address.
-    pub fn fd_at(&self, va: u32) -> Option<i32> {
-        self.lock()
-            .fds
-            .iter()
-            .find_map(|(&fd, list)| list.iter().any(|f| f.va == Some(va)).then_some(fd))
+    /// What is known of a descriptor (the newest of that number).
+    pub fn fd(&self, fd: i32) -> Option<Descriptor> {
+        self.lock().descriptors.newest(fd).ok().cloned()
+    }
+
+    /// `HAP_mmap`: maps a descriptor if it is not mapped yet, and gives the address of `len` bytes at `offset`.
+    pub fn map_window(&self, fd: i32, offset: u32, len: u32) -> Result<u32, OsError> {
+        let mut inner = self.lock();
+        inner.alive()?;
+        self.check_descriptors(&inner)?;
+        let known = inner.descriptors.newest(fd)?.clone();
+        let end = u64::from(offset) + u64::from(len);
+        if len == 0 || end > known.whole_pages() {
+            return Err(OsError::BadRange {
+                what: "part of a descriptor",
+                at: offset.into(),
+                len: len.into(),
+            });
+        }
+        self.map_descriptor(&mut inner, fd, &known)?;
+        inner.descriptors.add_window(fd, offset, len)
+    }
+
+    /// `HAP_munmap`: takes back what [`Self::map_window`] gave.
+    pub fn unmap_window(&self, va: u32, len: u32) -> Result<(), OsError> {
+        let mut inner = self.lock();
+        inner.alive()?;
+        let idle = inner.descriptors.remove_window(va, len)?;
+        self.unmap(&mut inner, idle);
+        Ok(())
+    }
+
+    /// `HAP_mmap_get`: another user of a mapped descriptor. Returns address and device address.
+    pub fn use_fd(&self, fd: i32) -> Result<(u32, u64), OsError> {
+        let mut inner = self.lock();
+        inner.alive()?;
+        let known = inner.descriptors.newest(fd)?.clone();
+        if !known.has_address() {
+            return Err(OsError::NoSuchMap(fd as u64));
+        }
+        let va = self.map_descriptor(&mut inner, fd, &known)?;
+        inner.descriptors.add_user(fd)?;
+        Ok((va, known.iova))
+    }
+
+    /// `HAP_mmap_put`: one user less.
+    pub fn unuse_fd(&self, fd: i32) -> Result<(), OsError> {
+        let mut inner = self.lock();
+        inner.alive()?;
+        let idle = inner.descriptors.remove_user(fd)?;
+        self.unmap(&mut inner, idle);
+        Ok(())
+    }
+
+    /// Maps the newest descriptor of a number unless it is mapped; returns where.
+    fn map_descriptor(&self, inner: &mut Inner, fd: i32, known: &Descriptor) -> Result<u32, OsError> {
+        let (iova, len) = (known.iova, u64::from(known.len));
+        let va = match known.va {
+            Some(va) if known.mapped => return Ok(va),
+            Some(va) => self.map_reserved(inner, va, iova, len).map(|()| va)?,
+            None => self.map_locked(inner, iova, len)?,
+        };
+        inner.descriptors.mapped_at(fd, va);
+        Ok(va)
     }
 
     /// Bytes that were ever given to the pool.
@@ -526,6 +502,21 @@ impl Inner {
         Ok(va as u32)
     }
 
+    /// Takes a virtual range for the pages of a buffer; returns the address of the buffer's first byte.
+    fn reserve_buffer(&mut self, iova: u64, len: u64) -> Result<u32, OsError> {
+        let (first, span) = buffer_pages(iova, len)?;
+        let va = self.reserve(u64::from(span), PAGE);
+        let va = va.map_err(|_| no_room("a buffer", span))?;
+        Ok(va + (iova - first) as u32)
+    }
+
+    /// Gives back the range of a buffer whose first byte lies at `at`.
+    fn release_range(&mut self, at: u32) {
+        if let Some(taken) = self.taken.remove(&page_of(at)) {
+            self.va.put(taken.start, taken.len);
+        }
+    }
+
     /// Takes pages from the pool: one piece if there is one, else several. On failure: how many bytes are missing.
     fn pages(&mut self, len: u64) -> Result<Vec<(u64, u64)>, u32> {
         if let Some(at) = self.pool.take(len, PAGE) {
@@ -548,6 +539,24 @@ impl Inner {
         }
         Ok(out)
     }
+}
+
+/// The first page that bytes of the AP lie in, and the bytes from there to the end of the last one.
+fn buffer_pages(iova: u64, len: u64) -> Result<(u64, u32), OsError> {
+    let bad = OsError::BadRange {
+        what: "buffer",
+        at: iova,
+        len,
+    };
+    let end = iova.checked_add(len).filter(|_| len > 0).ok_or(bad.clone())?;
+    let first = iova / PAGE * PAGE;
+    let span = end.checked_next_multiple_of(PAGE).ok_or(bad)? - first;
+    let span = u32::try_from(span).map_err(|_| OsError::Limit("length of one buffer"))?;
+    Ok((first, span))
+}
+
+fn page_of(at: u32) -> u32 {
+    at / PAGE_SIZE * PAGE_SIZE
 }
 
 fn no_room(what: &'static str, len: u32) -> OsError {
@@ -660,11 +669,11 @@ mod tests {
     #[test]
     fn a_carried_descriptor_lives_as_long_as_its_call_or_its_references() {
         let (_, memory) = process(false);
-        memory.begin_handle(9, 0x1_0000, 100).unwrap();
-        let (va, _) = memory.reference_fd(9).unwrap();
-        memory.end_handle(9);
+        let call = memory.begin_handle(9, 0x1_0000, 100).unwrap();
+        let (va, _) = memory.use_fd(9).unwrap();
+        memory.end_handle(9, call);
         assert_eq!(memory.fd(9).unwrap().va, Some(va));
-        memory.unreference_fd(9).unwrap();
+        memory.unuse_fd(9).unwrap();
         assert_eq!(memory.fd(9), None);
         assert_eq!(memory.usage().1, 0);
         assert_eq!(memory.withdraw_fd(9, va), Err(OsError::NoSuchMap(va.into())));

@@ -14,6 +14,7 @@ mod backtrace;
 mod call;
 pub mod config;
 pub mod crash;
+mod descriptors;
 pub mod elf;
 pub mod error;
 pub mod heap;

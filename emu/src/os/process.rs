@@ -17,6 +17,7 @@ use super::invocation::Invocation;
 use super::kernel::Kernel;
 use super::memory::Memory;
 use crate::mem::{AddressSpace, Bus};
+use rpmsg::fastrpc::control::{MAP_FD_DELAYED, MAP_FD_NOMAP};
 
 /// Gets the result of [`Process::open`]: the module's handle.
 pub type OpenDone = Box<dyn FnOnce(Result<u32, OpenError>) + Send>;
@@ -157,11 +158,12 @@ impl Process {
         }
     }
 
-    /// Maps a dma-buf for skeletons to find by descriptor (FASTRPC_MAP); returns its DSP address, unique while mapped.
-    /// `vaddrin` and `flags` are the driver's; no flag changes how memory behaves here.
+    /// Announces a dma-buf for skeletons to find by descriptor (FASTRPC_MAP); returns its DSP address, which names it
+    /// until it is taken back. `vaddrin` and `flags` are the driver's; a flag decides whether it is mapped at once.
     pub fn map_fd(&self, fd: i32, iova: u64, len: u32, vaddrin: u64, flags: u32) -> Result<u32, OsError> {
         tracing::debug!(target: "emu::os", fd, iova, len, vaddrin, flags, "map_fd");
-        self.shared.memory.announce_fd(fd, iova, len)
+        let delayed = matches!(flags, MAP_FD_DELAYED | MAP_FD_NOMAP);
+        self.shared.memory.announce_fd(fd, iova, len, delayed)
     }
 
     /// Takes the mapping at `va` back. A negative `fd` means whichever lies there; `len` is the driver's and not needed.

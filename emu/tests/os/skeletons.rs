@@ -3,6 +3,7 @@
 use emu::os::aee;
 use emu::os::invocation::Arg;
 use emu::os::process::State;
+use rpmsg::fastrpc::control::MAP_FD;
 
 use super::host::{Options, Session, finish, skeletons};
 
@@ -249,7 +250,7 @@ fn hap_example_methods_succeed() {
     }
     // fastrpc_mmap: a descriptor that the driver mapped
     let (_, dma) = s.buffer(&[0; 4096], 0);
-    let va = s.process.map_fd(11, dma.iova, 4096, 0, 2).unwrap();
+    let va = s.process.map_fd(11, dma.iova, 4096, 0, MAP_FD).unwrap();
     let (prim, _) = s.buffer(&[11, 0, 0, 0, 0, 0x10, 0, 0], 0);
     assert_eq!(s.invoke(handle, 0x0701_0000, vec![prim]), 0, "{:?}", s.texts());
     s.process.unmap_fd(11, va, 4096).unwrap();

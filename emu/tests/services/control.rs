@@ -3,7 +3,7 @@
 use emu::services::PdKey;
 use emu::services::local_ap::{Arg, DriverError};
 use rpmsg::Aee;
-use rpmsg::fastrpc::control::{ATTR_UNSIGNED, Control, MMAP_ADD_PAGES, MMAP_REMOTE_HEAP};
+use rpmsg::fastrpc::control::{ATTR_UNSIGNED, Control, MAP_FD, MMAP_ADD_PAGES, MMAP_REMOTE_HEAP};
 use rpmsg::fastrpc::{Page, Scalars};
 use rpmsg::iface::{Payload, current_process, default_listener, handle, listener, remotectl};
 
@@ -235,7 +235,7 @@ fn unmapping_needs_the_very_mapping() {
     let driver = machine(config());
     let session = process(&driver, 1, 1);
     let buffer = session.alloc(0x2000).unwrap();
-    let va = session.map(10, buffer, 2).unwrap();
+    let va = session.map(10, buffer, MAP_FD).unwrap();
     let heap = session.grow_heap(0x2000).unwrap();
     let mem_unmap = |fd, vaddr| Control::MemUnmap {
         client: 1,
@@ -270,7 +270,7 @@ fn unmapping_needs_the_very_mapping() {
             "{right:?}"
         );
     }
-    let again = session.map(10, buffer, 2).unwrap();
+    let again = session.map(10, buffer, MAP_FD).unwrap();
     assert_eq!(
         session.control(&mem_unmap(-1, again)).unwrap().retval,
         Aee::SUCCESS
@@ -394,7 +394,7 @@ fn nothing_new_starts_after_exit() {
     let driver = machine(config());
     let session = process(&driver, 1, 1);
     let opened = open(&session, "adsp_default_listener").handle;
-    let va = session.map(10, session.alloc(0x1000).unwrap(), 2).unwrap();
+    let va = session.map(10, session.alloc(0x1000).unwrap(), MAP_FD).unwrap();
     assert_eq!(
         call(&session, handle::CURRENT_PROCESS1, &current_process::Exit {}).retval,
         Aee::SUCCESS

@@ -5,6 +5,7 @@ use std::time::Duration;
 use emu::services::local_ap::{Arg, Client};
 use emu::services::{DspConfig, FarfTo};
 use rpmsg::Aee;
+use rpmsg::fastrpc::control::MAP_FD;
 use rpmsg::fastrpc::{POLL_RESPONSE, Scalars};
 use rpmsg::iface::{current_process, handle};
 
@@ -310,7 +311,7 @@ fn dma_handles_are_handed_back() {
     let handle = client.open(&uri("misbehave")).unwrap();
     let session = client.session();
     let (a, b) = (session.alloc(0x3000).unwrap(), session.alloc(0x1000).unwrap());
-    session.map(21, b, 2).unwrap();
+    session.map(21, b, MAP_FD).unwrap();
     // The skeleton refuses the call, but the kernel has mapped the buffers all the same. One that is mapped by MEM_MAP is not
     // named: the kernel would take the mapping for the handle's.
     let sc = Scalars::with_handles(17, 0, 0, 2, 0);

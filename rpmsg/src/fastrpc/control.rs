@@ -86,7 +86,7 @@ pub enum Control {
         fd: i32,
         /// Offset.
         offset: i32,
-        /// 0 static, 2 fd, 3 fd delayed, 16 fd without mapping; others pass too.
+        /// 0 static, [`MAP_FD`], [`MAP_FD_DELAYED`], [`MAP_FD_NOMAP`]; others pass too.
         flags: u32,
         /// The buffer's address in the AP's process.
         vaddrin: u64,
@@ -110,6 +110,13 @@ pub enum Control {
 pub const MMAP_ADD_PAGES: u32 = 0x1000;
 /// [`Control::Mmap`] flags: remote heap (up to 6.12).
 pub const MMAP_REMOTE_HEAP: u32 = 8;
+/// [`Control::MemMap`] flags (`enum fastrpc_map_flags` of the kernel's `misc/fastrpc.h`): the DSP maps the buffer at
+/// once, and skeletons find it by its descriptor.
+pub const MAP_FD: u32 = 2;
+/// [`Control::MemMap`] flags: the DSP maps the buffer while a skeleton has it mapped (`HAP_mmap`).
+pub const MAP_FD_DELAYED: u32 = 3;
+/// [`Control::MemMap`] flags: as [`MAP_FD_DELAYED`], and the AP does not map it either.
+pub const MAP_FD_NOMAP: u32 = 16;
 /// [`Control::Create`] attribute: unsigned module.
 pub const ATTR_UNSIGNED: u32 = 8;
 /// Which input buffer of a create call is the shell. Its content is not parsed, so it need not be copied.
@@ -429,7 +436,7 @@ mod tests {
             client: 1,
             fd: 9,
             offset: 0,
-            flags: 2,
+            flags: MAP_FD,
             vaddrin: 0x1234,
             page,
         };

@@ -3,6 +3,7 @@
 use super::heap::allocate;
 use crate::os::aee;
 use crate::os::call::{Call, Done};
+use crate::os::error::OsError;
 use crate::os::imports::{Import, import};
 
 /// What cache locking pretends to have.
@@ -31,38 +32,30 @@ pub const IMPORTS: &[Import] = &[
 ];
 
 /// `void *HAP_mmap(void *address, int len, int prot, int flags, int fd, long offset)`: −1 on failure. The descriptor is
-/// the AP's and must have been announced by it; mapping it again gives the same address and another reference.
+/// the AP's: it was announced, or the call carries it. Mapping it again gives the same address and another reference.
+/// An address of the caller's choice is not to be had (the vendor's header says so too).
 fn mmap(c: &mut Call<'_>) -> Done {
-    let (len, fd, offset) = (c.arg(1)?, c.arg(4)? as i32, c.arg(5)?);
-    let memory = &c.os.shared.memory;
-    let fits = memory
-        .fd(fd)
-        .is_some_and(|f| u64::from(offset) + u64::from(len) <= u64::from(f.len).next_multiple_of(4096));
-    let address = match fits.then(|| memory.reference_fd(fd)) {
-        Some(Ok((va, _))) => va.wrapping_add(offset),
-        _ => u32::MAX,
+    let (wish, len, fd, offset) = (c.arg(0)?, c.arg(1)?, c.arg(4)? as i32, c.arg(5)?);
+    let window = match wish {
+        0 => c.os.shared.memory.map_window(fd, offset, len).ok(),
+        _ => None,
     };
-    c.ret(address)
+    c.ret(window.unwrap_or(u32::MAX))
 }
 
-/// `int HAP_munmap(void *address, int len)`
+/// `int HAP_munmap(void *address, int len)`: of exactly what `HAP_mmap` gave, in whole pages.
 fn munmap(c: &mut Call<'_>) -> Done {
-    let va = c.arg(0)?;
-    let memory = &c.os.shared.memory;
-    let result = memory.fd_at(va).and_then(|fd| memory.unreference_fd(fd).ok());
-    c.ret(if result.is_some() {
-        aee::SUCCESS
-    } else {
-        aee::ENOSUCHMAP
-    })
+    let result = c.os.shared.memory.unmap_window(c.arg(0)?, c.arg(1)?);
+    c.ret(code(result))
 }
 
-/// `int HAP_mmap_get(int fd, void **address, uint64 *physical)`: a reference and where it is. What the DSP sees behind
-/// its SMMU is the device address.
+/// `int HAP_mmap_get(int fd, void **address, uint64 *physical)`: where a mapped descriptor is, and another user of it.
+/// What the DSP sees behind its SMMU is the device address.
 fn mmap_get(c: &mut Call<'_>) -> Done {
     let (fd, address, physical) = (c.arg(0)? as i32, c.arg(1)?, c.arg(2)?);
-    let Ok((va, iova)) = c.os.shared.memory.reference_fd(fd) else {
-        return c.ret(aee::ENOSUCHMAP);
+    let (va, iova) = match c.os.shared.memory.use_fd(fd) {
+        Ok(place) => place,
+        Err(e) => return c.ret(e.aee()),
     };
     if address != 0 {
         c.store32(address, va)?;
@@ -73,14 +66,14 @@ fn mmap_get(c: &mut Call<'_>) -> Done {
     c.ret(aee::SUCCESS)
 }
 
-/// `int HAP_mmap_put(int fd)`
+/// `int HAP_mmap_put(int fd)`: one user less. What `HAP_mmap` mapped stays mapped.
 fn mmap_put(c: &mut Call<'_>) -> Done {
-    let result = c.os.shared.memory.unreference_fd(c.arg(0)? as i32);
-    c.ret(if result.is_ok() {
-        aee::SUCCESS
-    } else {
-        aee::ENOSUCHMAP
-    })
+    let result = c.os.shared.memory.unuse_fd(c.arg(0)? as i32);
+    c.ret(code(result))
+}
+
+fn code(result: Result<(), OsError>) -> u32 {
+    result.err().map_or(aee::SUCCESS, |e| e.aee())
 }
 
 /// `int adsp_mmap_fd_getinfo(int fd, uint32 *len)`: how skeletons learn the length of a DMA handle.
@@ -195,13 +188,14 @@ fn cache_clean(c: &mut Call<'_>) -> Done {
 mod tests {
     use super::super::testing::Guest;
     use super::*;
+    use crate::core::memory::Memory as _;
 
     #[test]
     fn descriptors_are_mapped_once_and_counted() {
         let mut g = Guest::new();
         let out = g.bytes(&[0; 16]);
         assert_eq!(g.call("HAP_mmap", &[0, 4096, 3, 0, 7, 0]), u32::MAX);
-        let va = g.os.shared.memory.announce_fd(7, 0x10_0000, 8192).unwrap();
+        let va = g.os.shared.memory.announce_fd(7, 0x10_0000, 8192, false).unwrap();
         assert_eq!(g.call("HAP_mmap", &[0, 4096, 3, 0, 7, 0]), va);
         assert_eq!(g.call("HAP_mmap", &[0, 8193, 3, 0, 7, 0]), u32::MAX);
         assert_eq!(g.call("HAP_mmap_get", &[7, out, out + 8]), 0);
@@ -213,6 +207,95 @@ mod tests {
         assert_eq!(g.call("HAP_munmap", &[va, 4096]), aee::ENOSUCHMAP);
         assert_eq!(g.os.shared.memory.withdraw_fd(-1, va), Ok(()));
         assert_eq!(g.call("HAP_mmap_get", &[7, out, 0]), aee::ENOSUCHMAP);
+    }
+
+    #[test]
+    fn what_was_mapped_at_an_offset_can_be_unmapped() {
+        for (map, unmap) in [("HAP_mmap", "HAP_munmap"), ("HAP_mmap2", "HAP_munmap2")] {
+            let mut g = Guest::new();
+            let shared = g.os.shared.clone();
+            let memory = &shared.memory;
+            let mapped = |g: &Guest, va| g.os.space.load8(va).is_ok();
+            let call = memory.begin_handle(7, 0x4000_0000, 0x3800).unwrap();
+            let first = g.call(map, &[0, 0x1000, 3, 0, 7, 0]);
+            let part = g.call(map, &[0, 0x1234, 3, 0, 7, 0x1010]);
+            assert_eq!(part, first + 0x1010);
+            memory.end_handle(7, call);
+            // A part of it, with a length that ends elsewhere, or from elsewhere: nothing is given back.
+            for (at, len) in [(part, 0x800), (part, 0), (part + 0x1000, 0x234), (first, 0x3800)] {
+                assert_eq!(
+                    g.call(unmap, &[at, len]),
+                    aee::ENOSUCHMAP,
+                    "{unmap} {at:#x} {len:#x}"
+                );
+            }
+            assert_eq!(g.call(unmap, &[part, 0x1234]), 0, "{unmap}");
+            assert_eq!(g.call(unmap, &[part, 0x1234]), aee::ENOSUCHMAP);
+            assert!(mapped(&g, first));
+            assert_eq!(g.call(unmap, &[first, 1]), 0);
+            assert!(!mapped(&g, first));
+            assert_eq!(memory.fd(7), None);
+        }
+    }
+
+    #[test]
+    fn nothing_is_mapped_at_a_wish_without_length_or_past_the_end() {
+        let mut g = Guest::new();
+        let va =
+            g.os.shared
+                .memory
+                .announce_fd(7, 0x4000_0000, 0x1800, false)
+                .unwrap();
+        for [wish, len, offset] in [
+            [va, 0x1000, 0],
+            [0, 0, 0],
+            [0, 0x1000, 0x1001],
+            [0, 1, 0x2000],
+            [0, u32::MAX, 1],
+            [0, 1, u32::MAX],
+        ] {
+            assert_eq!(g.call("HAP_mmap", &[wish, len, 3, 0, 7, offset]), u32::MAX);
+        }
+        assert_eq!(g.call("HAP_mmap", &[0, 0x1000, 3, 0, 7, 0x1000]), va + 0x1000);
+    }
+
+    #[test]
+    fn a_user_is_counted_apart_from_a_mapping() {
+        // The order of qualcomm/QcNode's FadasIface: announced for later, looked for, mapped, used; put until that fails,
+        // unmapped, taken back.
+        let mut g = Guest::new();
+        let (shared, out) = (g.os.shared.clone(), g.bytes(&[0; 4]));
+        let memory = &shared.memory;
+        let name = memory.announce_fd(7, 0x4000_0000, 0x2000, true).unwrap();
+        assert_eq!(g.call("HAP_mmap_get", &[7, out, 0]), aee::ENOSUCHMAP);
+        let va = g.call("HAP_mmap", &[0, 0x2000, 3, 0, 7, 0]);
+        assert_eq!(va, name);
+        for _ in 0..2 {
+            assert_eq!(g.call("HAP_mmap_get", &[7, out, 0]), 0);
+            assert_eq!(g.word(out), va);
+        }
+        assert_eq!(
+            [(); 3].map(|()| g.call("HAP_mmap_put", &[7])),
+            [0, 0, aee::EBADMAPREFCNT]
+        );
+        assert!(g.os.space.load8(va).is_ok());
+        assert_eq!(g.call("HAP_munmap", &[va, 0x2000]), 0);
+        assert!(g.os.space.load8(va).is_err());
+        assert_eq!(g.call("HAP_mmap_get", &[7, out, 0]), aee::ENOSUCHMAP);
+        assert_eq!((memory.withdraw_fd(7, name), memory.usage().1), (Ok(()), 0));
+        assert_eq!(g.call("HAP_mmap_put", &[7]), aee::ENOSUCHMAP);
+    }
+
+    #[test]
+    fn windows_are_bounded() {
+        let mut g = Guest::new();
+        g.os.shared
+            .memory
+            .announce_fd(7, 0x4000_0000, 0x10_0000, false)
+            .unwrap();
+        let limit = g.os.shared.config.limits.fds as u32;
+        let given = (0..limit + 1).filter(|&at| g.call("HAP_mmap", &[0, 1, 3, 0, 7, at]) != u32::MAX);
+        assert_eq!(given.count() as u32, limit - 1);
     }
 
     #[test]
