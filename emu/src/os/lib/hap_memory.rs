@@ -1,5 +1,7 @@
 //! HAP memory: buffers of the AP by file descriptor, heap statistics, lockable cache.
 
+use std::collections::HashMap;
+
 use super::heap::allocate;
 use crate::os::aee;
 use crate::os::call::{Call, Done};
@@ -134,10 +136,51 @@ fn request(c: &mut Call<'_>) -> Done {
     c.ret(aee::EUNSUPPORTED)
 }
 
+/// Memory that skeletons have locked in the cache.
+#[derive(Debug, Default)]
+pub struct CacheLocks {
+    /// Bytes that are locked, or for which a thread waits.
+    bytes: u32,
+    /// Locked heap blocks by address: bytes.
+    blocks: HashMap<u32, u32>,
+}
+
+impl CacheLocks {
+    /// Takes room for a block that is yet to be found.
+    fn reserve(&mut self, size: u32) -> bool {
+        let fits = size > 0 && size <= self.available();
+        if fits {
+            self.bytes += size;
+        }
+        fits
+    }
+
+    fn available(&self) -> u32 {
+        CACHE.saturating_sub(self.bytes)
+    }
+
+    /// The block for reserved room was found, or (0) was not. A block that lay there was freed without being unlocked.
+    fn found(&mut self, at: u32, size: u32) {
+        let room = if at == 0 {
+            Some(size)
+        } else {
+            self.blocks.insert(at, size)
+        };
+        self.bytes = self.bytes.saturating_sub(room.unwrap_or(0));
+    }
+
+    fn unlock(&mut self, at: u32) -> bool {
+        let size = self.blocks.remove(&at);
+        self.bytes = self.bytes.saturating_sub(size.unwrap_or(0));
+        size.is_some()
+    }
+}
+
 /// `void *HAP_cache_lock(unsigned size, void **physical)`: ordinary memory, since every access costs the same here.
 fn cache_lock(c: &mut Call<'_>) -> Done {
     let (size, physical) = (c.arg(0)?, c.arg(1)?);
-    if size > CACHE - c.os.lib.cache_locked {
+    // Before the block is found: the thread may have to wait for it, and others come meanwhile.
+    if !c.os.lib.cache_locks.reserve(size) {
         return c.ret(0);
     }
     allocate(
@@ -145,11 +188,9 @@ fn cache_lock(c: &mut Call<'_>) -> Done {
         size,
         4096,
         Box::new(move |c, at| {
-            if at != 0 {
-                c.os.lib.cache_locked = c.os.lib.cache_locked.saturating_add(size);
-                if physical != 0 {
-                    c.store32(physical, at)?;
-                }
+            c.os.lib.cache_locks.found(at, size);
+            if at != 0 && physical != 0 {
+                c.store32(physical, at)?;
             }
             c.ret(at)
         }),
@@ -159,14 +200,8 @@ fn cache_lock(c: &mut Call<'_>) -> Done {
 /// `int HAP_cache_unlock(void *)`
 fn cache_unlock(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
-    let size = c.os.heap.size_of(at);
-    match size.filter(|_| c.os.heap.free(at).is_ok()) {
-        Some(size) => {
-            c.os.lib.cache_locked = c.os.lib.cache_locked.saturating_sub(size);
-            c.ret(aee::SUCCESS)
-        }
-        None => c.ret(aee::EBADPARM),
-    }
+    let unlocked = c.os.lib.cache_locks.unlock(at) && c.os.heap.free(at).is_ok();
+    c.ret(if unlocked { aee::SUCCESS } else { aee::EBADPARM })
 }
 
 /// `int HAP_query_total_cachelock(void)`
@@ -176,7 +211,8 @@ fn cache_total(c: &mut Call<'_>) -> Done {
 
 /// `int HAP_query_avail_cachelock(void)`
 fn cache_available(c: &mut Call<'_>) -> Done {
-    c.ret(CACHE.saturating_sub(c.os.lib.cache_locked))
+    let available = c.os.lib.cache_locks.available();
+    c.ret(available)
 }
 
 /// `int qurt_mem_cache_clean(address, size, operation, kind)`: memory is coherent, there is nothing to do.
@@ -189,6 +225,7 @@ mod tests {
     use super::super::testing::Guest;
     use super::*;
     use crate::core::memory::Memory as _;
+    use crate::os::call::Outcome;
 
     #[test]
     fn descriptors_are_mapped_once_and_counted() {
@@ -310,5 +347,39 @@ mod tests {
         let cache = g.call("HAP_cache_lock", &[0x1000, 0]);
         assert_eq!(g.call("HAP_query_avail_cachelock", &[]), CACHE - 0x1000);
         assert_eq!(g.call("HAP_cache_unlock", &[cache]), 0);
+    }
+
+    #[test]
+    fn threads_that_wait_for_memory_cannot_lock_more_than_the_cache() {
+        let mut g = Guest::with_memory(0x2_0000);
+        let available = |g: &mut Guest| g.call("HAP_query_avail_cachelock", &[]);
+        let size = CACHE / 4 * 3;
+        // Two threads, one after the other, while there is no memory: the first one waits.
+        let Ok(Outcome::Grow(missing, answered)) = g.try_call("HAP_cache_lock", &[size, 0]) else {
+            panic!("there was memory")
+        };
+        assert!(missing > 0);
+        assert_eq!(g.call("HAP_cache_lock", &[size, 0]), 0);
+        assert_eq!(available(&mut g), CACHE - size);
+        // The AP has none.
+        assert!(matches!(g.resume(answered, false), Ok(Outcome::Return)));
+        assert_eq!(available(&mut g), CACHE);
+        assert_eq!(g.call("HAP_cache_lock", &[0, 0]), 0);
+    }
+
+    #[test]
+    fn only_what_is_locked_is_unlocked() {
+        let mut g = Guest::new();
+        let available = |g: &mut Guest| g.call("HAP_query_avail_cachelock", &[]);
+        let block = g.call("malloc", &[0x1000]);
+        assert_eq!(g.call("HAP_cache_unlock", &[block]), aee::EBADPARM);
+        let locked = g.call("HAP_cache_lock", &[CACHE, 0]);
+        assert_ne!(locked, 0);
+        assert_eq!(g.call("HAP_cache_lock", &[1, 0]), 0);
+        // A skeleton that frees it instead has it counted until it unlocks it.
+        assert_eq!(g.call("free", &[locked]), 0);
+        assert_eq!(available(&mut g), 0);
+        assert_eq!(g.call("HAP_cache_unlock", &[locked]), aee::EBADPARM);
+        assert_eq!(available(&mut g), CACHE);
     }
 }

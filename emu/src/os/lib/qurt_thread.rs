@@ -141,9 +141,14 @@ fn create_key(c: &mut Call<'_>) -> Done {
     if keys.live.len() >= MAX_KEYS as usize {
         return c.ret(EFAILED);
     }
-    let key = keys.next;
-    keys.next = keys.next.wrapping_add(1);
-    keys.live.insert(key);
+    // Numbers go round; one that is in use is not given again.
+    let key = loop {
+        let key = keys.next;
+        keys.next = key.wrapping_add(1);
+        if keys.live.insert(key) {
+            break key;
+        }
+    };
     c.store32(place, key)?;
     c.ret(EOK)
 }
@@ -219,5 +224,18 @@ mod tests {
         assert_eq!(g.call("qurt_tls_get_specific", &[key]), 9);
         g.call("qurt_tls_delete_key", &[key]);
         assert_eq!(g.call("qurt_tls_set_specific", &[key, 9]), EINVALID);
+    }
+    #[test]
+    fn a_key_in_use_is_not_given_again() {
+        let mut g = Guest::new();
+        let place = g.bytes(&[0; 4]);
+        g.os.lib.keys.next = u32::MAX;
+        let mut create = || {
+            assert_eq!(g.call("qurt_tls_create_key", &[place, 0]), EOK);
+            let key = g.word(place);
+            g.os.lib.keys.next = u32::MAX;
+            key
+        };
+        assert_eq!([create(), create(), create()], [u32::MAX, 0, 1]);
     }
 }

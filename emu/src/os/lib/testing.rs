@@ -10,7 +10,7 @@ use crate::os::config::ProcessConfig;
 use crate::os::imports::Stub;
 use crate::os::kernel::Kernel;
 use crate::os::process::Shared;
-use crate::os::thread::{DspThread, Role};
+use crate::os::thread::{DspThread, Retry, Role};
 
 /// An AP that has nothing and keeps what is logged.
 #[derive(Default)]
@@ -37,8 +37,18 @@ pub struct Guest {
 
 impl Guest {
     pub fn new() -> Self {
+        Self::with_initial(None)
+    }
+
+    /// A process that got this much memory from its driver and may ask for more.
+    pub fn with_memory(bytes: u32) -> Self {
+        Self::with_initial(Some((RAM, bytes)))
+    }
+
+    fn with_initial(initial: Option<(u64, u32)>) -> Self {
         let ap = Arc::new(NoAp::default());
-        let config = ProcessConfig::new("test", hexagon_isa::Arch::V68, 1, ap.clone());
+        let mut config = ProcessConfig::new("test", hexagon_isa::Arch::V68, 1, ap.clone());
+        config.initial = initial;
         let os = Kernel::new(Arc::new(Shared::new(config, bus()).unwrap())).unwrap();
         let low = os.shared.memory.allocate(0x1_0000, 16).unwrap();
         let mut core = os.new_core(os.builtins.process_return() + 4);
@@ -98,7 +108,16 @@ impl Guest {
         })
     }
 
-    /// The same, for functions that return at once; gives r0.
+    /// The AP has answered a thread that waits for memory.
+    pub fn resume(&mut self, answered: Retry, given: bool) -> Result<Outcome, Stop> {
+        let mut call = Call {
+            os: &mut self.os,
+            thread: &mut self.thread,
+        };
+        answered(&mut call, given)
+    }
+
+    /// Calls a function that returns at once; gives r0.
     pub fn call(&mut self, name: &str, args: &[u32]) -> u32 {
         match self.try_call(name, args) {
             Ok(Outcome::Return) => self.thread.core.regs.r[0],
@@ -122,12 +141,15 @@ impl Guest {
     }
 }
 
+/// Where the bus has RAM.
+const RAM: u64 = 0x4000_0000;
+
 /// A bus with a little RAM and an SMMU that nobody programmed.
 pub fn bus() -> Arc<Bus> {
-    let ram = crate::mem::GuestRam::anonymous(1 << 20, 0x4000_0000).unwrap();
+    let ram = crate::mem::GuestRam::anonymous(1 << 20, RAM).unwrap();
     Arc::new(Bus::new(
         ram,
-        0x4000_0000,
+        RAM,
         iommu::Geometry::SMALL,
         Arc::new(crate::mem::NoFaultLine),
     ))
