@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
  *
  * The boot header: how the DSP finds its way in the image that the AP loaded. README.md describes the format; the
- * emulator reads it in emu/src/device/board/firmware.rs, and `cargo xtask firmware` fills in segments and digests.
+ * emulator reads it in emu/machine/src/device/board/firmware.rs, and `cargo xtask firmware` fills in segments and digests.
  */
 #ifndef DSP_IMAGE_H
 #define DSP_IMAGE_H

@@ -4,9 +4,9 @@
 use crate::machine::Machine;
 use crate::trace::{Event, Trace, hex, number};
 use anyhow::{Context, Result};
-use emu::action::{Action, Channel, Inbound, Observer};
-use emu::services::DspConfig;
-use emu::trace::{Options, Trace as File};
+use emu_lab::trace::{Options, Trace as File};
+use emu_os::action::{Action, Channel, Inbound, Observer};
+use emu_os::services::DspConfig;
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -6,10 +6,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use emu::control::{Request, ask};
-use emu::device::layout::Platform;
-use emu::profile::Profile;
-use emu::vm::Builder;
+use emu_machine::control::{Request, ask};
+use emu_machine::device::layout::Platform;
+use emu_machine::profile::Profile;
+use emu_machine::vm::Builder;
 
 use crate::assets::{self, Kernel};
 

@@ -3,7 +3,7 @@
 //! Register values are those that Linux's arm-smmu driver was seen to write (see the tests of `iommu`).
 
 use anyhow::Result;
-use emu::mem::{Bus, GuestRam, NoFaultLine};
+use emu_core::mem::{Bus, GuestRam, NoFaultLine};
 use iommu::{
     Geometry,
     registers::{Bank, Global},

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use emu::device::board::firmware::dump::{Dump, Intact};
+use emu_machine::device::board::firmware::dump::{Dump, Intact};
 use tests::assets;
 use tests::guest::board;
 
@@ -53,7 +53,7 @@ fn dump(series: &str) {
     assert!(spins.is_some_and(|t| t.registers.pc >= 0x1000_0000), "{lines}");
     assert!(lines.contains("libbench_skel.so!"), "{lines}");
     assert!(dump.segments.iter().all(|(s, intact)| {
-        *intact == Intact::Yes || (*intact == Intact::No && s.prot.contains(emu::mem::Prot::WRITE))
+        *intact == Intact::Yes || (*intact == Intact::No && s.prot.contains(emu_core::mem::Prot::WRITE))
     }));
     let image = assets::firmware().expect("the firmware that the guest was given");
     debugger(&file, &image.join("dsp/dsp.mbn"));

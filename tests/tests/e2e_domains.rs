@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use emu::vm::Vm;
+use emu_machine::vm::Vm;
 use tests::assets;
 use tests::guest::board;
 

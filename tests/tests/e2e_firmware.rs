@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use emu::vm::Vm;
+use emu_machine::vm::Vm;
 use tests::assets;
 use tests::guest::{board, requirements};
 

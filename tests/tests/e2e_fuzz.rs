@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use emu::scenario::Case;
+use emu_lab::scenario::Case;
 use tests::assets;
 use tests::guest::requirements;
 

@@ -100,7 +100,7 @@ fn bad_kernels_are_caught_and_fixed_ones_are_clean() {
     let Some(firmware) = assets::firmware() else {
         return assets::skip("there is no firmware; run `cargo xtask firmware`");
     };
-    let text = std::fs::read_to_string(assets::workspace().join("configs/zoo.toml")).unwrap();
+    let text = std::fs::read_to_string(assets::workspace().join("scenarios/zoo/kernels/pairs.toml")).unwrap();
     let book: Book = toml::from_str(&text).unwrap();
     let cases = cases();
     let mut played = 0;

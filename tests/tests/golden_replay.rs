@@ -18,8 +18,8 @@
 //! Sessions in which the recorder misbehaved on purpose or ran services of its own are not replayed: see [`NOT_REPLAYED`].
 
 use anyhow::{Context, Result, bail, ensure};
-use emu::action::{Action, Outbox};
-use emu::services::{Dsp, DspConfig, FarfTo, LibraryRead};
+use emu_os::action::{Action, Outbox};
+use emu_os::services::{Dsp, DspConfig, FarfTo, LibraryRead};
 use rpmsg::{
     fastrpc::{ArgKind, Message, Page, attributes::attribute, control::Control},
     glink::{Command, Edge, EdgeConfig, Event as EdgeEvent, Input},

@@ -1,6 +1,6 @@
 //! The matrix unit on our core: what the vendor's simulator printed, tiles as programs lay them out, faults.
 
-use emu::core::VectorUnit;
+use emu_core::VectorUnit;
 use hexagon_isa::{Arch, Insn, Opcode};
 use tests::difftest::program::insn;
 use tests::model::{AREA_BASE, Runner, State};

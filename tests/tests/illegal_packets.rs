@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use emu::core::Exception;
-use emu::exec::{ExecError, Program};
+use emu_core::Exception;
+use emu_linux_user::{ExecError, Program};
 use hexagon_isa::info::InsnClass;
 use hexagon_isa::{Arch, EndLoop, Opcode, assemble_packet, decode_packet};
 use tests::{assets, elf, hexagon};
@@ -144,7 +144,7 @@ fn ours(words: &[u32]) -> Result<(), String> {
 
 struct Silent;
 
-impl emu::exec::Console for Silent {
+impl emu_linux_user::Console for Silent {
     fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
         Ok(0)
     }

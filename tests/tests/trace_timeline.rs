@@ -2,10 +2,10 @@
 //! reverse call of a library load stands in the call that needs it.
 
 use anyhow::{Context, Result, ensure};
-use emu::trace::Options;
-use emu::trace::decode::{Decoder, Meaning};
-use emu::trace::read::Reader;
-use emu::trace::timeline::Timeline;
+use emu_lab::trace::Options;
+use emu_lab::trace::decode::{Decoder, Meaning};
+use emu_lab::trace::read::Reader;
+use emu_lab::trace::timeline::Timeline;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -2,11 +2,11 @@
 //! packet there is.
 
 use anyhow::{Context, Result, ensure};
-use emu::account::{Account, Config};
-use emu::action::{Action, Channel, Inbound, Place};
-use emu::trace::decode::Decoder;
-use emu::trace::read::Reader;
-use emu::trace::{Options, Trace, names, text};
+use emu_lab::account::{Account, Config};
+use emu_lab::trace::decode::Decoder;
+use emu_lab::trace::read::Reader;
+use emu_lab::trace::{Options, Trace, names, text};
+use emu_os::action::{Action, Channel, Inbound, Place};
 use rpmsg::fastrpc::{Ctx, Message, Scalars};
 use rpmsg::glink::{Command as Glink, Intent};
 use serde_json::Value;

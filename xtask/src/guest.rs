@@ -17,7 +17,7 @@ pub fn build_emulator() -> Result<PathBuf> {
         "--release",
         "--quiet",
         "--package",
-        "emu",
+        "vhost-hexagon",
         "--bin",
         "vhost-hexagon",
     ]))?;

@@ -22,10 +22,10 @@ use crate::{assets, firmware, ui};
 #[derive(Args)]
 pub struct ZooArgs {
     /// Kernel to play it on, the beginning of a version in the cache (repeatable) [default: the two of set-up, all of
-    /// configs/zoo.toml that are cached, and those built with KASAN].
+    /// scenarios/zoo/kernels/pairs.toml that are cached, and those built with KASAN].
     #[arg(long = "kernel", value_name = "VERSION")]
     kernels: Vec<String>,
-    /// Fetch the stock kernels of configs/zoo.toml that are not cached.
+    /// Fetch the stock kernels of scenarios/zoo/kernels/pairs.toml that are not cached.
     #[arg(long)]
     fetch: bool,
     /// Write the table in docs/zoo.md, of these results and of earlier ones in target/zoo.
@@ -44,7 +44,7 @@ pub struct ZooArgs {
     filter: Vec<String>,
 }
 
-/// configs/zoo.toml.
+/// scenarios/zoo/kernels/pairs.toml.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Book {
@@ -211,7 +211,7 @@ pub fn zoo(args: &ZooArgs) -> Result<()> {
     if !args.judge_only {
         ui::step("firmware", firmware::build)?;
         ui::step("vhost-hexagon", || {
-            ui::run(&mut cargo(&["build", "--quiet", "-p", "emu"]))
+            ui::run(&mut cargo(&["build", "--quiet", "-p", "vhost-hexagon"]))
         })?;
         for kernel in kernels(&cache, &book, &args.kernels)? {
             let wanted = wanted(&book, &cases, &kernel, !args.kernels.is_empty(), &args.filter);
@@ -252,9 +252,9 @@ pub fn zoo(args: &ZooArgs) -> Result<()> {
     Ok(())
 }
 
-/// configs/zoo.toml.
+/// scenarios/zoo/kernels/pairs.toml.
 pub fn book(top: &Path) -> Result<Book> {
-    let path = top.join("configs/zoo.toml");
+    let path = top.join("scenarios/zoo/kernels/pairs.toml");
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     toml::from_str(&text).with_context(|| format!("in {}", path.display()))
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
-use emu::core::VectorUnit;
+use emu_core::VectorUnit;
 
 use super::generate::ARCH;
 use super::program::{
@@ -105,7 +105,7 @@ pub fn run_ours(elf: &[u8]) -> Written {
 
 fn run_with(elf: &[u8], unit: VectorUnit) -> Written {
     let mut bytes = Vec::new();
-    let failed = match emu::exec::Program::load(elf, ARCH) {
+    let failed = match emu_linux_user::Program::load(elf, ARCH) {
         Ok(program) => program
             .on_vectors(unit)
             .run(&mut bytes, 1 << 32)

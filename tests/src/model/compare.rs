@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use emu::core::VectorUnit;
+use emu_core::VectorUnit;
 use hexagon_isa::info::{Feature, Flags, Implicit, OperandClass, Role};
 use hexagon_isa::{Arch, EndLoop, Insn, Opcode, assemble_packet, decode_packet, interp};
 

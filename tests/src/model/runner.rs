@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use emu::core::memory::Memory as _;
-use emu::core::{Cpu, Exit, Thread, VectorUnit};
-use emu::mem::{AddressSpace, Bus, GuestRam, NoFaultLine, PAGE_SIZE, Prot};
+use emu_core::mem::{AddressSpace, Bus, GuestRam, NoFaultLine, PAGE_SIZE, Prot};
+use emu_core::memory::Memory as _;
+use emu_core::{Cpu, Exit, Thread, VectorUnit};
 use hexagon_isa::{Arch, EndLoop, Insn, Opcode, assemble_packet};
 
 use super::state::{AREA_BASE, AREA_BYTES, State};

@@ -1,6 +1,6 @@
 //! Registers and memory as a model sees them, and the same instruction on our core.
 
-use emu::mem::PAGE_SIZE;
+use emu_core::mem::PAGE_SIZE;
 use hexagon_isa::interp::{Ctl, Regs};
 use hexagon_isa::{Arch, Insn};
 
@@ -97,7 +97,7 @@ impl State {
     /// # Errors
     /// The packet does not assemble, or the core stops with something else than the end of the packet.
     pub fn on_our_core(&self, insns: &[Insn]) -> anyhow::Result<State> {
-        let mut runner = super::Runner::new(self.arch, emu::core::VectorUnit::best())?;
+        let mut runner = super::Runner::new(self.arch, emu_core::VectorUnit::best())?;
         let ready = runner.ready(insns)?;
         runner.run(ready, self)
     }

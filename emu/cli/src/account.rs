@@ -1,0 +1,95 @@
+//! `--account` and `--suppress` of `run` and `serve`.
+
+use anyhow::Context as _;
+use emu_lab::account::{Account, Census, Config, Report, Suppressions};
+use emu_machine::device::DspDevice;
+use std::path::PathBuf;
+
+/// Exit code when the program in the guest succeeded, but the account is not clean.
+pub const NOT_CLEAN: u8 = 3;
+
+/// Options that `run` and `serve` share.
+#[derive(clap::Args)]
+#[group(skip)]
+pub struct Options {
+    /// Account at the end for what the driver left behind: mappings, calls, contexts (docs/account.md). With FILE it goes
+    /// there, as JSON if the name ends in .json, and only the summary is printed. Exit code 3 if the program succeeded but
+    /// the account is not clean.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    account: Option<Option<PathBuf>>,
+    /// Findings that are known, by kernel release, kind and fields (TOML, may be repeated).
+    #[arg(long, value_name = "FILE", requires = "account")]
+    suppress: Vec<PathBuf>,
+}
+
+/// The accounts of all DSPs of a machine.
+pub struct Accounts {
+    accounts: Vec<Account>,
+    file: Option<PathBuf>,
+    rules: Suppressions,
+}
+
+impl Options {
+    /// Reads the files, before anything is started.
+    pub fn prepare(&self) -> anyhow::Result<Option<Accounts>> {
+        let Some(file) = self.account.clone() else {
+            return Ok(None);
+        };
+        Ok(Some(Accounts {
+            accounts: Vec::new(),
+            file,
+            rules: Suppressions::load(&self.suppress)?,
+        }))
+    }
+}
+
+impl Accounts {
+    /// Watches these DSPs from now on.
+    pub fn watch(&mut self, devices: &[DspDevice]) {
+        for device in devices {
+            let account = Account::new(Config::new(device.unit().config().clone()));
+            device.unit().add_observer(account.observer());
+            self.accounts.push(account);
+        }
+    }
+
+    /// One for each DSP.
+    pub fn all(&self) -> &[Account] {
+        &self.accounts
+    }
+
+    /// What is live now.
+    pub fn census(&self, devices: &[DspDevice]) -> Vec<Census> {
+        self.accounts
+            .iter()
+            .zip(devices)
+            .map(|(account, device)| account.census(device.unit().bus().as_deref()))
+            .collect()
+    }
+
+    /// The end: sessions that run are ended, and everything is told. True if the account is clean.
+    pub fn close(&self, devices: &[DspDevice], kernel: &str) -> anyhow::Result<(bool, Vec<Report>)> {
+        for device in devices {
+            device.unit().reset("the account is closed");
+        }
+        let mut reports: Vec<Report> = self.accounts.iter().map(Account::report).collect();
+        reports
+            .iter_mut()
+            .for_each(|report| report.suppress(&self.rules, kernel));
+        match &self.file {
+            Some(path) => {
+                let json = path.extension().is_some_and(|e| e == "json");
+                let text = if json {
+                    serde_json::to_string_pretty(&serde_json::json!({ "kernel": kernel, "dsps": reports }))?
+                } else {
+                    reports.iter().map(Report::text).collect()
+                };
+                std::fs::write(path, text)
+                    .with_context(|| format!("cannot write the account to {}", path.display()))?;
+                reports.iter().for_each(|r| eprintln!("{}", r.summary()));
+            }
+            None => reports.iter().for_each(|r| eprint!("{}", r.text())),
+        }
+        Ok((reports.iter().all(Report::is_clean), reports))
+    }
+}

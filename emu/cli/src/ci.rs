@@ -1,0 +1,378 @@
+//! `vhost-hexagon ci`: suites of cases on a kernel.
+
+use super::progress::Progress;
+use super::signals::Ending;
+use anyhow::Context as _;
+use emu_lab::account::Suppressions;
+use emu_lab::ci::report::{self, Command};
+use emu_lab::ci::{Facts, Played, Setup, Tools, Verdict, json, junit, ktap, play_all, suite};
+use emu_machine::device::layout::Platform;
+use emu_machine::profile::{DEFAULT, Profile};
+use emu_machine::vm::kernel::{self, Kernel};
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// A case failed.
+const FAILED: u8 = 1;
+/// Nothing could be tested: the command line, the files, the machine.
+const UNUSABLE: u8 = 2;
+/// `git bisect run`: this commit cannot be tested.
+const BISECT_SKIP: u8 = 125;
+/// `git bisect run`: stop, it is not the commit's fault.
+const BISECT_ABORT: u8 = 128;
+
+/// There is no kernel, or none that can be tested.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct UnusableKernel(String);
+
+/// What `ci` and `minimize` need for guests.
+#[derive(clap::Args)]
+pub struct Guests {
+    /// arm64 kernel Image, or the beginning of a version in the cache (7.3) [default: the newest in the cache].
+    #[arg(long, value_name = "IMAGE|VERSION")]
+    kernel: Option<PathBuf>,
+    /// Directory of the kernel's modules: flat, or a lib/modules tree [default: `modules` beside the Image].
+    #[arg(long, value_name = "DIR")]
+    modules: Option<PathBuf>,
+    /// Platform of the cases that do not name one.
+    #[arg(long, value_enum, default_value_t)]
+    pub platform: Platform,
+    /// SoC profile: a name (see `profiles`) or a TOML file.
+    #[arg(long, value_name = "NAME|FILE", default_value = DEFAULT)]
+    soc: String,
+    /// Seed of all random choices [default: each case's own].
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Instead of the cases' own time limits: seconds from the program's start to its end.
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+    /// Seconds that a guest may take to its program.
+    #[arg(long, value_name = "SECONDS", default_value_t = 180)]
+    boot_timeout: u64,
+    /// More words for the kernel's command line (may be repeated).
+    #[arg(long, value_name = "WORDS")]
+    append: Vec<String>,
+    /// Account findings that are known, by kernel release, kind and fields (TOML, may be repeated).
+    #[arg(long, value_name = "FILE")]
+    suppress: Vec<PathBuf>,
+    /// Directory that becomes the guest's root file system [default: from the cache].
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// Folder with the guest's programs and skeletons, as `cargo xtask firmware` builds it [default: found].
+    #[arg(long, value_name = "DIR")]
+    guest_files: Option<PathBuf>,
+    /// QEMU program [default: qemu-system-aarch64].
+    #[arg(long, value_name = "PATH")]
+    qemu: Option<PathBuf>,
+    /// More arguments for QEMU (may be repeated).
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    qemu_arg: Vec<OsString>,
+}
+
+/// Arguments of `ci`.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    guests: Guests,
+    /// What to play: smoke, matrix, zoo, a folder of cases, or a file (may be repeated) [default: smoke].
+    #[arg(long, value_name = "NAME|DIR|FILE")]
+    suite: Vec<String>,
+    /// Guests at once [default: half of the processors].
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+    /// List the cases and end.
+    #[arg(long)]
+    list: bool,
+    /// File that gets the result as JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Print the result as KTAP on standard output; the report goes to standard error.
+    #[arg(long)]
+    ktap: bool,
+    /// File that gets the result as JSON, with everything that was seen.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Exit codes for `git bisect run`: 0 all passed, 1 a case failed, 125 the kernel cannot be tested (it does not boot, has
+    /// no driver, or a case was skipped), 128 something else is wrong.
+    #[arg(long)]
+    bisect_run: bool,
+    /// Folder that gets each guest's console.
+    #[arg(long, value_name = "DIR")]
+    logs: Option<PathBuf>,
+    /// Only cases of that name, or, if none has it, with that in their name.
+    #[arg(value_name = "CASE")]
+    filter: Vec<String>,
+}
+
+impl Guests {
+    /// Looks at everything before a guest is started.
+    pub fn prepare(&self, logs: Option<PathBuf>) -> anyhow::Result<(Setup, Facts)> {
+        let unusable = |why: String| anyhow::Error::new(UnusableKernel(why));
+        let image = match &self.kernel {
+            Some(kernel) => kernel.clone(),
+            None => stock_kernel().ok_or_else(|| {
+                unusable(format!(
+                    "there is no kernel in {}: run `cargo xtask setup`, or name an arm64 Image with --kernel",
+                    emu_machine::vm::cache().join("kernels").display()
+                ))
+            })?,
+        };
+        let kernel =
+            Kernel::open(&image, self.modules.as_deref()).map_err(|error| unusable(error.to_string()))?;
+        let profile = Profile::load(&self.soc)?;
+        let facts = Facts::of(&kernel, profile.dsps.len());
+        if let Some(logs) = &logs {
+            std::fs::create_dir_all(logs)
+                .with_context(|| format!("cannot make the folder {}", logs.display()))?;
+        }
+        let setup = Setup {
+            kernel: kernel.image.clone(),
+            modules: self.modules.clone(),
+            release: facts.release.clone(),
+            root: self.root.clone(),
+            profile,
+            platform: self.platform,
+            tools: Tools::load(self.guest_files.as_deref())?,
+            qemu: self.qemu.clone(),
+            qemu_args: self.qemu_arg.clone(),
+            append: self.append.clone(),
+            boot: Duration::from_secs(self.boot_timeout),
+            timeout: self.timeout.map(Duration::from_secs),
+            seed: self.seed,
+            suppress: Suppressions::load(&self.suppress)?,
+            logs,
+        };
+        if let Some(why) = facts.unusable() {
+            return Err(unusable(format!(
+                "{} cannot be tested: {why}",
+                setup.kernel.display()
+            )));
+        }
+        Ok((setup, facts))
+    }
+
+    /// The words that repeat a run, without suite, platform and seed.
+    pub fn command(&self, verb: &str) -> Command {
+        let mut words = vec!["vhost-hexagon".to_owned(), verb.to_owned()];
+        let mut option =
+            |name: &str, value: &Path| words.extend([name.to_owned(), value.display().to_string()]);
+        let paths = [
+            ("--kernel", &self.kernel),
+            ("--modules", &self.modules),
+            ("--root", &self.root),
+            ("--guest-files", &self.guest_files),
+            ("--qemu", &self.qemu),
+        ];
+        for (name, value) in paths {
+            if let Some(value) = value {
+                option(name, value);
+            }
+        }
+        if self.soc != DEFAULT {
+            option("--soc", Path::new(&self.soc));
+        }
+        for file in &self.suppress {
+            option("--suppress", file);
+        }
+        for text in &self.append {
+            option("--append", Path::new(text));
+        }
+        for argument in &self.qemu_arg {
+            words.push(format!("--qemu-arg={}", argument.to_string_lossy()));
+        }
+        if let Some(seconds) = self.timeout {
+            words.extend(["--timeout".to_owned(), seconds.to_string()]);
+        }
+        Command { words }
+    }
+}
+
+/// Plays the suites, tells how it went.
+pub fn run(args: &Args) -> ExitCode {
+    let wrong = if args.bisect_run { BISECT_ABORT } else { UNUSABLE };
+    play(args).unwrap_or_else(|error| {
+        super::fail(&error);
+        let commit = args.bisect_run && error.is::<UnusableKernel>();
+        ExitCode::from(if commit { BISECT_SKIP } else { wrong })
+    })
+}
+
+fn play(args: &Args) -> anyhow::Result<ExitCode> {
+    ignore_file_size_signal();
+    let entries = entries(args)?;
+    if args.list {
+        for entry in &entries {
+            let name = format!("{}/{}", entry.suite, entry.name());
+            super::output::say!("{name:<40} {}", entry.case.scenario.description());
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let ending = Ending::watch({
+        let stop = stop.clone();
+        move || stop.store(true, Ordering::Relaxed)
+    })?;
+    let (setup, facts) = args.guests.prepare(args.logs.clone())?;
+    // A file that cannot be written is said before an hour of guests.
+    for path in [&args.junit, &args.json].into_iter().flatten() {
+        write(path, "")?;
+    }
+    let progress = Progress::new(entries.len());
+    let jobs = args.jobs.unwrap_or_else(default_jobs);
+    let played = play_all(&setup, &facts, &entries, jobs, &stop, &|event| {
+        progress.tell(&event)
+    });
+    progress.finish();
+
+    let command = args.guests.command("ci");
+    let release = played.iter().find_map(|case| case.seen.as_ref()?.release.clone());
+    let release = release.or(facts.release);
+    if let Some(path) = &args.junit {
+        write(path, &junit::text(&played, release.as_deref(), &command)?)?;
+    }
+    if let Some(path) = &args.json {
+        let value = json::value(&played, release.as_deref(), &command);
+        write(path, &format!("{}\n", serde_json::to_string_pretty(&value)?))?;
+    }
+    let mut text = String::new();
+    for case in played.iter().filter(|case| failed(case)) {
+        text.push_str(&format!("\n{}", report::details(case, &command)));
+    }
+    let kernel = release.unwrap_or_else(|| setup.kernel.display().to_string());
+    text.push_str(&format!("\n{kernel}: {}", report::summary(&played)));
+    if args.ktap {
+        eprintln!("{text}");
+        write!(super::output::stdout(), "{}", ktap::text(&played, &command))?;
+    } else {
+        super::output::say!("{text}");
+    }
+    if ending.came() {
+        return Ok(ExitCode::from(130));
+    }
+    let code = if args.bisect_run {
+        bisect_code(&played)
+    } else {
+        code(&played)
+    };
+    Ok(ExitCode::from(code))
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn failed(case: &Played) -> bool {
+    !matches!(case.verdict, Verdict::Pass | Verdict::Skip)
+}
+
+fn entries(args: &Args) -> anyhow::Result<Vec<suite::Entry>> {
+    let smoke = ["smoke".to_owned()];
+    let suites = if args.suite.is_empty() {
+        &smoke[..]
+    } else {
+        &args.suite
+    };
+    let mut entries = Vec::new();
+    for name in suites {
+        entries.extend(suite::load(name)?);
+    }
+    Ok(suite::choose(entries, &args.filter)?)
+}
+
+/// The newest kernel of the cache that is a distribution's (its folder is called as the release is), else the newest.
+fn stock_kernel() -> Option<PathBuf> {
+    let all = kernel::kernels();
+    let stock = all.iter().rfind(|(name, _)| name.ends_with("-arm64"));
+    stock.or(all.last()).map(|(_, image)| image.clone())
+}
+
+/// Guests at once.
+pub fn default_jobs() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    (processors / 2).max(1)
+}
+
+/// The exit code of a run.
+fn code(played: &[Played]) -> u8 {
+    let any = |verdict| played.iter().any(|case| case.verdict == verdict);
+    if any(Verdict::Fail) || any(Verdict::Hang) {
+        FAILED
+    } else if any(Verdict::Error) || !any(Verdict::Pass) {
+        UNUSABLE
+    } else {
+        0
+    }
+}
+
+/// The same for `git bisect run`.
+fn bisect_code(played: &[Played]) -> u8 {
+    let bad = |case: &Played| matches!(case.verdict, Verdict::Fail | Verdict::Hang) && case.was_tested();
+    if played.iter().any(bad) {
+        FAILED
+    } else if played.is_empty() || played.iter().any(|case| case.verdict != Verdict::Pass) {
+        BISECT_SKIP
+    } else {
+        0
+    }
+}
+
+/// Makes a file that grows too large an error to be told, not an end without words.
+pub fn ignore_file_size_signal() {
+    // SAFETY: sets a signal's disposition to one that the system provides; no handler of ours runs.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use emu_lab::scenario::Case;
+
+    fn played(verdicts: &[Verdict]) -> Vec<Played> {
+        let case = Case::parse("[workload]\nrun = \"true\"", "x").unwrap();
+        let one = |verdict: &Verdict| Played {
+            entry: suite::Entry {
+                suite: "s".into(),
+                argument: "s".into(),
+                file: "x".into(),
+                case: case.clone(),
+            },
+            platform: Platform::Rpm,
+            seed: 0,
+            verdict: *verdict,
+            reasons: Vec::new(),
+            seen: None,
+            took: Duration::ZERO,
+        };
+        verdicts.iter().map(one).collect()
+    }
+
+    #[test]
+    fn exit_codes_are_those_of_the_documentation() {
+        use Verdict::{Error, Fail, Hang, Pass, Skip};
+        for (verdicts, plain, bisect) in [
+            (&[Pass, Pass][..], 0, 0),
+            (&[Pass, Skip], 0, BISECT_SKIP),
+            (&[Skip], UNUSABLE, BISECT_SKIP),
+            (&[], UNUSABLE, BISECT_SKIP),
+            (&[Pass, Error], UNUSABLE, BISECT_SKIP),
+            // Nothing was seen of these: the guests did not get to the program.
+            (&[Pass, Fail, Error], FAILED, BISECT_SKIP),
+            (&[Hang], FAILED, BISECT_SKIP),
+        ] {
+            let played = played(verdicts);
+            assert_eq!(
+                (code(&played), bisect_code(&played)),
+                (plain, bisect),
+                "{verdicts:?}"
+            );
+        }
+    }
+}

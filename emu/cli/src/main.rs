@@ -1,0 +1,298 @@
+//! Commands of `vhost-hexagon`.
+
+mod account;
+mod ci;
+mod coredump;
+mod ctl;
+mod devices;
+mod disasm;
+mod exec;
+mod fuzz;
+mod invoke;
+mod minimize;
+mod output;
+mod profiles;
+mod progress;
+mod qemu;
+mod replay;
+mod run;
+mod scenario;
+mod serve;
+mod signals;
+mod trace;
+
+use clap::{Parser, Subcommand};
+use std::io::{IsTerminal, Write as _};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+const EXAMPLES: &str = "\
+Examples:
+  vhost-hexagon run --kernel 7.3                     a shell in a stock kernel with a DSP behind it
+  vhost-hexagon run --kernel Image --modules DIR --share . -- /share/mytest
+  vhost-hexagon serve --socket /tmp/dsp.sock         only the device; prints QEMU's arguments
+  vhost-hexagon qemu -- -m 2G -kernel Image -initrd … -serial stdio     your QEMU command line, and DSPs
+  vhost-hexagon profiles sm8650                      what an SoC profile says
+
+Kernels and the guest's user space come from `cargo xtask setup`; a kernel of your own is as good.
+Exit code: that of the program run in the guest; 1 if something failed, 2 if the command line is wrong, 3 if the program
+succeeded but the account (--account) is not clean.";
+
+/// A Snapdragon Hexagon DSP that is only software, behind stock QEMU.
+#[derive(Parser)]
+#[command(name = "vhost-hexagon", version, about, after_help = EXAMPLES)]
+struct Cli {
+    /// Say more: -v what the devices do, -vv every call, -vvv everything.
+    #[arg(short, action = clap::ArgAction::Count, global = true)]
+    verbose: u8,
+    /// What to log, as tracing filters (`emu_os=debug,emu_machine::device=trace`); also from VHOST_HEXAGON_LOG.
+    #[arg(long, value_name = "FILTER", global = true)]
+    log: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Boots a kernel in QEMU with DSPs behind it; gives a shell, or runs a program in it.
+    Run(run::Args),
+    /// Is only the vhost-user device, for a QEMU that you start yourself; prints the arguments QEMU needs.
+    Serve(serve::Args),
+    /// Starts QEMU with the arguments given and DSPs added: for tools that start QEMU themselves (syz-manager, LAVA).
+    Qemu(qemu::Args),
+    /// Plays random scenarios against random programs on a kernel; each failure is saved as a case.
+    Fuzz(fuzz::Args),
+    /// Crashes a DSP of a running `run` or `serve`, bites with its watchdog, restarts its protection domains.
+    Ctl(ctl::Args),
+    /// Tests a kernel: plays suites of cases (a misbehaving DSP, a program in the guest, what must hold), one guest each.
+    Ci(ci::Args),
+    /// Shrinks a case that fails to the shortest one that fails in the same way.
+    Minimize(minimize::Args),
+    /// Calls a method of a skeleton with no QEMU at all.
+    Invoke(invoke::Args),
+    /// Lists the SoC profiles, or prints one (as a start for your own).
+    Profiles(profiles::Args),
+    /// Plays a recorded run again: its DSPs to a live guest, or its AP to this program's DSP.
+    Replay(replay::Args),
+    /// Prints a trace of a run (`run --trace`), or draws it.
+    Trace(trace::Args),
+    /// Prints what a DSP's core dump (/sys/class/devcoredump/devcd*/data) says: reason, version, threads, log.
+    Coredump(coredump::Args),
+    /// Prints the code of a Hexagon ELF file as llvm-objdump does.
+    Disasm(disasm::Args),
+    /// Runs a static Hexagon Linux program in user mode, as qemu-hexagon does: no DSP OS, no kernel, no QEMU.
+    Exec(exec::Args),
+}
+
+/// Parses the command line, runs the command, prints one readable error chain.
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Err(error) = log(&cli) {
+        return fail(&error);
+    }
+    let result = match cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Qemu(args) => qemu::run(args),
+        Command::Fuzz(args) => fuzz::run(&args),
+        Command::Ctl(args) => ctl::run(args),
+        Command::Ci(args) => Ok(ci::run(&args)),
+        Command::Minimize(args) => minimize::run(&args),
+        Command::Invoke(args) => invoke::run(&args),
+        Command::Profiles(args) => profiles::run(&args),
+        Command::Replay(args) => replay::run(args),
+        Command::Trace(args) => trace::run(&args),
+        Command::Coredump(args) => coredump::run(&args),
+        Command::Disasm(args) => disasm::run(&args),
+        Command::Exec(args) => exec::run(&args),
+    };
+    // What is still buffered may find the reader gone, too.
+    let result = result.and_then(|code| Ok(output::stdout().flush().map(|()| code)?));
+    result.unwrap_or_else(|error| output::ended(&error).unwrap_or_else(|| fail(&error)))
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    let mark = if std::io::stderr().is_terminal() {
+        "\x1b[1;31merror:\x1b[0m"
+    } else {
+        "error:"
+    };
+    eprintln!("{mark} {}", chain(error));
+    ExitCode::FAILURE
+}
+
+/// The chain of causes in one line, leaving out a cause that the message before it tells already.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+fn log(cli: &Cli) -> anyhow::Result<()> {
+    let default = match cli.verbose {
+        // What a misbehaving DSP is told off for is part of the case.
+        0 if matches!(
+            cli.command,
+            Command::Ci(_) | Command::Minimize(_) | Command::Fuzz(_)
+        ) =>
+        {
+            "off"
+        }
+        0 => "warn,emu::farf=info",
+        1 => "warn,emu=info",
+        2 => "warn,emu=debug",
+        _ => "debug,emu=trace",
+    };
+    let filter = match cli
+        .log
+        .clone()
+        .or_else(|| std::env::var("VHOST_HEXAGON_LOG").ok())
+    {
+        Some(text) => {
+            EnvFilter::try_new(&text).map_err(|e| anyhow::anyhow!("--log {text:?} is not a filter: {e}"))?
+        }
+        None => EnvFilter::new(default),
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(cli.verbose > 0 || cli.log.is_some())
+        .without_time()
+        .init();
+    Ok(())
+}
+
+/// A heading, bold on a terminal.
+fn heading(text: &str) -> String {
+    if std::io::stdout().is_terminal() {
+        format!("\x1b[1m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// A size in bytes: `512M`, `2G`, or a plain number.
+fn size(text: &str) -> Result<u64, String> {
+    let plain = text.trim_end_matches(['i', 'B']);
+    let unit = |letters: [char; 2]| plain.strip_suffix(letters);
+    let (digits, shift) = if let Some(digits) = unit(['K', 'k']) {
+        (digits, 10)
+    } else if let Some(digits) = unit(['M', 'm']) {
+        (digits, 20)
+    } else if let Some(digits) = unit(['G', 'g']) {
+        (digits, 30)
+    } else {
+        (plain, 0)
+    };
+    digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|n| n.checked_mul(1 << shift))
+        .ok_or_else(|| format!("{text:?} is not a size (512M, 2G)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    /// Every `vhost-hexagon …` of a text, as a shell would take it apart.
+    fn commands(text: &str) -> Vec<Vec<String>> {
+        let joined = text.replace("\\\n", " ");
+        let mut out = Vec::new();
+        for line in joined.lines() {
+            let Some(at) = line
+                .find("vhost-hexagon ci")
+                .or_else(|| line.find("vhost-hexagon minimize"))
+            else {
+                continue;
+            };
+            // Up to where another command begins, or the output goes elsewhere; in docs, up to the explanation.
+            let end = line[at..]
+                .find([';', '|', '>', '`', '\''])
+                .map_or(line.len(), |end| at + end);
+            let words = line[at..end].split("   ").next().unwrap_or_default();
+            out.push(shlex::split(words).unwrap_or_else(|| panic!("{line}")));
+        }
+        out
+    }
+
+    fn assert_commands(name: &str, text: &str, at_least: usize) {
+        let commands = commands(text);
+        assert!(commands.len() >= at_least, "{name}: {commands:?}");
+        for words in commands {
+            if let Err(error) = Cli::try_parse_from(&words) {
+                panic!("{name}: {}: {error}", words.join(" "));
+            }
+        }
+    }
+
+    #[test]
+    fn commands_in_the_documentation_and_in_examples_for_ci_systems_are_valid() {
+        let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+        let read = |name: &str| std::fs::read_to_string(docs.join(name)).unwrap();
+        assert_commands("ci.md", &read("ci.md"), 8);
+        let yaml = |name: &str| {
+            let documents =
+                yaml_rust2::YamlLoader::load_from_str(&read(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+            let [document] = &documents[..] else {
+                panic!("{name}")
+            };
+            document.clone()
+        };
+        let github = yaml("ci/github-actions.yml");
+        let steps = github["jobs"]["fastrpc"]["steps"].as_vec().unwrap();
+        assert!(
+            steps
+                .iter()
+                .all(|step| step["run"].is_badvalue() != step["uses"].is_badvalue()),
+            "{steps:?}"
+        );
+        let run: Vec<&str> = steps.iter().filter_map(|step| step["run"].as_str()).collect();
+        assert_commands("github-actions.yml", &run.join("\n"), 1);
+        let lava = yaml("ci/lava-job.yaml");
+        let test = &lava["actions"][2]["test"]["definitions"][0];
+        assert_eq!(
+            test["repository"]["metadata"]["format"].as_str(),
+            Some("Lava-Test Test Definition 1.0")
+        );
+        let steps: Option<Vec<&str>> = test["repository"]["run"]["steps"]
+            .as_vec()
+            .unwrap()
+            .iter()
+            .map(yaml_rust2::Yaml::as_str)
+            .collect();
+        assert_commands("lava-job.yaml", &steps.unwrap().join("\n"), 1);
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(size("512M"), Ok(512 << 20));
+        assert_eq!(size("2G"), Ok(2 << 30));
+        assert_eq!(size("1GiB"), Ok(1 << 30));
+        assert_eq!(size("4096"), Ok(4096));
+        assert!(size("x").unwrap_err().contains("not a size"));
+        assert!(size("99999999999G").is_err());
+        assert!(size("").is_err());
+    }
+
+    #[test]
+    fn an_error_says_each_cause_once() {
+        let error = anyhow::anyhow!("no such file")
+            .context("cannot read x: no such file")
+            .context("cannot start");
+        assert_eq!(chain(&error), "cannot start: cannot read x: no such file");
+    }
+}

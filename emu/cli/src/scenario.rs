@@ -1,0 +1,101 @@
+//! `--scenario`, `--seed` and `--history` of `run` and `serve`.
+
+use anyhow::Context as _;
+use emu_lab::scenario::{Engine, Scenario, Watch};
+use emu_machine::device::DspDevice;
+use emu_machine::device::layout::Platform;
+use emu_machine::profile::Profile;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+/// Options that `run` and `serve` share.
+#[derive(clap::Args)]
+pub struct Options {
+    /// Have the DSPs misbehave as the scenario says (docs/scenarios.md; scenarios/ has some). How often each rule fired is
+    /// told at the end.
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
+    /// Seed of the scenario's random choices [default: the file's].
+    #[arg(long, value_name = "N", requires = "scenario")]
+    seed: Option<u64>,
+    /// File that gets the newest events of every DSP, as JSON lines.
+    #[arg(long, value_name = "FILE", requires = "scenario")]
+    history: Option<PathBuf>,
+}
+
+/// A scenario that is played.
+pub struct Played {
+    scenario: Scenario,
+    seed: Option<u64>,
+    board: bool,
+    history: Option<PathBuf>,
+    watches: Vec<Watch>,
+}
+
+impl Options {
+    /// Reads the file and checks that it can be played on this machine, before anything is started.
+    pub fn prepare(&self, profile: &Profile, platform: Platform) -> anyhow::Result<Option<Played>> {
+        let Some(path) = &self.scenario else {
+            return Ok(None);
+        };
+        let scenario = Scenario::load(path)?;
+        let board = platform == Platform::Board;
+        let labels: Vec<&str> = profile.dsps.iter().map(|dsp| dsp.label.as_str()).collect();
+        scenario.check_machine(&labels, board)?;
+        Ok(Some(Played {
+            scenario,
+            seed: self.seed,
+            board,
+            history: self.history.clone(),
+            watches: Vec::new(),
+        }))
+    }
+}
+
+impl Played {
+    /// Puts an engine between each DSP that it is about and the wire.
+    pub fn play(&mut self, devices: &[DspDevice]) {
+        for device in devices {
+            let config = device.unit().config();
+            if !self.scenario.is_for(&config.label) {
+                continue;
+            }
+            let engine = Engine::new(&self.scenario, self.seed, config, self.board);
+            self.watches.push(engine.watch());
+            device.unit().set_interposer(Box::new(engine));
+        }
+    }
+
+    /// Tells how often each rule fired, and writes the history.
+    pub fn report(&self) -> anyhow::Result<()> {
+        let seed = self.seed.unwrap_or(self.scenario.seed());
+        eprintln!("Scenario {} (seed {seed}):", self.scenario.name());
+        for watch in &self.watches {
+            for (rule, times) in watch.fired() {
+                let times = match times {
+                    0 => "never fired".to_owned(),
+                    1 => "fired once".to_owned(),
+                    n => format!("fired {n} times"),
+                };
+                eprintln!("  {:<6} {rule}: {times}", watch.label());
+            }
+        }
+        let Some(path) = &self.history else { return Ok(()) };
+        self.write(path)
+            .with_context(|| format!("cannot write the history {}", path.display()))
+    }
+
+    fn write(&self, path: &PathBuf) -> anyhow::Result<()> {
+        let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
+        for watch in &self.watches {
+            for entry in watch.history() {
+                let mut line = serde_json::to_value(&entry)?;
+                if let Some(object) = line.as_object_mut() {
+                    object.insert("dsp".into(), watch.label().into());
+                }
+                writeln!(file, "{line}")?;
+            }
+        }
+        Ok(file.flush()?)
+    }
+}

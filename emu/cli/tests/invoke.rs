@@ -1,0 +1,161 @@
+//! `vhost-hexagon invoke` as a user sees it: what it prints, and its exit codes.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+fn invoke(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_vhost-hexagon"))
+        .arg("invoke")
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A real skeleton; `None`, with a line that says so, where its folder is not.
+fn skeleton(name: &str) -> Option<String> {
+    let dir = PathBuf::from(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../../shared/testdata/qualcomm-fastrpc"
+    ));
+    let path = dir.join(format!("lib{name}_skel.so"));
+    if path.is_file() {
+        return Some(path.display().to_string());
+    }
+    println!("skipped: there is no {}", path.display());
+    None
+}
+
+#[test]
+fn the_calculator_sums() {
+    let Some(skel) = skeleton("calculator") else {
+        return;
+    };
+    let sum = |more: &[&str]| {
+        let mut args = vec!["--skel", &skel, "--method", "2"];
+        args.extend(more);
+        invoke(&args)
+    };
+    for inputs in [
+        &["--in", "u32:1000", "--in", "i32:0..1000"][..],
+        &["--in", "seq:i32:0..1000"],
+    ] {
+        let mut args = inputs.to_vec();
+        args.extend(["--out", "i64", "--stats"]);
+        let out = sum(&args);
+        assert_eq!(
+            (out.status.code(), text(&out.stdout).trim()),
+            (Some(0), "499500"),
+            "{}",
+            text(&out.stderr)
+        );
+        assert!(
+            text(&out.stderr).contains("packets executed"),
+            "{}",
+            text(&out.stderr)
+        );
+    }
+    let out = sum(&["--in", "seq:i32:1,2", "--out", "8", "--quiet"]);
+    assert!(
+        text(&out.stdout).starts_with("00000000  03 00 00 00 00 00 00 00"),
+        "{}",
+        text(&out.stdout)
+    );
+    assert_eq!(text(&out.stderr), "");
+}
+
+#[test]
+fn an_error_of_the_skeleton_is_named_and_exits_1() {
+    let Some(skel) = skeleton("calculator") else {
+        return;
+    };
+    let out = invoke(&[
+        "--skel", &skel, "--method", "2", "--in", "u32:5", "--in", "i32:1", "--out", "i64",
+    ]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(
+        text(&out.stderr).contains("AEE_EBADPARM (0x8000040e)"),
+        "{}",
+        text(&out.stderr)
+    );
+    let out = invoke(&["--skel", &skel, "--method", "9"]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(
+        text(&out.stderr).contains("AEE_EUNSUPPORTED"),
+        "{}",
+        text(&out.stderr)
+    );
+    let out = invoke(&[
+        "--skel",
+        &skel,
+        "--method",
+        "2",
+        "--uri",
+        "file:///libnothing.so?x",
+    ]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(
+        text(&out.stderr).contains("libnothing.so"),
+        "{}",
+        text(&out.stderr)
+    );
+}
+
+#[test]
+fn usage_errors_exit_2_and_say_what_is_wrong() {
+    let Some(skel) = skeleton("calculator") else {
+        return;
+    };
+    for (args, word) in [
+        (&["--method", "2", "--in", "u33:1"][..], "u33"),
+        (&["--method", "2", "--out", "i64:x"], "i64:x"),
+        (&["--method", "32"], "32"),
+        (&["--method", "2", "--raw-sc", "0x02020100"], "2 in,"),
+        (&[], "--method"),
+    ] {
+        let mut all = vec!["--skel", &skel];
+        all.extend(args);
+        let out = invoke(&all);
+        assert_eq!(out.status.code(), Some(2), "{args:?}");
+        assert!(
+            text(&out.stderr).contains(word),
+            "{args:?}: {}",
+            text(&out.stderr)
+        );
+    }
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    let out = invoke(&["--skel", "/no/such/lib.so", "--method", "2"]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(
+        text(&out.stderr).contains("/no/such/lib.so"),
+        "{}",
+        text(&out.stderr)
+    );
+    let own = env!("CARGO_BIN_EXE_vhost-hexagon");
+    let out = invoke(&["--skel", own, "--method", "2"]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(
+        text(&out.stderr).contains("_skel_handle_invoke"),
+        "{}",
+        text(&out.stderr)
+    );
+    let Some(skel) = skeleton("calculator") else {
+        return;
+    };
+    let out = invoke(&["--skel", &skel, "--method", "2", "--soc", "nosuchsoc"]);
+    assert!(text(&out.stderr).contains("nosuchsoc"), "{}", text(&out.stderr));
+    let out = invoke(&["--skel", &skel, "--method", "2", "--dsp", "mdsp"]);
+    assert!(text(&out.stderr).contains("cdsp"), "{}", text(&out.stderr));
+}
+
+#[test]
+fn help_has_examples() {
+    let out = invoke(&["--help"]);
+    assert!(text(&out.stdout).contains("--in i32:0..1000"));
+}

@@ -1,0 +1,618 @@
+//! The address space of one DSP process: 32-bit virtual pages → host memory, with permissions.
+//!
+//! In front stands a flat table with one entry for every 4 KiB page: host address of the page | permission bits, zero if
+//! nothing is known. It is the DSP's MMU and TLB in one: a load is one table read, one check, one access. A miss takes
+//! the lock and asks the list of regions (what the process mapped), and for memory behind the SMMU also the bus.
+//!
+//! Why host pointers in the table stay valid without a lock: a pointer is either into guest RAM, whose mapping lives as
+//! long as the bus this space holds, or into the space's own arena, which never unmaps before it is dropped. Taking a
+//! page away zeroes its entry; a thread that had read the entry just before completes its one access into memory that
+//! still exists, as a transaction in flight would.
+//!
+//! Not modelled: the DSP's own TLB entries and page sizes (pages are 4 KiB), cacheability, supervisor mode.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::arena::Arena;
+use super::bus::Bus;
+use super::raw;
+use super::regions::{Backing, MapError, PAGE_SIZE, Prot, Region, Regions};
+use super::table::{PAGE_SHIFT, Table};
+use crate::memory::{Access, FaultKind, MemFault, Memory};
+
+/// Permission bits of a table entry (those of [`Prot`]); the rest is the host address of the page.
+const PROT_BITS: u64 = 7;
+
+/// What the bus also knows of a space, to take translations away.
+pub(super) struct Shared {
+    table: Table,
+    bus: Arc<Bus>,
+    stream: u16,
+    code_epoch: AtomicU64,
+    slow: Mutex<Slow>,
+}
+
+/// What only misses and changes need.
+#[derive(Default)]
+struct Slow {
+    regions: Regions,
+    arena: Option<Arena>,
+    /// Pages whose table entry came through the SMMU.
+    translated: HashSet<u32>,
+    /// Where to look for a gap next, so that an address is not given out again at once.
+    next: u32,
+}
+
+/// One DSP process's memory. Shared by its threads and by the services that map and unmap; dropped, or emptied with
+/// [`clear`](Self::clear), at the end of the process.
+pub struct AddressSpace {
+    // `Shared` has the same table; here it is one indirection nearer to the fast path
+    table: Table,
+    shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for AddressSpace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AddressSpace")
+            .field("stream", &self.shared.stream)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// The stream id of this space's transactions.
+    pub(super) fn stream(&self) -> u16 {
+        self.stream
+    }
+
+    fn slow(&self) -> MutexGuard<'_, Slow> {
+        self.slow.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn entry(&self, va: u32) -> &AtomicU64 {
+        &self.table[(va >> PAGE_SHIFT) as usize]
+    }
+
+    /// Fills the table entry of a page that has to allow `access`, and returns it.
+    #[cold]
+    #[inline(never)]
+    fn miss(&self, va: u32, access: Access) -> Result<u64, MemFault> {
+        let fault = |kind| MemFault { va, access, kind };
+        let mut slow = self.slow();
+        let (backing, prot) = slow.regions.find(va).ok_or(fault(FaultKind::Unmapped))?;
+        let wanted = match access {
+            Access::Read => Prot::READ,
+            Access::Write => Prot::WRITE,
+            Access::Execute => Prot::EXECUTE,
+        };
+        if !prot.contains(wanted) {
+            return Err(fault(FaultKind::Permission));
+        }
+        let (host, prot) = match backing {
+            Backing::Anonymous => match &slow.arena {
+                Some(arena) => (arena.page(va), prot),
+                None => return Err(fault(FaultKind::Unmapped)),
+            },
+            Backing::Guard => return Err(fault(FaultKind::Permission)),
+            Backing::Physical(physical) => (
+                self.bus.ram().host_page(physical).ok_or(fault(FaultKind::Bus))?,
+                prot,
+            ),
+            Backing::Iova(iova) => {
+                let address = iova + u64::from(va & (PAGE_SIZE - 1));
+                let page = self
+                    .bus
+                    .translate(self.stream, address, access.into())
+                    .map_err(|_| fault(FaultKind::Smmu))?;
+                let host = self
+                    .bus
+                    .ram()
+                    .host_page(page.physical)
+                    .ok_or(fault(FaultKind::Bus))?;
+                slow.translated.insert(va >> PAGE_SHIFT);
+                (host, allowed(prot, page))
+            }
+        };
+        let entry = host as u64 | u64::from(prot.0);
+        self.entry(va).store(entry, Release);
+        Ok(entry)
+    }
+
+    /// The table entry of a page, which allows `access` or else this faults.
+    #[inline(always)]
+    fn lookup(&self, va: u32, access: Access) -> Result<u64, MemFault> {
+        let bit = match access {
+            Access::Read => Prot::READ,
+            Access::Write => Prot::WRITE,
+            Access::Execute => Prot::EXECUTE,
+        };
+        let entry = self.entry(va).load(Acquire);
+        if entry & u64::from(bit.0) != 0 {
+            Ok(entry)
+        } else {
+            self.miss(va, access)
+        }
+    }
+
+    /// Host pointer to `va`, checked for `access` of the one page it lies in.
+    fn host(&self, va: u32, access: Access) -> Result<*mut u8, MemFault> {
+        let entry = self.lookup(va, access)?;
+        Ok(((entry & !PROT_BITS) + u64::from(va & (PAGE_SIZE - 1))) as *mut u8)
+    }
+
+    /// Cuts `len` bytes at `va` at page ends. A range that wraps around the end faults there.
+    fn pieces(
+        va: u32,
+        len: usize,
+        access: Access,
+        mut f: impl FnMut(u32, usize, usize) -> Result<(), MemFault>,
+    ) -> Result<(), MemFault> {
+        let mut done = 0usize;
+        while done < len {
+            let at = u32::try_from(u64::from(va) + done as u64).map_err(|_| MemFault {
+                va: u32::MAX,
+                access,
+                kind: FaultKind::Unmapped,
+            })?;
+            let n = ((PAGE_SIZE - at % PAGE_SIZE) as usize).min(len - done);
+            f(at, done, n)?;
+            done += n;
+        }
+        Ok(())
+    }
+
+    /// Zeroes the table entries of a region that is gone or changed, and gives anonymous pages back if it is gone.
+    fn forget(&self, slow: &mut Slow, va: u32, region: &Region, gone: bool) {
+        for page in 0..(region.len >> PAGE_SHIFT) as u32 {
+            let number = (va >> PAGE_SHIFT) + page;
+            self.table[number as usize].store(0, Release);
+            if matches!(region.backing, Backing::Iova(_)) {
+                slow.translated.remove(&number);
+            }
+        }
+        if gone
+            && region.backing == Backing::Anonymous
+            && let Some(arena) = &slow.arena
+        {
+            arena.decommit(va, region.len as u32);
+        }
+        if region.prot.contains(Prot::EXECUTE) {
+            self.code_epoch.fetch_add(1, Release);
+        }
+    }
+
+    /// The SMMU's translations may have changed: forgets the pages that came through it. Pages that hold code are
+    /// looked up again instead, and only if one of them really moved are decoded blocks thrown away: the guest
+    /// invalidates often, and rarely because of code.
+    pub(super) fn invalidate(&self) {
+        let mut slow = self.slow();
+        let pages = std::mem::take(&mut slow.translated);
+        for number in pages {
+            let cell = &self.table[number as usize];
+            let old = cell.load(Acquire);
+            let va = number << PAGE_SHIFT;
+            if old & u64::from(Prot::EXECUTE.0) != 0
+                && let Some((Backing::Iova(iova), prot)) = slow.regions.find(va)
+                && let Some(page) = self.bus.peek(self.stream, iova)
+                && let Some(host) = self.bus.ram().host_page(page.physical)
+                && host as u64 | u64::from(allowed(prot, page).0) == old
+            {
+                slow.translated.insert(number);
+                continue;
+            }
+            cell.store(0, Release);
+            if old & u64::from(Prot::EXECUTE.0) != 0 {
+                self.code_epoch.fetch_add(1, Release);
+            }
+        }
+    }
+}
+
+/// What both the process's mapping and the SMMU's allow.
+fn allowed(prot: Prot, page: iommu::Page) -> Prot {
+    let bit = |on: bool, bit: Prot| if on { bit.0 } else { 0 };
+    let smmu = bit(page.read, Prot::READ) | bit(page.write, Prot::WRITE) | bit(page.execute, Prot::EXECUTE);
+    Prot(prot.0 & smmu)
+}
+
+impl From<Access> for iommu::Access {
+    fn from(access: Access) -> Self {
+        match access {
+            Access::Read => Self::Read,
+            Access::Write => Self::Write,
+            Access::Execute => Self::Execute,
+        }
+    }
+}
+
+impl AddressSpace {
+    /// An empty address space whose transactions carry `stream`.
+    pub fn new(bus: Arc<Bus>, stream: u16) -> Self {
+        raw::find_widest();
+        let table = Table::new();
+        let shared = Arc::new(Shared {
+            table: table.clone(),
+            bus,
+            stream,
+            code_epoch: AtomicU64::new(0),
+            slow: Mutex::default(),
+        });
+        shared.bus.attach(Arc::downgrade(&shared));
+        Self { table, shared }
+    }
+
+    /// The bus this space's transactions go to.
+    pub fn bus(&self) -> &Arc<Bus> {
+        &self.shared.bus
+    }
+
+    /// The stream id its transactions carry.
+    pub fn stream(&self) -> u16 {
+        self.shared.stream
+    }
+
+    fn map(&self, va: Option<u32>, len: u32, backing: Backing, prot: Prot) -> Result<u32, MapError> {
+        Regions::check(va.unwrap_or(0), len)?;
+        if let Backing::Iova(a) | Backing::Physical(a) = backing {
+            if !a.is_multiple_of(PAGE_SIZE.into()) {
+                return Err(MapError::NotPages { va: a, len });
+            }
+            if a.checked_add(len.into()).is_none() {
+                return Err(MapError::Wraps { va: a, len });
+            }
+        }
+        let mut slow = self.shared.slow();
+        let va = match va {
+            Some(va) => va,
+            None => {
+                let va = slow.regions.find_gap(slow.next, len)?;
+                slow.next = va.wrapping_add(len);
+                va
+            }
+        };
+        slow.regions.insert(va, len, backing, prot)?;
+        if backing == Backing::Anonymous {
+            let committed = match &slow.arena {
+                Some(arena) => arena.commit(va, len),
+                None => Arena::new().and_then(|a| slow.arena.insert(a).commit(va, len)),
+            };
+            if let Err(e) = committed {
+                // nothing was touched yet, so taking the region out again is all there is to undo
+                slow.regions.remove(va, len)?;
+                return Err(e.into());
+            }
+        }
+        if prot.contains(Prot::EXECUTE) {
+            self.shared.code_epoch.fetch_add(1, Release);
+        }
+        Ok(va)
+    }
+
+    /// Maps `len` bytes of device addresses from `iova` on, at `va` or where there is room. Translation happens when a
+    /// page is first touched: an address the SMMU does not know is not an error here. All in whole pages.
+    pub fn map_iova(&self, va: Option<u32>, iova: u64, len: u32, prot: Prot) -> Result<u32, MapError> {
+        self.map(va, len, Backing::Iova(iova), prot)
+    }
+
+    /// Maps plain physical memory, for the remote heap of a DSP without a stream id.
+    pub fn map_physical(
+        &self,
+        va: Option<u32>,
+        physical: u64,
+        len: u32,
+        prot: Prot,
+    ) -> Result<u32, MapError> {
+        self.map(va, len, Backing::Physical(physical), prot)
+    }
+
+    /// Maps zeroed pages of the emulator's own, which the AP does not see.
+    pub fn map_anonymous(&self, va: Option<u32>, len: u32, prot: Prot) -> Result<u32, MapError> {
+        self.map(va, len, Backing::Anonymous, prot)
+    }
+
+    /// Keeps a range free of mappings; every access to it is a permission fault.
+    pub fn map_guard(&self, va: Option<u32>, len: u32) -> Result<u32, MapError> {
+        self.map(va, len, Backing::Guard, Prot::NONE)
+    }
+
+    /// Takes a range out of the address space. All of it must be mapped, but it may be part of a mapping or several.
+    pub fn unmap(&self, va: u32, len: u32) -> Result<(), MapError> {
+        Regions::check(va, len)?;
+        let mut slow = self.shared.slow();
+        for (va, region) in slow.regions.remove(va, len)? {
+            self.shared.forget(&mut slow, va, &region, true);
+        }
+        Ok(())
+    }
+
+    /// Takes out whatever is mapped in a range of whole pages; parts of it may be unmapped already.
+    pub fn unmap_any(&self, va: u32, len: u32) {
+        if Regions::check(va, len).is_err() {
+            return;
+        }
+        let mut slow = self.shared.slow();
+        for (va, region) in slow.regions.take(va, len) {
+            self.shared.forget(&mut slow, va, &region, true);
+        }
+    }
+
+    /// Changes the permissions of a mapped range.
+    pub fn protect(&self, va: u32, len: u32, prot: Prot) -> Result<(), MapError> {
+        Regions::check(va, len)?;
+        let mut slow = self.shared.slow();
+        for (va, region) in slow.regions.protect(va, len, prot)? {
+            self.shared.forget(&mut slow, va, &region, false);
+        }
+        if prot.contains(Prot::EXECUTE) {
+            self.shared.code_epoch.fetch_add(1, Release);
+        }
+        Ok(())
+    }
+
+    /// Where `len` bytes would fit. Somebody else may take the place before it is mapped: `map_*` with `None` is the
+    /// atomic way.
+    pub fn find_free(&self, len: u32) -> Result<u32, MapError> {
+        Regions::check(0, len)?;
+        let slow = self.shared.slow();
+        slow.regions.find_gap(slow.next, len)
+    }
+
+    /// Is anything mapped at this address (which says nothing of the SMMU behind it)?
+    pub fn is_mapped(&self, va: u32) -> bool {
+        self.shared.slow().regions.find(va).is_some()
+    }
+
+    /// Bytes mapped at the moment.
+    pub fn mapped_bytes(&self) -> u64 {
+        self.shared.slow().regions.mapped()
+    }
+
+    /// Code changed although mappings did not (a loader wrote into executable pages): decoded blocks are to be thrown
+    /// away.
+    pub fn invalidate_code(&self) {
+        self.shared.code_epoch.fetch_add(1, Release);
+    }
+
+    /// End of the process: everything is gone, every later access is a fault.
+    pub fn clear(&self) {
+        let mut slow = self.shared.slow();
+        for (va, region) in slow.regions.clear() {
+            self.shared.forget(&mut slow, va, &region, true);
+        }
+        self.shared.code_epoch.fetch_add(1, Release);
+    }
+
+    /// Reads a NUL-terminated string without its NUL; stops after `max` bytes without one.
+    pub fn read_cstr(&self, va: u32, max: usize) -> Result<Vec<u8>, MemFault> {
+        let mut out = Vec::new();
+        while out.len() < max {
+            let at = u32::try_from(u64::from(va) + out.len() as u64).map_err(|_| MemFault {
+                va: u32::MAX,
+                access: Access::Read,
+                kind: FaultKind::Unmapped,
+            })?;
+            let n = ((PAGE_SIZE - at % PAGE_SIZE) as usize)
+                .min(max - out.len())
+                .min(256);
+            let old = out.len();
+            out.resize(old + n, 0);
+            self.load(at, &mut out[old..])?;
+            if let Some(nul) = out[old..].iter().position(|b| *b == 0) {
+                out.truncate(old + nul);
+                break;
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl Drop for AddressSpace {
+    fn drop(&mut self) {
+        // the bus may hold `Shared` for a moment longer; nothing must be reachable through it
+        self.clear();
+    }
+}
+
+macro_rules! fast {
+    ($load:ident, $store:ident, $try_load:ident, $try_store:ident, $int:ty, $bytes:literal) => {
+        #[inline(always)]
+        fn $try_load(&self, va: u32) -> Option<$int> {
+            let entry = self.table[(va >> PAGE_SHIFT) as usize].load(Acquire);
+            if (!entry & u64::from(Prot::READ.0)) | u64::from(va & ($bytes - 1)) != 0 {
+                return None;
+            }
+            let p = ((entry & !PROT_BITS) + u64::from(va & (PAGE_SIZE - 1))) as *mut u8;
+            // SAFETY: an entry with the read bit holds a page that stays mapped while `self` lives (see the file's
+            // head); `va` is aligned, so the access lies in that page
+            Some(unsafe { raw::$load(p) })
+        }
+        #[inline(always)]
+        fn $try_store(&self, va: u32, v: $int) -> bool {
+            let entry = self.table[(va >> PAGE_SHIFT) as usize].load(Acquire);
+            if (!entry & u64::from(Prot::WRITE.0)) | u64::from(va & ($bytes - 1)) != 0 {
+                return false;
+            }
+            let p = ((entry & !PROT_BITS) + u64::from(va & (PAGE_SIZE - 1))) as *mut u8;
+            // SAFETY: as above, with the write bit
+            unsafe { raw::$store(p, v) };
+            true
+        }
+        #[inline(always)]
+        fn $load(&self, va: u32) -> Result<$int, MemFault> {
+            match self.$try_load(va) {
+                Some(v) => Ok(v),
+                None => Ok(<$int>::from_le_bytes(self.slow_load(va)?)),
+            }
+        }
+        #[inline(always)]
+        fn $store(&self, va: u32, v: $int) -> Result<(), MemFault> {
+            if self.$try_store(va, v) {
+                return Ok(());
+            }
+            self.slow_store(va, v.to_le_bytes())
+        }
+    };
+}
+
+impl AddressSpace {
+    fn load_pages(&self, va: u32, out: &mut [u8]) -> Result<(), MemFault> {
+        Shared::pieces(va, out.len(), Access::Read, |at, done, n| {
+            let p = self.shared.host(at, Access::Read)?;
+            // SAFETY: `host` checked the page, `pieces` keeps within it
+            unsafe { raw::copy_out(p, &mut out[done..done + n]) };
+            Ok(())
+        })
+    }
+
+    #[cold]
+    fn load_vector_pages(&self, va: u32, out: &mut [u8; 128]) -> Result<(), MemFault> {
+        let mut v = [0; 128];
+        self.load_pages(va, &mut v)?;
+        *out = v;
+        Ok(())
+    }
+
+    fn store_pages(&self, va: u32, bytes: &[u8]) -> Result<(), MemFault> {
+        self.probe_store(va, u32::try_from(bytes.len()).unwrap_or(u32::MAX))?;
+        Shared::pieces(va, bytes.len(), Access::Write, |at, done, n| {
+            let p = self.shared.host(at, Access::Write)?;
+            // SAFETY: `host` checked the page, `pieces` keeps within it
+            unsafe { raw::copy_in(p, &bytes[done..done + n]) };
+            Ok(())
+        })
+    }
+
+    // Values go through host registers, so that the fast path needs no room on the stack.
+    #[cold]
+    #[inline(never)]
+    fn slow_load<const N: usize>(&self, va: u32) -> Result<[u8; N], MemFault> {
+        if !(va as usize).is_multiple_of(N) {
+            return Err(MemFault {
+                va,
+                access: Access::Read,
+                kind: FaultKind::Misaligned,
+            });
+        }
+        let p = self.shared.host(va, Access::Read)?;
+        let mut out = [0; N];
+        // SAFETY: `host` checked the page, the access is aligned and so lies in it
+        unsafe { raw::copy_out_whole(p, &mut out) };
+        Ok(out)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn slow_store<const N: usize>(&self, va: u32, bytes: [u8; N]) -> Result<(), MemFault> {
+        if !(va as usize).is_multiple_of(N) {
+            return Err(MemFault {
+                va,
+                access: Access::Write,
+                kind: FaultKind::Misaligned,
+            });
+        }
+        let p = self.shared.host(va, Access::Write)?;
+        // SAFETY: as in `slow_load`, checked for writing
+        unsafe { raw::copy_in_whole(p, &bytes) };
+        Ok(())
+    }
+}
+
+impl Memory for AddressSpace {
+    fast!(load8, store8, try_load8, try_store8, u8, 1);
+    fast!(load16, store16, try_load16, try_store16, u16, 2);
+    fast!(load32, store32, try_load32, try_store32, u32, 4);
+    fast!(load64, store64, try_load64, try_store64, u64, 8);
+
+    #[inline]
+    fn load(&self, va: u32, out: &mut [u8]) -> Result<(), MemFault> {
+        let entry = self.table[(va >> PAGE_SHIFT) as usize].load(Acquire);
+        let in_page = va & (PAGE_SIZE - 1);
+        if entry & u64::from(Prot::READ.0) != 0 && out.len() <= (PAGE_SIZE - in_page) as usize {
+            let p = ((entry & !PROT_BITS) + u64::from(in_page)) as *mut u8;
+            // SAFETY: the entry's page stays mapped while `self` lives (see the file's head), and the range lies in it
+            unsafe { raw::copy_out(p, out) };
+            return Ok(());
+        }
+        self.load_pages(va, out)
+    }
+
+    #[inline]
+    fn load_vector(&self, va: u32, out: &mut [u8; 128]) -> Result<(), MemFault> {
+        let entry = self.table[(va >> PAGE_SHIFT) as usize].load(Acquire);
+        let in_page = va & (PAGE_SIZE - 1);
+        if entry & u64::from(Prot::READ.0) != 0 && in_page <= PAGE_SIZE - 128 {
+            let p = ((entry & !PROT_BITS) + u64::from(in_page)) as *mut u8;
+            // SAFETY: as in `load`
+            unsafe { raw::copy_out(p, out) };
+            return Ok(());
+        }
+        self.load_vector_pages(va, out)
+    }
+
+    #[inline]
+    fn store(&self, va: u32, bytes: &[u8]) -> Result<(), MemFault> {
+        let entry = self.table[(va >> PAGE_SHIFT) as usize].load(Acquire);
+        let in_page = va & (PAGE_SIZE - 1);
+        if entry & u64::from(Prot::WRITE.0) != 0 && bytes.len() <= (PAGE_SIZE - in_page) as usize {
+            let p = ((entry & !PROT_BITS) + u64::from(in_page)) as *mut u8;
+            // SAFETY: as in `load`, with the write bit
+            unsafe { raw::copy_in(p, bytes) };
+            return Ok(());
+        }
+        self.store_pages(va, bytes)
+    }
+
+    fn probe_store(&self, va: u32, len: u32) -> Result<(), MemFault> {
+        Shared::pieces(va, len as usize, Access::Write, |at, _, _| {
+            self.shared.lookup(at, Access::Write).map(drop)
+        })
+    }
+
+    fn fetch32(&self, va: u32) -> Result<u32, MemFault> {
+        if !va.is_multiple_of(4) {
+            return Err(MemFault {
+                va,
+                access: Access::Execute,
+                kind: FaultKind::Misaligned,
+            });
+        }
+        let p = self.shared.host(va, Access::Execute)?;
+        // SAFETY: `host` checked the page; an aligned word lies in it
+        Ok(unsafe { raw::load32(p) })
+    }
+
+    #[inline(always)]
+    fn code_epoch(&self) -> u64 {
+        self.shared.code_epoch.load(Relaxed)
+    }
+
+    fn cas32(&self, va: u32, old: u32, new: u32) -> Result<bool, MemFault> {
+        if !va.is_multiple_of(4) {
+            return Err(MemFault {
+                va,
+                access: Access::Write,
+                kind: FaultKind::Misaligned,
+            });
+        }
+        self.shared.lookup(va, Access::Read)?;
+        let p = self.shared.host(va, Access::Write)?;
+        // SAFETY: `host` checked the page; an aligned word lies in it
+        Ok(unsafe { raw::cas32(p, old, new) })
+    }
+
+    fn cas64(&self, va: u32, old: u64, new: u64) -> Result<bool, MemFault> {
+        if !va.is_multiple_of(8) {
+            return Err(MemFault {
+                va,
+                access: Access::Write,
+                kind: FaultKind::Misaligned,
+            });
+        }
+        self.shared.lookup(va, Access::Read)?;
+        let p = self.shared.host(va, Access::Write)?;
+        // SAFETY: `host` checked the page; an aligned doubleword lies in it
+        Ok(unsafe { raw::cas64(p, old, new) })
+    }
+}

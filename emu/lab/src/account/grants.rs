@@ -1,0 +1,130 @@
+//! Windows that messages give to the DSP: what for, which memory stood behind them, and whether it still does.
+
+use super::Books;
+use super::ctx::Key;
+use super::finding::Kind;
+use super::look::{Addresses, Span, merge, same, spans, without};
+use super::note::SharedNote;
+use super::request::{Request, window};
+use emu_core::mem::Bus;
+
+/// What a window was given for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum What {
+    InvokeBuffer,
+    Argument,
+    Handle(i32),
+    InitialMemory,
+    Heap,
+    MemMap(i32),
+}
+
+impl What {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InvokeBuffer => "invoke-buffer",
+            Self::Argument => "argument",
+            Self::Handle(_) => "handle",
+            Self::InitialMemory => "initial-memory",
+            Self::Heap => "mmap",
+            Self::MemMap(_) => "mem-map",
+        }
+    }
+
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::InvokeBuffer => "the invoke buffer",
+            Self::Argument => "an argument",
+            Self::Handle(_) => "a DMA handle",
+            Self::InitialMemory => "the initial memory",
+            Self::Heap => "memory of an mmap",
+            Self::MemMap(_) => "memory of a mem map",
+        }
+    }
+
+    /// Memory that the driver allocated for this purpose alone: nothing else may be told to lie in it.
+    pub const fn is_exclusive(self) -> bool {
+        matches!(self, Self::InvokeBuffer | Self::InitialMemory | Self::Heap)
+    }
+}
+
+/// Device addresses that a message gave to the DSP.
+#[derive(Debug, Clone)]
+pub(super) struct Grant {
+    pub stream: u16,
+    pub window: Addresses,
+    pub what: What,
+    /// The memory behind it when the message came.
+    pub spans: Vec<Span>,
+    /// The message.
+    pub note: SharedNote,
+    /// Its context.
+    pub key: Key,
+    /// The driver has to keep it mapped.
+    pub live: bool,
+    /// Why it is not live any more.
+    pub ended: Option<SharedNote>,
+}
+
+/// Windows of these grants that lead to the memory that they led to.
+pub(super) fn still_mapped(grants: &[Grant], bus: &Bus) -> Vec<Addresses> {
+    let mut ranges = Vec::new();
+    for grant in grants {
+        let now = spans(bus, grant.stream, grant.window).unwrap_or_default();
+        for range in same(&grant.spans, &now) {
+            merge(&mut ranges, range);
+        }
+    }
+    ranges
+}
+
+/// Live memory must lead where it led when it was given.
+pub(super) fn check_live<'a>(
+    grants: impl Iterator<Item = &'a Grant>,
+    request: &Request,
+    note: &SharedNote,
+    books: &mut Books<'_>,
+) {
+    for grant in grants.filter(|g| g.live) {
+        let Some(now) = spans(books.bus, grant.stream, grant.window) else {
+            continue;
+        };
+        let kept = same(&grant.spans, &now);
+        let lost: Vec<Addresses> = grant
+            .spans
+            .iter()
+            .flat_map(|span| {
+                let range = iommu::enumerate::Range {
+                    iova: span.iova,
+                    len: span.len,
+                    read: true,
+                    write: true,
+                    execute: true,
+                };
+                without(range, &kept)
+            })
+            .collect();
+        if lost.is_empty() {
+            continue;
+        }
+        let text = format!(
+            "{} at {} was unmapped or replaced while the DSP was entitled to use it",
+            capital(grant.what.text()),
+            window(grant.window)
+        );
+        books
+            .find(Kind::UnmappedEarly, text)
+            .about(request)
+            .field("what", grant.what.name())
+            .ranges(lost)
+            .history([&grant.note, note]);
+    }
+}
+
+/// With a capital letter.
+pub(super) fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars
+        .next()
+        .map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
+}

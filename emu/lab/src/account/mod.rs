@@ -1,0 +1,371 @@
+//! The account: from the wire and the SMMU alone, what the driver left behind.
+//!
+//! An [`Account`] watches one DSP ([`Observer`]): each request with what its invoke buffer says, each answer as it really
+//! goes out, and the page tables at those moments. It knows what the driver may free when (`ledger`), concludes at the end
+//! of each life of the channel (`judge`), and never says more than that: `docs/account.md` has for each [`Kind`] what it is
+//! concluded from and when it would be wrong. It changes nothing that the guest or the DSP could notice, and costs nothing
+//! when it is not there.
+//!
+//! Not judged: what an earlier life of the channel left (the kernel makes new SMMU domains after a restart; [`Census`]
+//! shows whether they stay flat), QDA's buffers that no message tells, memory that does not pass the SMMU.
+
+mod census;
+mod ctx;
+mod finding;
+mod grants;
+mod judge;
+mod ledger;
+mod look;
+mod note;
+mod report;
+mod request;
+mod suppress;
+mod wire;
+
+pub use census::{Census, StreamCensus, streams_now};
+pub use finding::{Finding, Kind};
+pub use look::Addresses;
+pub use note::{Note, SharedNote};
+pub(crate) use report::finding_text;
+pub use report::{Report, Totals};
+pub use suppress::{SuppressError, Suppressions};
+
+use emu_core::mem::Bus;
+use emu_os::action::{Action, Inbound, Observer};
+use emu_os::services::DspConfig;
+use ledger::{Ledger, Process};
+use request::Request;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use wire::{Event, Wire};
+
+/// Most findings of one DSP; more are counted.
+const MAX_FINDINGS: usize = 1000;
+
+/// What an account needs to know of its DSP.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Streams, addressing and label.
+    pub dsp: DspConfig,
+    /// How long after the answer to RELEASE the driver may take to free everything. It does so from a work queue; what is
+    /// mapped later has been left behind.
+    pub grace: Duration,
+}
+
+impl Config {
+    /// Half a second of grace: a work queue of an emulated machine that is busy needs some milliseconds.
+    #[must_use]
+    pub fn new(dsp: DspConfig) -> Self {
+        Self {
+            dsp,
+            grace: Duration::from_millis(500),
+        }
+    }
+}
+
+/// The account of one DSP, shared by the device thread and whoever reads it.
+#[derive(Debug, Clone)]
+pub struct Account(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    config: Config,
+    started: Instant,
+    notes: u64,
+    life: u32,
+    wire: Wire,
+    ledger: Ledger,
+    findings: Vec<Finding>,
+    totals: Totals,
+}
+
+/// What the ledger works with while something happens.
+struct Books<'a> {
+    bus: &'a Bus,
+    config: &'a Config,
+    now: Instant,
+    life: u32,
+    totals: &'a mut Totals,
+    findings: &'a mut Vec<Finding>,
+}
+
+/// A finding that is being written.
+struct Entry<'a>(Option<&'a mut Finding>);
+
+impl Books<'_> {
+    /// A finding. The same one is not told twice, but for those that each session has its own of.
+    fn find(&mut self, kind: Kind, text: String) -> Entry<'_> {
+        let life = self.life;
+        let own = matches!(
+            kind,
+            Kind::StillMapped | Kind::MemoryNotReturned | Kind::CallUnanswered
+        );
+        let known = |f: &Finding| f.kind == kind && f.life == life && f.text == text;
+        if !own && self.findings.iter().any(known) {
+            return Entry(None);
+        }
+        if self.findings.len() >= MAX_FINDINGS {
+            self.totals.findings_not_kept += 1;
+            return Entry(None);
+        }
+        tracing::info!(target: "emu::account", dsp = self.config.dsp.label, kind = kind.name(), "{text}");
+        self.findings.push(Finding {
+            kind,
+            dsp: self.config.dsp.label.clone(),
+            life,
+            text,
+            fields: std::collections::BTreeMap::new(),
+            ranges: Vec::new(),
+            history: Vec::new(),
+            suppressed: None,
+        });
+        Entry(self.findings.last_mut())
+    }
+
+    /// Whether what was released then must be over by now.
+    fn is_settled(&self, released: Option<Instant>) -> bool {
+        released.is_some_and(|at| self.now.saturating_duration_since(at) >= self.config.grace)
+    }
+}
+
+impl<'a> Entry<'a> {
+    fn with(mut self, change: impl FnOnce(&mut Finding)) -> Self {
+        if let Some(finding) = &mut self.0 {
+            change(finding);
+        }
+        self
+    }
+
+    fn field(self, name: &'static str, value: impl ToString) -> Self {
+        self.with(|f| {
+            f.fields.insert(name, value.to_string());
+        })
+    }
+
+    fn ranges(self, ranges: Vec<Addresses>) -> Self {
+        self.with(|f| f.ranges = ranges)
+    }
+
+    fn history<'n>(self, notes: impl IntoIterator<Item = &'n SharedNote>) -> Self {
+        self.with(|f| f.history = notes.into_iter().cloned().collect())
+    }
+
+    fn about(self, request: &Request) -> Self {
+        let m = &request.message;
+        let client = request.control.as_ref().map_or(m.client_id, |c| c.client());
+        let entry = match request.stream {
+            Some(stream) => self.field("stream", format!("{stream:#x}")),
+            None => self,
+        };
+        entry
+            .field("session", request.sid)
+            .field("client", client)
+            .field("handle", format!("{:#x}", m.handle))
+            .field("method", m.sc.method())
+    }
+
+    fn process(self, process: &Process) -> Self {
+        let mut entry = self;
+        if let Some(name) = &process.name {
+            entry = entry.field("process", name);
+        }
+        if process.forgotten != 0 {
+            entry = entry.field("not-looked-at", process.forgotten);
+        }
+        entry
+            .field("stream", format!("{:#x}", process.stream))
+            .field("session", process.sid)
+            .field("client", process.client)
+    }
+}
+
+impl Account {
+    /// An account of a DSP that nothing happened to yet.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            config,
+            started: Instant::now(),
+            notes: 0,
+            life: 0,
+            wire: Wire::default(),
+            ledger: Ledger::default(),
+            findings: Vec::new(),
+            totals: Totals::default(),
+        })))
+    }
+
+    /// The observer to give to the DSP's [`Unit`](emu_machine::device::unit::Unit).
+    #[must_use]
+    pub fn observer(&self) -> Box<dyn Observer> {
+        Box::new(self.clone())
+    }
+
+    /// Findings and totals so far. What processes that are released now left behind is told only after the channel's or
+    /// the session's end.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let state = self.lock();
+        Report {
+            dsp: state.config.dsp.label.clone(),
+            findings: state.findings.clone(),
+            totals: state.totals,
+        }
+    }
+
+    /// The findings from a number on, in the order in which they were made.
+    #[must_use]
+    pub fn findings_from(&self, first: usize) -> Vec<Finding> {
+        self.lock().findings.get(first..).unwrap_or_default().to_vec()
+    }
+
+    /// What is live now, with what is mapped as `bus` shows it.
+    #[must_use]
+    pub fn census(&self, bus: Option<&Bus>) -> Census {
+        let state = self.lock();
+        Census {
+            dsp: state.config.dsp.label.clone(),
+            processes: state.ledger.live_processes(),
+            contexts: state.ledger.calls.len(),
+            life: state.life,
+            streams: bus.map_or_else(Vec::new, |bus| streams_now(bus, &state.config.dsp)),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Account {
+    fn inbound(&mut self, event: &Inbound, bus: &Bus) {
+        let mut state = self.lock();
+        bus.keep_refused();
+        state.accesses(bus);
+        let events = state.wire.inbound(event);
+        state.happened(events, bus);
+    }
+
+    fn outbound(&mut self, action: &Action, bus: &Bus) {
+        let mut state = self.lock();
+        state.accesses(bus);
+        let events = state.wire.outbound(action);
+        state.happened(events, bus);
+    }
+}
+
+impl State {
+    fn note(&mut self, text: String) -> SharedNote {
+        self.notes += 1;
+        Arc::new(Note {
+            number: self.notes,
+            seconds: self.started.elapsed().as_secs_f64(),
+            text,
+        })
+    }
+
+    /// Has the ledger work.
+    fn with_books(&mut self, bus: &Bus, work: impl FnOnce(&mut Ledger, &mut Books<'_>)) {
+        let mut books = Books {
+            bus,
+            config: &self.config,
+            now: Instant::now(),
+            life: self.life,
+            totals: &mut self.totals,
+            findings: &mut self.findings,
+        };
+        work(&mut self.ledger, &mut books);
+    }
+
+    fn happened(&mut self, events: Vec<Event>, bus: &Bus) {
+        for event in events {
+            match event {
+                Event::Up => {
+                    self.life += 1;
+                    self.totals.lives += 1;
+                }
+                Event::Down { why, last } => self.end(&why, last, bus),
+                Event::Request(bytes) => self.request(&bytes, bus),
+                Event::Answer { ctx, retval } => {
+                    self.totals.answers += 1;
+                    let note = self.note(format!("< ctx {ctx:#x}: answer {retval:#x}"));
+                    self.with_books(bus, |ledger, books| ledger.answer(ctx, retval, &note, books));
+                }
+            }
+        }
+    }
+
+    fn request(&mut self, bytes: &[u8], bus: &Bus) {
+        self.totals.calls += 1;
+        match Request::read(bytes, &self.config.dsp, bus) {
+            Ok(request) => {
+                let note = self.note(request.describe());
+                self.with_books(bus, |ledger, books| ledger.request(request, &note, books));
+            }
+            Err(why) => {
+                let note = self.note(format!("> {} bytes: {why}", bytes.len()));
+                self.with_books(bus, |_, books| {
+                    books
+                        .find(Kind::BadPages, format!("A request makes no sense: {why}"))
+                        .history([&note]);
+                });
+            }
+        }
+    }
+
+    /// Transactions of the DSP's that the SMMU refused since the last look.
+    fn accesses(&mut self, bus: &Bus) {
+        for fault in bus.take_refused() {
+            let (stream, address) = (fault.transaction.stream, fault.transaction.address);
+            let note = self.note(format!("! the DSP's access was refused: {fault}"));
+            self.with_books(bus, |ledger, books| {
+                let Some(grant) = ledger.granted(stream, address) else {
+                    return;
+                };
+                let was_mapped = |s: &look::Span| address.wrapping_sub(s.iova) < s.len;
+                if !grant.spans.iter().any(was_mapped) {
+                    // It never was, which was told when the message came.
+                    return;
+                }
+                let mut history = vec![grant.note.clone()];
+                history.extend(grant.ended.clone());
+                history.push(note.clone());
+                let name = grant.what.name();
+                let (kind, text) = if grant.live {
+                    (
+                        Kind::UnmappedEarly,
+                        format!(
+                            "The DSP was refused {name} memory at {} that it was entitled to use",
+                            request::window(grant.window)
+                        ),
+                    )
+                } else {
+                    (
+                        Kind::AccessAfterUnmap,
+                        format!(
+                            "The DSP used {name} memory at {} after it had given it back",
+                            request::window(grant.window)
+                        ),
+                    )
+                };
+                let page = Addresses {
+                    iova: address & !0xfff,
+                    len: 0x1000,
+                };
+                books
+                    .find(kind, text)
+                    .field("stream", format!("{stream:#x}"))
+                    .field("what", name)
+                    .ranges(vec![page])
+                    .history(&history);
+            });
+        }
+    }
+
+    /// The life of the channel is over.
+    fn end(&mut self, why: &str, last: bool, bus: &Bus) {
+        let note = self.note(format!("= {why}"));
+        self.with_books(bus, |ledger, books| ledger.judge(&note, last, books));
+        self.ledger = Ledger::default();
+    }
+}

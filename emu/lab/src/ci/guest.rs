@@ -1,0 +1,440 @@
+//! One case in one guest: boots it, plays the scenario, watches until it ends or hangs, and tells what was seen.
+//!
+//! The guest's part is `wrapper.sh`: it says "kernel", "start", "done" and "end" on the console, through the kernel's log.
+
+use super::complaint::Complaint;
+use super::console::{Line, Scanner};
+use super::tools::Tools;
+use crate::account::{self, Account, Config, Suppressions};
+use crate::scenario::{Case, Engine, Entry, Program, Watch};
+use emu_machine::device::layout::Platform;
+use emu_machine::profile::Profile;
+use emu_machine::vm::qemu::Machine;
+use emu_machine::vm::{Builder, Vm, VmError};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// From the program's end to the guest's.
+const ENDING: Duration = Duration::from_secs(30);
+/// More of it if kmemleak scans.
+const SCANNING: Duration = Duration::from_secs(90);
+/// What a kernel that panicked may still say.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long a program may go on after the kernel's exception: what held a lock then keeps it.
+const AFTER_OOPS: Duration = Duration::from_secs(15);
+/// Longest time for a task dump.
+const DUMP: Duration = Duration::from_secs(12);
+/// Most lines of it.
+const MAX_DUMP: usize = 20_000;
+
+/// What every guest of a run has in common.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The kernel's image, or the beginning of a version in the cache.
+    pub kernel: PathBuf,
+    /// Its modules.
+    pub modules: Option<PathBuf>,
+    /// Its release, if the image says it.
+    pub release: Option<String>,
+    /// User space.
+    pub root: Option<PathBuf>,
+    /// The SoC.
+    pub profile: Profile,
+    /// The platform of cases that do not name one.
+    pub platform: Platform,
+    /// Programs and skeletons.
+    pub tools: Tools,
+    /// QEMU, and more arguments for it.
+    pub qemu: Option<PathBuf>,
+    /// More arguments for QEMU.
+    pub qemu_args: Vec<OsString>,
+    /// More words for the kernel's command line.
+    pub append: Vec<String>,
+    /// The longest time from power-on to the program's start.
+    pub boot: Duration,
+    /// Instead of the cases' own time limits.
+    pub timeout: Option<Duration>,
+    /// Instead of the cases' own seeds.
+    pub seed: Option<u64>,
+    /// What the account finds and is known.
+    pub suppress: Suppressions,
+    /// Where consoles are kept.
+    pub logs: Option<PathBuf>,
+}
+
+/// How a guest ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// By itself, in order.
+    Done,
+    /// It was ended because it took too long; what it was to do.
+    Hang(&'static str),
+    /// The kernel stopped.
+    Dead,
+    /// It did not get to the program.
+    NoBoot(String),
+    /// QEMU or the host failed.
+    Broken(String),
+    /// The user ended the run.
+    Stopped,
+}
+
+/// What was seen of a case.
+#[derive(Debug)]
+pub struct Observed {
+    /// How it ended.
+    pub end: End,
+    /// The kernel's release as the guest says it.
+    pub release: Option<String>,
+    /// Drivers on the rpmsg bus, as the guest lists them.
+    pub drivers: Option<String>,
+    /// Device nodes when the program started.
+    pub nodes: Option<String>,
+    /// The program was started.
+    pub started: bool,
+    /// Its exit status.
+    pub exit: Option<i64>,
+    /// What it printed.
+    pub output: Vec<String>,
+    /// Complaints of the kernel's.
+    pub complaints: Vec<Complaint>,
+    /// How many more there were.
+    pub complaints_not_kept: usize,
+    /// The console's last lines.
+    pub tail: Vec<String>,
+    /// The kernel's task dump after a hang; `None` if there was none to be had.
+    pub dump: Option<Vec<String>>,
+    /// Rule, and how often it fired on all DSPs together.
+    pub fired: Vec<(String, u64)>,
+    /// The newest events of each DSP.
+    pub history: Vec<(String, Vec<Entry>)>,
+    /// The account of each DSP.
+    pub accounts: Vec<account::Report>,
+    /// Crashes of DSP processes.
+    pub dsp_crashes: u64,
+    /// The times at which the program started and the guest ended, since power-on.
+    pub times: (Option<Duration>, Duration),
+}
+
+#[cfg(test)]
+impl Observed {
+    /// A guest that ran a program to its end, and of which there is nothing to tell.
+    pub(super) fn quiet() -> Self {
+        Self {
+            end: End::Done,
+            release: Some("7.3.4".into()),
+            drivers: None,
+            nodes: None,
+            started: true,
+            exit: Some(0),
+            output: Vec::new(),
+            complaints: Vec::new(),
+            complaints_not_kept: 0,
+            tail: Vec::new(),
+            dump: None,
+            fired: vec![("late".into(), 3)],
+            history: Vec::new(),
+            accounts: Vec::new(),
+            dsp_crashes: 0,
+            times: (None, Duration::ZERO),
+        }
+    }
+}
+
+/// Where a guest is on its way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Boot,
+    Run,
+    Ending,
+}
+
+impl Setup {
+    /// The platform on which a case is played.
+    #[must_use]
+    pub fn platform_of(&self, case: &Case) -> Platform {
+        match case.scenario.platform() {
+            Some(crate::scenario::Needs::Board) => Platform::Board,
+            Some(crate::scenario::Needs::Rpm) => Platform::Rpm,
+            None => self.platform,
+        }
+    }
+
+    /// The seed with which a case is played.
+    #[must_use]
+    pub fn seed_of(&self, case: &Case) -> u64 {
+        self.seed.unwrap_or(case.scenario.seed())
+    }
+
+    fn timeout_of(&self, case: &Case) -> Duration {
+        self.timeout.unwrap_or(case.timeout)
+    }
+
+    /// Boots a guest for a case.
+    fn spawn(&self, case: &Case, log_name: &str) -> Result<Vm, VmError> {
+        let hung = (self.timeout_of(case).as_secs() / 3).clamp(5, 10);
+        let (program, text) = match &case.program {
+            Program::Drive(text) => ("/vh/bin/vh-drive", text),
+            Program::Shell(text) => ("/bin/sh", text),
+        };
+        let script = format!("exec /bin/sh /vh/case/wrapper {hung} {program} /vh/case/program");
+        let mut append: Vec<String> = [
+            // Warnings are to be seen, with time stamps to know them by, and the program's lines all of them.
+            "loglevel=5",
+            "printk.time=1",
+            "printk.devkmsg=on",
+            "sysrq_always_enabled",
+        ]
+        .map(String::from)
+        .into();
+        append.extend(self.append.iter().cloned());
+        append.extend(case.needs.append.iter().cloned());
+        let mut builder = Builder::new(&self.kernel, self.profile.clone())
+            .modules(self.modules.clone())
+            .root(self.root.clone())
+            .platform(self.platform_of(case))
+            .firmware(self.tools.firmware.clone())
+            .machine(Machine {
+                ram: case.needs.ram.unwrap_or(1 << 30),
+                cpus: case.needs.cpus.unwrap_or(2),
+            })
+            .script(&script)
+            .append(append)
+            .qemu(self.qemu.clone())
+            .qemu_args(self.qemu_args.clone())
+            .console_log(
+                self.logs
+                    .as_ref()
+                    .map(|dir| dir.join(format!("{log_name}.console"))),
+            )
+            .file("/vh/case/wrapper", 0o755, include_str!("wrapper.sh"))
+            .file("/vh/case/program", 0o644, text.as_str());
+        for file in &self.tools.files {
+            builder = builder.file(&file.path, file.mode, file.data.clone());
+        }
+        builder.spawn()
+    }
+
+    /// Plays a case until it ends, hangs, or `stop` is set. To be called in the thread that waits for its end.
+    ///
+    /// # Errors
+    /// There is no guest.
+    pub fn play(&self, case: &Case, log_name: &str, stop: &AtomicBool) -> Result<Observed, VmError> {
+        let mut vm = self.spawn(case, log_name)?;
+        let board = vm.platform() == Platform::Board;
+        let mut watches: Vec<Watch> = Vec::new();
+        let mut accounts: Vec<Account> = Vec::new();
+        for device in vm.devices() {
+            let config = device.unit().config();
+            if case.scenario.is_for(&config.label) {
+                let engine = Engine::new(&case.scenario, self.seed, config, board);
+                watches.push(engine.watch());
+                device.unit().set_interposer(Box::new(engine));
+            }
+            let account = Account::new(Config::new(config.clone()));
+            device.unit().add_observer(account.observer());
+            accounts.push(account);
+        }
+        let mut watching = Watching {
+            scanner: Scanner::new(),
+            phase: Phase::Boot,
+            deadline: vm.started() + self.boot,
+            timeout: self.timeout_of(case),
+            release: None,
+            drivers: None,
+            nodes: None,
+            exit: None,
+            started: None,
+            kmemleak: false,
+            fatal: false,
+            dump: None,
+        };
+        let end = watching.until_end(&mut vm, stop);
+        vm.kill();
+        watching.scanner.finish();
+        let ended = vm.started().elapsed();
+        let dsp_crashes = vm.stats().iter().map(|(_, stats)| stats.crashes).sum();
+        for device in vm.devices() {
+            device.unit().reset("the account is closed");
+        }
+        let release = watching.release.or_else(|| self.release.clone());
+        let mut reports: Vec<account::Report> = accounts.iter().map(Account::report).collect();
+        for report in &mut reports {
+            report.suppress(&self.suppress, release.as_deref().unwrap_or_default());
+        }
+        let mut fired: Vec<(String, u64)> = Vec::new();
+        for watch in &watches {
+            for (n, (rule, times)) in watch.fired().into_iter().enumerate() {
+                match fired.get_mut(n) {
+                    Some(sum) => sum.1 += times,
+                    None => fired.push((rule, times)),
+                }
+            }
+        }
+        let scanner = watching.scanner;
+        Ok(Observed {
+            end,
+            release,
+            drivers: watching.drivers,
+            nodes: watching.nodes,
+            started: watching.started.is_some(),
+            exit: watching.exit,
+            output: scanner.output().to_vec(),
+            complaints: scanner.complaints().to_vec(),
+            complaints_not_kept: scanner.not_kept(),
+            tail: scanner.tail().map(str::to_owned).collect(),
+            dump: watching.dump,
+            fired,
+            history: watches
+                .iter()
+                .map(|watch| (watch.label().to_owned(), watch.history()))
+                .collect(),
+            accounts: reports,
+            dsp_crashes,
+            times: (watching.started, ended),
+        })
+    }
+}
+
+/// A guest that is watched.
+struct Watching {
+    scanner: Scanner,
+    phase: Phase,
+    deadline: Instant,
+    timeout: Duration,
+    release: Option<String>,
+    drivers: Option<String>,
+    nodes: Option<String>,
+    exit: Option<i64>,
+    started: Option<Duration>,
+    kmemleak: bool,
+    fatal: bool,
+    dump: Option<Vec<String>>,
+}
+
+impl Watching {
+    fn until_end(&mut self, vm: &mut Vm, stop: &AtomicBool) -> End {
+        loop {
+            if stop.load(Ordering::Relaxed) {
+                return End::Stopped;
+            }
+            match vm.next_line(Duration::from_millis(100)) {
+                Ok(Some(line)) => self.line(line.at, &line.text),
+                Err(VmError::Panicked(text)) => {
+                    self.line(vm.started().elapsed(), &text);
+                    self.deadline = self.deadline.min(Instant::now() + LAST_WORDS);
+                    self.fatal = true;
+                }
+                Err(VmError::Timeout { .. }) => {}
+                Err(error) => return End::Broken(error.to_string()),
+                Ok(None) => return self.ended(vm),
+            }
+            if !self.fatal && self.scanner.complaints().iter().any(|c| c.class.is_fatal()) {
+                self.fatal = true;
+                self.deadline = self.deadline.min(Instant::now() + AFTER_OOPS);
+            }
+            if Instant::now() >= self.deadline {
+                return self.late(vm, stop);
+            }
+        }
+    }
+
+    fn line(&mut self, at: Duration, text: &str) {
+        let Line::Wrapper(words) = self.scanner.line(at, text) else {
+            return;
+        };
+        let (word, rest) = words.split_once(' ').unwrap_or((words, ""));
+        match word {
+            "kernel" => self.release = Some(rest.to_owned()),
+            "drivers" => self.drivers = Some(rest.trim().to_owned()),
+            "nodes" => self.nodes = Some(rest.trim().to_owned()),
+            "kmemleak" => {
+                self.kmemleak = true;
+                self.deadline += SCANNING;
+            }
+            "start" if self.phase == Phase::Boot => {
+                self.phase = Phase::Run;
+                self.started = Some(at);
+                self.deadline = Instant::now() + self.timeout;
+            }
+            "done" if self.phase == Phase::Run => {
+                self.phase = Phase::Ending;
+                self.exit = rest.trim().parse().ok();
+                self.deadline = Instant::now() + if self.kmemleak { ENDING + SCANNING } else { ENDING };
+            }
+            _ => {}
+        }
+    }
+
+    /// The console has ended.
+    fn ended(&mut self, vm: &mut Vm) -> End {
+        match vm.wait(Duration::from_secs(10)) {
+            Ok(_) if self.phase == Phase::Ending => End::Done,
+            Ok(_) if self.fatal => End::Dead,
+            Ok(_) if self.phase == Phase::Boot => {
+                End::NoBoot("the guest ended before its program started".into())
+            }
+            Ok(_) => End::Broken("the guest powered off in the middle of its program".into()),
+            Err(error) => End::Broken(error.to_string()),
+        }
+    }
+
+    /// The limit is reached.
+    fn late(&mut self, vm: &mut Vm, stop: &AtomicBool) -> End {
+        let last = self.scanner.tail().next_back().unwrap_or_default().to_owned();
+        let panicked = self
+            .scanner
+            .complaints()
+            .iter()
+            .any(|c| c.class == crate::scenario::Class::Panic);
+        if panicked || (self.scanner.is_open() && self.fatal) {
+            return End::Dead;
+        }
+        self.take_dump(vm, stop);
+        if self.fatal {
+            return End::Dead;
+        }
+        match self.phase {
+            Phase::Boot => End::NoBoot(format!(
+                "the guest did not get to its program within the time limit; the console's last line: {last:?}"
+            )),
+            Phase::Run => End::Hang("the program did not end"),
+            Phase::Ending => End::Hang("the guest did not power off after the program's end"),
+        }
+    }
+
+    /// Has the kernel tell what its tasks are doing: first those that are blocked, then all, then what the processors do.
+    fn take_dump(&mut self, vm: &mut Vm, stop: &AtomicBool) {
+        let mut lines = Vec::new();
+        let until = Instant::now() + DUMP;
+        // 7: everything is shown from now on.
+        for key in ['7', 'w', 't', 'l'] {
+            if vm.sysrq(key).is_err() {
+                break;
+            }
+            let mut quiet = 0;
+            while quiet < 8
+                && Instant::now() < until
+                && !stop.load(Ordering::Relaxed)
+                && lines.len() < MAX_DUMP
+            {
+                match vm.next_line(Duration::from_millis(100)) {
+                    Ok(Some(line)) => {
+                        quiet = 0;
+                        if let Line::Kernel(_, text) = super::console::origin(&line.text) {
+                            lines.push(text.to_owned());
+                        }
+                    }
+                    Err(VmError::Timeout { .. }) => quiet += 1,
+                    _ => break,
+                }
+            }
+        }
+        self.dump = lines
+            .iter()
+            .any(|line| line.starts_with("task:"))
+            .then_some(lines);
+    }
+}

@@ -1,0 +1,10 @@
+//! Experiments with the machine: DSPs that misbehave on command, what a driver left behind, traces and their replay, runs
+//! that repeat exactly, kernel CI, fuzzing.
+
+pub mod account;
+pub mod ci;
+pub mod fuzz;
+pub mod replay;
+pub mod scenario;
+pub mod steady;
+pub mod trace;

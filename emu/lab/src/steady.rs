@@ -1,0 +1,355 @@
+//! A DSP that waits for its guest: with it, a run of a sequential program happens the same way each time.
+//!
+//! What makes runs differ is that DSP and guest run beside each other: whether an answer comes before or after the kernel has freed
+//! the buffer of the call before decides which address the next one gets. A [`Steady`] DSP does one thing at a time: what it wants to
+//! tell the AP is held until the guest has nothing left to do (all of its processors sleep, seen `CALM` times in a row), then the
+//! oldest of it goes out, and so on. Calls that are answered in the same moment are answered in the order in which they were asked.
+//!
+//! The other half is the guest's: one processor, fixed seeds and addresses, and a program whose threads run until they wait
+//! ([`emu_machine::vm::Builder::deterministic`]). GLINK's own commands (opening channels) are not held.
+
+use emu_core::mem::Bus;
+use emu_machine::device::DspDevice;
+use emu_os::action::{Action, Channel, Inbound, Interposer, Reaction};
+use rpmsg::fastrpc::Message;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often the guest is looked at while something is held.
+const INTERVAL: Duration = Duration::from_millis(2);
+/// So many looks in a row must find it at rest. Longer than the kernel sleeps in the middle of cleaning up (for a grace period of
+/// RCU, a few ticks).
+const CALM: u32 = 20;
+/// Something goes out after this long even if the guest never rests: a program that polls must not wait for ever.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Requests whose order is remembered.
+const MAX_CALLS: usize = 1024;
+/// Most that is held; what a guest asks for beyond goes out at once, the oldest first.
+const MAX_HELD: usize = 4096;
+
+/// Says whether a guest has nothing to do.
+pub trait Guest: Send {
+    /// Whether it sleeps now.
+    fn sleeps(&mut self) -> bool;
+}
+
+/// A guest by the QEMU process that it runs in: it sleeps if all threads of that do.
+#[derive(Debug, Clone, Copy)]
+pub struct Process(pub u32);
+
+impl Guest for Process {
+    fn sleeps(&mut self) -> bool {
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", self.0)) else {
+            return true;
+        };
+        threads.flatten().all(|thread| {
+            // "tid (name) state …"; the name may have anything in it.
+            let stat = std::fs::read(thread.path().join("stat")).unwrap_or_default();
+            let after = stat.iter().rposition(|b| *b == b')').unwrap_or_default();
+            !matches!(stat.get(after + 2), Some(b'R' | b'D'))
+        })
+    }
+}
+
+/// What is held.
+struct Held {
+    /// Order in which the calls that it answers were asked.
+    order: u64,
+    actions: Vec<Action>,
+}
+
+/// Holds what a DSP does until its guest rests.
+pub struct Steady {
+    inner: Option<Box<dyn Interposer>>,
+    guest: Box<dyn Guest>,
+    held: Vec<Held>,
+    /// When each open call was asked.
+    calls: HashMap<u64, u64>,
+    asked: u64,
+    next_look: Option<Instant>,
+    since: Option<Instant>,
+    calm: u32,
+}
+
+impl Steady {
+    /// Stands behind an interposer that there is already.
+    #[must_use]
+    pub fn new(inner: Option<Box<dyn Interposer>>, guest: Box<dyn Guest>) -> Self {
+        Self {
+            inner,
+            guest,
+            held: Vec::new(),
+            calls: HashMap::new(),
+            asked: 0,
+            next_look: None,
+            since: None,
+            calm: 0,
+        }
+    }
+
+    /// Makes these DSPs steady. Whatever else interposes must have begun to before.
+    pub fn hold(devices: &[DspDevice], qemu: u32) {
+        for device in devices {
+            device
+                .unit()
+                .wrap_interposer(|inner| Box::new(Self::new(inner, Box::new(Process(qemu)))));
+        }
+    }
+
+    /// Holds these; returns what has to go out now because too much is held.
+    fn keep(&mut self, actions: Vec<Action>) -> Vec<Action> {
+        if actions.is_empty() {
+            return Vec::new();
+        }
+        let order = actions.iter().find_map(|action| match action {
+            Action::Answer { ctx, .. } => self.calls.remove(ctx),
+            _ => None,
+        });
+        self.held.push(Held {
+            order: order.unwrap_or(self.asked),
+            actions,
+        });
+        let too_much = if self.held.len() > MAX_HELD {
+            self.oldest()
+        } else {
+            Vec::new()
+        };
+        self.stir();
+        too_much
+    }
+
+    /// Takes out what answers the oldest call.
+    fn oldest(&mut self) -> Vec<Action> {
+        let oldest = (0..self.held.len()).min_by_key(|&at| self.held.get(at).map(|held| held.order));
+        oldest.map_or_else(Vec::new, |at| self.held.remove(at).actions)
+    }
+
+    /// Something happened: the guest is looked at anew.
+    fn stir(&mut self) {
+        self.calm = 0;
+        if self.held.is_empty() {
+            (self.next_look, self.since) = (None, None);
+            return;
+        }
+        let now = Instant::now();
+        self.next_look = Some(now + INTERVAL);
+        self.since.get_or_insert(now);
+    }
+
+    /// The oldest of what is held, if its time has come.
+    fn release(&mut self, now: Instant) -> Vec<Action> {
+        if self.next_look.is_none_or(|at| at > now) {
+            return Vec::new();
+        }
+        self.next_look = Some(now + INTERVAL);
+        if self.guest.sleeps() {
+            self.calm += 1;
+        } else {
+            self.calm = 0;
+        }
+        let impatient = self
+            .since
+            .is_some_and(|since| now.duration_since(since) >= PATIENCE);
+        if self.calm < CALM && !impatient {
+            return Vec::new();
+        }
+        let actions = self.oldest();
+        self.since = None;
+        self.stir();
+        actions
+    }
+}
+
+impl Interposer for Steady {
+    fn begins(&mut self, bus: &Arc<Bus>) {
+        self.held.clear();
+        self.calls.clear();
+        self.stir();
+        if let Some(inner) = &mut self.inner {
+            inner.begins(bus);
+        }
+    }
+
+    fn inbound(&mut self, event: &Inbound) -> Reaction {
+        if let Inbound::Message(Channel::FastRpc, bytes) = event
+            && let Ok(message) = Message::parse(bytes)
+        {
+            self.asked += 1;
+            if self.calls.len() >= MAX_CALLS {
+                self.calls.clear();
+            }
+            self.calls.insert(message.ctx.0, self.asked);
+        }
+        if matches!(event, Inbound::Ended) {
+            self.held.clear();
+            self.calls.clear();
+        }
+        let mut reaction = self
+            .inner
+            .as_mut()
+            .map_or_else(Reaction::default, |inner| inner.inbound(event));
+        // What the DSP receives is its own affair; what the AP sees waits.
+        let (now, later) = std::mem::take(&mut reaction.actions)
+            .into_iter()
+            .partition(|action| matches!(action, Action::Receive(_)));
+        reaction.actions = now;
+        reaction.actions.extend(self.keep(later));
+        self.stir();
+        reaction
+    }
+
+    fn outbound(&mut self, batch: Vec<Action>) -> Vec<Action> {
+        let batch = match &mut self.inner {
+            Some(inner) => inner.outbound(batch),
+            None => batch,
+        };
+        self.keep(batch)
+    }
+
+    fn command(&mut self, command: Vec<u8>) -> Vec<Action> {
+        match &mut self.inner {
+            Some(inner) => inner.command(command),
+            None => vec![Action::RawGlink(command)],
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let inner = self.inner.as_ref().and_then(|inner| inner.deadline());
+        self.next_look.into_iter().chain(inner).min()
+    }
+
+    fn due(&mut self, now: Instant) -> Vec<Action> {
+        if let Some(inner) = &mut self.inner
+            && inner.deadline().is_some_and(|at| at <= now)
+        {
+            let actions = inner.due(now);
+            let mut out = self.keep(actions);
+            out.extend(self.release(now));
+            return out;
+        }
+        self.release(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rpmsg::fastrpc::{Ctx, Scalars};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    struct Told(Arc<AtomicBool>);
+
+    impl Guest for Told {
+        fn sleeps(&mut self) -> bool {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    fn steady() -> (Steady, Arc<AtomicBool>) {
+        let sleeps = Arc::new(AtomicBool::new(false));
+        (Steady::new(None, Box::new(Told(sleeps.clone()))), sleeps)
+    }
+
+    fn ask(steady: &mut Steady, ctx: u64) {
+        let message = Message {
+            client_id: 1,
+            tid: 1,
+            ctx: Ctx(ctx),
+            handle: 3,
+            sc: Scalars(0),
+            addr: 0,
+            size: 4096,
+        };
+        let reaction = steady.inbound(&Inbound::Message(Channel::FastRpc, message.encode()));
+        assert_eq!(reaction, Reaction::default());
+    }
+
+    fn answer(ctx: u64) -> Action {
+        Action::Answer { ctx, retval: 0 }
+    }
+
+    /// Looks until something goes out.
+    fn looks(steady: &mut Steady, times: u32) -> Vec<Action> {
+        for _ in 0..times {
+            let Some(at) = steady.deadline() else {
+                return Vec::new();
+            };
+            let out = steady.due(at);
+            if !out.is_empty() {
+                return out;
+            }
+        }
+        Vec::new()
+    }
+
+    #[test]
+    fn nothing_goes_out_while_the_guest_works() {
+        let (mut steady, sleeps) = steady();
+        assert_eq!(steady.deadline(), None);
+        ask(&mut steady, 1);
+        assert!(steady.outbound(vec![answer(1)]).is_empty());
+        assert!(looks(&mut steady, 20).is_empty());
+        sleeps.store(true, Ordering::Relaxed);
+        assert!(looks(&mut steady, CALM - 1).is_empty());
+        sleeps.store(false, Ordering::Relaxed);
+        assert!(looks(&mut steady, 1).is_empty());
+        sleeps.store(true, Ordering::Relaxed);
+        assert!(looks(&mut steady, CALM - 1).is_empty());
+        assert_eq!(looks(&mut steady, 1), [answer(1)]);
+        assert_eq!(steady.deadline(), None);
+    }
+
+    #[test]
+    fn answers_go_one_by_one_in_the_order_of_their_calls() {
+        let (mut steady, sleeps) = steady();
+        sleeps.store(true, Ordering::Relaxed);
+        (1..=3).for_each(|ctx| ask(&mut steady, ctx));
+        for ctx in [3, 1, 2] {
+            steady.outbound(vec![answer(ctx)]);
+        }
+        for ctx in 1..=3 {
+            assert!(looks(&mut steady, CALM - 1).is_empty());
+            assert_eq!(looks(&mut steady, 1), [answer(ctx)]);
+        }
+    }
+
+    #[test]
+    fn a_guest_that_never_rests_is_answered_in_the_end() {
+        let (mut steady, _) = steady();
+        ask(&mut steady, 1);
+        steady.outbound(vec![answer(1)]);
+        std::thread::sleep(PATIENCE + Duration::from_millis(10));
+        assert_eq!(steady.due(Instant::now()), [answer(1)]);
+    }
+
+    /// A guest that never rests and never stops asking: what it is owed does not pile up.
+    #[test]
+    fn what_is_held_is_bounded() {
+        let (mut steady, _) = steady();
+        for ctx in 0..MAX_HELD as u64 {
+            ask(&mut steady, ctx);
+            assert!(steady.outbound(vec![answer(ctx)]).is_empty());
+        }
+        for ctx in 0..100 {
+            let new = MAX_HELD as u64 + ctx;
+            ask(&mut steady, new);
+            assert_eq!(steady.outbound(vec![answer(new)]), [answer(ctx)]);
+            assert_eq!(steady.held.len(), MAX_HELD);
+        }
+    }
+
+    #[test]
+    fn a_process_sleeps_when_all_its_threads_do() {
+        let mut child = std::process::Command::new("sleep").arg("30").spawn().unwrap();
+        let mut guest = Process(child.id());
+        let asleep = (0..1000).any(|_| {
+            std::thread::sleep(Duration::from_millis(2));
+            guest.sleeps()
+        });
+        assert!(asleep);
+        assert!(!Process(std::process::id()).sleeps(), "this thread runs");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}

@@ -1,0 +1,99 @@
+//! What a trace tells of each DSP, so that it explains itself and can be played again.
+
+use emu_os::services::DspConfig;
+use hexagon_isa::Arch;
+use rpmsg::fastrpc::{Addressing, SidPosition};
+use std::collections::BTreeMap;
+
+/// A DSP as the driver met it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct About {
+    /// Domain label.
+    pub label: String,
+    /// Architecture version of the core, e.g. V68.
+    pub arch: String,
+    /// `rpm` or `board`.
+    pub platform: String,
+    /// Bit of a device address at which the session ID stands.
+    pub sid_bit: u32,
+    /// Page size of the guest's kernel.
+    pub page_size: u32,
+    /// Session ID → stream ID.
+    pub streams: BTreeMap<u32, u16>,
+    /// What handle 2 answers.
+    pub attributes: BTreeMap<u32, u32>,
+    /// Vector TCM in bytes.
+    pub vtcm: u32,
+    /// 128-byte HVX contexts.
+    pub hvx_units: u32,
+}
+
+impl About {
+    /// What is known of a DSP.
+    #[must_use]
+    pub fn new(config: &DspConfig, platform: &str) -> Self {
+        Self {
+            label: config.label.clone(),
+            arch: config.arch.to_string(),
+            platform: platform.to_owned(),
+            sid_bit: config.addressing.sid_position.bit(),
+            page_size: config.addressing.page_size,
+            streams: config.streams.clone(),
+            attributes: config.attributes.clone(),
+            vtcm: config.vtcm,
+            hvx_units: config.hvx_units,
+        }
+    }
+
+    /// How device addresses are made up.
+    #[must_use]
+    pub fn addressing(&self) -> Addressing {
+        let standard = Addressing::default();
+        Addressing {
+            sid_position: SidPosition::from_bit(self.sid_bit).unwrap_or(standard.sid_position),
+            page_size: match self.page_size {
+                size @ (4096 | 16_384 | 65_536) => size,
+                _ => standard.page_size,
+            },
+        }
+    }
+
+    /// A DSP that is the same; `None` if this program has no core of that architecture.
+    #[must_use]
+    pub fn config(&self) -> Option<DspConfig> {
+        let arch = Arch::ALL.into_iter().find(|arch| arch.to_string() == self.arch)?;
+        let mut config = DspConfig::new(self.label.clone(), arch, 0, self.streams.clone());
+        config.attributes = self.attributes.clone();
+        config.addressing = self.addressing();
+        config.vtcm = self.vtcm;
+        config.hvx_units = self.hvx_units;
+        Some(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dsp_survives_being_told() {
+        let mut config = DspConfig::new("cdsp", Arch::V68, 0x68, BTreeMap::from([(3, 0x1003)]));
+        config.addressing.page_size = 16_384;
+        config.addressing.sid_position = SidPosition::from_bit(56).unwrap();
+        config.vtcm = 4 << 20;
+        let about = About::new(&config, "rpm");
+        let json = serde_json::to_string(&about).unwrap();
+        let again: About = serde_json::from_str(&json).unwrap();
+        assert_eq!(again, about);
+        let made = again.config().unwrap();
+        assert_eq!(
+            (made.addressing, made.streams, made.attributes, made.vtcm),
+            (config.addressing, config.streams, config.attributes, 4 << 20)
+        );
+        let unknown = About {
+            arch: "V12".into(),
+            ..about
+        };
+        assert!(unknown.config().is_none());
+    }
+}

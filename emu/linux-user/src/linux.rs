@@ -1,0 +1,453 @@
+//! Linux system calls: which number means what, and the calls that need no file of their own.
+//!
+//! Source of truth: Linux's generic table (include/uapi/asm-generic/unistd.h) with its 32-bit calls, and Hexagon's calling
+//! convention: number in R6, arguments in R0-R5, a 64-bit argument in an even pair; the result in R0, errors from -1 to
+//! -4095. Calls about signals are accepted and have no effect, but for a signal that a program sends itself and that ends
+//! it. Users and groups are those of [`stack::ID`](super::stack).
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::files::{AT_FDCWD, errno};
+use super::stat::About;
+use super::{Console, End, ExecError, Program, stack};
+use emu_core::mem::PAGE_SIZE;
+use emu_core::memory::Memory;
+
+/// Most bytes that one call moves; longer ones are cut, as Linux may.
+const IO_LIMIT: u32 = 1 << 20;
+/// Longest path with its NUL.
+const PATH_MAX: usize = 4096;
+/// Most parts of a readv or writev.
+const IOV_MAX: u32 = 1024;
+const AT_REMOVEDIR: u32 = 0x200;
+const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
+const AT_EMPTY_PATH: u32 = 0x1000;
+/// The process and its only thread.
+const PID: u32 = 1;
+
+/// What a call answers: a value, or an error number.
+pub(super) type Answer = Result<u32, i32>;
+
+impl Program {
+    /// Carries out one system call; how the program ended if it was the last.
+    pub(super) fn system_call(&mut self, console: &mut dyn Console) -> Result<Option<End>, ExecError> {
+        let r = |n: usize| self.thread.regs.r[n];
+        let number = r(6);
+        let a = [r(0), r(1), r(2), r(3), r(4), r(5)];
+        match (number, a) {
+            (93 | 94, [status, ..]) => return Ok(Some(End::Status(status as i32))),
+            // kill, tkill, tgkill
+            (129 | 130, [who, signal, ..]) | (131, [_, who, signal, ..]) if fatal(who, signal) => {
+                return Ok(Some(End::Signal(signal as u8)));
+            }
+            // A futex that nobody else can ever change.
+            (98 | 422, [va, op, value, 0, ..])
+                if matches!(op & 0x7f, 0 | 9) && self.space.load32(va).is_ok_and(|now| now == value) =>
+            {
+                return self.unsupported(format!(
+                    "the only thread waits for a futex at {va:#010x} for ever"
+                ));
+            }
+            _ => {}
+        }
+        let answer = self.call(number, a, console);
+        if answer == Err(libc::EPIPE) && matches!(number, 64 | 66) {
+            return Ok(Some(End::Signal(libc::SIGPIPE as u8)));
+        }
+        self.thread.regs.r[0] = match answer {
+            Ok(v) => v,
+            Err(e) => e.wrapping_neg() as u32,
+        };
+        Ok(None)
+    }
+
+    fn call(&mut self, number: u32, args: [u32; 6], console: &mut dyn Console) -> Answer {
+        let [a, b, c, d, e, _] = args;
+        match number {
+            17 => self.getcwd(a, b),
+            23 => self.files.duplicate(a, 0),
+            24 => {
+                if a == b {
+                    return Err(libc::EINVAL);
+                }
+                self.files.duplicate_to(a, b)
+            }
+            25 => self.fcntl(a, b, c),
+            29 => self.ioctl(a, b, c, console),
+            34 => {
+                let path = self.path_at(a, b)?;
+                use std::os::unix::fs::DirBuilderExt;
+                done(std::fs::DirBuilder::new().mode(c & 0o7777).create(path))
+            }
+            35 => {
+                let path = self.path_at(a, b)?;
+                done(if c & AT_REMOVEDIR != 0 {
+                    std::fs::remove_dir(path)
+                } else {
+                    std::fs::remove_file(path)
+                })
+            }
+            38 | 276 => {
+                if number == 276 && e != 0 {
+                    return Err(libc::EINVAL);
+                }
+                done(std::fs::rename(self.path_at(a, b)?, self.path_at(c, d)?))
+            }
+            46 => self.files.truncate(a, wide(c, d)).map(|()| 0),
+            48 | 439 => {
+                let path = self.string(b)?;
+                self.files.access(a as i32, &path, c).map(|()| 0)
+            }
+            56 => {
+                let path = self.string(b)?;
+                self.files.open(a as i32, &path, c as i32, d)
+            }
+            57 => self.files.close(a).map(|()| 0),
+            62 => {
+                let at = self.files.seek(a, wide(c, b) as i64, e)?;
+                self.store(d, &at.to_le_bytes())
+            }
+            63 => self.read(a, b, c, console),
+            64 => self.write(a, b, c, console),
+            65 => self.vector(b, c, |p, va, len| p.read(a, va, len, console)),
+            66 => self.vector(b, c, |p, va, len| p.write(a, va, len, console)),
+            67 => {
+                let mut bytes = vec![0; c.min(IO_LIMIT) as usize];
+                let n = self.files.read_at(a, &mut bytes, wide(e, args[5]))?;
+                bytes.truncate(n);
+                self.store(b, &bytes)?;
+                Ok(n as u32)
+            }
+            68 => {
+                let bytes = self.bytes(b, c)?;
+                let n = self.files.write_at(a, &bytes, wide(e, args[5]))?;
+                Ok(n as u32)
+            }
+            78 => self.readlink(a, b, c, d),
+            79 => {
+                let about = self.about(a, b, d, console)?;
+                self.store(c, &about.stat64())
+            }
+            80 => {
+                let about = About::new(self.files.metadata(a, console)?.as_ref());
+                self.store(b, &about.stat64())
+            }
+            291 => {
+                let about = self.about(a, b, c, console)?;
+                self.store(e, &about.statx())
+            }
+            // set_tid_address, gettid, getpid, getppid
+            96 | 178 | 172 => Ok(PID),
+            173 => Ok(0),
+            174..=177 => Ok(stack::ID),
+            98 | 422 => self.futex(a, b, c, d, number == 422),
+            101 => self.sleep(0, a, false),
+            115 => self.sleep(b, c, false),
+            407 => self.sleep(b, c, true),
+            113 => self.clock(a, b, false),
+            403 => self.clock(a, b, true),
+            114 | 406 => {
+                clock_known(a)?;
+                match (b, number) {
+                    (0, _) => Ok(0),
+                    (_, 114) => self.store(b, &[0, 0, 0, 0, 1, 0, 0, 0]),
+                    _ => self.store(b, &1u128.rotate_left(64).to_le_bytes()),
+                }
+            }
+            169 => {
+                let now = realtime();
+                let words = [now.as_secs() as u32, now.subsec_micros()];
+                self.store(a, &words.map(u32::to_le_bytes).concat())
+            }
+            124 => {
+                std::thread::yield_now();
+                Ok(0)
+            }
+            // set_robust_list, sigaltstack, rt_sigaction, rt_sigprocmask, madvise
+            99 | 132 | 134 | 135 | 233 => Ok(0),
+            129 | 130 => own(a),
+            131 => own(b),
+            160 => self.uname(a),
+            163 => self.limits(a, b, false),
+            261 => self.limits(b, d, true),
+            165 => self.store(b, &[0; 72]),
+            214 => Ok(self.set_brk(a)),
+            215 => self.munmap(a, b),
+            222 => self.mmap(args),
+            226 => self.mprotect(a, b, c),
+            278 => {
+                use std::io::Read;
+                let mut bytes = vec![0; b.min(IO_LIMIT) as usize];
+                std::fs::File::open("/dev/urandom")
+                    .and_then(|mut f| f.read_exact(&mut bytes))
+                    .map_err(|e| errno(&e))?;
+                self.store(a, &bytes)?;
+                Ok(bytes.len() as u32)
+            }
+            n => {
+                self.not_modelled("system call", n);
+                Err(libc::ENOSYS)
+            }
+        }
+    }
+
+    /// A path or name at `va`.
+    pub(super) fn string(&self, va: u32) -> Result<Vec<u8>, i32> {
+        let text = self.space.read_cstr(va, PATH_MAX).map_err(|_| libc::EFAULT)?;
+        if text.len() == PATH_MAX {
+            return Err(libc::ENAMETOOLONG);
+        }
+        Ok(text)
+    }
+
+    fn path_at(&self, dir: u32, va: u32) -> Result<std::path::PathBuf, i32> {
+        self.files.path(dir as i32, &self.string(va)?)
+    }
+
+    /// Bytes of the program, at most [`IO_LIMIT`].
+    pub(super) fn bytes(&self, va: u32, len: u32) -> Result<Vec<u8>, i32> {
+        let mut bytes = vec![0; len.min(IO_LIMIT) as usize];
+        self.space.load(va, &mut bytes).map_err(|_| libc::EFAULT)?;
+        Ok(bytes)
+    }
+
+    /// Gives the program bytes.
+    pub(super) fn store(&self, va: u32, bytes: &[u8]) -> Answer {
+        self.space.store(va, bytes).map(|()| 0).map_err(|_| libc::EFAULT)
+    }
+
+    /// Reads from a descriptor into the program's memory.
+    pub(super) fn read(&mut self, fd: u32, va: u32, len: u32, console: &mut dyn Console) -> Answer {
+        let len = len.min(IO_LIMIT);
+        self.files.get(fd)?;
+        self.space.probe_store(va, len).map_err(|_| libc::EFAULT)?;
+        let mut bytes = vec![0; len as usize];
+        let n = self.files.read(fd, console, &mut bytes)?;
+        bytes.truncate(n);
+        self.store(va, &bytes)?;
+        Ok(n as u32)
+    }
+
+    /// Writes from the program's memory to a descriptor.
+    pub(super) fn write(&mut self, fd: u32, va: u32, len: u32, console: &mut dyn Console) -> Answer {
+        self.files.get(fd)?;
+        let bytes = self.bytes(va, len)?;
+        Ok(self.files.write(fd, console, &bytes)? as u32)
+    }
+
+    /// readv and writev: `f` for each part until one is short.
+    fn vector(&mut self, va: u32, count: u32, mut f: impl FnMut(&mut Self, u32, u32) -> Answer) -> Answer {
+        if count > IOV_MAX {
+            return Err(libc::EINVAL);
+        }
+        let mut total = 0u32;
+        for n in 0..count {
+            let word = |p: &Self, k: u32| {
+                let at = va.wrapping_add(8 * n + 4 * k);
+                p.space.load32(at).map_err(|_| libc::EFAULT)
+            };
+            let (base, len) = (word(self, 0)?, word(self, 1)?);
+            if len == 0 {
+                continue;
+            }
+            match f(self, base, len) {
+                Ok(n) => {
+                    total = total.saturating_add(n);
+                    if n < len || total >= IO_LIMIT {
+                        break;
+                    }
+                }
+                Err(e) if total == 0 => return Err(e),
+                Err(_) => break,
+            }
+        }
+        Ok(total)
+    }
+
+    fn getcwd(&mut self, va: u32, size: u32) -> Answer {
+        if !self.files.allowed() {
+            return Err(libc::EACCES);
+        }
+        let dir = std::env::current_dir().map_err(|e| errno(&e))?;
+        let mut text = dir.into_os_string().into_encoded_bytes();
+        text.push(0);
+        if text.len() > size as usize {
+            return Err(libc::ERANGE);
+        }
+        self.store(va, &text)?;
+        Ok(text.len() as u32)
+    }
+
+    fn fcntl(&mut self, fd: u32, command: u32, argument: u32) -> Answer {
+        match command {
+            // F_DUPFD, F_DUPFD_CLOEXEC
+            0 | 1030 => self.files.duplicate(fd, argument),
+            // F_GETFD, F_SETFD, F_SETFL: nothing is executed, and flags stay as they were opened.
+            1 | 2 | 4 => self.files.get(fd).map(|_| 0),
+            // F_GETFL
+            3 => self.files.get(fd).map(|_| libc::O_RDWR as u32),
+            _ => {
+                self.files.get(fd)?;
+                Err(libc::EINVAL)
+            }
+        }
+    }
+
+    fn ioctl(&mut self, fd: u32, request: u32, va: u32, console: &mut dyn Console) -> Answer {
+        if !self.files.is_terminal(fd, console)? {
+            return Err(libc::ENOTTY);
+        }
+        match request {
+            // TIOCGWINSZ: a terminal of the usual size.
+            0x5413 => self.store(va, &[24, 0, 80, 0, 0, 0, 0, 0]),
+            // TCGETS: nothing special.
+            0x5401 => self.store(va, &[0; 36]),
+            _ => Err(libc::EINVAL),
+        }
+    }
+
+    fn readlink(&mut self, dir: u32, path: u32, va: u32, len: u32) -> Answer {
+        let path = self.path_at(dir, path)?;
+        let target = std::fs::read_link(path).map_err(|e| errno(&e))?;
+        let mut text = target.into_os_string().into_encoded_bytes();
+        text.truncate(len as usize);
+        self.store(va, &text)?;
+        Ok(text.len() as u32)
+    }
+
+    /// What fstatat and statx ask for.
+    fn about(&self, dir: u32, path: u32, flags: u32, console: &dyn Console) -> Result<About, i32> {
+        let path = self.string(path)?;
+        if path.is_empty() && flags & AT_EMPTY_PATH != 0 && dir as i32 != AT_FDCWD {
+            return Ok(About::new(self.files.metadata(dir, console)?.as_ref()));
+        }
+        let path = self.files.path(dir as i32, &path)?;
+        let known = if flags & AT_SYMLINK_NOFOLLOW != 0 {
+            std::fs::symlink_metadata(path)
+        } else {
+            std::fs::metadata(path)
+        };
+        Ok(About::new(Some(&known.map_err(|e| errno(&e))?)))
+    }
+
+    /// There is one thread: nobody is woken, and who waits waits for the time given.
+    fn futex(&mut self, va: u32, op: u32, value: u32, timeout: u32, time64: bool) -> Answer {
+        match op & 0x7f {
+            // WAIT, WAIT_BITSET
+            0 | 9 => {
+                if self.space.load32(va).map_err(|_| libc::EFAULT)? != value {
+                    return Err(libc::EAGAIN);
+                }
+                // The second one's time is a moment, not a duration.
+                self.sleep(u32::from(op & 0x7f == 9), timeout, time64)?;
+                Err(libc::ETIMEDOUT)
+            }
+            // WAKE, WAKE_BITSET
+            1 | 10 => Ok(0),
+            _ => Err(libc::ENOSYS),
+        }
+    }
+
+    /// Sleeps for the time at `va`, or with bit 0 of `flags` until that moment, which counts as passed.
+    fn sleep(&mut self, flags: u32, va: u32, wide: bool) -> Answer {
+        let (s, ns) = if wide {
+            let word = |k| self.space.load64(va.wrapping_add(k)).map_err(|_| libc::EFAULT);
+            (word(0)? as i64, word(8)? as i64)
+        } else {
+            let word = |k| self.space.load32(va.wrapping_add(k)).map_err(|_| libc::EFAULT);
+            (i64::from(word(0)? as i32), i64::from(word(4)? as i32))
+        };
+        if s < 0 || !(0..1_000_000_000).contains(&ns) {
+            return Err(libc::EINVAL);
+        }
+        if flags & 1 == 0 {
+            std::thread::sleep(Duration::new(s as u64, ns as u32));
+        }
+        Ok(0)
+    }
+
+    /// `clock_gettime` with 32-bit or 64-bit fields. Only the wall clock is not the thread's time.
+    fn clock(&self, clock: u32, va: u32, wide: bool) -> Answer {
+        clock_known(clock)?;
+        let now = match clock {
+            0 | 5 | 8 | 11 => realtime(),
+            _ => Duration::from_nanos(self.thread.time.nanos(self.thread.packets)),
+        };
+        let (s, ns) = (now.as_secs(), now.subsec_nanos());
+        if wide {
+            self.store(va, &[s.to_le_bytes(), u64::from(ns).to_le_bytes()].concat())
+        } else {
+            self.store(va, &[(s as u32).to_le_bytes(), ns.to_le_bytes()].concat())
+        }
+    }
+
+    fn uname(&self, va: u32) -> Answer {
+        let mut out = Vec::with_capacity(6 * 65);
+        for (n, text) in ["Linux", "vhost-hexagon", "6.6.0", "#1", "hexagon", "(none)"]
+            .iter()
+            .enumerate()
+        {
+            out.extend_from_slice(text.as_bytes());
+            out.resize(65 * (n + 1), 0);
+        }
+        self.store(va, &out)
+    }
+
+    /// getrlimit and prlimit64: the stack has its size, everything else no limit.
+    fn limits(&self, which: u32, va: u32, wide: bool) -> Answer {
+        const STACK: u32 = 3;
+        if va == 0 {
+            return Ok(0);
+        }
+        let limit = if which == STACK {
+            u64::from(stack::BYTES)
+        } else {
+            u64::MAX
+        };
+        if wide {
+            self.store(va, &[limit.to_le_bytes(); 2].concat())
+        } else {
+            self.store(va, &[(limit as u32).to_le_bytes(); 2].concat())
+        }
+    }
+}
+
+/// A 64-bit argument from its two registers.
+fn wide(low: u32, high: u32) -> u64 {
+    u64::from(high) << 32 | u64::from(low)
+}
+
+fn done(result: std::io::Result<()>) -> Answer {
+    result.map(|()| 0).map_err(|e| errno(&e))
+}
+
+/// Since 1970.
+pub(super) fn realtime() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// Linux's clocks.
+fn clock_known(clock: u32) -> Result<(), i32> {
+    if clock <= 11 && clock != 10 {
+        Ok(())
+    } else {
+        Err(libc::EINVAL)
+    }
+}
+
+/// A signal to this process that ends it.
+fn fatal(who: u32, signal: u32) -> bool {
+    // 0 only asks whether the process is there; CHLD, CONT, URG and WINCH are ignored by default.
+    own(who).is_ok() && (1..=64).contains(&signal) && ![17, 18, 23, 28].contains(&signal)
+}
+
+/// There is only one process to send signals to.
+fn own(who: u32) -> Answer {
+    if who == PID || who == 0 {
+        Ok(0)
+    } else {
+        Err(libc::ESRCH)
+    }
+}
+
+const _: () = assert!(IO_LIMIT.is_multiple_of(PAGE_SIZE));

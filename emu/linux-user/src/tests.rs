@@ -1,0 +1,170 @@
+//! The program runner on a small program, and on files that are none.
+
+use proptest::prelude::*;
+
+use super::*;
+use emu_core::memory::Memory;
+
+/// Prints "hello\n", then ends with the first character of its first argument.
+const CODE: [u32; 12] = [
+    0x7800_4806,
+    0x7800_c020,
+    0x0000_4402,
+    // r1 = ##0x10088
+    0x7800_c101,
+    0x7800_c0c2,
+    0x5400_c004,
+    0x919d_c023,
+    0x7800_4bc6,
+    0x9103_c004,
+    0x7064_c000,
+    0x5400_c004,
+    0x59ff_ffea,
+];
+const BASE: u32 = 0x1_0000;
+const SIZE: usize = 0x90;
+
+/// A static ELF file: header, one program header, the code, and behind it the text.
+fn program() -> Vec<u8> {
+    let mut f = vec![0x7f, b'E', b'L', b'F', 1, 1, 1, 0];
+    f.resize(16, 0);
+    let halves = |f: &mut Vec<u8>, v: &[u16]| f.extend(v.iter().flat_map(|v| v.to_le_bytes()));
+    let words = |f: &mut Vec<u8>, v: &[u32]| f.extend(v.iter().flat_map(|v| v.to_le_bytes()));
+    halves(&mut f, &[2, 164]);
+    words(&mut f, &[1, BASE + 0x54, 0x34, 0, 0x73]);
+    halves(&mut f, &[0x34, 32, 1, 40, 0, 0]);
+    words(&mut f, &[1, 0, BASE, BASE, SIZE as u32, 0x2000, 5, 0x1000]);
+    words(&mut f, &CODE);
+    f.resize(0x88, 0);
+    f.extend(b"hello\n");
+    f.resize(SIZE, 0);
+    f
+}
+
+fn limited() -> Setup {
+    Setup {
+        args: vec![b"*".to_vec()],
+        memory: 16 << 20,
+        ..Setup::default()
+    }
+}
+
+#[test]
+fn a_small_program_prints_and_ends() {
+    let mut out = Vec::new();
+    let mut program = Program::new(&program(), &limited()).unwrap();
+    let end = program.run_on(&mut Collect(&mut out), 1000).unwrap();
+    assert_eq!(String::from_utf8_lossy(&out), "hello\n");
+    assert_eq!(end, End::Status(i32::from(b'*')));
+    assert_eq!(program.thread().packets, 8);
+    assert_eq!(program.arch(), Arch::V73);
+}
+
+#[test]
+fn permissions_and_the_zeroed_rest_are_those_of_the_segment() {
+    let program = Program::new(&program(), &limited()).unwrap();
+    let space = program.memory();
+    assert_eq!(space.load32(BASE + 0x1000), Ok(0));
+    assert!(space.store32(BASE, 0).is_err());
+    assert!(space.fetch32(BASE + 0x54).is_ok());
+    assert!(space.load32(BASE + 0x2000).is_err());
+    assert!(space.fetch32(stack::TOP - 16).is_err());
+}
+
+#[test]
+fn what_is_too_large_is_refused() {
+    let mut large = program();
+    // p_memsz
+    large.splice(0x48..0x4c, 0x7000_0000u32.to_le_bytes());
+    let refused = Program::new(&large, &limited()).unwrap_err();
+    assert!(matches!(refused, ExecError::TooLarge { .. }), "{refused}");
+    let setup = Setup {
+        args: vec![vec![b'x'; 3 << 20]],
+        ..limited()
+    };
+    let refused = Program::new(&program(), &setup).unwrap_err();
+    assert!(matches!(refused, ExecError::TooLarge { .. }), "{refused}");
+}
+
+#[test]
+fn the_budget_ends_a_loop() {
+    let mut endless = program();
+    // jump to itself
+    endless.splice(0x54..0x58, 0x5800_c000u32.to_le_bytes());
+    let mut program = Program::new(&endless, &limited()).unwrap();
+    let result = program.run_on(&mut Collect(&mut Vec::new()), 5000);
+    assert!(matches!(result, Err(ExecError::Budget(5000))), "{result:?}");
+    let mut trace = Vec::new();
+    let mut program = Program::new(&endless, &limited()).unwrap();
+    let result = program.run_traced(&mut Collect(&mut Vec::new()), 7, &mut trace);
+    assert!(matches!(result, Err(ExecError::Budget(7))), "{result:?}");
+    assert_eq!(String::from_utf8_lossy(&trace).lines().count(), 7);
+}
+
+#[test]
+fn mappings_stay_within_the_limit() {
+    let mut program = Program::new(&program(), &limited()).unwrap();
+    let mut call = |number: usize, a: [u32; 6]| match number {
+        214 => Ok(program.set_brk(a[0])),
+        222 => program.mmap(a),
+        _ => program.munmap(a[0], a[1]),
+    };
+    const ANON: u32 = MAP_PRIVATE_ANONYMOUS;
+    let brk = call(214, [0; 6]).unwrap();
+    assert_eq!(call(214, [brk + (64 << 20), 0, 0, 0, 0, 0]), Ok(brk));
+    assert_eq!(call(222, [0, 64 << 20, 3, ANON, 0, 0]), Err(libc::ENOMEM));
+    assert_eq!(call(222, [0, u32::MAX, 3, ANON, 0, 0]), Err(libc::ENOMEM));
+    let va = call(222, [0, 1 << 20, 3, ANON, 0, 0]).unwrap();
+    assert_eq!(
+        call(222, [va, 4096, 3, ANON | 0x10_0000, 0, 0]),
+        Err(libc::EEXIST)
+    );
+    assert_eq!(call(215, [va, !4095, 0, 0, 0, 0]), Err(libc::EINVAL));
+    assert_eq!(call(215, [va, 1 << 20, 0, 0, 0, 0]), Ok(0));
+    assert_eq!(
+        call(222, [0xffff_f000, 8192, 3, ANON | 0x10, 0, 0]),
+        Err(libc::ENOMEM)
+    );
+}
+
+/// MAP_PRIVATE | MAP_ANONYMOUS
+const MAP_PRIVATE_ANONYMOUS: u32 = 0x22;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    /// Whatever the file's bytes: it is refused, or runs to an end, a crash or the budget's end; traced as well.
+    #[test]
+    fn no_file_upsets_the_emulator(
+        changes in prop::collection::vec((0..SIZE, any::<u8>()), 0..12),
+        cut in 0usize..0x200,
+        traced in any::<bool>(),
+    ) {
+        let mut file = program();
+        for (at, value) in changes {
+            file[at] = value;
+        }
+        file.truncate(cut);
+        let Ok(mut program) = Program::new(&file, &limited()) else { return Ok(()) };
+        prop_assert!(program.memory().mapped_bytes() <= (16 << 20) + u64::from(stack::BYTES));
+        let mut out = Vec::new();
+        let result = if traced {
+            program.run_traced(&mut Collect(&mut out), 300, &mut Vec::new())
+        } else {
+            program.run_on(&mut Collect(&mut out), 3000)
+        };
+        if let Err(error) = result {
+            prop_assert!(error.signal().is_some() || matches!(error, ExecError::Budget(_)), "{}", error);
+            prop_assert!(program.report().contains("  pc  "));
+        }
+    }
+
+    /// The same for files that are nothing like one.
+    #[test]
+    fn no_noise_upsets_the_loader(noise in prop::collection::vec(any::<u8>(), 0..300)) {
+        let mut file = program();
+        file.truncate(24);
+        file.extend(noise);
+        let _ = Program::new(&file, &limited());
+    }
+}

@@ -1,0 +1,234 @@
+//! The device: what QEMU and the guest's kernel see of the DSPs.
+//!
+//! Passive parts (SMMU registers, message RAM) are plain RAM that both sides share; see [`image`] for what they contain
+//! at reset, [`layout`] for where they are, [`tree`] for how the kernel learns of them. Only two things are events: the
+//! doorbell (a virtqueue kick, [`carrier`]) and the interrupt ([`qtest`] or [`gpio`]). Between them stands the [`mod@unit`],
+//! one DSP with its sessions. A [`DspDevice`] is a unit with its vhost-user socket.
+
+pub mod board;
+pub mod carrier;
+pub mod gpio;
+pub mod image;
+pub mod interrupt;
+pub mod layout;
+mod outbox;
+pub mod qtest;
+pub mod ring;
+mod session;
+mod timer;
+pub mod tree;
+pub mod unit;
+
+use carrier::{Carrier, OUTBOX_EVENT, TIMER_EVENT};
+use gpio::{GpioInterrupts, GpioLines};
+use interrupt::Interrupts;
+use layout::Layout;
+use qtest::Qtest;
+use std::os::fd::{AsRawFd, RawFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use tree::IrqPath;
+use unit::Unit;
+use vhost::vhost_user::Listener;
+use vhost_user_backend::VhostUserDaemon;
+use vm_memory::{GuestMemoryAtomic, GuestMemoryMmap};
+use vmm_sys_util::epoll::EventSet;
+use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
+
+use emu_os::services::{DspConfig, DspStats};
+
+/// Why a device could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// The socket cannot be made.
+    #[error(
+        "cannot listen on the vhost-user socket {path}: {why} (is its directory there and writable, is the path shorter than 108 bytes?)"
+    )]
+    Socket {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The host is out of file descriptors or threads.
+    #[error("cannot set up the device: {0}")]
+    Host(#[from] std::io::Error),
+}
+
+/// How all DSPs of a machine are attached.
+#[derive(Debug, Clone)]
+pub struct Attachment {
+    /// Where things are in guest memory.
+    pub layout: Layout,
+    /// How interrupts get in.
+    pub irq: IrqPath,
+    /// QEMU's qtest socket: needed with [`IrqPath::Qtest`], of use for SMMU faults otherwise.
+    pub qtest: Option<PathBuf>,
+    /// One vhost-user socket a DSP.
+    pub sockets: Vec<PathBuf>,
+}
+
+/// One DSP behind its vhost-user socket. Serves QEMU after QEMU until dropped.
+pub struct DspDevice {
+    unit: Arc<Unit>,
+    stop: EventFd,
+    thread: Option<JoinHandle<()>>,
+    socket: PathBuf,
+}
+
+impl DspDevice {
+    /// Makes one DSP for each configuration; every socket listens when this returns.
+    ///
+    /// # Errors
+    /// A socket cannot be made, or the host is out of something.
+    pub fn start_all(attachment: &Attachment, configs: Vec<DspConfig>) -> Result<Vec<Self>, DeviceError> {
+        let lines = GpioLines::new(attachment.layout.gpio_lines());
+        let interrupts: Arc<dyn Interrupts> = match attachment.irq {
+            IrqPath::Qtest => Arc::new(Qtest::new(attachment.qtest.clone().unwrap_or_default())),
+            IrqPath::Gpio => Arc::new(GpioInterrupts {
+                lines: lines.clone(),
+                qtest: attachment.qtest.clone().map(Qtest::new),
+            }),
+        };
+        let labels: Vec<_> = configs.iter().map(|config| config.label.clone()).collect();
+        let labels = || labels.iter().map(String::as_str);
+        let mut devices = Vec::new();
+        for (index, (config, socket)) in configs.into_iter().zip(&attachment.sockets).enumerate() {
+            let ssctl = board::domain::ssctl_instance(&config.label, labels());
+            let unit = Unit::new(index, config, attachment.layout, ssctl, interrupts.clone())?;
+            let gpio = attachment.irq.is_gpio_slot(index).then(|| lines.clone());
+            devices.push(Self::start(unit, gpio, socket)?);
+        }
+        Ok(devices)
+    }
+
+    fn start(unit: Arc<Unit>, gpio: Option<Arc<GpioLines>>, socket: &Path) -> Result<Self, DeviceError> {
+        let listener = Listener::new(socket, true).map_err(|e| DeviceError::Socket {
+            path: socket.to_owned(),
+            why: e.to_string(),
+        })?;
+        let stop = EventFd::new(EFD_CLOEXEC | EFD_NONBLOCK)?;
+        let stopped = stop.try_clone()?;
+        let server = unit.clone();
+        let thread = std::thread::Builder::new()
+            .name(format!("vhost-{}", unit.label()))
+            .spawn(move || serve(&server, gpio.as_ref(), listener, &stopped))?;
+        Ok(Self {
+            unit,
+            stop,
+            thread: Some(thread),
+            socket: socket.to_owned(),
+        })
+    }
+
+    /// Domain label.
+    pub fn label(&self) -> &str {
+        self.unit.label()
+    }
+
+    /// The socket QEMU connects to.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Counters since the device was made, over all resets.
+    pub fn stats(&self) -> DspStats {
+        self.unit.stats()
+    }
+
+    /// The DSP's end of the edge.
+    pub fn unit(&self) -> &Arc<Unit> {
+        &self.unit
+    }
+}
+
+impl Drop for DspDevice {
+    fn drop(&mut self) {
+        let _ = self.stop.write(1);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+        let _ = std::fs::remove_file(&self.socket);
+    }
+}
+
+/// One QEMU after another.
+fn serve(unit: &Arc<Unit>, gpio: Option<&Arc<GpioLines>>, mut listener: Listener, stop: &EventFd) {
+    while wait(listener.as_raw_fd(), stop.as_raw_fd()) {
+        if let Err(error) = connection(unit, gpio, &mut listener, stop) {
+            tracing::warn!(target: "emu::device", dsp = unit.label(), "the connection to QEMU failed: {error}");
+        }
+    }
+}
+
+/// One QEMU, from its connection to its end.
+fn connection(
+    unit: &Arc<Unit>,
+    gpio: Option<&Arc<GpioLines>>,
+    listener: &mut Listener,
+    stop: &EventFd,
+) -> Result<(), String> {
+    let carrier = Carrier::new(unit.clone(), gpio.cloned());
+    let memory = GuestMemoryAtomic::new(GuestMemoryMmap::new());
+    let mut daemon = VhostUserDaemon::new(format!("qemu-{}", unit.label()), carrier.clone(), memory)
+        .map_err(|e| e.to_string())?;
+    for handler in daemon.get_epoll_handlers() {
+        for (fd, event) in [
+            (unit.outbox_event().as_raw_fd(), OUTBOX_EVENT),
+            (unit.timer().as_raw_fd(), TIMER_EVENT),
+        ] {
+            handler
+                .register_listener(fd, EventSet::IN, event)
+                .map_err(|e| e.to_string())?;
+        }
+    }
+    daemon.start(listener).map_err(|e| e.to_string())?;
+    tracing::info!(target: "emu::device", dsp = unit.label(), "QEMU connected");
+    let ended = EventFd::new(EFD_CLOEXEC | EFD_NONBLOCK).map_err(|e| e.to_string())?;
+    let shutdown = daemon.shutdown_handle();
+    let result = std::thread::scope(|scope| {
+        // Nothing else wakes the wait below when the device is dropped while QEMU is connected.
+        scope.spawn(|| {
+            if !wait(ended.as_raw_fd(), stop.as_raw_fd())
+                && let Some(shutdown) = &shutdown
+            {
+                shutdown.shutdown();
+            }
+        });
+        let result = daemon.wait();
+        let _ = ended.write(1);
+        result
+    });
+    carrier.disconnected();
+    tracing::info!(target: "emu::device", dsp = unit.label(), "QEMU disconnected");
+    use vhost::vhost_user::Error::{Disconnected, PartialMessage};
+    match result {
+        // How a QEMU that ends looks from here.
+        Err(vhost_user_backend::Error::HandleRequest(Disconnected | PartialMessage)) | Ok(()) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Waits until `fd` is readable (true) or the stop event is set (false).
+fn wait(fd: RawFd, stop: RawFd) -> bool {
+    let entry = |fd| libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    loop {
+        let mut fds = [entry(stop), entry(fd)];
+        // SAFETY: a valid array of two pollfds is passed with a count of two, and the call does not keep the pointer.
+        let n = unsafe { libc::poll(fds.as_mut_ptr(), 2, -1) };
+        if fds[0].revents != 0 {
+            return false;
+        }
+        if n > 0 && fds[1].revents != 0 {
+            return true;
+        }
+        if n < 0 && std::io::Error::last_os_error().kind() != std::io::ErrorKind::Interrupted {
+            return false;
+        }
+    }
+}

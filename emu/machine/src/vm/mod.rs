@@ -1,0 +1,843 @@
+//! Starting stock QEMU with a stock kernel in front of our DSPs.
+//!
+//! [`Builder`] collects what the guest is made of; [`Builder::spawn`] prepares the platform in a directory of its own,
+//! starts the devices, then QEMU. A [`Vm`] is the running guest: its console, its end, the DSPs' counters. Dropping it
+//! ends QEMU and removes the directory.
+
+pub mod console;
+pub mod cpio;
+pub mod initramfs;
+pub mod kernel;
+pub mod modules;
+mod pin;
+pub mod platform;
+pub mod qemu;
+
+use crate::device::board::domain::Domain;
+use crate::device::layout;
+use crate::device::tree::IrqPath;
+use crate::device::{DeviceError, DspDevice};
+use crate::profile::Profile;
+use console::ConsoleLine;
+use emu_os::services::DspStats;
+use initramfs::{Contents, FirmwareFiles, GuestFile};
+use kernel::{Kernel, KernelError};
+use platform::{Platform, PlatformError, Request};
+use qemu::{Machine, Qemu, QemuError};
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+/// What init prints when user space is up and the DSP's devices are there (or did not come).
+pub const READY: &str = "VH-READY";
+/// What init prints when the user's program ended, before its exit code.
+pub const EXIT: &str = "VH-EXIT ";
+/// What a kernel says before it stops for good.
+const PANIC: &str = "Kernel panic - not syncing";
+/// The program that runs the user's where runs are to be the same.
+const PIN: &str = "/vh/pin";
+/// Where a shared directory appears in the guest.
+pub const SHARE: &str = "/share";
+
+/// Why there is no guest.
+#[derive(Debug, thiserror::Error)]
+pub enum VmError {
+    /// QEMU.
+    #[error(transparent)]
+    Qemu(#[from] QemuError),
+    /// The kernel.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// The platform's files.
+    #[error(transparent)]
+    Platform(#[from] PlatformError),
+    /// The devices.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The initramfs.
+    #[error(transparent)]
+    Initramfs(#[from] initramfs::ReadError),
+    /// There is no user space.
+    #[error("there is no guest user space at {0}: run `cargo xtask setup`, or name a directory with --root")]
+    NoRoot(PathBuf),
+    /// There is no firmware for a board's DSPs.
+    #[error("there is no DSP firmware at {0}: run `cargo xtask firmware`, or name a file with --firmware")]
+    NoFirmware(PathBuf),
+    /// The kernel's driver closes the DSP's channel as often as the DSP opens it.
+    #[error(
+        "the kernel's fastrpc driver is too old to know a DSP with the label {0:?}: take a newer kernel, or another profile with --soc"
+    )]
+    UnknownLabel(String),
+    /// A file or directory of the user's.
+    #[error("cannot use {path}: {source}")]
+    Path {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// QEMU ended by itself, badly.
+    #[error("QEMU ended ({status}): {message}")]
+    Ended {
+        /// How.
+        status: ExitStatus,
+        /// What it said.
+        message: String,
+    },
+    /// The kernel gave up.
+    #[error("the guest's kernel panicked: {0}")]
+    Panicked(String),
+    /// Nothing came in time.
+    #[error("the guest's console did not show {what} within {seconds} s; its last line: {last:?}")]
+    Timeout {
+        /// What was waited for.
+        what: String,
+        /// How long.
+        seconds: u64,
+        /// Last console line.
+        last: String,
+    },
+    /// The guest ended before what was waited for.
+    #[error("the guest ended before its console showed {what}; its last line: {last:?}")]
+    Gone {
+        /// What was waited for.
+        what: String,
+        /// Last console line.
+        last: String,
+    },
+    /// The host.
+    #[error("cannot run the guest: {0}")]
+    Host(#[from] std::io::Error),
+}
+
+/// What happens when the program in the guest has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum After {
+    /// The guest powers off.
+    #[default]
+    PowerOff,
+    /// The guest reboots (and runs its program again).
+    Reboot,
+    /// The guest stays as it is.
+    Halt,
+}
+
+/// The cache of kernels and user space (`cargo xtask setup` fills it): `$VHOST_HEXAGON_CACHE`, else
+/// `~/.cache/vhost-hexagon`.
+pub fn cache() -> PathBuf {
+    if let Some(path) = std::env::var_os("VHOST_HEXAGON_CACHE") {
+        return path.into();
+    }
+    Path::new(&std::env::var_os("HOME").unwrap_or_default()).join(".cache/vhost-hexagon")
+}
+
+/// The firmware that a board's DSPs get if none is named: the cache's, else a fresh build's below the current directory.
+/// The cache's path is returned when there is none.
+pub fn default_firmware() -> PathBuf {
+    let cached = cache().join("firmware/dsp.mbn");
+    let built = PathBuf::from("target/firmware/dsp/dsp.mbn");
+    if !cached.is_file() && built.is_file() {
+        built
+    } else {
+        cached
+    }
+}
+
+/// A guest under construction.
+#[derive(Debug)]
+pub struct Builder {
+    kernel: PathBuf,
+    modules: Option<PathBuf>,
+    root: Option<PathBuf>,
+    profile: Profile,
+    platform: layout::Platform,
+    firmware: Option<PathBuf>,
+    irq: Option<IrqPath>,
+    machine: Machine,
+    overlays: Vec<PathBuf>,
+    share: Option<PathBuf>,
+    files: Vec<GuestFile>,
+    command: Option<Vec<u8>>,
+    append: Vec<String>,
+    qemu: Option<PathBuf>,
+    qemu_args: Vec<OsString>,
+    console_log: Option<PathBuf>,
+    interactive: bool,
+    after: After,
+    deterministic: bool,
+}
+
+impl Builder {
+    /// A guest with that kernel (a path, or the beginning of a version in the cache) and those DSPs.
+    pub fn new(kernel: impl Into<PathBuf>, profile: Profile) -> Self {
+        Self {
+            kernel: kernel.into(),
+            modules: None,
+            root: None,
+            profile,
+            platform: layout::Platform::default(),
+            firmware: None,
+            irq: None,
+            machine: Machine {
+                ram: 1 << 30,
+                cpus: 2,
+            },
+            overlays: Vec::new(),
+            share: None,
+            files: Vec::new(),
+            command: None,
+            append: Vec::new(),
+            qemu: None,
+            qemu_args: Vec::new(),
+            console_log: None,
+            interactive: false,
+            after: After::default(),
+            deterministic: false,
+        }
+    }
+
+    /// Directory of the kernel's modules (default: `modules` beside the image).
+    #[must_use]
+    pub fn modules(mut self, path: Option<PathBuf>) -> Self {
+        self.modules = path;
+        self
+    }
+
+    /// Directory of the guest's user space (default: the cache's).
+    #[must_use]
+    pub fn root(mut self, path: Option<PathBuf>) -> Self {
+        self.root = path;
+        self
+    }
+
+    /// How the kernel meets the DSPs.
+    #[must_use]
+    pub fn platform(mut self, platform: layout::Platform) -> Self {
+        self.platform = platform;
+        self
+    }
+
+    /// The firmware that the kernel loads into every DSP of a board (default: [`default_firmware`]).
+    #[must_use]
+    pub fn firmware(mut self, path: Option<PathBuf>) -> Self {
+        self.firmware = path;
+        self
+    }
+
+    /// How interrupts get in (default: what the kernel supports best).
+    #[must_use]
+    pub fn irq(mut self, irq: Option<IrqPath>) -> Self {
+        self.irq = irq;
+        self
+    }
+
+    /// RAM and processors.
+    #[must_use]
+    pub fn machine(mut self, machine: Machine) -> Self {
+        self.machine = machine;
+        self
+    }
+
+    /// Compiled device tree overlays.
+    #[must_use]
+    pub fn overlays(mut self, paths: Vec<PathBuf>) -> Self {
+        self.overlays = paths;
+        self
+    }
+
+    /// A host directory that appears as [`SHARE`].
+    #[must_use]
+    pub fn share(mut self, path: Option<PathBuf>) -> Self {
+        self.share = path;
+        self
+    }
+
+    /// A file in the guest.
+    #[must_use]
+    pub fn file(mut self, path: impl Into<String>, mode: u32, data: impl Into<Vec<u8>>) -> Self {
+        self.files.push(GuestFile {
+            path: path.into(),
+            mode,
+            data: data.into(),
+        });
+        self
+    }
+
+    /// The program to run instead of a shell, with its arguments.
+    #[must_use]
+    pub fn command(mut self, words: &[String]) -> Self {
+        self.command = (!words.is_empty()).then(|| initramfs::command_script(words));
+        self
+    }
+
+    /// A shell script to run instead of a shell.
+    #[must_use]
+    pub fn script(mut self, text: &str) -> Self {
+        self.command = Some(format!("#!/bin/sh\n{text}\n").into_bytes());
+        self
+    }
+
+    /// More words for the kernel's command line.
+    #[must_use]
+    pub fn append(mut self, words: Vec<String>) -> Self {
+        self.append = words;
+        self
+    }
+
+    /// Another QEMU than the one on the path.
+    #[must_use]
+    pub fn qemu(mut self, program: Option<PathBuf>) -> Self {
+        self.qemu = program;
+        self
+    }
+
+    /// More arguments for QEMU.
+    #[must_use]
+    pub fn qemu_args(mut self, args: Vec<OsString>) -> Self {
+        self.qemu_args = args;
+        self
+    }
+
+    /// File that gets every byte of the console.
+    #[must_use]
+    pub fn console_log(mut self, path: Option<PathBuf>) -> Self {
+        self.console_log = path;
+        self
+    }
+
+    /// The console is this process's terminal (there are no console lines then).
+    #[must_use]
+    pub fn interactive(mut self, on: bool) -> Self {
+        self.interactive = on;
+        self
+    }
+
+    /// What follows the program.
+    #[must_use]
+    pub fn after(mut self, after: After) -> Self {
+        self.after = after;
+        self
+    }
+
+    /// A guest that does the same each time, as far as it can be had: one processor, fixed seeds, addresses, clock and process
+    /// numbers, and a program whose threads run until they wait. Its DSPs have to be made
+    /// emu_lab's `Steady`, too.
+    #[must_use]
+    pub fn deterministic(mut self, on: bool) -> Self {
+        self.deterministic = on;
+        if on {
+            self.machine.cpus = 1;
+        }
+        self
+    }
+
+    /// Starts devices and QEMU. QEMU is killed when the calling *thread* ends, so keep the thread as long as the `Vm`.
+    ///
+    /// # Errors
+    /// Anything that is missing or does not fit, in one sentence.
+    pub fn spawn(self) -> Result<Vm, VmError> {
+        let qemu = Qemu::find(self.qemu.as_deref())?;
+        let kernel = Kernel::open(&self.kernel, self.modules.as_deref())?;
+        let irq = self.irq.unwrap_or_else(|| kernel.irq_path());
+        for option in kernel.lacks(self.platform, irq, self.profile.dsps.len()) {
+            tracing::warn!(target: "emu::vm", "the kernel has no {option} (neither built in nor among the modules): no DSP will appear");
+        }
+        let directory = tempfile::Builder::new().prefix("vhost-hexagon-").tempdir()?;
+        let request = Request {
+            profile: &self.profile,
+            platform: self.platform,
+            machine: self.machine,
+            irq,
+            overlays: &self.overlays,
+            directory: directory.path(),
+            socket: &directory.path().join("dsp.sock"),
+            qtest: Some(&directory.path().join("qtest.sock")),
+        };
+        let platform = Platform::prepare(&request, &qemu)?;
+        let initrd = directory.path().join("initramfs.cpio");
+        std::fs::write(&initrd, self.initramfs(&kernel, irq)?.archive()?).map_err(|source| {
+            VmError::Path {
+                path: initrd.clone(),
+                source,
+            }
+        })?;
+        let configs = platform::dsp_configs(&self.profile, kernel.page_size());
+        let devices = DspDevice::start_all(&platform.attachment, configs)?;
+
+        let mut command = Command::new(qemu.program());
+        command.args(qemu::arguments(&self.machine, irq, &platform.files));
+        command
+            .arg("-kernel")
+            .arg(&kernel.image)
+            .arg("-initrd")
+            .arg(&initrd)
+            .arg("-append")
+            .arg(self.command_line());
+        if let (Some(share), true) = (&self.share, kernel.has_9p()) {
+            command.args(share_args(share)?);
+        }
+        if self.deterministic {
+            // The seed is also where the random number instructions and the device tree's rng-seed come from.
+            command.args(["-seed", "1", "-rtc", "base=2026-01-01T00:00:00,clock=vm"]);
+        }
+        command.args(&self.qemu_args);
+        self.console_args(&mut command);
+        command.stderr(std::fs::File::create(directory.path().join("qemu.log"))?);
+        end_with_this_thread(&mut command);
+
+        let log = match &self.console_log {
+            Some(path) if !self.interactive => {
+                Some(std::fs::File::create(path).map_err(|source| VmError::Path {
+                    path: path.clone(),
+                    source,
+                })?)
+            }
+            _ => None,
+        };
+        tracing::debug!(target: "emu::vm", ?command, "QEMU");
+        let started = Instant::now();
+        let mut child = command.spawn().map_err(|source| QemuError::Start {
+            program: qemu.program().display().to_string(),
+            source,
+        })?;
+        let lines = child
+            .stdout
+            .take()
+            .map(|stdout| console::follow(stdout, log, started))
+            .transpose()?;
+        let stdin = child.stdin.take();
+        Ok(Vm {
+            child,
+            stdin,
+            lines,
+            started,
+            last: String::new(),
+            exit: None,
+            devices,
+            directory,
+            kernel,
+            platform: platform.attachment.layout.platform,
+            irq,
+            qemu_version: qemu.version().to_owned(),
+        })
+    }
+
+    fn initramfs(&self, kernel: &Kernel, irq: IrqPath) -> Result<Contents, VmError> {
+        let root = self.root.clone().unwrap_or_else(|| cache().join("guest-root"));
+        if !["bin/busybox", "usr/bin/busybox"]
+            .iter()
+            .any(|name| root.join(name).exists())
+        {
+            return Err(VmError::NoRoot(root));
+        }
+        let after = match self.after {
+            After::PowerOff => "poweroff",
+            After::Reboot => "reboot",
+            After::Halt => "halt",
+        };
+        let mut options = vec![("after", after.to_owned())];
+        let mut files = self.files.clone();
+        if self.deterministic {
+            options.push(("pin", PIN.to_owned()));
+            files.push(GuestFile {
+                path: PIN.to_owned(),
+                mode: 0o755,
+                data: pin::program(),
+            });
+        }
+        let firmware = match self.platform {
+            layout::Platform::Rpm => None,
+            layout::Platform::Board => {
+                options.push(("boot", self.started_by_init()?));
+                Some(self.firmware_files()?)
+            }
+        };
+        let mut copies = Vec::new();
+        let mut share_9p = false;
+        if let Some(share) = &self.share {
+            let share = share.canonicalize().map_err(|source| VmError::Path {
+                path: share.clone(),
+                source,
+            })?;
+            if kernel.has_9p() {
+                share_9p = true;
+                options.push(("shares", format!("share:{SHARE}")));
+            } else {
+                tracing::warn!(
+                    target: "emu::vm",
+                    "the kernel has no 9p (CONFIG_9P_FS, CONFIG_NET_9P_VIRTIO): {SHARE} in the guest is a copy of {}",
+                    share.display()
+                );
+                copies.push((share, SHARE.to_owned()));
+            }
+        }
+        let modules = kernel
+            .modules
+            .load_order(&Kernel::wanted(self.platform, irq, share_9p))
+            .map_err(KernelError::from)?;
+        let labels: Vec<&str> = self.profile.dsps.iter().map(|dsp| dsp.label.as_str()).collect();
+        let refused = |label: &&&str| modules.iter().any(|module| module.refuses_label(label));
+        if let Some(label) = labels.iter().find(refused) {
+            return Err(VmError::UnknownLabel((*label).to_owned()));
+        }
+        options.push(("dsps", labels.join(" ")));
+        Ok(Contents {
+            root,
+            modules,
+            options,
+            run: self.command.clone(),
+            files,
+            firmware,
+            copies,
+        })
+    }
+
+    fn firmware_files(&self) -> Result<FirmwareFiles, VmError> {
+        let path = self.firmware.clone().unwrap_or_else(default_firmware);
+        let data = std::fs::read(&path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => VmError::NoFirmware(path.clone()),
+            _ => VmError::Path { path, source },
+        })?;
+        let domains = self
+            .profile
+            .dsps
+            .iter()
+            .filter_map(|dsp| Domain::by_label(&dsp.label));
+        Ok(FirmwareFiles {
+            data,
+            names: domains.map(|domain| domain.firmware).collect(),
+        })
+    }
+
+    /// Names of the remote processors that their driver does not start by itself.
+    fn started_by_init(&self) -> Result<String, VmError> {
+        let layout = layout::Layout::new(&self.profile, self.platform, self.machine.ram)
+            .map_err(PlatformError::from)?;
+        let dsps = self.profile.dsps.iter().enumerate();
+        let names: Vec<_> = dsps
+            .filter(|(_, dsp)| {
+                Domain::by_label(&dsp.label).is_some_and(|domain| !domain.remoteproc.auto_boot)
+            })
+            .map(|(index, _)| format!("{:x}.remoteproc", layout.qdsp6ss(index)))
+            .collect();
+        Ok(names.join(" "))
+    }
+
+    fn command_line(&self) -> String {
+        let mut words = vec!["console=ttyAMA0", "loglevel=4", "rdinit=/init"];
+        if self.platform == layout::Platform::Board {
+            // Built-in drivers wait for suppliers that are modules (SMEM for its lock): longer than the usual 10 s, which a
+            // busy host needs to get to init, and which would end in a warning for each.
+            words.push("deferred_probe_timeout=120");
+        }
+        if self.deterministic {
+            // Device addresses are free when they are unmapped, not when a timer says so.
+            words.extend(["nokaslr", "norandmaps", "iommu.strict=1"]);
+        }
+        words.extend(self.append.iter().map(String::as_str));
+        words.join(" ")
+    }
+
+    fn console_args(&self, command: &mut Command) {
+        if self.interactive {
+            let mut console = OsString::from("stdio,id=console,mux=on,signal=off");
+            if let Some(log) = &self.console_log {
+                console.push(",logfile=");
+                console.push(log);
+            }
+            command.arg("-chardev").arg(console).args([
+                "-serial",
+                "chardev:console",
+                "-mon",
+                "chardev=console",
+            ]);
+        } else {
+            // Shared (mux) because only such a device can be told to send a break: see `Vm::sysrq`.
+            command
+                .args(["-chardev", "stdio,id=console,mux=on,signal=off"])
+                .args(["-serial", "chardev:console"])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped());
+        }
+    }
+}
+
+fn share_args(share: &Path) -> Result<Vec<OsString>, VmError> {
+    let path = share.canonicalize().map_err(|source| VmError::Path {
+        path: share.to_owned(),
+        source,
+    })?;
+    let path = path.display().to_string().replace(',', ",,");
+    let slot = crate::device::layout::FIRST_FREE_SLOT;
+    Ok(vec![
+        "-fsdev".into(),
+        format!("local,id=share,path={path},security_model=none,multidevs=remap").into(),
+        "-device".into(),
+        format!("virtio-9p-device,fsdev=share,mount_tag=share,bus=virtio-mmio-bus.{slot}").into(),
+    ])
+}
+
+/// Has the kernel end QEMU when the thread that started it ends, however this process dies.
+pub fn end_with_this_thread(command: &mut Command) {
+    use std::os::unix::process::CommandExt as _;
+    // SAFETY: the closure runs in the child between fork and exec and makes one system call, which is async-signal-safe;
+    // it touches no memory of the parent's.
+    unsafe {
+        command.pre_exec(|| {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            Ok(())
+        });
+    }
+}
+
+/// A running guest.
+pub struct Vm {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Option<Receiver<ConsoleLine>>,
+    started: Instant,
+    last: String,
+    exit: Option<i32>,
+    devices: Vec<DspDevice>,
+    directory: tempfile::TempDir,
+    kernel: Kernel,
+    platform: layout::Platform,
+    irq: IrqPath,
+    qemu_version: String,
+}
+
+/// How a guest ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// Exit code of the program that ran, if it ended before the guest did.
+    pub exit: Option<i32>,
+    /// From power-on to the end.
+    pub time: Duration,
+}
+
+impl Vm {
+    /// The next line of the console; `None` when the guest has ended. Never `Some` for an interactive guest.
+    ///
+    /// # Errors
+    /// Nothing came in time, or the kernel panicked.
+    pub fn next_line(&mut self, timeout: Duration) -> Result<Option<ConsoleLine>, VmError> {
+        let Some(lines) = &self.lines else { return Ok(None) };
+        match lines.recv_timeout(timeout) {
+            Ok(line) => {
+                if let Some((_, code)) = line.text.split_once(EXIT) {
+                    self.exit = code.split_whitespace().next().and_then(|word| word.parse().ok());
+                }
+                self.last.clone_from(&line.text);
+                if line.text.contains(PANIC) {
+                    return Err(VmError::Panicked(line.text));
+                }
+                Ok(Some(line))
+            }
+            Err(RecvTimeoutError::Disconnected) => Ok(None),
+            Err(RecvTimeoutError::Timeout) => Err(VmError::Timeout {
+                what: "anything".to_owned(),
+                seconds: timeout.as_secs(),
+                last: self.last.clone(),
+            }),
+        }
+    }
+
+    /// Reads the console until a line contains `text`; returns that line.
+    ///
+    /// # Errors
+    /// It did not come in time, or the guest ended.
+    pub fn wait_for(&mut self, text: &str, timeout: Duration) -> Result<ConsoleLine, VmError> {
+        let deadline = Instant::now() + timeout;
+        let what = format!("{text:?}");
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.next_line(left) {
+                Ok(Some(line)) if line.text.contains(text) => return Ok(line),
+                Ok(Some(_)) => {}
+                Ok(None) => {
+                    return Err(VmError::Gone {
+                        what,
+                        last: self.last.clone(),
+                    });
+                }
+                Err(VmError::Timeout { .. }) => {
+                    return Err(VmError::Timeout {
+                        what,
+                        seconds: timeout.as_secs(),
+                        last: self.last.clone(),
+                    });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Types a line on the console.
+    ///
+    /// # Errors
+    /// The guest is gone, or its console is a terminal.
+    pub fn type_line(&mut self, text: &str) -> Result<(), VmError> {
+        let stdin = self
+            .stdin
+            .as_mut()
+            .ok_or_else(|| std::io::Error::other("the console is not ours to type on"))?;
+        stdin.write_all(format!("{text}\n").as_bytes())?;
+        Ok(stdin.flush()?)
+    }
+
+    /// Presses a magic SysRq key on the serial console: a break, then the key. (Ctrl-A b is how a shared character device of
+    /// QEMU's is told to send one.)
+    ///
+    /// # Errors
+    /// The guest is gone, or its console is a terminal.
+    pub fn sysrq(&mut self, key: char) -> Result<(), VmError> {
+        let stdin = self
+            .stdin
+            .as_mut()
+            .ok_or_else(|| std::io::Error::other("the console is not ours to type on"))?;
+        stdin.write_all(b"\x01b")?;
+        stdin.write_all(key.encode_utf8(&mut [0; 4]).as_bytes())?;
+        Ok(stdin.flush()?)
+    }
+
+    /// Waits for the guest's end, throwing console lines away.
+    ///
+    /// # Errors
+    /// It did not end in time, or QEMU failed.
+    pub fn wait(&mut self, timeout: Duration) -> Result<Outcome, VmError> {
+        let deadline = Instant::now() + timeout;
+        let late = |last: &str| VmError::Timeout {
+            what: "the guest's end".to_owned(),
+            seconds: timeout.as_secs(),
+            last: last.to_owned(),
+        };
+        loop {
+            match self.next_line(deadline.saturating_duration_since(Instant::now())) {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(VmError::Timeout { .. }) => return Err(late(&self.last)),
+                Err(error) => return Err(error),
+            }
+        }
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return self.outcome(status);
+            }
+            if Instant::now() > deadline {
+                return Err(late(&self.last));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits for the guest's end without limit (an interactive guest).
+    ///
+    /// # Errors
+    /// QEMU failed.
+    pub fn wait_forever(&mut self) -> Result<Outcome, VmError> {
+        let status = self.child.wait()?;
+        self.outcome(status)
+    }
+
+    fn outcome(&self, status: ExitStatus) -> Result<Outcome, VmError> {
+        if !status.success() {
+            let message = std::fs::read_to_string(self.directory.path().join("qemu.log")).unwrap_or_default();
+            return Err(VmError::Ended {
+                status,
+                message: message.trim().to_owned(),
+            });
+        }
+        Ok(Outcome {
+            exit: self.exit,
+            time: self.started.elapsed(),
+        })
+    }
+
+    /// Ends QEMU at once.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// QEMU's process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The DSPs.
+    pub fn devices(&self) -> &[DspDevice] {
+        &self.devices
+    }
+
+    /// Counters of all DSPs: label, counters.
+    pub fn stats(&self) -> Vec<(String, DspStats)> {
+        self.devices
+            .iter()
+            .map(|device| (device.label().to_owned(), device.stats()))
+            .collect()
+    }
+
+    /// The kernel that runs.
+    pub fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
+    /// How the kernel meets the DSPs.
+    pub fn platform(&self) -> layout::Platform {
+        self.platform
+    }
+
+    /// The interrupt path in use.
+    pub fn irq(&self) -> IrqPath {
+        self.irq
+    }
+
+    /// QEMU's version.
+    pub fn qemu_version(&self) -> &str {
+        &self.qemu_version
+    }
+
+    /// When QEMU was started.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_kernel_and_a_missing_user_space_are_one_sentence_each() {
+        if Qemu::find(None).is_err() {
+            println!("skipped: no QEMU here");
+            return;
+        }
+        let profile = || Profile::load("qcs6490").unwrap();
+        let error = Builder::new("/nonexistent/Image", profile())
+            .spawn()
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            error.contains("there is no kernel at /nonexistent/Image"),
+            "{error}"
+        );
+        let dir = tempfile::tempdir().unwrap();
+        let mut image = vec![0; 64];
+        image[56..60].copy_from_slice(b"ARM\x64");
+        std::fs::write(dir.path().join("Image"), image).unwrap();
+        let builder = Builder::new(dir.path().join("Image"), profile()).root(Some(dir.path().to_owned()));
+        let error = builder.spawn().err().unwrap().to_string();
+        assert!(error.contains("there is no guest user space at"), "{error}");
+    }
+}

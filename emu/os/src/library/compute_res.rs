@@ -1,0 +1,521 @@
+//! Compute resources: vector TCM, asked for with an attribute block and held under a context number.
+//!
+//! VTCM is ordinary memory at a fixed address, handed out first-fit in pages of 64 KiB (a single-page request is aligned
+//! to its size). A request that cannot be met waits its time-out for somebody to release. Every thread has a matrix unit
+//! (HMX) of its own, so a request for it is met at once if the core has one at all, and locking it never waits; a thread that
+//! uses the unit without lock is not stopped, as it would be on hardware. Before a request waits, holders of worse priority are asked to give way: their
+//! release callbacks run on the thread that asks.
+//!
+//! The attribute block is 64 bytes and opaque to programs; its layout here is our own.
+
+use crate::aee;
+use crate::call::{Call, Done, Outcome, Stop};
+use crate::imports::{Import, import};
+use crate::memory::VTCM;
+use crate::ranges::Ranges;
+use crate::thread::{ThreadId, Wait};
+use emu_core::mem::Prot;
+use hexagon_isa::Arch;
+use hexagon_isa::info::Feature;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// Bytes that VTCM is handed out in.
+const GRANULE: u32 = 0x1_0000;
+/// Contexts alive at once.
+const MAX_CONTEXTS: usize = 1024;
+
+/// This family's table. Skeletons import the short names (weak) or, built with other headers, the long ones.
+pub const IMPORTS: &[Import] = &[
+    import("compute_resource_attr_init", init),
+    import("HAP_compute_res_attr_init", init),
+    import("compute_resource_attr_set_serialize", set_serialize),
+    import("HAP_compute_res_attr_set_serialize", set_serialize),
+    import("compute_resource_attr_set_vtcm_param", set_vtcm),
+    import("HAP_compute_res_attr_set_vtcm_param", set_vtcm),
+    import("compute_resource_attr_set_vtcm_param_v2", set_vtcm_v2),
+    import("HAP_compute_res_attr_set_vtcm_param_v2", set_vtcm_v2),
+    import("compute_resource_attr_set_release_callback", set_callback),
+    import("HAP_compute_res_attr_set_release_callback", set_callback),
+    import("compute_resource_attr_set_cache_mode", set_cache_mode),
+    import("HAP_compute_res_attr_set_cache_mode", set_cache_mode),
+    import("compute_resource_attr_set_hmx_param", set_hmx),
+    import("HAP_compute_res_attr_set_hmx_param", set_hmx),
+    import("compute_resource_attr_set_app_type", set_app_type),
+    import("HAP_compute_res_attr_set_app_type", set_app_type),
+    import("compute_resource_attr_get_vtcm_ptr", vtcm_ptr),
+    import("HAP_compute_res_attr_get_vtcm_ptr", vtcm_ptr),
+    import("compute_resource_attr_get_vtcm_ptr_v2", vtcm_ptr_v2),
+    import("HAP_compute_res_attr_get_vtcm_ptr_v2", vtcm_ptr_v2),
+    import("compute_resource_acquire", acquire),
+    import("HAP_compute_res_acquire", acquire),
+    import("compute_resource_release", release),
+    import("HAP_compute_res_release", release),
+    import("compute_resource_acquire_cached", acquire_cached),
+    import("HAP_compute_res_acquire_cached", acquire_cached),
+    import("compute_resource_release_cached", release_cached),
+    import("HAP_compute_res_release_cached", release_cached),
+    import("compute_resource_check_release_request", was_asked),
+    import("HAP_compute_res_check_release_request", was_asked),
+    import("compute_resource_update_priority", accept),
+    import("HAP_compute_res_update_priority", accept),
+    import("compute_resource_hmx_lock", hmx_lock),
+    import("HAP_compute_res_hmx_lock", hmx_lock),
+    import("compute_resource_hmx_unlock", hmx_lock),
+    import("HAP_compute_res_hmx_unlock", hmx_lock),
+    import("compute_resource_query_VTCM", query),
+    import("HAP_compute_res_query_VTCM", query),
+];
+
+/// Word offsets in the attribute block.
+mod field {
+    pub const MAGIC: u32 = 0;
+    pub const SIZE: u32 = 4;
+    pub const MIN_SIZE: u32 = 8;
+    pub const PAGE: u32 = 12;
+    pub const HMX: u32 = 16;
+    pub const CALLBACK: u32 = 20;
+    pub const CALLBACK_ARG: u32 = 24;
+    pub const SERIALIZE: u32 = 28;
+    pub const POINTER: u32 = 32;
+    pub const GIVEN: u32 = 36;
+}
+const MAGIC: u32 = 0x5245_5343;
+/// Bytes of the attribute block.
+const ATTRIBUTES: u32 = 64;
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Request {
+    size: u32,
+    min_size: u32,
+    /// What the memory is aligned to.
+    align: u32,
+    /// Address of the attribute block, which gets the result.
+    attributes: u32,
+    /// Priority of the thread that asks.
+    priority: u8,
+    /// How it can be asked to give way later.
+    callback: (u32, u32),
+    /// The matrix unit, too.
+    hmx: bool,
+}
+
+/// What a context holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Holding {
+    at: u32,
+    size: u32,
+    /// Priority of the thread that acquired it.
+    priority: u8,
+    /// Function and argument to ask it to give way with; function 0: it cannot be asked.
+    callback: (u32, u32),
+    /// It was asked already.
+    asked: bool,
+    /// The matrix unit may be used.
+    hmx: bool,
+}
+
+/// VTCM and who has it.
+#[derive(Debug)]
+pub struct Resources {
+    total: u32,
+    free: Ranges,
+    mapped: bool,
+    held: HashMap<u32, Holding>,
+    next: u32,
+    waiting: Vec<(ThreadId, u8, Request)>,
+}
+
+impl Resources {
+    /// `total` bytes of VTCM.
+    pub fn new(total: u32) -> Self {
+        let total = total / GRANULE * GRANULE;
+        Self {
+            total,
+            free: Ranges::new(VTCM.into(), total.into()),
+            mapped: false,
+            held: HashMap::new(),
+            next: 1,
+            waiting: Vec::new(),
+        }
+    }
+
+    /// Takes VTCM for a request: context, address, bytes.
+    fn take(&mut self, r: &Request) -> Option<(u32, u32, u32)> {
+        if self.held.len() >= MAX_CONTEXTS {
+            return None;
+        }
+        let (at, size) = self.room(r)?;
+        while self.next == 0 || self.held.contains_key(&self.next) {
+            self.next = self.next.wrapping_add(1);
+        }
+        let context = self.next;
+        self.next = self.next.wrapping_add(1);
+        let holding = Holding {
+            at,
+            size,
+            priority: r.priority,
+            callback: r.callback,
+            asked: false,
+            hmx: r.hmx,
+        };
+        self.held.insert(context, holding);
+        Some((context, at, size))
+    }
+
+    fn room(&mut self, r: &Request) -> Option<(u32, u32)> {
+        if r.size == 0 {
+            return Some((0, 0));
+        }
+        let size = r.size.checked_next_multiple_of(GRANULE)?;
+        if let Some(at) = self.free.take(size.into(), r.align.into()) {
+            return Some((at as u32, size));
+        }
+        // As much as there is, if the request can do with less.
+        let (at, most) = self.free.longest()?;
+        let least = r.min_size.checked_next_multiple_of(GRANULE)?;
+        if r.min_size == 0 || most < u64::from(least) || at % u64::from(r.align) != 0 {
+            return None;
+        }
+        self.free.take_at(at, most);
+        Some((at as u32, most as u32))
+    }
+
+    fn give_back(&mut self, context: u32) -> bool {
+        let Some(Holding { at, size, .. }) = self.held.remove(&context) else {
+            return false;
+        };
+        self.free.put(at.into(), size.into());
+        true
+    }
+}
+
+fn attributes(c: &Call<'_>, at: u32) -> Result<bool, Stop> {
+    Ok(c.load32(at.wrapping_add(field::MAGIC))? == MAGIC)
+}
+
+fn set_word(c: &mut Call<'_>, at: u32, offset: u32, value: u32) -> Done {
+    if !attributes(c, at)? {
+        return c.ret(aee::EBADPARM);
+    }
+    c.store32(at.wrapping_add(offset), value)?;
+    c.ret(0)
+}
+
+/// `int attr_init(attr *)`
+fn init(c: &mut Call<'_>) -> Done {
+    let at = c.arg(0)?;
+    c.store(at, &[0; ATTRIBUTES as usize])?;
+    c.store32(at.wrapping_add(field::MAGIC), MAGIC)?;
+    c.store32(at.wrapping_add(field::PAGE), GRANULE)?;
+    c.ret(0)
+}
+
+/// `int attr_set_serialize(attr *, bool)`
+fn set_serialize(c: &mut Call<'_>) -> Done {
+    let (at, v) = (c.arg(0)?, c.arg(1)? & 0xff);
+    set_word(c, at, field::SERIALIZE, v)
+}
+
+/// `int attr_set_vtcm_param(attr *, unsigned size, bool single_page)`
+fn set_vtcm(c: &mut Call<'_>) -> Done {
+    let (at, size, single) = (c.arg(0)?, c.arg(1)?, c.arg(2)? & 0xff != 0);
+    let page = if single {
+        size.checked_next_power_of_two().unwrap_or(1 << 31)
+    } else {
+        GRANULE
+    };
+    vtcm(c, at, size, size, page)
+}
+
+/// `int attr_set_vtcm_param_v2(attr *, unsigned size, unsigned min_page, unsigned min_size)`
+fn set_vtcm_v2(c: &mut Call<'_>) -> Done {
+    let (at, size, page, least) = (c.arg(0)?, c.arg(1)?, c.arg(2)?, c.arg(3)?);
+    let page = if page == 0 {
+        GRANULE
+    } else {
+        page.checked_next_power_of_two().unwrap_or(1 << 31)
+    };
+    vtcm(c, at, size, if least == 0 { size } else { least.min(size) }, page)
+}
+
+fn vtcm(c: &mut Call<'_>, at: u32, size: u32, least: u32, page: u32) -> Done {
+    if !attributes(c, at)? {
+        return c.ret(aee::EBADPARM);
+    }
+    // Nothing larger than 1 MiB has to be one page here: VTCM is one range anyway.
+    let page = page.clamp(GRANULE, 1 << 20);
+    for (offset, v) in [(field::SIZE, size), (field::MIN_SIZE, least), (field::PAGE, page)] {
+        c.store32(at.wrapping_add(offset), v)?;
+    }
+    c.ret(0)
+}
+
+/// `int attr_set_release_callback(attr *, int (*callback)(unsigned context, void *), void *)`
+fn set_callback(c: &mut Call<'_>) -> Done {
+    let (at, callback, argument) = (c.arg(0)?, c.arg(1)?, c.arg(2)?);
+    if attributes(c, at)? {
+        c.store32(at.wrapping_add(field::CALLBACK_ARG), argument)?;
+    }
+    set_word(c, at, field::CALLBACK, callback)
+}
+
+/// `int attr_set_cache_mode(attr *, bool)`
+fn set_cache_mode(c: &mut Call<'_>) -> Done {
+    let at = c.arg(0)?;
+    let ok = attributes(c, at)?;
+    c.ret(if ok { 0 } else { aee::EBADPARM })
+}
+
+/// `int attr_set_app_type(attr *, int)`
+fn set_app_type(c: &mut Call<'_>) -> Done {
+    set_cache_mode(c)
+}
+
+/// `int attr_set_hmx_param(attr *, unsigned)`
+fn set_hmx(c: &mut Call<'_>) -> Done {
+    let (at, v) = (c.arg(0)?, c.arg(1)?);
+    set_word(c, at, field::HMX, v)
+}
+
+/// `void *attr_get_vtcm_ptr(attr *)`
+fn vtcm_ptr(c: &mut Call<'_>) -> Done {
+    let at = c.arg(0)?;
+    let pointer = if attributes(c, at)? {
+        c.load32(at.wrapping_add(field::POINTER))?
+    } else {
+        0
+    };
+    c.ret(pointer)
+}
+
+/// `int attr_get_vtcm_ptr_v2(attr *, void **, unsigned *size)`
+fn vtcm_ptr_v2(c: &mut Call<'_>) -> Done {
+    let (at, pointer, size) = (c.arg(0)?, c.arg(1)?, c.arg(2)?);
+    if !attributes(c, at)? {
+        return c.ret(aee::EBADPARM);
+    }
+    c.store32(pointer, c.load32(at.wrapping_add(field::POINTER))?)?;
+    c.store32(size, c.load32(at.wrapping_add(field::GIVEN))?)?;
+    c.ret(0)
+}
+
+fn given(c: &Call<'_>, r: &Request, at: u32, size: u32) -> Result<(), Stop> {
+    c.store32(r.attributes.wrapping_add(field::POINTER), at)?;
+    c.store32(r.attributes.wrapping_add(field::GIVEN), size)
+}
+
+/// `unsigned acquire(attr *, unsigned timeout_us)`: a context, or 0.
+fn acquire(c: &mut Call<'_>) -> Done {
+    let (at, timeout) = (c.arg(0)?, c.arg(1)?);
+    if !attributes(c, at)? {
+        return c.ret(0);
+    }
+    let word = |offset| c.load32(at.wrapping_add(offset));
+    let hmx = word(field::HMX)? != 0;
+    let arch = c.os.shared.config.arch;
+    if hmx && (arch < Arch::V68 || !arch.has(Feature::Hmx)) {
+        tracing::warn!(target: "emu::os", %arch, "a program asks for HMX, which this core does not have; refused");
+        return c.ret(0);
+    }
+    let request = Request {
+        size: word(field::SIZE)?,
+        min_size: word(field::MIN_SIZE)?,
+        align: word(field::PAGE)?.clamp(GRANULE, 1 << 20).next_power_of_two(),
+        attributes: at,
+        priority: c.thread.priority,
+        callback: (word(field::CALLBACK)?, word(field::CALLBACK_ARG)?),
+        hmx,
+    };
+    if request.size > c.os.lib.resources.total && request.min_size > c.os.lib.resources.total {
+        return c.ret(0);
+    }
+    if !c.os.lib.resources.mapped && request.size > 0 {
+        let total = c.os.lib.resources.total;
+        if let Err(why) = c.os.space.map_anonymous(Some(VTCM), total, Prot::RW) {
+            tracing::warn!(target: "emu::os", %why, "no VTCM");
+            return c.ret(0);
+        }
+        c.os.lib.resources.mapped = true;
+    }
+    let until = Instant::now() + Duration::from_micros(timeout.into());
+    try_now(c, request, (timeout > 0).then_some(until))
+}
+
+/// Takes it if it is there; otherwise asks one holder after the other to give way, then waits.
+fn try_now(c: &mut Call<'_>, request: Request, until: Option<Instant>) -> Done {
+    if let Some((context, va, size)) = c.os.lib.resources.take(&request) {
+        given(c, &request, va, size)?;
+        return c.ret(context);
+    }
+    let Some(until) = until else { return c.ret(0) };
+    let held = &mut c.os.lib.resources.held;
+    let asked = held
+        .iter_mut()
+        .find(|(_, h)| !h.asked && h.callback.0 != 0 && h.size > 0 && h.priority > request.priority);
+    if let Some((&context, holding)) = asked {
+        holding.asked = true;
+        let (callback, argument) = holding.callback;
+        let again = move |c: &mut Call<'_>, _: u64| try_now(c, request, Some(until));
+        return Ok(Outcome::Enter(callback, vec![context, argument], Box::new(again)));
+    }
+    let waiting = (c.thread.id, c.thread.priority, request);
+    let queue = &mut c.os.lib.resources.waiting;
+    queue.retain(|w| w.0 != waiting.0);
+    let place = queue.partition_point(|w| w.1 <= waiting.1);
+    queue.insert(place, waiting);
+    Ok(Outcome::Park(Wait::Resource, Some((until, 0))))
+}
+
+/// `int release(unsigned context)`
+fn release(c: &mut Call<'_>) -> Done {
+    let context = c.arg(0)?;
+    if !c.os.lib.resources.give_back(context) {
+        return c.ret(aee::EBADPARM);
+    }
+    let mut queue = std::mem::take(&mut c.os.lib.resources.waiting);
+    // Those whose time-out has come in between wait no more.
+    queue.retain(|&(thread, ..)| c.os.waits_for(thread) == Some(Wait::Resource));
+    let mut left = Vec::new();
+    for (thread, priority, request) in queue {
+        match c.os.lib.resources.take(&request) {
+            Some((context, va, size)) => {
+                given(c, &request, va, size)?;
+                c.os.wake(thread, context);
+            }
+            None => left.push((thread, priority, request)),
+        }
+    }
+    c.os.lib.resources.waiting = left;
+    c.ret(0)
+}
+
+/// `int acquire_cached(unsigned context, unsigned timeout_us)`: what was acquired is still held.
+fn acquire_cached(c: &mut Call<'_>) -> Done {
+    let held = c.os.lib.resources.held.contains_key(&c.arg(0)?);
+    c.ret(if held { 0 } else { aee::EBADPARM })
+}
+
+/// `int release_cached(unsigned context)`: stays held, as long as nobody takes it away.
+fn release_cached(c: &mut Call<'_>) -> Done {
+    acquire_cached(c)
+}
+
+/// `int check_release_request(unsigned context)`: was its holder asked to give way?
+fn was_asked(c: &mut Call<'_>) -> Done {
+    let asked = c.os.lib.resources.held.get(&c.arg(0)?).is_some_and(|h| h.asked);
+    c.ret(asked.into())
+}
+
+/// Accepted, without effect.
+fn accept(c: &mut Call<'_>) -> Done {
+    c.ret(0)
+}
+
+/// `int hmx_lock(unsigned context)`, `int hmx_unlock(unsigned context)`: the thread has the unit anyway.
+fn hmx_lock(c: &mut Call<'_>) -> Done {
+    let result = match c.os.lib.resources.held.get(&c.arg(0)?) {
+        Some(holding) if holding.hmx => 0,
+        Some(_) => aee::EUNSUPPORTED,
+        None => aee::EBADPARM,
+    };
+    c.ret(result)
+}
+
+/// `int query_VTCM(unsigned application, unsigned *total, table *, unsigned *available, table *)`. A table is a block
+/// size, the number of entries (8 at most), and pairs of page size and page count.
+fn query(c: &mut Call<'_>) -> Done {
+    let (total, table, available, free_table) = (c.arg(1)?, c.arg(2)?, c.arg(3)?, c.arg(4)?);
+    let all = c.os.lib.resources.total;
+    let free = c.os.lib.resources.free.longest().map_or(0, |(_, len)| len as u32);
+    for (word, page_table, bytes) in [(total, table, all), (available, free_table, free)] {
+        if word != 0 {
+            c.store32(word, bytes)?;
+        }
+        if page_table != 0 {
+            let pages = bytes >> 20;
+            for (i, v) in (0..).zip([bytes, u32::from(pages > 0), 1 << 20, pages]) {
+                c.store32(page_table.wrapping_add(4 * i), v)?;
+            }
+        }
+    }
+    c.ret(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Guest;
+    use super::*;
+
+    fn attr(g: &mut Guest, size: u32, least: u32) -> u32 {
+        let at = g.bytes(&[0xff; 64]);
+        assert_eq!(
+            g.call("compute_resource_attr_set_vtcm_param_v2", &[at, size, 0, least]),
+            aee::EBADPARM
+        );
+        assert_eq!(g.call("compute_resource_attr_init", &[at]), 0);
+        assert_eq!(
+            g.call("compute_resource_attr_set_vtcm_param_v2", &[at, size, 0, least]),
+            0
+        );
+        at
+    }
+
+    #[test]
+    fn vtcm_is_handed_out_and_taken_back() {
+        let mut g = Guest::new();
+        let (all, part) = (attr(&mut g, 16 << 20, 1 << 20), attr(&mut g, 1 << 20, 0));
+        let first = g.call("compute_resource_acquire", &[part, 0]);
+        assert_ne!(first, 0);
+        let pointer = g.call("compute_resource_attr_get_vtcm_ptr", &[part]);
+        g.write(pointer, b"data");
+        let rest = g.call("HAP_compute_res_acquire", &[all, 0]);
+        assert_ne!(rest, 0);
+        let out = g.bytes(&[0; 8]);
+        assert_eq!(
+            g.call("compute_resource_attr_get_vtcm_ptr_v2", &[all, out, out + 4]),
+            0
+        );
+        assert_eq!(g.word(out + 4), 7 << 20);
+        assert_eq!(g.call("compute_resource_acquire", &[part, 0]), 0);
+        assert!(matches!(
+            g.try_call("compute_resource_acquire", &[part, 1000]),
+            Ok(Outcome::Park(Wait::Resource, Some(_)))
+        ));
+        assert_eq!(g.call("compute_resource_release", &[rest]), 0);
+        assert_eq!(g.call("compute_resource_release", &[rest]), aee::EBADPARM);
+    }
+
+    #[test]
+    fn query_shows_pages_of_one_mebibyte() {
+        let mut g = Guest::new();
+        let out = g.bytes(&[0; 160]);
+        assert_eq!(
+            g.call(
+                "compute_resource_query_VTCM",
+                &[0, out, out + 8, out + 4, out + 80]
+            ),
+            0
+        );
+        assert_eq!(
+            (g.word(out), g.word(out + 16), g.word(out + 20)),
+            (8 << 20, 1 << 20, 8)
+        );
+    }
+
+    #[test]
+    fn the_matrix_unit_is_there_for_who_asks() {
+        let mut g = Guest::new();
+        let (with, without) = (attr(&mut g, 1 << 20, 0), attr(&mut g, 0, 0));
+        g.call("HAP_compute_res_attr_set_hmx_param", &[with, 1]);
+        let with = g.call("HAP_compute_res_acquire", &[with, 0]);
+        let without = g.call("HAP_compute_res_acquire", &[without, 0]);
+        assert!(with != 0 && without != 0);
+        assert_eq!(g.call("HAP_compute_res_hmx_lock", &[with]), 0);
+        assert_eq!(g.call("compute_resource_hmx_unlock", &[with]), 0);
+        assert_eq!(g.call("HAP_compute_res_hmx_lock", &[without]), aee::EUNSUPPORTED);
+        assert_eq!(g.call("HAP_compute_res_release", &[with]), 0);
+        assert_eq!(g.call("HAP_compute_res_hmx_lock", &[with]), aee::EBADPARM);
+    }
+}

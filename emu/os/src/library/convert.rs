@@ -1,0 +1,331 @@
+//! Numbers from text, and other small things of `<stdlib.h>`.
+
+use crate::call::{Call, Done, Stop};
+use crate::imports::{Import, import};
+
+const ERANGE: u32 = 34;
+
+/// This family's table.
+pub const IMPORTS: &[Import] = &[
+    import("atoi", atoi),
+    import("atol", atoi),
+    import("atoll", atoll),
+    import("atof", atof),
+    import("strtol", strtol),
+    import("strtoul", strtoul),
+    import("_Stoul", stoul),
+    import("strtoll", strtoll),
+    import("strtoull", strtoull),
+    import("strtod", strtod),
+    import("strtof", strtof),
+    import("abs", abs),
+    import("labs", abs),
+    import("rand", rand),
+    import("srand", srand),
+    import("_Geterrno", errno_address),
+    import("__errno", errno_address),
+    import("getenv", getenv),
+];
+
+/// A number as `strto*` reads it: value without sign (saturated), sign, bytes used.
+#[derive(Debug, PartialEq, Eq)]
+struct Parsed {
+    value: u64,
+    negative: bool,
+    overflow: bool,
+    used: usize,
+}
+
+fn parse(text: &[u8], base: u32) -> Parsed {
+    let none = Parsed {
+        value: 0,
+        negative: false,
+        overflow: false,
+        used: 0,
+    };
+    if base == 1 || base > 36 {
+        return none;
+    }
+    let mut at = text
+        .iter()
+        .take_while(|b| b.is_ascii_whitespace() || **b == 0x0b)
+        .count();
+    let negative = text.get(at) == Some(&b'-');
+    if matches!(text.get(at), Some(b'-' | b'+')) {
+        at += 1;
+    }
+    let hex = text.get(at) == Some(&b'0')
+        && matches!(text.get(at + 1), Some(b'x' | b'X'))
+        && text.get(at + 2).is_some_and(u8::is_ascii_hexdigit);
+    let base = match base {
+        16 | 0 if hex => {
+            at += 2;
+            16
+        }
+        0 if text.get(at) == Some(&b'0') => 8,
+        0 => 10,
+        b => b,
+    };
+    let digits = text[at..].iter().map_while(|&b| char::from(b).to_digit(base));
+    let (mut value, mut count, mut overflow) = (0u64, 0, false);
+    for d in digits {
+        count += 1;
+        match value
+            .checked_mul(u64::from(base))
+            .and_then(|v| v.checked_add(u64::from(d)))
+        {
+            Some(v) => value = v,
+            None => overflow = true,
+        }
+    }
+    if count == 0 {
+        return none;
+    }
+    Parsed {
+        value,
+        negative,
+        overflow,
+        used: at + count,
+    }
+}
+
+/// Reads `(text, end, base)` arguments; stores the end; returns what was read.
+fn read(c: &Call<'_>) -> Result<Parsed, Stop> {
+    let (at, end, base) = (c.arg(0)?, c.arg(1)?, c.arg(2)?);
+    let parsed = parse(&c.cstr(at)?, base);
+    if end != 0 {
+        c.store32(end, at.wrapping_add(parsed.used as u32))?;
+    }
+    Ok(parsed)
+}
+
+fn out_of_range<T>(c: &Call<'_>, value: T) -> Result<T, Stop> {
+    c.set_errno(ERANGE)?;
+    Ok(value)
+}
+
+/// Within the bounds of a signed type.
+fn signed(c: &Call<'_>, p: &Parsed, max: i64) -> Result<i64, Stop> {
+    let limit = if p.negative {
+        max.unsigned_abs() + 1
+    } else {
+        max.unsigned_abs()
+    };
+    if p.overflow || p.value > limit {
+        return out_of_range(c, if p.negative { -max - 1 } else { max });
+    }
+    Ok(if p.negative {
+        (p.value as i64).wrapping_neg()
+    } else {
+        p.value as i64
+    })
+}
+
+/// Within the bounds of an unsigned type; a minus sign wraps.
+fn unsigned(c: &Call<'_>, p: &Parsed, max: u64) -> Result<u64, Stop> {
+    if p.overflow || p.value > max {
+        return out_of_range(c, max);
+    }
+    Ok(if p.negative {
+        p.value.wrapping_neg()
+    } else {
+        p.value
+    })
+}
+
+/// `long strtol(const char *s, char **end, int base)`
+fn strtol(c: &mut Call<'_>) -> Done {
+    let v = signed(c, &read(c)?, i32::MAX.into())?;
+    c.ret(v as u32)
+}
+
+/// `unsigned long strtoul(const char *s, char **end, int base)`
+fn strtoul(c: &mut Call<'_>) -> Done {
+    let v = unsigned(c, &read(c)?, u32::MAX.into())?;
+    c.ret(v as u32)
+}
+
+/// `_Stoul`: what the SDK's headers make of `strtoul`.
+fn stoul(c: &mut Call<'_>) -> Done {
+    strtoul(c)
+}
+
+/// `long long strtoll(const char *s, char **end, int base)`
+fn strtoll(c: &mut Call<'_>) -> Done {
+    let v = signed(c, &read(c)?, i64::MAX)?;
+    c.ret64(v as u64)
+}
+
+/// `unsigned long long strtoull(const char *s, char **end, int base)`
+fn strtoull(c: &mut Call<'_>) -> Done {
+    let v = unsigned(c, &read(c)?, u64::MAX)?;
+    c.ret64(v)
+}
+
+/// `int atoi(const char *s)`
+fn atoi(c: &mut Call<'_>) -> Done {
+    let p = parse(&c.cstr(c.arg(0)?)?, 10);
+    let v = signed(c, &p, i32::MAX.into())?;
+    c.ret(v as u32)
+}
+
+/// `long long atoll(const char *s)`
+fn atoll(c: &mut Call<'_>) -> Done {
+    let p = parse(&c.cstr(c.arg(0)?)?, 10);
+    let v = signed(c, &p, i64::MAX)?;
+    c.ret64(v as u64)
+}
+
+/// A floating-point number at the front of `text`, and how many bytes it has. Hexadecimal ones are not read.
+fn float(text: &[u8]) -> (f64, usize) {
+    let start = text.iter().take_while(|b| b.is_ascii_whitespace()).count();
+    let rest = &text[start..];
+    let sign = usize::from(matches!(rest.first(), Some(b'-' | b'+')));
+    let body = &rest[sign..];
+    let negative = rest.first() == Some(&b'-');
+    let signed = |v: f64| if negative { -v } else { v };
+    let word = |w: &[u8]| body.len() >= w.len() && body[..w.len()].eq_ignore_ascii_case(w);
+    for (name, v) in [
+        (&b"infinity"[..], f64::INFINITY),
+        (b"inf", f64::INFINITY),
+        (b"nan", f64::NAN),
+    ] {
+        if word(name) {
+            return (signed(v), start + sign + name.len());
+        }
+    }
+    let digits = |s: &[u8]| s.iter().take_while(|b| b.is_ascii_digit()).count();
+    let whole = digits(body);
+    let fraction = if body.get(whole) == Some(&b'.') {
+        digits(&body[whole + 1..])
+    } else {
+        0
+    };
+    if whole + fraction == 0 {
+        return (0.0, 0);
+    }
+    let mut len = whole
+        + if body.get(whole) == Some(&b'.') {
+            1 + fraction
+        } else {
+            0
+        };
+    if matches!(body.get(len), Some(b'e' | b'E')) {
+        let sign = usize::from(matches!(body.get(len + 1), Some(b'-' | b'+')));
+        let exponent = digits(&body[(len + 1 + sign).min(body.len())..]);
+        if exponent > 0 {
+            len += 1 + sign + exponent;
+        }
+    }
+    let text = std::str::from_utf8(&body[..len]).unwrap_or("0");
+    (signed(text.parse().unwrap_or(0.0)), start + sign + len)
+}
+
+fn read_float(c: &Call<'_>) -> Result<f64, Stop> {
+    let (at, end) = (c.arg(0)?, c.arg(1)?);
+    let (v, used) = float(&c.cstr(at)?);
+    if end != 0 {
+        c.store32(end, at.wrapping_add(used as u32))?;
+    }
+    Ok(v)
+}
+
+/// `double strtod(const char *s, char **end)`
+fn strtod(c: &mut Call<'_>) -> Done {
+    let v = read_float(c)?;
+    c.ret_f64(v)
+}
+
+/// `float strtof(const char *s, char **end)`
+fn strtof(c: &mut Call<'_>) -> Done {
+    let v = read_float(c)?;
+    c.ret_f32(v as f32)
+}
+
+/// `double atof(const char *s)`
+fn atof(c: &mut Call<'_>) -> Done {
+    let (v, _) = float(&c.cstr(c.arg(0)?)?);
+    c.ret_f64(v)
+}
+
+/// `int abs(int v)`
+fn abs(c: &mut Call<'_>) -> Done {
+    let v = (c.arg(0)? as i32).wrapping_abs();
+    c.ret(v as u32)
+}
+
+/// `int rand(void)`: repeatable from its seed.
+fn rand(c: &mut Call<'_>) -> Done {
+    let next = c.os.lib.random.wrapping_mul(1_103_515_245).wrapping_add(12345);
+    c.os.lib.random = next;
+    c.ret(next >> 1 & 0x7fff_ffff)
+}
+
+/// `void srand(unsigned seed)`
+fn srand(c: &mut Call<'_>) -> Done {
+    c.os.lib.random = c.arg(0)?;
+    c.ret(0)
+}
+
+/// `int *_Geterrno(void)`: one `errno` for the process.
+fn errno_address(c: &mut Call<'_>) -> Done {
+    let at = c.os.builtins.errno();
+    c.ret(at.unwrap_or(0))
+}
+
+/// `char *getenv(const char *name)`: there is no environment.
+fn getenv(c: &mut Call<'_>) -> Done {
+    c.ret(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Guest;
+    use super::*;
+
+    #[test]
+    fn parse_reads_what_c_reads() {
+        for (text, base, value, negative, used) in [
+            ("42abc", 10, 42, false, 2),
+            ("  -0x1fz", 0, 31, true, 7),
+            ("0x", 16, 0, false, 1),
+            ("0778", 0, 63, false, 3),
+            ("zz", 36, 35 * 37, false, 2),
+            ("", 10, 0, false, 0),
+            ("-", 10, 0, false, 0),
+            ("12", 1, 0, false, 0),
+        ] {
+            let p = parse(text.as_bytes(), base);
+            assert_eq!((p.value, p.negative, p.used), (value, negative, used), "{text}");
+        }
+        assert!(parse(b"99999999999999999999999", 10).overflow);
+    }
+
+    #[test]
+    fn out_of_range_saturates_and_sets_errno() {
+        let mut g = Guest::new();
+        let (s, end) = (g.bytes(b"-99999999999x\0"), g.bytes(&[0; 8]));
+        assert_eq!(g.call("strtol", &[s, end, 10]), i32::MIN as u32);
+        assert_eq!(g.word(end), s + 12);
+        let errno = g.call("_Geterrno", &[]);
+        assert_eq!(g.word(errno), ERANGE);
+        assert_eq!(g.call("strtoul", &[s, 0, 10]), u32::MAX);
+        assert_eq!(g.call64("strtoll", &[s, 0, 10]) as i64, -99_999_999_999);
+        assert_eq!(g.call("atoi", &[s + 10]), 99);
+    }
+
+    #[test]
+    fn float_reads_decimal_numbers_and_stops_behind_them() {
+        for (text, v, used) in [
+            ("1.5e3x", 1500.0, 5),
+            (" -.25", -0.25, 5),
+            ("1e", 1.0, 1),
+            ("x", 0.0, 0),
+            ("7.", 7.0, 2),
+            ("1e+", 1.0, 1),
+        ] {
+            assert_eq!(float(text.as_bytes()), (v, used), "{text}");
+        }
+        assert_eq!(float(b"-Infinity").0, f64::NEG_INFINITY);
+    }
+}

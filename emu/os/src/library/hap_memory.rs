@@ -1,0 +1,385 @@
+//! HAP memory: buffers of the AP by file descriptor, heap statistics, lockable cache.
+
+use std::collections::HashMap;
+
+use super::heap::allocate;
+use crate::aee;
+use crate::call::{Call, Done};
+use crate::error::OsError;
+use crate::imports::{Import, import};
+
+/// What cache locking pretends to have.
+const CACHE: u32 = 1 << 20;
+
+/// This family's table.
+pub const IMPORTS: &[Import] = &[
+    import("HAP_mmap", mmap),
+    import("HAP_mmap2", mmap),
+    import("HAP_munmap", munmap),
+    import("HAP_munmap2", munmap),
+    import("HAP_mmap_get", mmap_get),
+    import("HAP_mmap_put", mmap_put),
+    import("adsp_mmap_fd_getinfo", fd_info),
+    import("HAP_mem_get_stats", stats),
+    import("HAP_mem_set_grow_size", set_grow_size),
+    import("HAP_mem_available_stack", available_stack),
+    import("HAP_mem_request", request),
+    import("HAP_cache_lock", cache_lock),
+    import("HAP_cache_unlock", cache_unlock),
+    import("HAP_query_total_cachelock", cache_total),
+    import("HAP_query_avail_cachelock", cache_available),
+    import("qurt_mem_cache_clean", cache_clean),
+    import("qurt_mem_cache_clean2", cache_clean),
+    import("qurt_mem_barrier", cache_clean),
+];
+
+/// `void *HAP_mmap(void *address, int len, int prot, int flags, int fd, long offset)`: −1 on failure. The descriptor is
+/// the AP's: it was announced, or the call carries it. Mapping it again gives the same address and another reference.
+/// An address of the caller's choice is not to be had (the vendor's header says so too).
+fn mmap(c: &mut Call<'_>) -> Done {
+    let (wish, len, fd, offset) = (c.arg(0)?, c.arg(1)?, c.arg(4)? as i32, c.arg(5)?);
+    let window = match wish {
+        0 => c.os.shared.memory.map_window(fd, offset, len).ok(),
+        _ => None,
+    };
+    c.ret(window.unwrap_or(u32::MAX))
+}
+
+/// `int HAP_munmap(void *address, int len)`: of exactly what `HAP_mmap` gave, in whole pages.
+fn munmap(c: &mut Call<'_>) -> Done {
+    let result = c.os.shared.memory.unmap_window(c.arg(0)?, c.arg(1)?);
+    c.ret(code(result))
+}
+
+/// `int HAP_mmap_get(int fd, void **address, uint64 *physical)`: where a mapped descriptor is, and another user of it.
+/// What the DSP sees behind its SMMU is the device address.
+fn mmap_get(c: &mut Call<'_>) -> Done {
+    let (fd, address, physical) = (c.arg(0)? as i32, c.arg(1)?, c.arg(2)?);
+    let (va, iova) = match c.os.shared.memory.use_fd(fd) {
+        Ok(place) => place,
+        Err(e) => return c.ret(e.aee()),
+    };
+    if address != 0 {
+        c.store32(address, va)?;
+    }
+    if physical != 0 {
+        c.store64(physical, iova)?;
+    }
+    c.ret(aee::SUCCESS)
+}
+
+/// `int HAP_mmap_put(int fd)`: one user less. What `HAP_mmap` mapped stays mapped.
+fn mmap_put(c: &mut Call<'_>) -> Done {
+    let result = c.os.shared.memory.unuse_fd(c.arg(0)? as i32);
+    c.ret(code(result))
+}
+
+fn code(result: Result<(), OsError>) -> u32 {
+    result.err().map_or(aee::SUCCESS, |e| e.aee())
+}
+
+/// `int adsp_mmap_fd_getinfo(int fd, uint32 *len)`: how skeletons learn the length of a DMA handle.
+fn fd_info(c: &mut Call<'_>) -> Done {
+    let (fd, place) = (c.arg(0)? as i32, c.arg(1)?);
+    let Some(known) = c.os.shared.memory.fd(fd) else {
+        return c.ret(aee::ENOSUCHMAP);
+    };
+    c.store32(place, known.len)?;
+    c.ret(aee::SUCCESS)
+}
+
+/// `int HAP_mem_get_stats(HAP_mem_stats_t *)`: bytes free, bytes used, segments free, segments used, least growth; all
+/// 64 bit.
+fn stats(c: &mut Call<'_>) -> Done {
+    let at = c.arg(0)?;
+    let (arenas, used, _) = c.os.heap.usage();
+    let (own, _, _) = c.os.shared.memory.usage();
+    let free = c.os.shared.memory.free();
+    let words = [arenas - used, used, free, own, u64::from(c.os.lib.grow_min)];
+    for (i, v) in (0..).zip(words) {
+        c.store64(at.wrapping_add(8 * i), v)?;
+    }
+    c.ret(aee::SUCCESS)
+}
+
+/// `int HAP_mem_set_grow_size(uint64 least, uint64 most)`; 0 leaves a bound as it is.
+fn set_grow_size(c: &mut Call<'_>) -> Done {
+    let (least, most) = (c.arg64(0), c.arg64(2));
+    let pick = |v: u64, old: u32| {
+        if v == 0 {
+            old
+        } else {
+            u32::try_from(v).unwrap_or(1 << 30).min(1 << 30)
+        }
+    };
+    let (least, most) = (pick(least, c.os.lib.grow_min), pick(most, c.os.lib.grow_max));
+    if least > most {
+        return c.ret(aee::EBADPARM);
+    }
+    (c.os.lib.grow_min, c.os.lib.grow_max) = (least, most);
+    c.ret(aee::SUCCESS)
+}
+
+/// `int HAP_mem_available_stack(void)`: bytes between the stack pointer and the stack's end.
+fn available_stack(c: &mut Call<'_>) -> Done {
+    let (sp, stack) = (c.sp(), &c.thread.stack);
+    let left = if stack.contains(&sp) || sp == stack.end {
+        sp - stack.start
+    } else {
+        u32::MAX
+    };
+    c.ret(left)
+}
+
+/// `int HAP_mem_request(payload *)`: reserving address space is not built.
+fn request(c: &mut Call<'_>) -> Done {
+    c.ret(aee::EUNSUPPORTED)
+}
+
+/// Memory that skeletons have locked in the cache.
+#[derive(Debug, Default)]
+pub struct CacheLocks {
+    /// Bytes that are locked, or for which a thread waits.
+    bytes: u32,
+    /// Locked heap blocks by address: bytes.
+    blocks: HashMap<u32, u32>,
+}
+
+impl CacheLocks {
+    /// Takes room for a block that is yet to be found.
+    fn reserve(&mut self, size: u32) -> bool {
+        let fits = size > 0 && size <= self.available();
+        if fits {
+            self.bytes += size;
+        }
+        fits
+    }
+
+    fn available(&self) -> u32 {
+        CACHE.saturating_sub(self.bytes)
+    }
+
+    /// The block for reserved room was found, or (0) was not. A block that lay there was freed without being unlocked.
+    fn found(&mut self, at: u32, size: u32) {
+        let room = if at == 0 {
+            Some(size)
+        } else {
+            self.blocks.insert(at, size)
+        };
+        self.bytes = self.bytes.saturating_sub(room.unwrap_or(0));
+    }
+
+    fn unlock(&mut self, at: u32) -> bool {
+        let size = self.blocks.remove(&at);
+        self.bytes = self.bytes.saturating_sub(size.unwrap_or(0));
+        size.is_some()
+    }
+}
+
+/// `void *HAP_cache_lock(unsigned size, void **physical)`: ordinary memory, since every access costs the same here.
+fn cache_lock(c: &mut Call<'_>) -> Done {
+    let (size, physical) = (c.arg(0)?, c.arg(1)?);
+    // Before the block is found: the thread may have to wait for it, and others come meanwhile.
+    if !c.os.lib.cache_locks.reserve(size) {
+        return c.ret(0);
+    }
+    allocate(
+        c,
+        size,
+        4096,
+        Box::new(move |c, at| {
+            c.os.lib.cache_locks.found(at, size);
+            if at != 0 && physical != 0 {
+                c.store32(physical, at)?;
+            }
+            c.ret(at)
+        }),
+    )
+}
+
+/// `int HAP_cache_unlock(void *)`
+fn cache_unlock(c: &mut Call<'_>) -> Done {
+    let at = c.arg(0)?;
+    let unlocked = c.os.lib.cache_locks.unlock(at) && c.os.heap.free(at).is_ok();
+    c.ret(if unlocked { aee::SUCCESS } else { aee::EBADPARM })
+}
+
+/// `int HAP_query_total_cachelock(void)`
+fn cache_total(c: &mut Call<'_>) -> Done {
+    c.ret(CACHE)
+}
+
+/// `int HAP_query_avail_cachelock(void)`
+fn cache_available(c: &mut Call<'_>) -> Done {
+    let available = c.os.lib.cache_locks.available();
+    c.ret(available)
+}
+
+/// `int qurt_mem_cache_clean(address, size, operation, kind)`: memory is coherent, there is nothing to do.
+fn cache_clean(c: &mut Call<'_>) -> Done {
+    c.ret(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Guest;
+    use super::*;
+    use crate::call::Outcome;
+    use emu_core::memory::Memory as _;
+
+    #[test]
+    fn descriptors_are_mapped_once_and_counted() {
+        let mut g = Guest::new();
+        let out = g.bytes(&[0; 16]);
+        assert_eq!(g.call("HAP_mmap", &[0, 4096, 3, 0, 7, 0]), u32::MAX);
+        let va = g.os.shared.memory.announce_fd(7, 0x10_0000, 8192, false).unwrap();
+        assert_eq!(g.call("HAP_mmap", &[0, 4096, 3, 0, 7, 0]), va);
+        assert_eq!(g.call("HAP_mmap", &[0, 8193, 3, 0, 7, 0]), u32::MAX);
+        assert_eq!(g.call("HAP_mmap_get", &[7, out, out + 8]), 0);
+        assert_eq!((g.word(out), g.word(out + 8)), (va, 0x10_0000));
+        assert_eq!(g.call("adsp_mmap_fd_getinfo", &[7, out]), 0);
+        assert_eq!(g.word(out), 8192);
+        assert_eq!(g.call("HAP_mmap_put", &[7]), 0);
+        assert_eq!(g.call("HAP_munmap", &[va, 4096]), 0);
+        assert_eq!(g.call("HAP_munmap", &[va, 4096]), aee::ENOSUCHMAP);
+        assert_eq!(g.os.shared.memory.withdraw_fd(-1, va), Ok(()));
+        assert_eq!(g.call("HAP_mmap_get", &[7, out, 0]), aee::ENOSUCHMAP);
+    }
+
+    #[test]
+    fn what_was_mapped_at_an_offset_can_be_unmapped() {
+        for (map, unmap) in [("HAP_mmap", "HAP_munmap"), ("HAP_mmap2", "HAP_munmap2")] {
+            let mut g = Guest::new();
+            let shared = g.os.shared.clone();
+            let memory = &shared.memory;
+            let mapped = |g: &Guest, va| g.os.space.load8(va).is_ok();
+            let call = memory.begin_handle(7, 0x4000_0000, 0x3800).unwrap();
+            let first = g.call(map, &[0, 0x1000, 3, 0, 7, 0]);
+            let part = g.call(map, &[0, 0x1234, 3, 0, 7, 0x1010]);
+            assert_eq!(part, first + 0x1010);
+            memory.end_handle(7, call);
+            // A part of it, with a length that ends elsewhere, or from elsewhere: nothing is given back.
+            for (at, len) in [(part, 0x800), (part, 0), (part + 0x1000, 0x234), (first, 0x3800)] {
+                assert_eq!(
+                    g.call(unmap, &[at, len]),
+                    aee::ENOSUCHMAP,
+                    "{unmap} {at:#x} {len:#x}"
+                );
+            }
+            assert_eq!(g.call(unmap, &[part, 0x1234]), 0, "{unmap}");
+            assert_eq!(g.call(unmap, &[part, 0x1234]), aee::ENOSUCHMAP);
+            assert!(mapped(&g, first));
+            assert_eq!(g.call(unmap, &[first, 1]), 0);
+            assert!(!mapped(&g, first));
+            assert_eq!(memory.fd(7), None);
+        }
+    }
+
+    #[test]
+    fn nothing_is_mapped_at_a_wish_without_length_or_past_the_end() {
+        let mut g = Guest::new();
+        let va =
+            g.os.shared
+                .memory
+                .announce_fd(7, 0x4000_0000, 0x1800, false)
+                .unwrap();
+        for [wish, len, offset] in [
+            [va, 0x1000, 0],
+            [0, 0, 0],
+            [0, 0x1000, 0x1001],
+            [0, 1, 0x2000],
+            [0, u32::MAX, 1],
+            [0, 1, u32::MAX],
+        ] {
+            assert_eq!(g.call("HAP_mmap", &[wish, len, 3, 0, 7, offset]), u32::MAX);
+        }
+        assert_eq!(g.call("HAP_mmap", &[0, 0x1000, 3, 0, 7, 0x1000]), va + 0x1000);
+    }
+
+    #[test]
+    fn a_user_is_counted_apart_from_a_mapping() {
+        // The order of qualcomm/QcNode's FadasIface: announced for later, looked for, mapped, used; put until that fails,
+        // unmapped, taken back.
+        let mut g = Guest::new();
+        let (shared, out) = (g.os.shared.clone(), g.bytes(&[0; 4]));
+        let memory = &shared.memory;
+        let name = memory.announce_fd(7, 0x4000_0000, 0x2000, true).unwrap();
+        assert_eq!(g.call("HAP_mmap_get", &[7, out, 0]), aee::ENOSUCHMAP);
+        let va = g.call("HAP_mmap", &[0, 0x2000, 3, 0, 7, 0]);
+        assert_eq!(va, name);
+        for _ in 0..2 {
+            assert_eq!(g.call("HAP_mmap_get", &[7, out, 0]), 0);
+            assert_eq!(g.word(out), va);
+        }
+        assert_eq!(
+            [(); 3].map(|()| g.call("HAP_mmap_put", &[7])),
+            [0, 0, aee::EBADMAPREFCNT]
+        );
+        assert!(g.os.space.load8(va).is_ok());
+        assert_eq!(g.call("HAP_munmap", &[va, 0x2000]), 0);
+        assert!(g.os.space.load8(va).is_err());
+        assert_eq!(g.call("HAP_mmap_get", &[7, out, 0]), aee::ENOSUCHMAP);
+        assert_eq!((memory.withdraw_fd(7, name), memory.usage().1), (Ok(()), 0));
+        assert_eq!(g.call("HAP_mmap_put", &[7]), aee::ENOSUCHMAP);
+    }
+
+    #[test]
+    fn windows_are_bounded() {
+        let mut g = Guest::new();
+        g.os.shared
+            .memory
+            .announce_fd(7, 0x4000_0000, 0x10_0000, false)
+            .unwrap();
+        let limit = g.os.shared.config.limits.fds as u32;
+        let given = (0..limit + 1).filter(|&at| g.call("HAP_mmap", &[0, 1, 3, 0, 7, at]) != u32::MAX);
+        assert_eq!(given.count() as u32, limit - 1);
+    }
+
+    #[test]
+    fn statistics_and_stack_are_plausible() {
+        let mut g = Guest::new();
+        let (at, block) = (g.bytes(&[0; 40]), g.call("malloc", &[1000]));
+        assert_ne!(block, 0);
+        assert_eq!(g.call("HAP_mem_get_stats", &[at]), 0);
+        assert_eq!(g.word(at + 8), 1008);
+        assert_eq!(g.call("HAP_mem_available_stack", &[]), 0x8000);
+        assert_eq!(g.call("HAP_mem_set_grow_size", &[2, 0, 1, 0]), aee::EBADPARM);
+        let cache = g.call("HAP_cache_lock", &[0x1000, 0]);
+        assert_eq!(g.call("HAP_query_avail_cachelock", &[]), CACHE - 0x1000);
+        assert_eq!(g.call("HAP_cache_unlock", &[cache]), 0);
+    }
+
+    #[test]
+    fn threads_that_wait_for_memory_cannot_lock_more_than_the_cache() {
+        let mut g = Guest::with_memory(0x2_0000);
+        let available = |g: &mut Guest| g.call("HAP_query_avail_cachelock", &[]);
+        let size = CACHE / 4 * 3;
+        // Two threads, one after the other, while there is no memory: the first one waits.
+        let Ok(Outcome::Grow(missing, answered)) = g.try_call("HAP_cache_lock", &[size, 0]) else {
+            panic!("there was memory")
+        };
+        assert!(missing > 0);
+        assert_eq!(g.call("HAP_cache_lock", &[size, 0]), 0);
+        assert_eq!(available(&mut g), CACHE - size);
+        // The AP has none.
+        assert!(matches!(g.resume(answered, false), Ok(Outcome::Return)));
+        assert_eq!(available(&mut g), CACHE);
+        assert_eq!(g.call("HAP_cache_lock", &[0, 0]), 0);
+    }
+
+    #[test]
+    fn only_what_is_locked_is_unlocked() {
+        let mut g = Guest::new();
+        let available = |g: &mut Guest| g.call("HAP_query_avail_cachelock", &[]);
+        let block = g.call("malloc", &[0x1000]);
+        assert_eq!(g.call("HAP_cache_unlock", &[block]), aee::EBADPARM);
+        let locked = g.call("HAP_cache_lock", &[CACHE, 0]);
+        assert_ne!(locked, 0);
+        assert_eq!(g.call("HAP_cache_lock", &[1, 0]), 0);
+        // A skeleton that frees it instead has it counted until it unlocks it.
+        assert_eq!(g.call("free", &[locked]), 0);
+        assert_eq!(available(&mut g), 0);
+        assert_eq!(g.call("HAP_cache_unlock", &[locked]), aee::EBADPARM);
+        assert_eq!(available(&mut g), CACHE);
+    }
+}

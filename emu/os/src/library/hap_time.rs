@@ -1,0 +1,112 @@
+//! Time: timer ticks, sleeping, and who the process works for.
+
+use std::time::{Duration, Instant};
+
+use crate::aee;
+use crate::call::{Call, Done, Outcome};
+use crate::imports::{Import, import};
+use crate::thread::Wait;
+use emu_core::UTIMER_HZ;
+
+/// This family's table.
+pub const IMPORTS: &[Import] = &[
+    import("HAP_perf_qtimer_count_to_us", ticks_to_us),
+    import("HAP_perf_get_time_us", time_us),
+    import("HAP_perf_get_qtimer_count", ticks),
+    import("HAP_perf_get_pcycles", pcycles),
+    import("HAP_timer_sleep", sleep),
+    import("qurt_sleep", sleep),
+    import("qurt_timer_sleep", sleep),
+    import("qurt_sysclock_get_hw_ticks", ticks),
+    import("usleep", usleep),
+    import("HAP_get_userpd_params", userpd_params),
+];
+
+/// Longest sleep; longer ones end here rather than never.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 86400);
+
+/// `u64 HAP_perf_qtimer_count_to_us(u64 ticks)`
+fn ticks_to_us(c: &mut Call<'_>) -> Done {
+    let us = u128::from(c.arg64(0)) * 1_000_000 / u128::from(UTIMER_HZ);
+    c.ret64(us as u64)
+}
+
+/// `u64 HAP_perf_get_time_us(void)`
+fn time_us(c: &mut Call<'_>) -> Done {
+    let us = c.os.uptime().as_micros() as u64;
+    c.ret64(us)
+}
+
+/// `u64 HAP_perf_get_qtimer_count(void)`
+fn ticks(c: &mut Call<'_>) -> Done {
+    let ticks = c.thread.core.time.utimer(c.thread.core.packets);
+    c.ret64(ticks)
+}
+
+/// `u64 HAP_perf_get_pcycles(void)`
+fn pcycles(c: &mut Call<'_>) -> Done {
+    let cycles = c.thread.core.time.upcycle(c.thread.core.packets);
+    c.ret64(cycles)
+}
+
+fn sleep_us(c: &mut Call<'_>, us: u64) -> Done {
+    if us == 0 {
+        c.set(0);
+        return Ok(Outcome::Yield);
+    }
+    let until = Instant::now() + Duration::from_micros(us).min(LONGEST);
+    Ok(Outcome::Park(Wait::Sleep, Some((until, 0))))
+}
+
+/// `int HAP_timer_sleep(u64 us)`, `void qurt_sleep(u64 us)`
+fn sleep(c: &mut Call<'_>) -> Done {
+    let us = c.arg64(0);
+    sleep_us(c, us)
+}
+
+/// `int usleep(unsigned us)`
+fn usleep(c: &mut Call<'_>) -> Done {
+    let us = c.arg(0)?;
+    sleep_us(c, us.into())
+}
+
+/// `int HAP_get_userpd_params(params *)`: the request is the first byte, the answer lies at 4. 1: the AP's process id.
+fn userpd_params(c: &mut Call<'_>) -> Done {
+    let at = c.arg(0)?;
+    if c.load8(at)? != 1 {
+        return c.ret(aee::EUNSUPPORTED);
+    }
+    let pid = c.os.shared.config.ap_pid;
+    c.store32(at.wrapping_add(4), pid)?;
+    c.ret(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Guest;
+    use super::*;
+
+    #[test]
+    fn ticks_become_microseconds_without_overflow() {
+        let mut g = Guest::new();
+        assert_eq!(
+            g.call64("HAP_perf_qtimer_count_to_us", &[19_200_000, 0]),
+            1_000_000
+        );
+        let most = g.call64("HAP_perf_qtimer_count_to_us", &[u32::MAX, u32::MAX]);
+        assert_eq!(most, (u128::from(u64::MAX) * 10 / 192) as u64);
+    }
+
+    #[test]
+    fn sleeping_parks_the_thread_and_zero_yields() {
+        let mut g = Guest::new();
+        assert!(matches!(
+            g.try_call("HAP_timer_sleep", &[0, 0]),
+            Ok(Outcome::Yield)
+        ));
+        assert!(matches!(
+            g.try_call("qurt_sleep", &[u32::MAX, u32::MAX]),
+            Ok(Outcome::Park(Wait::Sleep, Some((_, 0))))
+        ));
+    }
+}

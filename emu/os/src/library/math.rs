@@ -1,0 +1,331 @@
+//! `<math.h>`, `double` and `float`, computed by the host's library; with the internal names that the SDK's headers use.
+
+use crate::call::{Call, Done};
+use crate::imports::{Import, import};
+
+/// `double f(double)` and `float ff(float)` under their names.
+macro_rules! unary {
+    ($($name:literal $namef:literal $f:expr, $ff:expr;)*) => {
+        &[$(
+            import($name, |c| {
+                let v: f64 = c.arg_f64(0);
+                c.ret_f64($f(v))
+            }),
+            import($namef, |c| {
+                let v: f32 = c.arg_f32(0);
+                c.ret_f32($ff(v))
+            }),
+        )*]
+    };
+}
+
+/// `double f(double, double)` and `float ff(float, float)`.
+macro_rules! binary {
+    ($($name:literal $namef:literal $f:expr, $ff:expr;)*) => {
+        &[$(
+            import($name, |c| {
+                let (a, b): (f64, f64) = (c.arg_f64(0), c.arg_f64(2));
+                c.ret_f64($f(a, b))
+            }),
+            import($namef, |c| {
+                let (a, b): (f32, f32) = (c.arg_f32(0), c.arg_f32(1));
+                c.ret_f32($ff(a, b))
+            }),
+        )*]
+    };
+}
+
+const UNARY: &[Import] = unary! {
+    "acos" "acosf" f64::acos, f32::acos;
+    "asin" "asinf" f64::asin, f32::asin;
+    "atan" "atanf" f64::atan, f32::atan;
+    "cos" "cosf" f64::cos, f32::cos;
+    "sin" "sinf" f64::sin, f32::sin;
+    "tan" "tanf" f64::tan, f32::tan;
+    "acosh" "acoshf" f64::acosh, f32::acosh;
+    "asinh" "asinhf" f64::asinh, f32::asinh;
+    "atanh" "atanhf" f64::atanh, f32::atanh;
+    "cosh" "coshf" f64::cosh, f32::cosh;
+    "sinh" "sinhf" f64::sinh, f32::sinh;
+    "tanh" "tanhf" f64::tanh, f32::tanh;
+    "exp" "expf" f64::exp, f32::exp;
+    "exp2" "exp2f" f64::exp2, f32::exp2;
+    "expm1" "expm1f" f64::exp_m1, f32::exp_m1;
+    "log" "logf" f64::ln, f32::ln;
+    "log2" "log2f" f64::log2, f32::log2;
+    "log10" "log10f" f64::log10, f32::log10;
+    "log1p" "log1pf" f64::ln_1p, f32::ln_1p;
+    "sqrt" "sqrtf" f64::sqrt, f32::sqrt;
+    "cbrt" "cbrtf" f64::cbrt, f32::cbrt;
+    "ceil" "ceilf" f64::ceil, f32::ceil;
+    "floor" "floorf" f64::floor, f32::floor;
+    "trunc" "truncf" f64::trunc, f32::trunc;
+    "round" "roundf" f64::round, f32::round;
+    "rint" "rintf" f64::round_ties_even, f32::round_ties_even;
+    "nearbyint" "nearbyintf" f64::round_ties_even, f32::round_ties_even;
+    "fabs" "fabsf" f64::abs, f32::abs;
+    // Dinkumware's internals, with the arguments that the headers' inline functions pass.
+    "_Exp1" "_FExp1" f64::exp, f32::exp;
+};
+
+const BINARY: &[Import] = binary! {
+    "atan2" "atan2f" f64::atan2, f32::atan2;
+    "pow" "powf" f64::powf, f32::powf;
+    "fmod" "fmodf" |a, b| a % b, |a, b| a % b;
+    "hypot" "hypotf" f64::hypot, f32::hypot;
+    "fmax" "fmaxf" f64::max, f32::max;
+    "fmin" "fminf" f64::min, f32::min;
+    "copysign" "copysignf" f64::copysign, f32::copysign;
+    "fdim" "fdimf" |a: f64, b: f64| if a > b { a - b } else { 0.0 }, |a: f32, b: f32| if a > b { a - b } else { 0.0 };
+};
+
+const OTHER: &[Import] = &[
+    import("ldexp", ldexp),
+    import("scalbn", ldexp),
+    import("ldexpf", ldexpf),
+    import("scalbnf", ldexpf),
+    import("frexp", frexp),
+    import("frexpf", frexpf),
+    import("modf", modf),
+    import("modff", modff),
+    import("fma", fma),
+    import("fmaf", fmaf),
+    import("lrint", lrint),
+    import("lrintf", lrintf),
+    import("lround", lround),
+    import("lroundf", lroundf),
+    import("_Sin", quadrant_sin),
+    import("_FSin", quadrant_sinf),
+    import("_Log", log_base),
+    import("_FLog", log_basef),
+    import("_Sinh", scaled_sinh),
+    import("_FSinh", scaled_sinhf),
+    import("_Cosh", scaled_cosh),
+    import("_FCosh", scaled_coshf),
+];
+
+/// This family's table.
+pub const IMPORTS: &[Import] = {
+    const N: usize = UNARY.len() + BINARY.len() + OTHER.len();
+    const ALL: [Import; N] = {
+        let mut all = [OTHER[0]; N];
+        let mut n = 0;
+        while n < N {
+            all[n] = if n < UNARY.len() {
+                UNARY[n]
+            } else if n < UNARY.len() + BINARY.len() {
+                BINARY[n - UNARY.len()]
+            } else {
+                OTHER[n - UNARY.len() - BINARY.len()]
+            };
+            n += 1;
+        }
+        all
+    };
+    &ALL
+};
+
+/// v · 2^n without intermediate overflow: two or three exact steps, one rounding.
+fn scale(v: f64, n: i32) -> f64 {
+    let power = |n: i32| f64::from_bits(((n + 1023) as u64) << 52);
+    let mut n = n.clamp(-2200, 2200);
+    let mut v = v;
+    while n > 1023 {
+        v *= power(1023);
+        n -= 1023;
+    }
+    while n < -969 {
+        // Stay above the subnormals until the last step, so that only that one rounds.
+        v *= power(-969);
+        n += 969;
+    }
+    v * power(n)
+}
+
+/// `double ldexp(double v, int n)`
+fn ldexp(c: &mut Call<'_>) -> Done {
+    let n = c.arg(2)? as i32;
+    c.ret_f64(scale(c.arg_f64(0), n))
+}
+
+/// `float ldexpf(float v, int n)`
+fn ldexpf(c: &mut Call<'_>) -> Done {
+    let n = c.arg(1)? as i32;
+    c.ret_f32(scale(c.arg_f32(0).into(), n) as f32)
+}
+
+/// Fraction in [0.5, 1) and exponent.
+fn split(v: f64) -> (f64, i32) {
+    if v == 0.0 || !v.is_finite() {
+        return (v, 0);
+    }
+    let (v, extra) = if v.is_subnormal() {
+        (v * (1u64 << 54) as f64, -54)
+    } else {
+        (v, 0)
+    };
+    let bits = v.to_bits();
+    let exponent = (bits >> 52 & 0x7ff) as i32 - 1022 + extra;
+    (f64::from_bits(bits & !(0x7ff << 52) | 1022 << 52), exponent)
+}
+
+/// `double frexp(double v, int *exponent)`
+fn frexp(c: &mut Call<'_>) -> Done {
+    let (fraction, exponent) = split(c.arg_f64(0));
+    c.store32(c.arg(2)?, exponent as u32)?;
+    c.ret_f64(fraction)
+}
+
+/// `float frexpf(float v, int *exponent)`
+fn frexpf(c: &mut Call<'_>) -> Done {
+    let (fraction, exponent) = split(c.arg_f32(0).into());
+    c.store32(c.arg(1)?, exponent as u32)?;
+    c.ret_f32(fraction as f32)
+}
+
+/// `double modf(double v, double *whole)`
+fn modf(c: &mut Call<'_>) -> Done {
+    let v = c.arg_f64(0);
+    c.store64(c.arg(2)?, v.trunc().to_bits())?;
+    c.ret_f64(if v.is_infinite() {
+        0f64.copysign(v)
+    } else {
+        v.fract().copysign(v)
+    })
+}
+
+/// `float modff(float v, float *whole)`
+fn modff(c: &mut Call<'_>) -> Done {
+    let v = c.arg_f32(0);
+    c.store32(c.arg(1)?, v.trunc().to_bits())?;
+    c.ret_f32(if v.is_infinite() {
+        0f32.copysign(v)
+    } else {
+        v.fract().copysign(v)
+    })
+}
+
+/// `double fma(double a, double b, double add)`
+fn fma(c: &mut Call<'_>) -> Done {
+    c.ret_f64(c.arg_f64(0).mul_add(c.arg_f64(2), c.arg_f64(4)))
+}
+
+/// `float fmaf(float a, float b, float add)`
+fn fmaf(c: &mut Call<'_>) -> Done {
+    c.ret_f32(c.arg_f32(0).mul_add(c.arg_f32(1), c.arg_f32(2)))
+}
+
+/// `long lrint(double v)`
+fn lrint(c: &mut Call<'_>) -> Done {
+    c.ret(c.arg_f64(0).round_ties_even() as i32 as u32)
+}
+
+/// `long lrintf(float v)`
+fn lrintf(c: &mut Call<'_>) -> Done {
+    c.ret(c.arg_f32(0).round_ties_even() as i32 as u32)
+}
+
+/// `long lround(double v)`
+fn lround(c: &mut Call<'_>) -> Done {
+    c.ret(c.arg_f64(0).round() as i32 as u32)
+}
+
+/// `long lroundf(float v)`
+fn lroundf(c: &mut Call<'_>) -> Done {
+    c.ret(c.arg_f32(0).round() as i32 as u32)
+}
+
+/// `double _Sin(double v, unsigned quadrant)`: quadrant 0 is the sine, 1 the cosine, and so on round the circle.
+fn quadrant_sin(c: &mut Call<'_>) -> Done {
+    let (v, quadrant) = (c.arg_f64(0), c.arg(2)? & 3);
+    c.ret_f64([v.sin(), v.cos(), -v.sin(), -v.cos()][quadrant as usize])
+}
+
+/// `float _FSin(float v, unsigned quadrant)`
+fn quadrant_sinf(c: &mut Call<'_>) -> Done {
+    let (v, quadrant) = (c.arg_f32(0), c.arg(1)? & 3);
+    c.ret_f32([v.sin(), v.cos(), -v.sin(), -v.cos()][quadrant as usize])
+}
+
+/// `double _Log(double v, int base)`: 0 natural, positive base 10, negative base 2.
+fn log_base(c: &mut Call<'_>) -> Done {
+    let v = c.arg_f64(0);
+    let base = c.arg(2)? as i32;
+    c.ret_f64(if base == 0 {
+        v.ln()
+    } else if base > 0 {
+        v.log10()
+    } else {
+        v.log2()
+    })
+}
+
+/// `float _FLog(float v, int base)`
+fn log_basef(c: &mut Call<'_>) -> Done {
+    let v = c.arg_f32(0);
+    let base = c.arg(1)? as i32;
+    c.ret_f32(if base == 0 {
+        v.ln()
+    } else if base > 0 {
+        v.log10()
+    } else {
+        v.log2()
+    })
+}
+
+/// `double _Sinh(double v, double factor)`: factor · sinh(v).
+fn scaled_sinh(c: &mut Call<'_>) -> Done {
+    c.ret_f64(c.arg_f64(2) * c.arg_f64(0).sinh())
+}
+
+/// `float _FSinh(float v, float factor)`
+fn scaled_sinhf(c: &mut Call<'_>) -> Done {
+    c.ret_f32(c.arg_f32(1) * c.arg_f32(0).sinh())
+}
+
+/// `double _Cosh(double v, double factor)`: factor · cosh(v).
+fn scaled_cosh(c: &mut Call<'_>) -> Done {
+    c.ret_f64(c.arg_f64(2) * c.arg_f64(0).cosh())
+}
+
+/// `float _FCosh(float v, float factor)`
+fn scaled_coshf(c: &mut Call<'_>) -> Done {
+    c.ret_f32(c.arg_f32(1) * c.arg_f32(0).cosh())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Guest;
+    use super::*;
+
+    fn d(v: f64) -> [u32; 2] {
+        [v.to_bits() as u32, (v.to_bits() >> 32) as u32]
+    }
+
+    #[test]
+    fn arguments_and_results_use_the_right_registers() {
+        let mut g = Guest::new();
+        let args = [d(2.0), d(10.0)].concat();
+        assert_eq!(f64::from_bits(g.call64("pow", &args)), 1024.0);
+        assert_eq!(
+            f32::from_bits(g.call("powf", &[2f32.to_bits(), 3f32.to_bits()])),
+            8.0
+        );
+        assert_eq!(f64::from_bits(g.call64("floor", &d(-1.5))), -2.0);
+        let fma = [d(3.0), d(4.0), d(5.0)].concat();
+        assert_eq!(f64::from_bits(g.call64("fma", &fma)), 17.0);
+        let [low, high] = d(0.0);
+        assert_eq!(f64::from_bits(g.call64("_Sin", &[low, high, 1])), 1.0);
+    }
+
+    #[test]
+    fn split_and_scale_are_inverse_even_for_subnormals() {
+        for v in [1.0, -3.75, 1e300, f64::MIN_POSITIVE / 8.0, 5e-324, 0.1] {
+            let (fraction, exponent) = split(v);
+            assert!((0.5..1.0).contains(&fraction.abs()), "{v}");
+            assert_eq!(scale(fraction, exponent), v);
+        }
+        assert_eq!(scale(1.0, 5000), f64::INFINITY);
+        assert_eq!(scale(1.0, -5000), 0.0);
+    }
+}

@@ -1,0 +1,241 @@
+//! QuRT threads: creation, end, names, priorities, thread-local storage.
+
+use crate::call::{Call, Done, Outcome};
+use crate::imports::{Import, import};
+use crate::thread::{DspThread, Role, Wait};
+
+/// This family's table.
+pub const IMPORTS: &[Import] = &[
+    import("qurt_thread_create", create),
+    import("qurt_thread_exit", exit),
+    import("qurt_thread_join", join),
+    import("qurt_thread_get_id", id),
+    import("qurt_thread_get_name", name),
+    import("qurt_thread_get_priority", priority),
+    import("qurt_thread_set_priority", set_priority),
+    import("qurt_tls_create_key", create_key),
+    import("qurt_tls_delete_key", delete_key),
+    import("qurt_tls_set_specific", set_specific),
+    import("qurt_tls_get_specific", get_specific),
+];
+
+const EOK: u32 = 0;
+const EINVALID: u32 = 4;
+const EFAILED: u32 = 12;
+const ENOTHREAD: u32 = 30;
+/// Bytes of a thread's name, without a NUL.
+const NAME: usize = 16;
+/// Smallest stack that a thread is started with.
+const LEAST_STACK: u32 = 256;
+/// Thread-local keys alive at once.
+const MAX_KEYS: u32 = 1024;
+
+/// Offsets in `qurt_thread_attr_t`, as far as it matters.
+mod attribute {
+    pub const PRIORITY: u32 = 0x12;
+    pub const STACK_SIZE: u32 = 0x18;
+    pub const STACK_ADDRESS: u32 = 0x1c;
+}
+
+/// Thread-local keys.
+#[derive(Debug, Default)]
+pub struct Keys {
+    live: std::collections::HashSet<u32>,
+    next: u32,
+}
+
+/// `int qurt_thread_create(unsigned *id, attributes *, void (*f)(void *), void *argument)`. The stack is the caller's.
+fn create(c: &mut Call<'_>) -> Done {
+    let (place, attributes, entry, argument) = (c.arg(0)?, c.arg(1)?, c.arg(2)?, c.arg(3)?);
+    let name = c.load(attributes, NAME as u32)?;
+    let name = String::from_utf8_lossy(name.split(|&b| b == 0).next().unwrap_or_default()).into_owned();
+    let priority = c.load(attributes.wrapping_add(attribute::PRIORITY), 2)?;
+    let priority = u16::from_le_bytes([priority[0], priority[1]]).clamp(1, 255) as u8;
+    let size = c.load32(attributes.wrapping_add(attribute::STACK_SIZE))?;
+    let low = c.load32(attributes.wrapping_add(attribute::STACK_ADDRESS))?;
+    let Some(high) = low.checked_add(size).filter(|_| low != 0 && size >= LEAST_STACK) else {
+        return c.ret(EINVALID);
+    };
+    if c.os.threads.len() + 1 >= c.os.shared.config.limits.threads {
+        return c.ret(EFAILED);
+    }
+    let id = loop {
+        let id = c.os.new_thread_id();
+        if id != c.thread.id {
+            break id;
+        }
+    };
+    c.store32(place, id)?;
+    let core = c.os.new_core(0);
+    let mut thread = DspThread::new(id, name, priority, Role::Skeleton, low..high, core);
+    thread.core.regs.r[29] = high & !7;
+    // Returning from its function ends it.
+    let end = |_: &mut Call<'_>, _: u64| Ok(Outcome::Exit(0));
+    if let Err(why) = c.os.enter(&mut thread, entry, &[argument], Box::new(end)) {
+        return Err(crate::call::Stop::because(why));
+    }
+    tracing::debug!(target: "emu::os", id, name = thread.name, priority, "thread created");
+    c.os.add_ready(thread);
+    c.ret(EOK)
+}
+
+/// `void qurt_thread_exit(int status)`
+fn exit(c: &mut Call<'_>) -> Done {
+    Ok(Outcome::Exit(c.arg(0)?))
+}
+
+/// `int qurt_thread_join(unsigned id, int *status)`: a thread that has ended already leaves nothing to join.
+fn join(c: &mut Call<'_>) -> Done {
+    let (thread, status) = (c.arg(0)?, c.arg(1)?);
+    if !c.os.threads.contains_key(&thread) {
+        return c.ret(ENOTHREAD);
+    }
+    if status != 0 {
+        c.load32(status)?;
+    }
+    Ok(Outcome::Park(Wait::Join { thread, status }, None))
+}
+
+/// `unsigned qurt_thread_get_id(void)`
+fn id(c: &mut Call<'_>) -> Done {
+    let id = c.thread.id;
+    c.ret(id)
+}
+
+/// `void qurt_thread_get_name(char *to, unsigned char room)`: the caller's own name, cut to fit.
+fn name(c: &mut Call<'_>) -> Done {
+    let (to, room) = (c.arg(0)?, c.arg(1)? as u8);
+    if let Some(fits) = usize::from(room).checked_sub(1) {
+        let mut name = c.thread.name.clone().into_bytes();
+        name.truncate(fits);
+        name.push(0);
+        c.store(to, &name)?;
+    }
+    c.ret(EOK)
+}
+
+/// `int qurt_thread_get_priority(unsigned id)`: −1 if there is no such thread.
+fn priority(c: &mut Call<'_>) -> Done {
+    let facts = c.os.thread_facts(c.thread, c.arg(0)?);
+    c.ret(facts.map_or(u32::MAX, |(_, priority)| priority.into()))
+}
+
+/// `int qurt_thread_set_priority(unsigned id, unsigned short priority)`
+fn set_priority(c: &mut Call<'_>) -> Done {
+    let (id, priority) = (c.arg(0)?, c.arg(1)? & 0xffff);
+    let Some(priority) = u8::try_from(priority).ok().filter(|&p| p > 0) else {
+        return c.ret(EINVALID);
+    };
+    if id == c.thread.id {
+        c.thread.priority = priority;
+        return c.ret(EOK);
+    }
+    let known = c.os.set_priority(id, priority);
+    c.ret(if known { EOK } else { EINVALID })
+}
+
+/// `int qurt_tls_create_key(int *key, void (*destructor)(void *))`: destructors are not run.
+fn create_key(c: &mut Call<'_>) -> Done {
+    let place = c.arg(0)?;
+    let keys = &mut c.os.lib.keys;
+    if keys.live.len() >= MAX_KEYS as usize {
+        return c.ret(EFAILED);
+    }
+    // Numbers go round; one that is in use is not given again.
+    let key = loop {
+        let key = keys.next;
+        keys.next = key.wrapping_add(1);
+        if keys.live.insert(key) {
+            break key;
+        }
+    };
+    c.store32(place, key)?;
+    c.ret(EOK)
+}
+
+/// `int qurt_tls_delete_key(int key)`
+fn delete_key(c: &mut Call<'_>) -> Done {
+    let key = c.arg(0)?;
+    let known = c.os.lib.keys.live.remove(&key);
+    c.ret(if known { EOK } else { EINVALID })
+}
+
+/// `int qurt_tls_set_specific(int key, const void *value)`
+fn set_specific(c: &mut Call<'_>) -> Done {
+    let (key, value) = (c.arg(0)?, c.arg(1)?);
+    if !c.os.lib.keys.live.contains(&key) {
+        return c.ret(EINVALID);
+    }
+    // Values under deleted keys go now, so that a thread never has more than there are keys.
+    let live = &c.os.lib.keys.live;
+    c.thread.tls.retain(|k, _| live.contains(k));
+    c.thread.tls.insert(key, value);
+    c.ret(EOK)
+}
+
+/// `void *qurt_tls_get_specific(int key)`
+fn get_specific(c: &mut Call<'_>) -> Done {
+    let value = c.thread.tls.get(&c.arg(0)?).copied().unwrap_or(0);
+    c.ret(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Guest;
+    use super::*;
+
+    #[test]
+    fn create_reads_the_attributes() {
+        let mut g = Guest::new();
+        let stack = g.bytes(&[0; 4096]);
+        let mut attributes = [0u8; 36];
+        attributes[..6].copy_from_slice(b"worker");
+        attributes[0x12] = 77;
+        attributes[0x18..0x1c].copy_from_slice(&4096u32.to_le_bytes());
+        attributes[0x1c..0x20].copy_from_slice(&stack.to_le_bytes());
+        let (at, place) = (g.bytes(&attributes), g.bytes(&[0; 4]));
+        assert_eq!(g.call("qurt_thread_create", &[place, at, 0x1000, 42]), EOK);
+        let id = g.word(place);
+        let t = &g.os.threads[&id];
+        assert_eq!((t.name.as_str(), t.priority), ("worker", 77));
+        assert_eq!(
+            (t.core.regs.pc, t.core.regs.r[0], t.core.regs.r[29]),
+            (0x1000, 42, stack + 4096)
+        );
+        assert_eq!(g.call("qurt_thread_get_priority", &[id]), 77);
+        assert_eq!(g.call("qurt_thread_set_priority", &[id, 5]), EOK);
+        assert_eq!(g.call("qurt_thread_get_priority", &[id]), 5);
+        assert!(matches!(
+            g.try_call("qurt_thread_join", &[id, 0]),
+            Ok(Outcome::Park(Wait::Join { .. }, None))
+        ));
+        assert_eq!(g.call("qurt_thread_join", &[999, 0]), ENOTHREAD);
+        g.write(at + 0x18, &[0; 4]);
+        assert_eq!(g.call("qurt_thread_create", &[place, at, 0x1000, 42]), EINVALID);
+    }
+
+    #[test]
+    fn thread_local_values_need_a_live_key() {
+        let mut g = Guest::new();
+        let place = g.bytes(&[0xff; 4]);
+        g.call("qurt_tls_create_key", &[place, 0]);
+        let key = g.word(place);
+        assert_eq!(g.call("qurt_tls_set_specific", &[key, 9]), EOK);
+        assert_eq!(g.call("qurt_tls_get_specific", &[key]), 9);
+        g.call("qurt_tls_delete_key", &[key]);
+        assert_eq!(g.call("qurt_tls_set_specific", &[key, 9]), EINVALID);
+    }
+    #[test]
+    fn a_key_in_use_is_not_given_again() {
+        let mut g = Guest::new();
+        let place = g.bytes(&[0; 4]);
+        g.os.lib.keys.next = u32::MAX;
+        let mut create = || {
+            assert_eq!(g.call("qurt_tls_create_key", &[place, 0]), EOK);
+            let key = g.word(place);
+            g.os.lib.keys.next = u32::MAX;
+            key
+        };
+        assert_eq!([create(), create(), create()], [u32::MAX, 0, 1]);
+    }
+}

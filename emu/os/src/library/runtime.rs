@@ -1,0 +1,241 @@
+//! The compiler's run-time library: arithmetic that Hexagon has no instruction for, half-precision conversions.
+//!
+//! Division by zero gives what the real routines' users can rely on: nothing. It gives 0 here (and the dividend as
+//! remainder) instead of a crash, as the hardware routines do not trap either.
+
+use crate::call::{Call, Done};
+use crate::imports::{Import, import};
+
+/// This family's table.
+pub const IMPORTS: &[Import] = &[
+    import("__hexagon_divsi3", divsi3),
+    import("__divsi3", divsi3),
+    import("__hexagon_modsi3", modsi3),
+    import("__modsi3", modsi3),
+    import("__hexagon_udivsi3", udivsi3),
+    import("__udivsi3", udivsi3),
+    import("__hexagon_umodsi3", umodsi3),
+    import("__umodsi3", umodsi3),
+    import("__hexagon_divdi3", divdi3),
+    import("__divdi3", divdi3),
+    import("__hexagon_moddi3", moddi3),
+    import("__moddi3", moddi3),
+    import("__hexagon_udivdi3", udivdi3),
+    import("__udivdi3", udivdi3),
+    import("__hexagon_umoddi3", umoddi3),
+    import("__umoddi3", umoddi3),
+    import("__hexagon_udivmodsi4", udivmodsi4),
+    import("__hexagon_udivmoddi4", udivmoddi4),
+    import("__hexagon_adddf3", |c| double(c, |a, b| a + b)),
+    import("__adddf3", |c| double(c, |a, b| a + b)),
+    import("__hexagon_fast_adddf3", |c| double(c, |a, b| a + b)),
+    import("__hexagon_subdf3", |c| double(c, |a, b| a - b)),
+    import("__subdf3", |c| double(c, |a, b| a - b)),
+    import("__hexagon_fast_subdf3", |c| double(c, |a, b| a - b)),
+    import("__hexagon_muldf3", |c| double(c, |a, b| a * b)),
+    import("__muldf3", |c| double(c, |a, b| a * b)),
+    import("__hexagon_fast_muldf3", |c| double(c, |a, b| a * b)),
+    import("__hexagon_divdf3", |c| double(c, |a, b| a / b)),
+    import("__divdf3", |c| double(c, |a, b| a / b)),
+    import("__hexagon_fast_divdf3", |c| double(c, |a, b| a / b)),
+    import("__hexagon_mindf3", |c| double(c, f64::min)),
+    import("__hexagon_maxdf3", |c| double(c, f64::max)),
+    import("__hexagon_fmadf4", fmadf4),
+    import("__hexagon_fmadf5", fmadf4),
+    import("__hexagon_sqrtdf2", sqrtdf2),
+    import("__hexagon_sqrt", sqrtdf2),
+    import("__hexagon_divsf3", |c| single(c, |a, b| a / b)),
+    import("__divsf3", |c| single(c, |a, b| a / b)),
+    import("__hexagon_fast_divsf3", |c| single(c, |a, b| a / b)),
+    import("__hexagon_sqrtf", sqrtf),
+    import("__hexagon_fast2_sqrtf", sqrtf),
+    import("__extendhfsf2", extendhfsf2),
+    import("__gnu_h2f_ieee", extendhfsf2),
+    import("__truncsfhf2", truncsfhf2),
+    import("__gnu_f2h_ieee", truncsfhf2),
+    import("__truncdfhf2", truncdfhf2),
+];
+
+/// `int a / int b`
+fn divsi3(c: &mut Call<'_>) -> Done {
+    let (a, b) = (c.arg(0)? as i32, c.arg(1)? as i32);
+    c.ret(if b == 0 { 0 } else { a.wrapping_div(b) as u32 })
+}
+
+/// `int a % int b`
+fn modsi3(c: &mut Call<'_>) -> Done {
+    let (a, b) = (c.arg(0)? as i32, c.arg(1)? as i32);
+    c.ret(if b == 0 { a } else { a.wrapping_rem(b) } as u32)
+}
+
+/// `unsigned a / unsigned b`
+fn udivsi3(c: &mut Call<'_>) -> Done {
+    let (a, b) = (c.arg(0)?, c.arg(1)?);
+    c.ret(a.checked_div(b).unwrap_or(0))
+}
+
+/// `unsigned a % unsigned b`
+fn umodsi3(c: &mut Call<'_>) -> Done {
+    let (a, b) = (c.arg(0)?, c.arg(1)?);
+    c.ret(a.checked_rem(b).unwrap_or(a))
+}
+
+/// `long long a / long long b`
+fn divdi3(c: &mut Call<'_>) -> Done {
+    let (a, b) = (c.arg64(0) as i64, c.arg64(2) as i64);
+    c.ret64(if b == 0 { 0 } else { a.wrapping_div(b) as u64 })
+}
+
+/// `long long a % long long b`
+fn moddi3(c: &mut Call<'_>) -> Done {
+    let (a, b) = (c.arg64(0) as i64, c.arg64(2) as i64);
+    c.ret64(if b == 0 { a } else { a.wrapping_rem(b) } as u64)
+}
+
+/// `unsigned long long a / unsigned long long b`
+fn udivdi3(c: &mut Call<'_>) -> Done {
+    let (a, b) = (c.arg64(0), c.arg64(2));
+    c.ret64(a.checked_div(b).unwrap_or(0))
+}
+
+/// `unsigned long long a % unsigned long long b`
+fn umoddi3(c: &mut Call<'_>) -> Done {
+    let (a, b) = (c.arg64(0), c.arg64(2));
+    c.ret64(a.checked_rem(b).unwrap_or(a))
+}
+
+/// Quotient in r0, remainder in r1.
+fn udivmodsi4(c: &mut Call<'_>) -> Done {
+    let (a, b) = (c.arg(0)?, c.arg(1)?);
+    let (q, r) = (a.checked_div(b).unwrap_or(0), a.checked_rem(b).unwrap_or(a));
+    c.ret64(u64::from(q) | u64::from(r) << 32)
+}
+
+/// Quotient in r1:0, remainder in r3:2.
+fn udivmoddi4(c: &mut Call<'_>) -> Done {
+    let (a, b) = (c.arg64(0), c.arg64(2));
+    let r = a.checked_rem(b).unwrap_or(a);
+    c.thread.core.regs.r[2] = r as u32;
+    c.thread.core.regs.r[3] = (r >> 32) as u32;
+    c.ret64(a.checked_div(b).unwrap_or(0))
+}
+
+fn double(c: &mut Call<'_>, f: fn(f64, f64) -> f64) -> Done {
+    c.ret_f64(f(c.arg_f64(0), c.arg_f64(2)))
+}
+
+fn single(c: &mut Call<'_>, f: fn(f32, f32) -> f32) -> Done {
+    c.ret_f32(f(c.arg_f32(0), c.arg_f32(1)))
+}
+
+/// `double a · double b + double c`
+fn fmadf4(c: &mut Call<'_>) -> Done {
+    c.ret_f64(c.arg_f64(0).mul_add(c.arg_f64(2), c.arg_f64(4)))
+}
+
+/// `double √a`
+fn sqrtdf2(c: &mut Call<'_>) -> Done {
+    c.ret_f64(c.arg_f64(0).sqrt())
+}
+
+/// `float √a`
+fn sqrtf(c: &mut Call<'_>) -> Done {
+    c.ret_f32(c.arg_f32(0).sqrt())
+}
+
+/// Half to single: exact.
+fn half_to_single(h: u16) -> f32 {
+    let (sign, exponent, mantissa) = (u32::from(h >> 15) << 31, h >> 10 & 31, u32::from(h & 0x3ff));
+    let magnitude = match exponent {
+        0 => mantissa as f32 / (1 << 24) as f32,
+        31 => f32::from_bits(0x7f80_0000 | mantissa << 13),
+        e => f32::from_bits((u32::from(e) + 112) << 23 | mantissa << 13),
+    };
+    f32::from_bits(magnitude.to_bits() | sign)
+}
+
+/// Double to half, rounded to nearest even once.
+fn to_half(v: f64) -> u16 {
+    let sign = ((v.to_bits() >> 63) as u16) << 15;
+    let a = v.abs();
+    if v.is_nan() {
+        return sign | 0x7e00;
+    }
+    // 65520 and above round to infinity.
+    if a >= 65520.0 {
+        return sign | 0x7c00;
+    }
+    // The unit in the last place: 2^-24 for subnormals, else 2^(exponent − 10). The quotient is exact.
+    let exponent = ((a.to_bits() >> 52) as i32 - 1023).max(-14);
+    let units = (a * f64::from_bits(((10 - exponent + 1023) as u64) << 52)).round_ties_even() as u32;
+    // A carry out of the mantissa moves into the exponent by itself.
+    sign | (((exponent + 14) as u32) * 1024 + units) as u16
+}
+
+/// `float` from the half-precision value in the low 16 bits.
+fn extendhfsf2(c: &mut Call<'_>) -> Done {
+    let h = c.arg(0)? as u16;
+    c.ret_f32(half_to_single(h))
+}
+
+/// Half-precision value of a `float`, in the low 16 bits.
+fn truncsfhf2(c: &mut Call<'_>) -> Done {
+    c.ret(to_half(c.arg_f32(0).into()).into())
+}
+
+/// Half-precision value of a `double`, in the low 16 bits.
+fn truncdfhf2(c: &mut Call<'_>) -> Done {
+    c.ret(to_half(c.arg_f64(0)).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Guest;
+    use super::*;
+
+    #[test]
+    fn every_half_survives_the_round_trip() {
+        for h in 0..=u16::MAX {
+            let v = half_to_single(h);
+            if v.is_nan() {
+                assert!(to_half(v.into()) & 0x7e00 == 0x7e00);
+            } else {
+                assert_eq!(to_half(v.into()), h, "{v}");
+            }
+        }
+    }
+
+    #[test]
+    fn halves_round_to_nearest_even() {
+        for (v, want) in [
+            (1.0 + 1.0 / 2048.0, 0x3c00),
+            (1.0 + 3.0 / 2048.0, 0x3c02),
+            (65519.0, 0x7bff),
+            (65520.0, 0x7c00),
+            (2f64.powi(-25), 0),
+            (2f64.powi(-25) * 1.5, 1),
+            (-0.0, 0x8000),
+            (1e-300, 0),
+            (6.1e-5, 0x3ff),
+        ] {
+            assert_eq!(to_half(v), want, "{v}");
+        }
+    }
+
+    #[test]
+    fn division_never_panics() {
+        let mut g = Guest::new();
+        assert_eq!(
+            g.call("__hexagon_divsi3", &[i32::MIN as u32, u32::MAX]),
+            i32::MIN as u32
+        );
+        assert_eq!(g.call("__hexagon_modsi3", &[7, 0]), 7);
+        assert_eq!(g.call("__hexagon_divsi3", &[-7i32 as u32, 2]), -3i32 as u32);
+        assert_eq!(g.call64("__hexagon_udivdi3", &[0, 1, 0, 0]), 0);
+        assert_eq!(g.call64("__hexagon_udivdi3", &[0, 1, 2, 0]), 0x8000_0000);
+        assert_eq!(
+            g.call64("__hexagon_divdi3", &[0, 0x8000_0000, u32::MAX, u32::MAX]),
+            1 << 63
+        );
+    }
+}

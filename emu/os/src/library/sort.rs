@@ -1,0 +1,175 @@
+//! `qsort` and `bsearch`: the comparison is the guest's, so the algorithm is a value that goes on after each answer.
+
+use crate::call::{Call, Done, Outcome, Stop};
+use crate::imports::{Import, import};
+
+/// This family's table.
+pub const IMPORTS: &[Import] = &[import("qsort", qsort), import("bsearch", bsearch)];
+
+/// Most elements that are sorted: the algorithm keeps two numbers for each.
+const MOST: u32 = 1 << 24;
+
+/// A bottom-up merge sort of element numbers that asks for one comparison at a time.
+#[derive(Debug)]
+struct Merge {
+    /// Element numbers as sorted so far, in runs of `width`.
+    order: Vec<u32>,
+    /// The runs merged in this pass.
+    merged: Vec<u32>,
+    width: usize,
+    left: usize,
+    right: usize,
+}
+
+impl Merge {
+    fn new(count: u32) -> Self {
+        Self {
+            order: (0..count).collect(),
+            merged: Vec::new(),
+            width: 1,
+            left: 0,
+            right: 1,
+        }
+    }
+
+    /// Ends of the two runs being merged.
+    fn ends(&self) -> (usize, usize) {
+        let start = self.merged.len() - self.taken();
+        let n = self.order.len();
+        ((start + self.width).min(n), (start + 2 * self.width).min(n))
+    }
+
+    /// Elements of the current two runs that are merged already.
+    fn taken(&self) -> usize {
+        self.merged.len() % (2 * self.width)
+    }
+
+    /// The two elements to compare next; `None`: sorted.
+    fn ask(&mut self) -> Option<(u32, u32)> {
+        loop {
+            if self.width >= self.order.len() {
+                return None;
+            }
+            if self.merged.len() == self.order.len() {
+                self.order = std::mem::take(&mut self.merged);
+                self.width *= 2;
+                (self.left, self.right) = (0, self.width);
+                continue;
+            }
+            let (middle, end) = self.ends();
+            match (self.left < middle, self.right < end) {
+                (true, true) => return Some((self.order[self.left], self.order[self.right])),
+                (true, false) => self.take_left(),
+                (false, true) => self.take_right(),
+                // Both runs are used up: take_* has moved on already.
+                (false, false) => return None,
+            }
+        }
+    }
+
+    fn take_left(&mut self) {
+        self.merged.push(self.order[self.left]);
+        self.left += 1;
+        self.next_pair();
+    }
+
+    fn take_right(&mut self) {
+        self.merged.push(self.order[self.right]);
+        self.right += 1;
+        self.next_pair();
+    }
+
+    /// After the last element of two runs: on to the next two.
+    fn next_pair(&mut self) {
+        if self.taken() == 0 {
+            self.left = self.merged.len();
+            self.right = (self.left + self.width).min(self.order.len());
+        }
+    }
+
+    /// The answer to the last question: is the left one to come first?
+    fn answer(&mut self, left_first: bool) {
+        if left_first {
+            self.take_left()
+        } else {
+            self.take_right()
+        }
+    }
+}
+
+/// `void qsort(void *base, size_t count, size_t size, int (*compare)(const void *, const void *))`; stable.
+fn qsort(c: &mut Call<'_>) -> Done {
+    let (base, count, size, compare) = (c.arg(0)?, c.arg(1)?, c.arg(2)?, c.arg(3)?);
+    let total = u64::from(count) * u64::from(size);
+    if count < 2 || size == 0 || total > u64::from(u32::MAX) {
+        return c.ret(0);
+    }
+    if count > MOST {
+        return Err(Stop::because(format!(
+            "qsort of {count} elements: more than {MOST} are not supported"
+        )));
+    }
+    // Faults now if the array is not all there.
+    c.check_readable(base, total as u32)?;
+    go_on(c, Merge::new(count), base, size, compare)
+}
+
+fn go_on(c: &mut Call<'_>, mut merge: Merge, base: u32, size: u32, compare: u32) -> Done {
+    let Some((a, b)) = merge.ask() else {
+        let mut sorted = Vec::new();
+        for &i in &merge.order {
+            sorted.extend(c.load(base + i * size, size)?);
+        }
+        c.store(base, &sorted)?;
+        return c.ret(0);
+    };
+    let args = vec![base + a * size, base + b * size];
+    let then = move |c: &mut Call<'_>, result: u64| {
+        merge.answer(result as i32 <= 0);
+        go_on(c, merge, base, size, compare)
+    };
+    Ok(Outcome::Enter(compare, args, Box::new(then)))
+}
+
+/// `void *bsearch(const void *key, const void *base, size_t count, size_t size, int (*compare)(…))`
+fn bsearch(c: &mut Call<'_>) -> Done {
+    let (key, base, count, size, compare) = (c.arg(0)?, c.arg(1)?, c.arg(2)?, c.arg(3)?, c.arg(4)?);
+    halve(c, key, base, (0, count), size, compare)
+}
+
+fn halve(c: &mut Call<'_>, key: u32, base: u32, (low, high): (u32, u32), size: u32, compare: u32) -> Done {
+    if low >= high {
+        return c.ret(0);
+    }
+    let middle = low + (high - low) / 2;
+    let at = base.wrapping_add(middle.wrapping_mul(size));
+    let then = move |c: &mut Call<'_>, result: u64| match (result as i32).signum() {
+        0 => c.ret(at),
+        1 => halve(c, key, base, (middle + 1, high), size, compare),
+        _ => halve(c, key, base, (low, middle), size, compare),
+    };
+    Ok(Outcome::Enter(compare, vec![key, at], Box::new(then)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn merge_sorts_stably(values in proptest::collection::vec(0u8..20, 0..70)) {
+            let mut m = Merge::new(values.len() as u32);
+            let mut questions = 0;
+            while let Some((a, b)) = m.ask() {
+                m.answer(values[a as usize] <= values[b as usize]);
+                questions += 1;
+                prop_assert!(questions < 1000);
+            }
+            let mut want: Vec<u32> = (0..values.len() as u32).collect();
+            want.sort_by_key(|&i| values[i as usize]);
+            prop_assert_eq!(m.order, want);
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! `printf` and its kin, and what little of files there is: standard output goes to the log line by line; there is no
+//! file system, so nothing opens.
+
+use super::format::{self, Output};
+use crate::ap::LogRecord;
+use crate::call::{Call, Done, Stop, VaList};
+use crate::imports::{Import, import};
+
+/// Longest line or buffer that is formatted.
+const MAX: usize = 1 << 20;
+/// A line of output is handed on at this length even without a newline.
+const LINE: usize = 1024;
+const ENOENT: u32 = 2;
+const EBADF: u32 = 9;
+
+/// This family's table.
+pub const IMPORTS: &[Import] = &[
+    import("printf", printf),
+    import("vprintf", vprintf),
+    import("fprintf", fprintf),
+    import("vfprintf", vfprintf),
+    import("sprintf", sprintf),
+    import("vsprintf", vsprintf),
+    import("snprintf", snprintf),
+    import("vsnprintf", vsnprintf),
+    import("puts", puts),
+    import("putchar", putchar),
+    import("fopen", fopen),
+    import("fclose", bad_file),
+    import("fread", nothing),
+    import("fwrite", fwrite),
+    import("fflush", fflush),
+    import("fputs", fputs),
+    import("open", fail_open),
+    import("read", bad_file),
+    import("write", write),
+    import("close", bad_file),
+];
+
+/// Guest arguments for the formatter.
+pub struct GuestArgs<'a, 'b> {
+    /// Whose.
+    pub call: &'a Call<'b>,
+    /// Where they are.
+    pub list: VaList,
+}
+
+impl format::Args for GuestArgs<'_, '_> {
+    fn word(&mut self) -> Result<u32, Stop> {
+        self.list.word(self.call)
+    }
+    fn double_word(&mut self) -> Result<u64, Stop> {
+        self.list.double_word(self.call)
+    }
+    fn string(&mut self, at: u32, max: usize) -> Result<Vec<u8>, Stop> {
+        self.call.cstr_max(at, max.min(MAX))
+    }
+}
+
+/// Formats the guest's format string with arguments at `list`.
+pub fn formatted(c: &Call<'_>, text: u32, list: VaList, cap: usize) -> Result<Output, Stop> {
+    let text = c.cstr(text)?;
+    format::format(&text, &mut GuestArgs { call: c, list }, cap)
+}
+
+/// Returns a length as `int`, or −1 if it does not fit.
+fn length(c: &mut Call<'_>, total: u64) -> Done {
+    c.ret(if total > i32::MAX as u64 {
+        u32::MAX
+    } else {
+        total as u32
+    })
+}
+
+fn print(c: &mut Call<'_>, text: u32, list: VaList) -> Done {
+    let out = formatted(c, text, list, MAX)?;
+    emit(c, &out.bytes);
+    length(c, out.total)
+}
+
+/// Adds to the process's standard output; complete lines go to the log.
+fn emit(c: &mut Call<'_>, bytes: &[u8]) {
+    for &b in bytes {
+        if b != b'\n' {
+            c.os.lib.line.push(b);
+        }
+        if b == b'\n' || c.os.lib.line.len() >= LINE {
+            let line = std::mem::take(&mut c.os.lib.line);
+            let text = String::from_utf8_lossy(&line).into_owned();
+            let record = LogRecord {
+                level: 2,
+                file: "stdout".into(),
+                line: 0,
+                thread: c.thread.id,
+                text,
+            };
+            c.os.shared.config.ap.log(record);
+        }
+    }
+}
+
+/// `int printf(const char *format, ...)`
+fn printf(c: &mut Call<'_>) -> Done {
+    let (text, list) = (c.arg(0)?, c.va());
+    print(c, text, list)
+}
+
+/// `int vprintf(const char *format, va_list list)`
+fn vprintf(c: &mut Call<'_>) -> Done {
+    let (text, at) = (c.arg(0)?, c.arg(1)?);
+    print(c, text, VaList { at })
+}
+
+/// `int fprintf(FILE *file, const char *format, ...)`: every file is standard output.
+fn fprintf(c: &mut Call<'_>) -> Done {
+    let (text, list) = (c.arg(1)?, c.va());
+    print(c, text, list)
+}
+
+/// `int vfprintf(FILE *file, const char *format, va_list list)`
+fn vfprintf(c: &mut Call<'_>) -> Done {
+    let (text, at) = (c.arg(1)?, c.arg(2)?);
+    print(c, text, VaList { at })
+}
+
+/// Formats into a buffer of `room` bytes, NUL included.
+fn into_buffer(c: &mut Call<'_>, to: u32, room: u32, text: u32, list: VaList) -> Done {
+    let fits = (room as usize).saturating_sub(1).min(MAX);
+    let mut out = formatted(c, text, list, fits)?;
+    if room > 0 {
+        out.bytes.push(0);
+        c.store(to, &out.bytes)?;
+    }
+    length(c, out.total)
+}
+
+/// `int sprintf(char *to, const char *format, ...)`
+fn sprintf(c: &mut Call<'_>) -> Done {
+    let (to, text, list) = (c.arg(0)?, c.arg(1)?, c.va());
+    into_buffer(c, to, MAX as u32, text, list)
+}
+
+/// `int vsprintf(char *to, const char *format, va_list list)`
+fn vsprintf(c: &mut Call<'_>) -> Done {
+    let (to, text, at) = (c.arg(0)?, c.arg(1)?, c.arg(2)?);
+    into_buffer(c, to, MAX as u32, text, VaList { at })
+}
+
+/// `int snprintf(char *to, size_t room, const char *format, ...)`
+fn snprintf(c: &mut Call<'_>) -> Done {
+    let (to, room, text, list) = (c.arg(0)?, c.arg(1)?, c.arg(2)?, c.va());
+    into_buffer(c, to, room, text, list)
+}
+
+/// `int vsnprintf(char *to, size_t room, const char *format, va_list list)`
+fn vsnprintf(c: &mut Call<'_>) -> Done {
+    let (to, room, text, at) = (c.arg(0)?, c.arg(1)?, c.arg(2)?, c.arg(3)?);
+    into_buffer(c, to, room, text, VaList { at })
+}
+
+/// `int puts(const char *s)`
+fn puts(c: &mut Call<'_>) -> Done {
+    let mut s = c.cstr(c.arg(0)?)?;
+    s.push(b'\n');
+    emit(c, &s);
+    c.ret(0)
+}
+
+/// `int putchar(int byte)`
+fn putchar(c: &mut Call<'_>) -> Done {
+    let byte = c.arg(0)? as u8;
+    emit(c, &[byte]);
+    c.ret(u32::from(byte))
+}
+
+/// `int fputs(const char *s, FILE *file)`
+fn fputs(c: &mut Call<'_>) -> Done {
+    let s = c.cstr(c.arg(0)?)?;
+    emit(c, &s);
+    c.ret(0)
+}
+
+/// `size_t fwrite(const void *from, size_t size, size_t count, FILE *file)`: every file is standard output.
+fn fwrite(c: &mut Call<'_>) -> Done {
+    let (from, size, count) = (c.arg(0)?, c.arg(1)?, c.arg(2)?);
+    let len = size.saturating_mul(count).min(MAX as u32);
+    let bytes = c.load(from, len)?;
+    emit(c, &bytes);
+    c.ret(len.checked_div(size).unwrap_or(0))
+}
+
+/// `int write(int fd, const void *from, size_t len)`: 1 and 2 are standard output, there are no others.
+fn write(c: &mut Call<'_>) -> Done {
+    let (fd, from, len) = (c.arg(0)?, c.arg(1)?, c.arg(2)?.min(MAX as u32));
+    if !matches!(fd, 1 | 2) {
+        return bad_file(c);
+    }
+    let bytes = c.load(from, len)?;
+    emit(c, &bytes);
+    c.ret(len)
+}
+
+/// `int fflush(FILE *file)`
+fn fflush(c: &mut Call<'_>) -> Done {
+    c.ret(0)
+}
+
+/// `FILE *fopen(const char *path, const char *mode)`: there are no files.
+fn fopen(c: &mut Call<'_>) -> Done {
+    c.set_errno(ENOENT)?;
+    c.ret(0)
+}
+
+/// `int open(const char *path, int flags, ...)`: there are no files.
+fn fail_open(c: &mut Call<'_>) -> Done {
+    c.set_errno(ENOENT)?;
+    c.ret(u32::MAX)
+}
+
+/// Functions on descriptors and files that cannot exist.
+fn bad_file(c: &mut Call<'_>) -> Done {
+    c.set_errno(EBADF)?;
+    c.ret(u32::MAX)
+}
+
+/// Reads nothing.
+fn nothing(c: &mut Call<'_>) -> Done {
+    c.ret(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Guest;
+
+    #[test]
+    fn snprintf_takes_varargs_from_the_stack_with_64_bit_alignment() {
+        let mut g = Guest::new();
+        let (to, text, s) = (
+            g.bytes(&[0x55; 64]),
+            g.bytes(b"%d %lld %s %.2f\0"),
+            g.bytes(b"abc\0"),
+        );
+        let v = 1.25f64.to_bits();
+        g.varargs(&[
+            7,
+            0xdead,
+            0xffff_fffe,
+            0xffff_ffff,
+            s,
+            0xdead,
+            v as u32,
+            (v >> 32) as u32,
+        ]);
+        assert_eq!(g.call("snprintf", &[to, 64, text]), 13);
+        assert_eq!(g.text(to), "7 -2 abc 1.25");
+        assert_eq!(g.call("snprintf", &[to, 5, text]), 13);
+        assert_eq!(g.text(to), "7 -2");
+        assert_eq!(g.call("snprintf", &[0, 0, text]), 13);
+    }
+
+    #[test]
+    fn output_goes_to_the_log_by_lines() {
+        let mut g = Guest::new();
+        let text = g.bytes(b"one\ntw\0");
+        g.call("printf", &[text]);
+        let more = g.bytes(b"o\0");
+        g.call("puts", &[more]);
+        let texts: Vec<String> = g.ap.0.lock().unwrap().iter().map(|r| r.text.clone()).collect();
+        assert_eq!(texts, ["one", "two"]);
+    }
+}

@@ -1,0 +1,555 @@
+//! `<string.h>` and the compiler's names for its block functions.
+//!
+//! Ranges are checked before they are touched, so a wrong length faults like the first access of a real loop would, and
+//! never allocates for memory that is not there.
+
+use crate::call::{Call, Done, Stop};
+use crate::imports::{Import, import};
+use emu_core::memory::Memory as _;
+
+/// Bytes that are moved at a time.
+const CHUNK: u32 = 1 << 16;
+
+/// This family's table.
+pub const IMPORTS: &[Import] = &[
+    import("memcpy", memcpy),
+    import("memmove", memcpy),
+    import("__hexagon_memcpy_likely_aligned_min32bytes_mult8bytes", memcpy),
+    import("hexagon_memcpy_forward_vp4cp4n2", memcpy_words),
+    import("memset", memset),
+    import("bzero", bzero),
+    import("memcmp", memcmp),
+    import("memchr", memchr),
+    import("memrchr", memrchr),
+    import("memscpy", memscpy),
+    import("memsmove", memscpy),
+    import("strlen", strlen),
+    import("strnlen", strnlen),
+    import("strcpy", strcpy),
+    import("stpcpy", stpcpy),
+    import("strncpy", strncpy),
+    import("strlcpy", strlcpy),
+    import("strcat", strcat),
+    import("strncat", strncat),
+    import("strlcat", strlcat),
+    import("strcmp", strcmp),
+    import("strcoll", strcmp),
+    import("strncmp", strncmp),
+    import("strcasecmp", strcasecmp),
+    import("strncasecmp", strncasecmp),
+    import("strchr", strchr),
+    import("strrchr", strrchr),
+    import("strstr", strstr),
+    import("strspn", strspn),
+    import("strcspn", strcspn),
+    import("strpbrk", strpbrk),
+    import("strtok", strtok),
+    import("strtok_r", strtok_r),
+    import("strsep", strsep),
+    import("strerror", strerror),
+];
+
+/// Copies with `memmove`'s care for overlap.
+fn copy(c: &Call<'_>, to: u32, from: u32, len: u32) -> Result<(), Stop> {
+    if len <= CHUNK {
+        let bytes = c.load(from, len)?;
+        return c.store(to, &bytes);
+    }
+    // Backwards if the target starts inside the source.
+    let backwards = to.wrapping_sub(from) < len;
+    let chunks = len.div_ceil(CHUNK);
+    for i in 0..chunks {
+        let n = if backwards { chunks - 1 - i } else { i };
+        let off = n * CHUNK;
+        let bytes = c.load(from.wrapping_add(off), CHUNK.min(len - off))?;
+        c.store(to.wrapping_add(off), &bytes)?;
+    }
+    Ok(())
+}
+
+/// `void *memcpy(void *to, const void *from, size_t len)`, and `memmove`.
+fn memcpy(c: &mut Call<'_>) -> Done {
+    let (to, from, len) = (c.arg(0)?, c.arg(1)?, c.arg(2)?);
+    copy(c, to, from, len)?;
+    c.ret(to)
+}
+
+/// Compiler run time: copies words; the length is in words.
+fn memcpy_words(c: &mut Call<'_>) -> Done {
+    let (to, from, words) = (c.arg(0)?, c.arg(1)?, c.arg(2)?);
+    copy(c, to, from, words.saturating_mul(4))?;
+    c.ret(to)
+}
+
+fn fill(c: &Call<'_>, to: u32, byte: u8, len: u32) -> Result<(), Stop> {
+    let block = vec![byte; len.min(CHUNK) as usize];
+    let mut done = 0;
+    while done < len {
+        let n = (len - done).min(CHUNK);
+        c.store(to.wrapping_add(done), &block[..n as usize])?;
+        done += n;
+    }
+    Ok(())
+}
+
+/// `void *memset(void *to, int byte, size_t len)`
+fn memset(c: &mut Call<'_>) -> Done {
+    let (to, byte, len) = (c.arg(0)?, c.arg(1)? as u8, c.arg(2)?);
+    fill(c, to, byte, len)?;
+    c.ret(to)
+}
+
+/// `void bzero(void *to, size_t len)`
+fn bzero(c: &mut Call<'_>) -> Done {
+    let (to, len) = (c.arg(0)?, c.arg(1)?);
+    fill(c, to, 0, len)?;
+    c.ret(to)
+}
+
+fn order(a: &[u8], b: &[u8]) -> u32 {
+    match a.cmp(b) {
+        std::cmp::Ordering::Less => u32::MAX,
+        std::cmp::Ordering::Equal => 0,
+        std::cmp::Ordering::Greater => 1,
+    }
+}
+
+/// `int memcmp(const void *a, const void *b, size_t len)`
+fn memcmp(c: &mut Call<'_>) -> Done {
+    let (a, b, len) = (c.arg(0)?, c.arg(1)?, c.arg(2)?);
+    let mut done = 0;
+    while done < len {
+        let n = (len - done).min(CHUNK);
+        let result = order(
+            &c.load(a.wrapping_add(done), n)?,
+            &c.load(b.wrapping_add(done), n)?,
+        );
+        if result != 0 {
+            return c.ret(result);
+        }
+        done += n;
+    }
+    c.ret(0)
+}
+
+/// Bytes that can be read at `at` without touching a page that the byte at `at` is not in, at most 256.
+fn line(c: &Call<'_>, at: u32, most: u32) -> Result<Vec<u8>, Stop> {
+    let mut out = vec![0; (256 - (at & 0xff)).min(most) as usize];
+    c.os.space.load(at, &mut out)?;
+    Ok(out)
+}
+
+/// `void *memchr(const void *at, int byte, size_t len)`: reads no page behind the byte's, as programs rely on.
+fn memchr(c: &mut Call<'_>) -> Done {
+    let (at, byte, len) = (c.arg(0)?, c.arg(1)? as u8, c.arg(2)?);
+    let mut done = 0;
+    while done < len {
+        let here = at.wrapping_add(done);
+        let part = line(c, here, len - done)?;
+        if let Some(i) = part.iter().position(|&b| b == byte) {
+            return c.ret(here.wrapping_add(i as u32));
+        }
+        done += part.len() as u32;
+    }
+    c.ret(0)
+}
+
+/// `void *memrchr(const void *at, int byte, size_t len)`
+fn memrchr(c: &mut Call<'_>) -> Done {
+    let (at, byte, len) = (c.arg(0)?, c.arg(1)? as u8, c.arg(2)?);
+    for i in (0..len).rev() {
+        if c.load8(at.wrapping_add(i))? == byte {
+            return c.ret(at.wrapping_add(i));
+        }
+    }
+    c.ret(0)
+}
+
+/// `size_t memscpy(void *to, size_t room, const void *from, size_t len)`: copies what fits; returns how much.
+fn memscpy(c: &mut Call<'_>) -> Done {
+    let (to, room, from, len) = (c.arg(0)?, c.arg(1)?, c.arg(2)?, c.arg(3)?);
+    copy(c, to, from, len.min(room))?;
+    c.ret(len.min(room))
+}
+
+/// `size_t strlen(const char *s)`
+fn strlen(c: &mut Call<'_>) -> Done {
+    let len = c.cstr(c.arg(0)?)?.len();
+    c.ret(len as u32)
+}
+
+/// `size_t strnlen(const char *s, size_t max)`
+fn strnlen(c: &mut Call<'_>) -> Done {
+    let len = c.cstr_max(c.arg(0)?, c.arg(1)? as usize)?.len();
+    c.ret(len as u32)
+}
+
+/// Stores a string with its NUL.
+fn put(c: &Call<'_>, to: u32, s: &[u8]) -> Result<(), Stop> {
+    c.store(to, &[s, &[0]].concat())
+}
+
+/// `char *strcpy(char *to, const char *from)`
+fn strcpy(c: &mut Call<'_>) -> Done {
+    let to = c.arg(0)?;
+    put(c, to, &c.cstr(c.arg(1)?)?)?;
+    c.ret(to)
+}
+
+/// `char *stpcpy(char *to, const char *from)`: returns the end.
+fn stpcpy(c: &mut Call<'_>) -> Done {
+    let (to, s) = (c.arg(0)?, c.cstr(c.arg(1)?)?);
+    put(c, to, &s)?;
+    c.ret(to.wrapping_add(s.len() as u32))
+}
+
+/// `char *strncpy(char *to, const char *from, size_t len)`: pads with NUL, may leave none.
+fn strncpy(c: &mut Call<'_>) -> Done {
+    let (to, len) = (c.arg(0)?, c.arg(2)?);
+    let s = c.cstr_max(c.arg(1)?, len as usize)?;
+    c.store(to, &s)?;
+    fill(c, to.wrapping_add(s.len() as u32), 0, len - s.len() as u32)?;
+    c.ret(to)
+}
+
+/// `size_t strlcpy(char *to, const char *from, size_t room)`: always ends with NUL; returns the source's length.
+fn strlcpy(c: &mut Call<'_>) -> Done {
+    let (to, s, room) = (c.arg(0)?, c.cstr(c.arg(1)?)?, c.arg(2)? as usize);
+    if let Some(fits) = room.checked_sub(1) {
+        put(c, to, &s[..s.len().min(fits)])?;
+    }
+    c.ret(s.len() as u32)
+}
+
+/// `char *strcat(char *to, const char *from)`
+fn strcat(c: &mut Call<'_>) -> Done {
+    let to = c.arg(0)?;
+    let end = to.wrapping_add(c.cstr(to)?.len() as u32);
+    put(c, end, &c.cstr(c.arg(1)?)?)?;
+    c.ret(to)
+}
+
+/// `char *strncat(char *to, const char *from, size_t max)`
+fn strncat(c: &mut Call<'_>) -> Done {
+    let to = c.arg(0)?;
+    let end = to.wrapping_add(c.cstr(to)?.len() as u32);
+    put(c, end, &c.cstr_max(c.arg(1)?, c.arg(2)? as usize)?)?;
+    c.ret(to)
+}
+
+/// `size_t strlcat(char *to, const char *from, size_t room)`
+fn strlcat(c: &mut Call<'_>) -> Done {
+    let (to, s, room) = (c.arg(0)?, c.cstr(c.arg(1)?)?, c.arg(2)? as usize);
+    let have = c.cstr_max(to, room)?.len();
+    if let Some(fits) = room.checked_sub(have + 1) {
+        put(c, to.wrapping_add(have as u32), &s[..s.len().min(fits)])?;
+    }
+    c.ret((have + s.len()) as u32)
+}
+
+/// Compares two strings, reading no page behind the first difference.
+fn compare(c: &mut Call<'_>, max: u32, fold: bool) -> Done {
+    let (a, b) = (c.arg(0)?, c.arg(1)?);
+    let mut done = 0;
+    while done < max {
+        let x = line(c, a.wrapping_add(done), max - done)?;
+        let y = line(c, b.wrapping_add(done), max - done)?;
+        for (&x, &y) in x.iter().zip(&y) {
+            let (x, y) = if fold {
+                (x.to_ascii_lowercase(), y.to_ascii_lowercase())
+            } else {
+                (x, y)
+            };
+            if x != y || x == 0 {
+                return c.ret(u32::from(x).wrapping_sub(u32::from(y)));
+            }
+            done += 1;
+        }
+    }
+    c.ret(0)
+}
+
+/// `int strcmp(const char *a, const char *b)`
+fn strcmp(c: &mut Call<'_>) -> Done {
+    compare(c, u32::MAX, false)
+}
+
+/// `int strncmp(const char *a, const char *b, size_t max)`
+fn strncmp(c: &mut Call<'_>) -> Done {
+    let max = c.arg(2)?;
+    compare(c, max, false)
+}
+
+/// `int strcasecmp(const char *a, const char *b)`
+fn strcasecmp(c: &mut Call<'_>) -> Done {
+    compare(c, u32::MAX, true)
+}
+
+/// `int strncasecmp(const char *a, const char *b, size_t max)`
+fn strncasecmp(c: &mut Call<'_>) -> Done {
+    let max = c.arg(2)?;
+    compare(c, max, true)
+}
+
+/// Returns the address of an index, or NULL.
+fn found(c: &mut Call<'_>, at: u32, index: Option<usize>) -> Done {
+    c.ret(index.map_or(0, |i| at.wrapping_add(i as u32)))
+}
+
+/// `char *strchr(const char *s, int byte)`; the NUL counts.
+fn strchr(c: &mut Call<'_>) -> Done {
+    let (at, byte) = (c.arg(0)?, c.arg(1)? as u8);
+    let s = c.cstr(at)?;
+    let index = if byte == 0 {
+        Some(s.len())
+    } else {
+        s.iter().position(|&b| b == byte)
+    };
+    found(c, at, index)
+}
+
+/// `char *strrchr(const char *s, int byte)`; the NUL counts.
+fn strrchr(c: &mut Call<'_>) -> Done {
+    let (at, byte) = (c.arg(0)?, c.arg(1)? as u8);
+    let s = c.cstr(at)?;
+    let index = if byte == 0 {
+        Some(s.len())
+    } else {
+        s.iter().rposition(|&b| b == byte)
+    };
+    found(c, at, index)
+}
+
+/// Index of `needle` in `hay`, in time that does not depend on how repetitive they are.
+fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
+    if needle.is_empty() {
+        return Some(0);
+    }
+    // Knuth-Morris-Pratt: how long a prefix of the needle ends at each of its bytes.
+    let mut back = vec![0usize; needle.len()];
+    for i in 1..needle.len() {
+        let mut k = back[i - 1];
+        while k > 0 && needle[i] != needle[k] {
+            k = back[k - 1];
+        }
+        back[i] = k + usize::from(needle[i] == needle[k]);
+    }
+    let mut k = 0;
+    for (i, &b) in hay.iter().enumerate() {
+        while k > 0 && b != needle[k] {
+            k = back[k - 1];
+        }
+        k += usize::from(b == needle[k]);
+        if k == needle.len() {
+            return Some(i + 1 - k);
+        }
+    }
+    None
+}
+
+/// `char *strstr(const char *hay, const char *needle)`
+fn strstr(c: &mut Call<'_>) -> Done {
+    let at = c.arg(0)?;
+    let index = find(&c.cstr(at)?, &c.cstr(c.arg(1)?)?);
+    found(c, at, index)
+}
+
+/// `size_t strspn(const char *s, const char *set)`
+fn strspn(c: &mut Call<'_>) -> Done {
+    let (s, set) = (c.cstr(c.arg(0)?)?, c.cstr(c.arg(1)?)?);
+    c.ret(s.iter().take_while(|b| set.contains(b)).count() as u32)
+}
+
+/// `size_t strcspn(const char *s, const char *set)`
+fn strcspn(c: &mut Call<'_>) -> Done {
+    let (s, set) = (c.cstr(c.arg(0)?)?, c.cstr(c.arg(1)?)?);
+    c.ret(s.iter().take_while(|b| !set.contains(b)).count() as u32)
+}
+
+/// `char *strpbrk(const char *s, const char *set)`
+fn strpbrk(c: &mut Call<'_>) -> Done {
+    let (at, set) = (c.arg(0)?, c.cstr(c.arg(1)?)?);
+    let index = c.cstr(at)?.iter().position(|b| set.contains(b));
+    found(c, at, index)
+}
+
+/// The next token from `at` on: its start, and where to go on (0: nowhere). Ends the token with NUL.
+fn token(c: &Call<'_>, at: u32, set: &[u8]) -> Result<(u32, u32), Stop> {
+    let s = c.cstr(at)?;
+    let skip = s.iter().take_while(|b| set.contains(b)).count();
+    let len = s[skip..].iter().take_while(|b| !set.contains(b)).count();
+    let start = at.wrapping_add(skip as u32);
+    let end = start.wrapping_add(len as u32);
+    if len == 0 {
+        return Ok((0, end));
+    }
+    if skip + len == s.len() {
+        return Ok((start, end));
+    }
+    c.store8(end, 0)?;
+    Ok((start, end.wrapping_add(1)))
+}
+
+/// `char *strtok_r(char *s, const char *set, char **next)`
+fn strtok_r(c: &mut Call<'_>) -> Done {
+    let (s, set, next) = (c.arg(0)?, c.cstr(c.arg(1)?)?, c.arg(2)?);
+    let at = if s == 0 { c.load32(next)? } else { s };
+    if at == 0 {
+        return c.ret(0);
+    }
+    let (start, rest) = token(c, at, &set)?;
+    c.store32(next, rest)?;
+    c.ret(start)
+}
+
+/// `char *strtok(char *s, const char *set)`: the state is the process's.
+fn strtok(c: &mut Call<'_>) -> Done {
+    let (s, set) = (c.arg(0)?, c.cstr(c.arg(1)?)?);
+    let at = if s == 0 { c.os.lib.tokens } else { s };
+    if at == 0 {
+        return c.ret(0);
+    }
+    let (start, rest) = token(c, at, &set)?;
+    c.os.lib.tokens = rest;
+    c.ret(start)
+}
+
+/// `char *strsep(char **s, const char *set)`: empty tokens count.
+fn strsep(c: &mut Call<'_>) -> Done {
+    let place = c.arg(0)?;
+    let at = c.load32(place)?;
+    if at == 0 {
+        return c.ret(0);
+    }
+    let (s, set) = (c.cstr(at)?, c.cstr(c.arg(1)?)?);
+    let next = match s.iter().position(|b| set.contains(b)) {
+        Some(i) => {
+            let end = at.wrapping_add(i as u32);
+            c.store8(end, 0)?;
+            end.wrapping_add(1)
+        }
+        None => 0,
+    };
+    c.store32(place, next)?;
+    c.ret(at)
+}
+
+/// `char *strerror(int number)`: one text for all numbers, which the process has from the DSP.
+fn strerror(c: &mut Call<'_>) -> Done {
+    let at = c.os.builtins.error_text();
+    c.ret(at.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Guest;
+    use super::*;
+
+    #[test]
+    fn find_agrees_with_windows() {
+        for (hay, needle) in [
+            ("abc", ""),
+            ("aabaaab", "aaab"),
+            ("abab", "abc"),
+            ("", "a"),
+            ("mississippi", "issip"),
+        ] {
+            let want = if needle.is_empty() {
+                Some(0)
+            } else {
+                hay.as_bytes()
+                    .windows(needle.len())
+                    .position(|w| w == needle.as_bytes())
+            };
+            assert_eq!(find(hay.as_bytes(), needle.as_bytes()), want);
+        }
+    }
+
+    #[test]
+    fn block_functions_move_compare_and_fill() {
+        let mut g = Guest::new();
+        let (a, b) = (g.bytes(b"hello world\0"), g.bytes(&[0; 16]));
+        assert_eq!(g.call("memcpy", &[b, a, 12]), b);
+        assert_eq!(g.call("memcmp", &[a, b, 12]), 0);
+        assert_eq!(g.call("memmove", &[b + 2, b, 8]), b + 2);
+        assert_eq!(g.read(b, 10), b"hehello wo");
+        g.call("memset", &[b, 0x141, 3]);
+        assert_eq!(g.read(b, 4), b"AAAe");
+        assert_eq!(g.call("memcmp", &[a, b, 1]), 1);
+        assert_eq!(g.call("memchr", &[a, u32::from(b'w'), 100_000]), a + 6);
+        assert_eq!(g.call("memscpy", &[b, 3, a, 100]), 3);
+    }
+
+    #[test]
+    fn memmove_of_large_overlapping_blocks_is_right() {
+        let mut g = Guest::new();
+        let len = 3 * CHUNK + 5;
+        let data: Vec<u8> = (0..len).map(|i| (i * 7 % 251) as u8).collect();
+        let a = g.bytes(&[data.clone(), vec![0; 100]].concat());
+        g.call("memmove", &[a + 100, a, len]);
+        assert_eq!(g.read(a + 100, len), data);
+        g.call("memmove", &[a, a + 100, len]);
+        assert_eq!(g.read(a, len), data);
+    }
+
+    #[test]
+    fn a_bad_pointer_faults_without_allocating() {
+        let mut g = Guest::new();
+        let a = g.bytes(b"x\0");
+        for args in [[a, 0, 4], [0, a, 4], [a, a, u32::MAX], [a, 0xffff_fff0, 0x20]] {
+            assert!(g.try_call("memcpy", &args).is_err(), "{args:x?}");
+        }
+        assert!(g.try_call("strlen", &[0]).is_err());
+    }
+
+    #[test]
+    fn strings_copy_and_compare() {
+        let mut g = Guest::new();
+        let (a, b, buf) = (g.bytes(b"Alpha\0"), g.bytes(b"alpha\0"), g.bytes(&[0x55; 32]));
+        assert_eq!(g.call("strlen", &[a]), 5);
+        assert_eq!(g.call("strnlen", &[a, 3]), 3);
+        assert_eq!(
+            g.call("strcmp", &[a, b]) as i32,
+            i32::from(b'A') - i32::from(b'a')
+        );
+        assert_eq!(g.call("strcasecmp", &[a, b]), 0);
+        assert_eq!(g.call("strncmp", &[a + 1, b + 1, 2]), 0);
+        assert_eq!(g.call("strlcpy", &[buf, a, 4]), 5);
+        assert_eq!(g.read(buf, 5), b"Alp\0\x55");
+        assert_eq!(g.call("strlcat", &[buf, b, 32]), 8);
+        assert_eq!(g.text(buf), "Alpalpha");
+        g.call("strncpy", &[buf, a, 8]);
+        assert_eq!(g.read(buf, 9), b"Alpha\0\0\0\0");
+        g.call("strcat", &[buf, b]);
+        g.call("strncat", &[buf, b, 2]);
+        assert_eq!(g.text(buf), "Alphaalphaal");
+    }
+
+    #[test]
+    fn strings_are_searched() {
+        let mut g = Guest::new();
+        let (s, set, needle) = (g.bytes(b"key=value\0"), g.bytes(b"=&\0"), g.bytes(b"val\0"));
+        assert_eq!(g.call("strchr", &[s, u32::from(b'e')]), s + 1);
+        assert_eq!(g.call("strrchr", &[s, u32::from(b'e')]), s + 8);
+        assert_eq!(g.call("strchr", &[s, 0]), s + 9);
+        assert_eq!(g.call("strstr", &[s, needle]), s + 4);
+        assert_eq!(g.call("strcspn", &[s, set]), 3);
+        assert_eq!(g.call("strpbrk", &[s, set]), s + 3);
+        assert_eq!(g.call("strspn", &[s, set]), 0);
+    }
+
+    #[test]
+    fn strtok_r_skips_empty_tokens_and_strsep_does_not() {
+        let mut g = Guest::new();
+        let (s, set, next) = (g.bytes(b"&a&&bc\0"), g.bytes(b"&\0"), g.bytes(&[0; 8]));
+        assert_eq!(g.call("strtok_r", &[s, set, next]), s + 1);
+        assert_eq!(g.text(s + 1), "a");
+        assert_eq!(g.call("strtok_r", &[0, set, next]), s + 4);
+        assert_eq!(g.call("strtok_r", &[0, set, next]), 0);
+        assert_eq!(g.call("strtok_r", &[0, set, next]), 0);
+        let s = g.bytes(b"a&&b\0");
+        g.write(next, &s.to_le_bytes());
+        let tokens: Vec<u32> = (0..4).map(|_| g.call("strsep", &[next, set])).collect();
+        assert_eq!(tokens, [s, s + 2, s + 3, 0]);
+    }
+}

@@ -1,0 +1,266 @@
+//! One DSP process (protection domain), as its users see it.
+//!
+//! A process is one host thread that runs the process's DSP threads, and an inbox. Every method may be called from any
+//! thread; none blocks for longer than a lock, except [`Process::kill`], which waits until nothing runs any more.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::config::ProcessConfig;
+use super::crash::CrashReport;
+use super::error::{OpenError, OsError};
+use super::inbox::{Event, Inbox};
+use super::invocation::Invocation;
+use super::kernel::Kernel;
+use super::memory::Memory;
+use emu_core::mem::{AddressSpace, Bus};
+use rpmsg::fastrpc::control::{MAP_FD_DELAYED, MAP_FD_NOMAP};
+
+/// Gets the result of [`Process::open`]: the module's handle.
+pub type OpenDone = Box<dyn FnOnce(Result<u32, OpenError>) + Send>;
+/// Gets the result of a call: 0 or an AEE code, to be answered unchanged.
+pub type CallDone = Box<dyn FnOnce(u32) + Send>;
+
+/// How a process is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// It takes calls.
+    Running,
+    /// A DSP thread crashed; every call is answered with [`aee::DEAD`](super::aee::DEAD) until the process is released.
+    Crashed(Box<CrashReport>),
+    /// It was killed, or its program ended.
+    Ended,
+}
+
+/// Counters of a process.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Packets executed by all DSP threads so far.
+    pub packets: u64,
+    /// Calls of skeleton methods so far (open and close included).
+    pub calls: u64,
+    /// Bytes of AP buffers mapped right now.
+    pub mapped: u64,
+    /// Bytes of AP buffers mapped since creation.
+    pub mapped_total: u64,
+    /// Bytes of heap, stacks and libraries right now.
+    pub memory: u64,
+    /// DSP threads alive.
+    pub threads: usize,
+    /// Open handles.
+    pub handles: usize,
+    /// Loaded libraries.
+    pub modules: usize,
+}
+
+/// Counters that the process's thread keeps.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub packets: AtomicU64,
+    pub calls: AtomicU64,
+    pub threads: AtomicUsize,
+    pub handles: AtomicUsize,
+    pub modules: AtomicUsize,
+}
+
+/// What the process's thread, its helpers and its users share.
+pub(super) struct Shared {
+    pub config: ProcessConfig,
+    pub memory: Memory,
+    pub inbox: Inbox,
+    pub killed: AtomicBool,
+    pub counters: Counters,
+    state: Mutex<State>,
+}
+
+impl Shared {
+    /// A process's shared part, with its initial memory in the pool.
+    pub fn new(config: ProcessConfig, bus: Arc<Bus>) -> Result<Self, OsError> {
+        let space = Arc::new(AddressSpace::new(bus, config.stream));
+        let memory = Memory::new(space, config.limits.clone(), config.initial.is_none());
+        if let Some((iova, len)) = config.initial {
+            memory.add_region(iova, len)?;
+        }
+        Ok(Self {
+            memory,
+            inbox: Inbox::new(config.limits.pending),
+            killed: AtomicBool::new(false),
+            counters: Counters::default(),
+            state: Mutex::new(State::Running),
+            config,
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The process's thread says how it ended; the first word counts.
+    pub fn ended(&self, state: State) {
+        let mut now = self.state();
+        if *now == State::Running {
+            *now = state;
+        }
+    }
+
+    pub fn is_killed(&self) -> bool {
+        self.killed.load(Ordering::Acquire)
+    }
+}
+
+/// A DSP process. Dropping it kills it.
+pub struct Process {
+    shared: Arc<Shared>,
+    runner: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Process {
+    /// Creates a process; its address space goes through `bus` with the configured stream.
+    pub fn create(config: ProcessConfig, bus: Arc<Bus>) -> Result<Arc<Self>, OsError> {
+        let shared = Arc::new(Shared::new(config, bus)?);
+        let kernel = Kernel::new(shared.clone())?;
+        let name: String = format!("dsp-{}", shared.config.name)
+            .chars()
+            .filter(|c| *c != '\0')
+            .take(15)
+            .collect();
+        let runner = std::thread::Builder::new()
+            .name(name)
+            .spawn(move || kernel.run())
+            .map_err(|e| OsError::Host(e.to_string()))?;
+        Ok(Arc::new(Self {
+            shared,
+            runner: Mutex::new(Some(runner)),
+        }))
+    }
+
+    /// Opens a module: reads and loads its library, calls its open method. See [`uri`](super::uri) for names.
+    pub fn open(&self, uri: &str, done: OpenDone) {
+        if let Some(answer) = self.shared.inbox.open(done) {
+            self.shared.inbox.send(Event::Open(uri.to_owned(), answer));
+        }
+    }
+
+    /// Calls a method of an open module.
+    pub fn invoke(&self, invocation: Invocation, done: CallDone) {
+        if let Some(answer) = self.shared.inbox.call(done) {
+            self.shared.inbox.send(Event::Invoke(invocation, answer));
+        }
+    }
+
+    /// Closes a module, after the calls that are under way in it.
+    pub fn close(&self, handle: u32, done: CallDone) {
+        if let Some(answer) = self.shared.inbox.call(done) {
+            self.shared.inbox.send(Event::Close(handle, answer));
+        }
+    }
+
+    /// Announces a dma-buf for skeletons to find by descriptor (FASTRPC_MAP); returns its DSP address, which names it
+    /// until it is taken back. `vaddrin` and `flags` are the driver's; a flag decides whether it is mapped at once.
+    pub fn map_fd(&self, fd: i32, iova: u64, len: u32, vaddrin: u64, flags: u32) -> Result<u32, OsError> {
+        tracing::debug!(target: "emu::os", fd, iova, len, vaddrin, flags, "map_fd");
+        let delayed = matches!(flags, MAP_FD_DELAYED | MAP_FD_NOMAP);
+        self.shared.memory.announce_fd(fd, iova, len, delayed)
+    }
+
+    /// Takes the mapping at `va` back. A negative `fd` means whichever lies there; `len` is the driver's and not needed.
+    pub fn unmap_fd(&self, fd: i32, va: u32, len: u64) -> Result<(), OsError> {
+        tracing::debug!(target: "emu::os", fd, va, len, "unmap_fd");
+        self.shared.memory.withdraw_fd(fd, va)
+    }
+
+    /// Is the descriptor known to the process (mapped by the driver, carried by a call, or held by a skeleton)?
+    pub fn knows_fd(&self, fd: i32) -> bool {
+        self.shared.memory.fd(fd).is_some()
+    }
+
+    /// Adds memory to heap, stacks and libraries; returns the address that names it.
+    pub fn add_memory(&self, iova: u64, len: u32) -> Result<u32, OsError> {
+        self.shared.memory.add_region(iova, len)
+    }
+
+    /// Takes added memory back; refused while something lives in it.
+    pub fn remove_memory(&self, va: u32, len: u32) -> Result<(), OsError> {
+        self.shared.memory.remove_region(va, len)
+    }
+
+    /// An AP thread ended: the DSP thread that served it is not needed any more. Unknown ones are ignored.
+    pub fn thread_exit(&self, tid: i32) {
+        self.shared.inbox.send(Event::ThreadExit(tid));
+    }
+
+    /// Priority (1 highest … 255 lowest) of the DSP threads that serve AP threads.
+    pub fn set_priority(&self, priority: u8) {
+        self.shared.inbox.send(Event::Priority(priority.max(1)));
+    }
+
+    /// Ends all threads, answers every call not yet answered, drops all mappings. Returns when nothing of the process
+    /// touches memory any more. Helper threads that wait for the AP are not waited for; what they bring is dropped.
+    pub fn kill(&self) {
+        self.shared.killed.store(true, Ordering::Release);
+        self.shared.inbox.nudge();
+        let runner = self.runner.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match runner {
+            // An answer that kills its own process: the thread ends by itself right after.
+            Some(runner) if runner.thread().id() == std::thread::current().id() => {}
+            Some(runner) => {
+                let _ = runner.join();
+                self.shared.memory.close();
+            }
+            None => {}
+        }
+        *self.shared.state() = State::Ended;
+    }
+
+    /// How the process is.
+    pub fn state(&self) -> State {
+        self.shared.state().clone()
+    }
+
+    /// What all threads are doing: registers, what they wait for (as `cause`), backtrace. Of a crashed process: its
+    /// report. Empty if the process does not answer within `wait`, or is no more.
+    pub fn threads(&self, wait: Duration) -> Vec<CrashReport> {
+        match self.state() {
+            State::Crashed(report) => vec![*report],
+            State::Ended => Vec::new(),
+            State::Running => {
+                let (send, receive) = std::sync::mpsc::channel();
+                self.shared.inbox.send(Event::Threads(send));
+                receive.recv_timeout(wait).unwrap_or_default()
+            }
+        }
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> Stats {
+        let c = &self.shared.counters;
+        let (memory, mapped, mapped_total) = self.shared.memory.usage();
+        Stats {
+            packets: c.packets.load(Ordering::Relaxed),
+            calls: c.calls.load(Ordering::Relaxed),
+            mapped,
+            mapped_total,
+            memory,
+            threads: c.threads.load(Ordering::Relaxed),
+            handles: c.handles.load(Ordering::Relaxed),
+            modules: c.modules.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Process")
+            .field("name", &self.shared.config.name)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,142 @@
+//! Module handles: what was opened through remotectl, built-in module or skeleton.
+//!
+//! A skeleton runs in the session's DSP process with its buffers in place; a built-in module is one of the services here, under
+//! the name by which the AP's library opens it.
+
+use std::sync::Arc;
+
+use rpmsg::Aee;
+use rpmsg::fastrpc::Arg;
+use rpmsg::iface::Kind;
+
+use super::call::Call;
+use super::pd::{MappingKind, Module, Origin, Pd};
+use super::stats::{Counters, add, count};
+use super::{adspmsgd, current_process, default_listener};
+use crate::invocation;
+
+/// A module of the DSP image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BuiltIn {
+    DefaultListener(Kind),
+    CurrentProcess(Kind),
+    Adspmsgd(Kind),
+}
+
+/// What a library's name stands for on this DSP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Library {
+    BuiltIn(BuiltIn),
+    /// Part of a DSP image, but not of this one.
+    NotBuilt(&'static str),
+    /// A file of the AP.
+    File,
+}
+
+/// Looks a library up by its base name.
+pub(super) fn library(name: &str) -> Library {
+    let built_in = Library::BuiltIn;
+    match name {
+        "libadsp_default_listener_skel.so" => built_in(BuiltIn::DefaultListener(Kind::Plain)),
+        "libadsp_default_listener1_skel.so" => built_in(BuiltIn::DefaultListener(Kind::Handle64)),
+        "libadsp_current_process_skel.so" => built_in(BuiltIn::CurrentProcess(Kind::Plain)),
+        "libadsp_current_process1_skel.so" => built_in(BuiltIn::CurrentProcess(Kind::Handle64)),
+        "libadspmsgd_adsp_skel.so" => built_in(BuiltIn::Adspmsgd(Kind::Plain)),
+        "libadspmsgd_adsp1_skel.so" => built_in(BuiltIn::Adspmsgd(Kind::Handle64)),
+        "libdspqueue_rpc_skel.so" => Library::NotBuilt("dspqueue_rpc"),
+        _ => Library::File,
+    }
+}
+
+/// Serves a call of a module handle.
+pub(super) fn serve(pd: &Arc<Pd>, call: Call, counters: &Arc<Counters>) {
+    let handle = call.message().handle;
+    let (module, exiting) = {
+        let state = pd.state();
+        (state.modules.get(&handle).copied(), state.exiting)
+    };
+    if exiting {
+        return call.refuse(Aee::BAD_STATE, "the process exits");
+    }
+    count(&counters.module_calls);
+    match module {
+        None => call.refuse(Aee::NO_SUCH_MODULE, "no module behind this handle"),
+        Some(Module::BuiltIn(BuiltIn::DefaultListener(kind))) => default_listener::serve(call, kind),
+        Some(Module::BuiltIn(BuiltIn::CurrentProcess(kind))) => current_process::serve(pd, call, kind),
+        Some(Module::BuiltIn(BuiltIn::Adspmsgd(kind))) => adspmsgd::serve(call, kind),
+        Some(Module::Skeleton(inner)) => invoke(pd, call, inner, counters),
+    }
+}
+
+fn invoke(pd: &Arc<Pd>, call: Call, handle: u32, counters: &Counters) {
+    let args: Vec<invocation::Arg> = call.args().iter().map(argument).collect();
+    let mapped: u64 = call.args().iter().map(|arg| u64::from(arg.len())).sum();
+    add(&counters.bytes_mapped, mapped);
+    let message = call.message();
+    let invocation = invocation::Invocation {
+        handle,
+        sc: message.sc.0,
+        args,
+        tid: message.tid,
+        ctx: message.ctx.0,
+    };
+    let owner = Arc::clone(pd);
+    pd.process.invoke(
+        invocation,
+        Box::new(move |retval| {
+            let retval = Aee(retval);
+            if retval == Aee::GONE {
+                owner.note_crash();
+            }
+            finish(&owner, call, retval);
+        }),
+    );
+}
+
+fn argument(arg: &Arg) -> invocation::Arg {
+    match *arg {
+        Arg::Buffer { iova, len, .. } => invocation::Arg::Buffer { iova, len },
+        Arg::Handle {
+            fd,
+            offset,
+            len,
+            page: Some(page),
+        } => invocation::Arg::Handle {
+            fd,
+            offset,
+            len,
+            iova: page.addr,
+        },
+        // A handle that was never registered: the skeleton gets the number and finds no memory behind it.
+        Arg::Handle { fd, offset, .. } => invocation::Arg::Handle {
+            fd,
+            offset,
+            len: 0,
+            iova: 0,
+        },
+        Arg::Empty => invocation::Arg::Empty,
+    }
+}
+
+/// Answers a skeleton's call, and hands DMA handles back: each one with memory behind it made the kernel map the whole buffer, once
+/// a call. A buffer that is also mapped by MEM_MAP must not be named, because the kernel would drop that mapping instead.
+fn finish(pd: &Pd, call: Call, retval: Aee) {
+    let (drop_fds, poll) = {
+        let mut state = pd.state();
+        let mut fds = std::mem::take(&mut state.drop_fds);
+        for arg in call.args() {
+            if let Arg::Handle {
+                fd, page: Some(_), ..
+            } = *arg
+                && !state.mappings.values().any(|m| m.kind == MappingKind::Buffer(fd))
+            {
+                fds.push(fd);
+            }
+        }
+        (fds, state.poll && matches!(pd.origin, Origin::Created { .. }))
+    };
+    let later = call.finish_module_call(retval, &drop_fds, poll);
+    if !later.is_empty() {
+        pd.state().drop_fds.extend(later);
+    }
+}

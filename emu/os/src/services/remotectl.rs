@@ -1,0 +1,143 @@
+//! remotectl (handle 0) and remotectl1 (handle 8): opening and closing modules.
+//!
+//! A failed open is a *successful call* that carries an error, handle 0 and a text: any other return value makes the AP's library
+//! give up remotectl1 for the rest of the session (docs/protocol.md#remotectl). Opening reads the library from the AP, so it
+//! takes as long as that takes and is answered from the process's threads; it waits a bounded time for the AP's listener,
+//! because open and the first `next2` come from two threads in either order.
+
+use std::sync::Arc;
+
+use rpmsg::Aee;
+use rpmsg::iface::Kind;
+use rpmsg::iface::Text;
+use rpmsg::iface::remotectl::{CloseReply, OpenReply, Request, THREAD_PARAMS};
+
+use super::call::Call;
+use super::modules::{self, Library};
+use super::pd::{Module, Pd};
+use super::stats::{Counters, count};
+use crate::error::OpenError;
+use crate::uri;
+
+/// Serves one call.
+pub(super) fn serve(pd: &Arc<Pd>, call: Call, kind: Kind, counters: &Arc<Counters>) {
+    let Some((call, payload)) = call.with_payload() else {
+        return;
+    };
+    match Request::parse(&payload, kind) {
+        Ok(Request::Open(request)) => open(pd, call, &request.name, counters),
+        Ok(Request::Close(request)) => close(pd, call, request.handle),
+        Ok(Request::SetParam(request)) => {
+            tracing::debug!(
+                target: "emu::services", process = %pd.key, request = request.request, values = ?request.values, "set_param"
+            );
+            set_param(pd, request.request, &request.values);
+            call.done();
+        }
+        // Nobody calls it; heap grows through process control.
+        Ok(Request::GrowHeap(_)) => call.refuse(Aee::UNSUPPORTED, "grow_heap"),
+        Err(e) => call.refuse_payload(&e),
+    }
+}
+
+/// Of the parameters only the thread priority means something here; stacks grow from the process's own settings.
+fn set_param(pd: &Pd, request: u32, values: &[u32]) {
+    if request == THREAD_PARAMS
+        && let Some(&priority) = values.first()
+        && let Ok(priority) = u8::try_from(priority)
+    {
+        pd.process.set_priority(priority);
+    }
+}
+
+fn open(pd: &Arc<Pd>, call: Call, name: &Text, counters: &Arc<Counters>) {
+    let name = name.to_lossy();
+    tracing::debug!(target: "emu::services", process = %pd.key, name, "open");
+    count(&counters.opens);
+    let wanted = match uri::parse(&name) {
+        Ok(wanted) => wanted,
+        Err(e) => return opened(pd, call, Err(e)),
+    };
+    if pd.state().exiting {
+        return opened(
+            pd,
+            call,
+            Err(OpenError::new(Aee::BAD_STATE.0, "the process exits")),
+        );
+    }
+    match modules::library(&wanted.library) {
+        Library::BuiltIn(module) => opened(pd, call, Ok(Module::BuiltIn(module))),
+        Library::NotBuilt(what) => {
+            let text = format!("the DSP module {what} is not built into this DSP yet");
+            opened(pd, call, Err(OpenError::new(Aee::UNSUPPORTED.0, text)));
+        }
+        Library::File => {
+            let owner = Arc::clone(pd);
+            pd.process.open(
+                &name,
+                Box::new(move |result| opened(&owner, call, result.map(Module::Skeleton))),
+            );
+        }
+    }
+}
+
+/// Answers an open.
+fn opened(pd: &Pd, call: Call, result: Result<Module, OpenError>) {
+    let result = result.and_then(|module| {
+        pd.add_module(module).ok_or_else(|| {
+            if let Module::Skeleton(inner) = module {
+                pd.process.close(inner, Box::new(|_| ()));
+            }
+            OpenError::new(Aee::RESOURCE_NOT_FOUND.0, "the session can open no more modules")
+        })
+    });
+    let reply = match result {
+        Ok(handle) => OpenReply {
+            handle,
+            error: Aee::SUCCESS,
+            error_text: Text::default(),
+        },
+        Err(e) => {
+            tracing::warn!(target: "emu::services", process = %pd.key, "open failed: {e}");
+            if e.aee == Aee::GONE.0 {
+                pd.note_crash();
+            }
+            // An error must not look like success.
+            let error = if e.aee == 0 { Aee::FAILED } else { Aee(e.aee) };
+            OpenReply {
+                handle: 0,
+                error,
+                error_text: Text::from(e.text.as_str()),
+            }
+        }
+    };
+    let capacities = call.capacities();
+    call.reply_with(&capacities, &reply);
+}
+
+fn close(pd: &Pd, call: Call, handle: u32) {
+    let module = pd.state().modules.remove(&handle);
+    match module {
+        None => closed(call, Aee::NO_SUCH_MODULE),
+        Some(Module::BuiltIn(_)) => closed(call, Aee::SUCCESS),
+        Some(Module::Skeleton(inner)) => {
+            pd.process
+                .close(inner, Box::new(move |retval| closed(call, Aee(retval))));
+        }
+    }
+}
+
+fn closed(call: Call, error: Aee) {
+    let text = match error {
+        Aee::SUCCESS => String::new(),
+        code => format!("close: {code}"),
+    };
+    let capacities = call.capacities();
+    call.reply_with(
+        &capacities,
+        &CloseReply {
+            error,
+            error_text: Text::from(text.as_str()),
+        },
+    );
+}

@@ -1,0 +1,167 @@
+//! One DSP thread as the scheduler sees it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+use std::time::Instant;
+
+use super::call::{Call, Outcome, Stop};
+use emu_core::Thread;
+
+/// Identifies a DSP thread within its process; never 0.
+pub type ThreadId = u32;
+
+/// What happens when a function that the emulator called in the guest returns; gets its r1:0.
+pub type Then = Box<dyn FnOnce(&mut Call<'_>, u64) -> Result<Outcome, Stop> + Send>;
+/// What a parked thread does when the AP has answered a request for memory (`true`: it gave some).
+pub type Retry = Box<dyn FnOnce(&mut Call<'_>, bool) -> Result<Outcome, Stop> + Send>;
+
+/// A call from the emulator into the guest that has not returned yet.
+pub struct Frame {
+    /// Where the thread goes on afterwards, and its stack, frame and link registers.
+    pub pc: u32,
+    /// r29, r30, r31 before the call.
+    pub saved: [u32; 3],
+    /// What to do with the result.
+    pub then: Then,
+}
+
+/// Why a thread is parked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// It serves AP threads and has nothing to do.
+    Idle,
+    /// Until a time.
+    Sleep,
+    /// For a mutex at this address.
+    Mutex(u32),
+    /// For the other threads of the barrier at this address.
+    Barrier(u32),
+    /// For signals at this address: mask, and whether all of them are wanted.
+    Signal {
+        /// Address of the object.
+        at: u32,
+        /// Signals that count.
+        mask: u32,
+        /// All of them, or any.
+        all: bool,
+    },
+    /// For the semaphore at this address.
+    Semaphore(u32),
+    /// On the condition variable at this address, to take the mutex again.
+    Condition {
+        /// Address of the condition variable.
+        at: u32,
+        /// Address of the mutex.
+        mutex: u32,
+    },
+    /// On the futex at this address.
+    Futex(u32),
+    /// For the end of a thread; where to put its status (0: nowhere).
+    Join {
+        /// The thread.
+        thread: ThreadId,
+        /// Where its status goes.
+        status: u32,
+    },
+    /// For memory from the AP.
+    Memory,
+    /// For a compute resource (VTCM).
+    Resource,
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Idle => f.write_str("idle"),
+            Self::Sleep => f.write_str("waits for a time"),
+            Self::Mutex(at) => write!(f, "waits for the mutex at {at:#x}"),
+            Self::Barrier(at) => write!(f, "waits at the barrier at {at:#x}"),
+            Self::Signal { at, mask, all } => {
+                let which = if *all { "all" } else { "any" };
+                write!(f, "waits for {which} of signals {mask:#x} at {at:#x}")
+            }
+            Self::Semaphore(at) => write!(f, "waits for the semaphore at {at:#x}"),
+            Self::Condition { at, .. } => write!(f, "waits on the condition variable at {at:#x}"),
+            Self::Futex(at) => write!(f, "waits on the futex at {at:#x}"),
+            Self::Join { thread, .. } => write!(f, "waits for the end of thread {thread}"),
+            Self::Memory => f.write_str("waits for memory from the AP"),
+            Self::Resource => f.write_str("waits for a compute resource"),
+        }
+    }
+}
+
+/// Whether a thread can run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunState {
+    /// It can; the key of its place in the ready queue.
+    Ready(i64),
+    /// It is the one that runs.
+    Running,
+    /// It cannot.
+    Parked(Wait),
+}
+
+/// What a thread is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It serves the calls of an AP thread, or an open or close (no AP thread).
+    Worker(Option<i32>),
+    /// The skeleton created it.
+    Skeleton,
+}
+
+/// A DSP thread.
+pub struct DspThread {
+    /// Its id.
+    pub id: ThreadId,
+    /// Its name.
+    pub name: String,
+    /// 1 highest … 255 lowest.
+    pub priority: u8,
+    /// Its registers.
+    pub core: Thread,
+    /// Whether it can run.
+    pub state: RunState,
+    /// What it is for.
+    pub role: Role,
+    /// Its stack.
+    pub stack: Range<u32>,
+    /// The stack's allocation, if it is ours to free.
+    pub own_stack: Option<u32>,
+    /// Calls from the emulator into the guest, outermost first.
+    pub frames: Vec<Frame>,
+    /// What to do when memory came.
+    pub retry: Option<Retry>,
+    /// When a timed wait ends, and the r0 it then returns.
+    pub deadline: Option<(Instant, u64, u32)>,
+    /// Thread-local values by key.
+    pub tls: HashMap<u32, u32>,
+}
+
+impl DspThread {
+    /// A thread that is parked as idle, with an empty stack at `stack`.
+    pub fn new(
+        id: ThreadId,
+        name: String,
+        priority: u8,
+        role: Role,
+        stack: Range<u32>,
+        core: Thread,
+    ) -> Self {
+        Self {
+            id,
+            name,
+            priority,
+            core,
+            state: RunState::Parked(Wait::Idle),
+            role,
+            stack,
+            own_stack: None,
+            frames: Vec::new(),
+            retry: None,
+            deadline: None,
+            tls: HashMap::new(),
+        }
+    }
+}

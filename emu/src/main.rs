@@ -1,6 +1,0 @@
-//! `vhost-hexagon`: the command line.
-mod cli;
-
-fn main() -> std::process::ExitCode {
-    cli::main()
-}

@@ -1,9 +1,0 @@
-//! Real skeletons in a DSP process, with the kernel's part played by [`emu::mem::KernelIommu`]: everything is behind a
-//! programmed SMMU, the process lives in memory that it was given and asks for more.
-//!
-//! The skeletons are Qualcomm's open test skeletons; where the test data is not there these tests are skipped.
-
-mod host;
-mod hostile;
-mod misbehaviour;
-mod skeletons;
