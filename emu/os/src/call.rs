@@ -3,8 +3,7 @@
 //! Bare-metal Hexagon ABI: named arguments in r0..r5, 64-bit ones in even pairs, further ones and *all* variadic ones on
 //! the stack (4-byte slots, 64-bit values aligned to 8); `va_list` is a plain pointer to them; results in r0 or r1:0.
 
-use std::time::Instant;
-
+use super::clock::Time;
 use super::kernel::Kernel;
 use super::thread::{DspThread, Retry, Then, Wait};
 use emu_core::memory::{MemFault, Memory as _};
@@ -34,7 +33,7 @@ pub enum Outcome {
     /// It goes on, but others of its priority come first.
     Yield,
     /// It is parked until something wakes it, or until the time, when the function returns the value.
-    Park(Wait, Option<(Instant, u32)>),
+    Park(Wait, Option<(Time, u32)>),
     /// A guest function is called with these register arguments; then this is done.
     Enter(u32, Vec<u32>, Then),
     /// It is parked while the AP is asked for this many bytes; then this is done.

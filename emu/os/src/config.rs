@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hexagon_isa::Arch;
 
 use super::ap::Ap;
+use super::clock::{Clock, HostClock};
 use super::imports::Builtins;
 use super::probe::Probe;
 
@@ -33,12 +34,15 @@ pub struct ProcessConfig {
     pub builtins: Arc<Builtins>,
     /// 128-byte HVX contexts that `qurt_hvx_get_units` reports (0 = the DSP has none).
     pub hvx_units: u32,
+    /// Where the process has its time from.
+    pub clock: Arc<dyn Clock>,
     /// Told when threads run calls.
     pub probe: Option<Arc<dyn Probe>>,
 }
 
 impl ProcessConfig {
-    /// A configuration with default limits, 8 MiB of VTCM, four HVX contexts and no initial memory.
+    /// A configuration with default limits, 8 MiB of VTCM, four HVX contexts, no initial memory and
+    /// the host's clock.
     pub fn new(name: impl Into<String>, arch: Arch, stream: u16, ap: Arc<dyn Ap>) -> Self {
         Self {
             name: name.into(),
@@ -51,6 +55,7 @@ impl ProcessConfig {
             vtcm: 8 << 20,
             builtins: Builtins::standard(),
             hvx_units: 4,
+            clock: Arc::new(HostClock::new()),
             probe: None,
         }
     }

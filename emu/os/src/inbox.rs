@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use super::aee;
+use super::clock::{Clock, Time};
 use super::crash::CrashReport;
 use super::error::OpenError;
 use super::invocation::Invocation;
@@ -90,17 +90,15 @@ impl Inbox {
         std::mem::take(&mut self.lock().events)
     }
 
-    /// Waits until there is something, `stop` says so, or the deadline has come.
-    pub fn wait(&self, deadline: Option<Instant>, stop: impl Fn() -> bool) {
+    /// Waits until there is something, `stop` says so, or the deadline has come by `clock` (which [nudges](Self::nudge)
+    /// when it is set).
+    pub fn wait(&self, deadline: Option<Time>, clock: &dyn Clock, stop: impl Fn() -> bool) {
         let mut queue = self.lock();
-        while queue.events.is_empty() && !stop() {
-            queue = match deadline {
+        let is_late = || deadline.is_some_and(|at| at <= clock.now());
+        while queue.events.is_empty() && !stop() && !is_late() {
+            queue = match deadline.and_then(|at| clock.sleep_until(at)) {
                 None => self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner),
-                Some(at) => {
-                    let Some(left) = at.checked_duration_since(Instant::now()).filter(|d| !d.is_zero())
-                    else {
-                        return;
-                    };
+                Some(left) => {
                     self.wake
                         .wait_timeout(queue, left)
                         .unwrap_or_else(PoisonError::into_inner)
@@ -214,8 +212,28 @@ impl Drop for OpenAnswer {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
+    use std::time::Duration;
 
+    use super::super::clock::ManualClock;
     use super::*;
+
+    #[test]
+    fn a_wait_ends_when_the_clock_is_set_to_its_deadline() {
+        let (inbox, clock) = (Arc::new(Inbox::new(1)), ManualClock::new());
+        let nudged = inbox.clone();
+        clock.watch(Box::new(move || {
+            nudged.nudge();
+            true
+        }));
+        std::thread::scope(|s| {
+            // However the two meet, the wait ends; it would last for ever if only the host's time counted.
+            let waiter = s.spawn(|| inbox.wait(Some(Duration::from_secs(9)), &*clock, || false));
+            clock.advance(Duration::from_secs(8));
+            clock.advance(Duration::from_secs(1));
+            waiter.join().unwrap();
+        });
+        assert_eq!(clock.now(), Duration::from_secs(9));
+    }
 
     #[test]
     fn dropped_calls_are_answered_dead_and_make_room() {

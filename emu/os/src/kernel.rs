@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use super::backtrace;
 use super::call::{Call, Done, Outcome, Stop};
+use super::clock::Time;
 use super::crash::{CrashReport, EMULATOR_FAILED, Registers};
 use super::error::OsError;
 use super::heap::Heap;
@@ -26,7 +26,7 @@ use super::sched::Ready;
 use super::sync::{Kind, Objects};
 use super::thread::{DspThread, Frame, Role, RunState, Then, ThreadId, Wait};
 use emu_core::mem::AddressSpace;
-use emu_core::{Cpu, Exit, Thread, TimeSource};
+use emu_core::{Cpu, Exit, Thread};
 
 /// Packets a thread runs before the inbox and its equals are looked at.
 const SLICE: u64 = 20_000;
@@ -80,10 +80,9 @@ pub struct Kernel {
     ready: Ready,
     /// Threads that gave way for one turn.
     gave_way: Vec<ThreadId>,
-    timers: BTreeMap<(Instant, u64), ThreadId>,
+    timers: BTreeMap<(Time, u64), ThreadId>,
     next_timer: u64,
     next_thread: ThreadId,
-    start: Instant,
 }
 
 /// Work of the process itself (not of a DSP thread) that goes on when the AP has answered.
@@ -111,7 +110,6 @@ impl Kernel {
             timers: BTreeMap::new(),
             next_timer: 0,
             next_thread: 1,
-            start: Instant::now(),
             space,
             shared,
         })
@@ -183,7 +181,10 @@ impl Kernel {
                 None if self.ready.best().is_some() => {}
                 None => {
                     let deadline = self.timers.first_key_value().map(|(&(at, _), _)| at);
-                    self.shared.inbox.wait(deadline, || self.shared.is_killed());
+                    let clock = &*self.shared.config.clock;
+                    self.shared
+                        .inbox
+                        .wait(deadline, clock, || self.shared.is_killed());
                 }
             }
         }
@@ -268,7 +269,7 @@ impl Kernel {
             || self
                 .timers
                 .first_key_value()
-                .is_some_and(|(&(at, _), _)| at <= Instant::now())
+                .is_some_and(|(&(at, _), _)| at <= self.now())
     }
 
     /// A trap: an imported function, the return of a guest function that we called, or a mistake.
@@ -440,7 +441,7 @@ impl Kernel {
     /// Registers for a new thread; all threads share one clock.
     pub(super) fn new_core(&self, pc: u32) -> Thread {
         let mut core = Thread::new(pc);
-        core.time = TimeSource::Host(self.start);
+        core.time = self.shared.config.clock.registers();
         core
     }
 
@@ -491,14 +492,14 @@ impl Kernel {
         }
     }
 
-    fn set_deadline(&mut self, thread: &mut DspThread, at: Instant, result: u32) {
+    fn set_deadline(&mut self, thread: &mut DspThread, at: Time, result: u32) {
         self.next_timer += 1;
         thread.deadline = Some((at, self.next_timer, result));
         self.timers.insert((at, self.next_timer), thread.id);
     }
 
     fn fire_timers(&mut self) {
-        let now = Instant::now();
+        let now = self.now();
         while let Some((&(at, seq), &id)) = self.timers.first_key_value() {
             if at > now {
                 break;
@@ -619,9 +620,9 @@ impl Kernel {
         None
     }
 
-    /// Time since the process was created.
-    pub(super) fn uptime(&self) -> std::time::Duration {
-        self.start.elapsed()
+    /// The time that the process lives by.
+    pub(super) fn now(&self) -> Time {
+        self.shared.config.clock.now()
     }
 
     /// Thread-local values and names are looked up in the running thread or in the table.

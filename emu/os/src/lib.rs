@@ -13,6 +13,7 @@ pub mod ap;
 mod arguments;
 mod backtrace;
 mod call;
+pub mod clock;
 pub mod config;
 pub mod crash;
 mod descriptors;

@@ -122,6 +122,11 @@ impl Process {
     pub fn create(config: ProcessConfig, bus: Arc<Bus>) -> Result<Arc<Self>, OsError> {
         let shared = Arc::new(Shared::new(config, bus)?);
         let kernel = Kernel::new(shared.clone())?;
+        let watcher = Arc::downgrade(&shared);
+        shared.config.clock.watch(Box::new(move || {
+            let shared = watcher.upgrade();
+            shared.inspect(|shared| shared.inbox.nudge()).is_some()
+        }));
         let name: String = format!("dsp-{}", shared.config.name)
             .chars()
             .filter(|c| *c != '\0')

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
-use std::time::Instant;
 
 use super::call::{Call, Outcome, Stop};
+use super::clock::Time;
 use emu_core::Thread;
 
 /// Identifies a DSP thread within its process; never 0.
@@ -134,7 +134,7 @@ pub struct DspThread {
     /// What to do when memory came.
     pub retry: Option<Retry>,
     /// When a timed wait ends, and the r0 it then returns.
-    pub deadline: Option<(Instant, u64, u32)>,
+    pub deadline: Option<(Time, u64, u32)>,
     /// Thread-local values by key.
     pub tls: HashMap<u32, u32>,
 }

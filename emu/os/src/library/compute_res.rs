@@ -10,6 +10,7 @@
 
 use crate::aee;
 use crate::call::{Call, Done, Outcome, Stop};
+use crate::clock::Time;
 use crate::imports::{Import, import};
 use crate::memory::VTCM;
 use crate::ranges::Ranges;
@@ -18,7 +19,7 @@ use emu_core::mem::Prot;
 use hexagon_isa::Arch;
 use hexagon_isa::info::Feature;
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Bytes that VTCM is handed out in.
 const GRANULE: u32 = 0x1_0000;
@@ -339,12 +340,12 @@ fn acquire(c: &mut Call<'_>) -> Done {
         }
         c.os.lib.resources.mapped = true;
     }
-    let until = Instant::now() + Duration::from_micros(timeout.into());
+    let until = c.os.now() + Duration::from_micros(timeout.into());
     try_now(c, request, (timeout > 0).then_some(until))
 }
 
 /// Takes it if it is there; otherwise asks one holder after the other to give way, then waits.
-fn try_now(c: &mut Call<'_>, request: Request, until: Option<Instant>) -> Done {
+fn try_now(c: &mut Call<'_>, request: Request, until: Option<Time>) -> Done {
     if let Some((context, va, size)) = c.os.lib.resources.take(&request) {
         given(c, &request, va, size)?;
         return c.ret(context);

@@ -1,6 +1,6 @@
 //! Time: timer ticks, sleeping, and who the process works for.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::aee;
 use crate::call::{Call, Done, Outcome};
@@ -33,7 +33,7 @@ fn ticks_to_us(c: &mut Call<'_>) -> Done {
 
 /// `u64 HAP_perf_get_time_us(void)`
 fn time_us(c: &mut Call<'_>) -> Done {
-    let us = c.os.uptime().as_micros() as u64;
+    let us = c.os.now().as_micros() as u64;
     c.ret64(us)
 }
 
@@ -54,7 +54,7 @@ fn sleep_us(c: &mut Call<'_>, us: u64) -> Done {
         c.set(0);
         return Ok(Outcome::Yield);
     }
-    let until = Instant::now() + Duration::from_micros(us).min(LONGEST);
+    let until = c.os.now() + Duration::from_micros(us).min(LONGEST);
     Ok(Outcome::Park(Wait::Sleep, Some((until, 0))))
 }
 
@@ -95,6 +95,18 @@ mod tests {
         );
         let most = g.call64("HAP_perf_qtimer_count_to_us", &[u32::MAX, u32::MAX]);
         assert_eq!(most, (u128::from(u64::MAX) * 10 / 192) as u64);
+    }
+
+    #[test]
+    fn all_time_is_the_process_clocks() {
+        let mut g = Guest::new();
+        g.clock.advance(Duration::from_millis(10));
+        assert_eq!(g.call64("HAP_perf_get_time_us", &[]), 10_000);
+        assert_eq!(g.call64("HAP_perf_get_qtimer_count", &[]), 192_000);
+        let Ok(Outcome::Park(Wait::Sleep, Some((until, _)))) = g.try_call("usleep", &[5]) else {
+            panic!("did not sleep")
+        };
+        assert_eq!(until, Duration::from_micros(10_005));
     }
 
     #[test]

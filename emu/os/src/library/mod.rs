@@ -14,8 +14,14 @@ mod hap_power;
 mod hap_time;
 mod heap;
 mod math;
+mod qurt_barrier;
+mod qurt_cond;
+mod qurt_futex;
 mod qurt_misc;
-mod qurt_sync;
+mod qurt_mutex;
+mod qurt_object;
+mod qurt_sem;
+mod qurt_signal;
 mod qurt_thread;
 mod runtime;
 mod sort;
@@ -45,7 +51,12 @@ pub fn families() -> Vec<&'static [Import]> {
         hap_time::IMPORTS,
         compute_res::IMPORTS,
         qurt_thread::IMPORTS,
-        qurt_sync::IMPORTS,
+        qurt_mutex::IMPORTS,
+        qurt_barrier::IMPORTS,
+        qurt_signal::IMPORTS,
+        qurt_sem::IMPORTS,
+        qurt_cond::IMPORTS,
+        qurt_futex::IMPORTS,
         qurt_misc::IMPORTS,
     ]
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use crate::ap::{Ap, ApError, LogRecord};
 use crate::call::{Call, Outcome, Stop};
+use crate::clock::ManualClock;
 use crate::config::ProcessConfig;
 use crate::imports::Stub;
 use crate::kernel::Kernel;
 use crate::process::Shared;
-use crate::thread::{DspThread, Retry, Role};
+use crate::thread::{DspThread, Retry, Role, RunState, ThreadId};
 use emu_core::mem::Bus;
 use emu_core::memory::Memory as _;
 
@@ -33,6 +34,7 @@ pub struct Guest {
     pub os: Kernel,
     pub thread: DspThread,
     pub ap: Arc<NoAp>,
+    pub clock: Arc<ManualClock>,
 }
 
 impl Guest {
@@ -49,12 +51,19 @@ impl Guest {
         let ap = Arc::new(NoAp::default());
         let mut config = ProcessConfig::new("test", hexagon_isa::Arch::V68, 1, ap.clone());
         config.initial = initial;
+        let clock = ManualClock::new();
+        config.clock = clock.clone();
         let os = Kernel::new(Arc::new(Shared::new(config, bus()).unwrap())).unwrap();
         let low = os.shared.memory.allocate(0x1_0000, 16).unwrap();
         let mut core = os.new_core(os.builtins.process_return() + 4);
         core.regs.r[29] = low + 0x8000;
         let thread = DspThread::new(1, "main".into(), 100, Role::Skeleton, low..low + 0x1_0000, core);
-        Self { os, thread, ap }
+        Self {
+            os,
+            thread,
+            ap,
+            clock,
+        }
     }
 
     /// Puts bytes somewhere.
@@ -106,6 +115,24 @@ impl Guest {
             os: &mut self.os,
             thread: &mut self.thread,
         })
+    }
+
+    /// Another thread calls a function and is parked by it.
+    pub fn park(&mut self, id: ThreadId, priority: u8, name: &str, args: &[u32]) {
+        let core = self.os.new_core(0);
+        let other = DspThread::new(id, format!("t{id}"), priority, Role::Skeleton, 0..0, core);
+        let me = std::mem::replace(&mut self.thread, other);
+        let Ok(Outcome::Park(wait, _)) = self.try_call(name, args) else {
+            panic!("{name} did not wait")
+        };
+        let mut other = std::mem::replace(&mut self.thread, me);
+        other.state = RunState::Parked(wait);
+        self.os.threads.insert(id, other);
+    }
+
+    /// Can the thread run?
+    pub fn is_ready(&self, id: ThreadId) -> bool {
+        matches!(self.os.threads[&id].state, RunState::Ready(_))
     }
 
     /// The AP has answered a thread that waits for memory.

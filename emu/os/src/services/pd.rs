@@ -141,11 +141,7 @@ impl Pd {
             apps_mem: ApModule::new("apps_mem"),
         };
         let process_config = ProcessConfig {
-            name: owner,
-            arch: config.arch,
-            stream,
             initial,
-            ap: Arc::new(ap),
             // The driver tells a process ID only on older kernels; it is as good as any there.
             ap_pid: key.client.unsigned_abs(),
             limits: config.limits.clone(),
@@ -153,6 +149,7 @@ impl Pd {
             hvx_units: config.hvx_units,
             builtins: Arc::clone(&config.builtins),
             probe: config.probe.clone(),
+            ..ProcessConfig::new(owner, config.arch, stream, Arc::new(ap))
         };
         let process = Process::create(process_config, Arc::clone(bus))?;
         count(&counters.processes);

@@ -1,0 +1,72 @@
+//! QuRT barriers: threads that wait for each other.
+
+use super::qurt_object::{destroy, full, initialise};
+use crate::call::{Call, Done, Outcome};
+use crate::imports::{Import, import};
+use crate::sync::{Kind, Object, Waiters};
+use crate::thread::Wait;
+
+/// This family's table.
+pub const IMPORTS: &[Import] = &[
+    import("qurt_barrier_init", barrier_init),
+    import("qurt_barrier_destroy", barrier_destroy),
+    import("qurt_barrier_wait", barrier_wait),
+];
+
+/// `int qurt_barrier_init(barrier *, unsigned threads)`
+fn barrier_init(c: &mut Call<'_>) -> Done {
+    let count = c.arg(1)?.max(1);
+    initialise(
+        c,
+        Kind::Barrier,
+        Object::Barrier {
+            count,
+            waiters: Waiters::default(),
+        },
+    )
+}
+
+/// `int qurt_barrier_destroy(barrier *)`
+fn barrier_destroy(c: &mut Call<'_>) -> Done {
+    destroy(c, Kind::Barrier)
+}
+
+/// `int qurt_barrier_wait(barrier *)`: 1 for the thread that comes last, 0 for the others.
+fn barrier_wait(c: &mut Call<'_>) -> Done {
+    let (at, me, priority) = (c.arg(0)?, c.thread.id, c.thread.priority);
+    let all = c.os.objects.with(Kind::Barrier, at, |o| {
+        let Object::Barrier { count, waiters } = o else {
+            return Some(Waiters::default());
+        };
+        if waiters.len() + 1 >= *count as usize {
+            return Some(std::mem::take(waiters));
+        }
+        waiters.add(me, priority);
+        None
+    });
+    match all.map_err(full)? {
+        Some(mut others) => {
+            while let Some(thread) = others.take() {
+                c.os.wake(thread, 0);
+            }
+            c.ret(1)
+        }
+        None => Ok(Outcome::Park(Wait::Barrier(at), None)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Guest;
+
+    #[test]
+    fn a_barrier_lets_everybody_go_and_tells_the_last() {
+        let mut g = Guest::new();
+        g.call("qurt_barrier_init", &[16, 3]);
+        g.park(2, 9, "qurt_barrier_wait", &[16]);
+        g.park(3, 9, "qurt_barrier_wait", &[16]);
+        assert_eq!(g.call("qurt_barrier_wait", &[16]), 1);
+        assert!(g.is_ready(2) && g.is_ready(3));
+        g.park(4, 9, "qurt_barrier_wait", &[16]);
+    }
+}

@@ -1,0 +1,96 @@
+//! QuRT condition variables: waiting gives the mutex up, being signalled takes it again.
+
+use super::qurt_mutex::{queue, take, unlock};
+use super::qurt_object::{EOK, destroy, full, initialise};
+use crate::call::{Call, Done, Outcome};
+use crate::imports::{Import, import};
+use crate::sync::{Kind, Object, Waiters};
+use crate::thread::{RunState, Wait};
+
+/// This family's table.
+pub const IMPORTS: &[Import] = &[
+    import("qurt_cond_init", condition_init),
+    import("qurt_cond_destroy", condition_destroy),
+    import("qurt_cond_wait", condition_wait),
+    import("qurt_cond_signal", condition_signal),
+    import("qurt_cond_broadcast", condition_broadcast),
+];
+
+/// `void qurt_cond_init(cond *)`
+fn condition_init(c: &mut Call<'_>) -> Done {
+    initialise(
+        c,
+        Kind::Condition,
+        Object::Queue {
+            waiters: Waiters::default(),
+        },
+    )
+}
+
+/// `void qurt_cond_destroy(cond *)`
+fn condition_destroy(c: &mut Call<'_>) -> Done {
+    destroy(c, Kind::Condition)
+}
+
+/// `void qurt_cond_wait(cond *, mutex *)`
+fn condition_wait(c: &mut Call<'_>) -> Done {
+    let (at, mutex, me, priority) = (c.arg(0)?, c.arg(1)?, c.thread.id, c.thread.priority);
+    c.os.objects
+        .with(Kind::Condition, at, |o| o.waiters().add(me, priority))
+        .map_err(full)?;
+    unlock(c.os, mutex)?;
+    c.set(EOK);
+    Ok(Outcome::Park(Wait::Condition { at, mutex }, None))
+}
+
+/// Lets up to `count` waiters take their mutex again; who cannot have it at once queues for it.
+fn wake_waiters(c: &mut Call<'_>, count: usize) -> Done {
+    let at = c.arg(0)?;
+    for _ in 0..count {
+        let next =
+            c.os.objects
+                .with(Kind::Condition, at, |o| o.waiters().take())
+                .map_err(full)?;
+        let Some(thread) = next else { break };
+        let Some(Wait::Condition { mutex, .. }) = c.os.waits_for(thread) else {
+            continue;
+        };
+        if take(c.os, mutex, thread, false)? {
+            c.os.wake(thread, EOK);
+        } else {
+            let Some(t) = c.os.threads.get_mut(&thread) else {
+                continue;
+            };
+            t.state = RunState::Parked(Wait::Mutex(mutex));
+            let priority = t.priority;
+            queue(c.os, mutex, thread, priority)?;
+        }
+    }
+    c.ret(EOK)
+}
+
+/// `void qurt_cond_signal(cond *)`
+fn condition_signal(c: &mut Call<'_>) -> Done {
+    wake_waiters(c, 1)
+}
+
+/// `void qurt_cond_broadcast(cond *)`
+fn condition_broadcast(c: &mut Call<'_>) -> Done {
+    wake_waiters(c, usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Guest;
+
+    #[test]
+    fn condition_variables_hand_back_the_mutex() {
+        let mut g = Guest::new();
+        g.park(5, 9, "qurt_cond_wait", &[40, 48]);
+        g.call("qurt_mutex_lock", &[48]);
+        g.call("qurt_cond_signal", &[40]);
+        assert!(!g.is_ready(5));
+        g.call("qurt_mutex_unlock", &[48]);
+        assert!(g.is_ready(5));
+    }
+}

@@ -1,0 +1,143 @@
+//! QuRT semaphores.
+
+use super::qurt_object::{EOK, EVAL, destroy, full, initialise};
+use crate::call::{Call, Done, Outcome, Stop};
+use crate::imports::{Import, import};
+use crate::sync::{Kind, Object, Waiters};
+use crate::thread::Wait;
+
+/// This family's table.
+pub const IMPORTS: &[Import] = &[
+    import("qurt_sem_init", semaphore_init),
+    import("qurt_sem_init_val", semaphore_init_value),
+    import("qurt_sem_destroy", semaphore_destroy),
+    import("qurt_sem_down", semaphore_down),
+    import("qurt_sem_try_down", semaphore_try_down),
+    import("qurt_sem_up", semaphore_up),
+    import("qurt_sem_add", semaphore_add),
+    import("qurt_sem_get_val", semaphore_value),
+];
+
+/// `void qurt_sem_init(sem *)`: one unit.
+fn semaphore_init(c: &mut Call<'_>) -> Done {
+    initialise(
+        c,
+        Kind::Semaphore,
+        Object::Semaphore {
+            count: 1,
+            waiters: Waiters::default(),
+        },
+    )
+}
+
+/// `void qurt_sem_init_val(sem *, unsigned short units)`
+fn semaphore_init_value(c: &mut Call<'_>) -> Done {
+    let count = c.arg(1)? & 0xffff;
+    initialise(
+        c,
+        Kind::Semaphore,
+        Object::Semaphore {
+            count,
+            waiters: Waiters::default(),
+        },
+    )
+}
+
+/// `void qurt_sem_destroy(sem *)`
+fn semaphore_destroy(c: &mut Call<'_>) -> Done {
+    destroy(c, Kind::Semaphore)
+}
+
+/// Takes a unit if there is one; otherwise joins the queue if `wait`.
+fn down(c: &mut Call<'_>, wait: bool) -> Result<bool, Stop> {
+    let (at, me, priority) = (c.arg(0)?, c.thread.id, c.thread.priority);
+    let taken = c.os.objects.with(Kind::Semaphore, at, |o| match o {
+        Object::Semaphore { count, .. } if *count > 0 => {
+            *count -= 1;
+            true
+        }
+        o => {
+            if wait {
+                o.waiters().add(me, priority);
+            }
+            false
+        }
+    });
+    taken.map_err(full)
+}
+
+/// `int qurt_sem_down(sem *)`
+fn semaphore_down(c: &mut Call<'_>) -> Done {
+    let at = c.arg(0)?;
+    if down(c, true)? {
+        return c.ret(EOK);
+    }
+    Ok(Outcome::Park(Wait::Semaphore(at), None))
+}
+
+/// `int qurt_sem_try_down(sem *)`
+fn semaphore_try_down(c: &mut Call<'_>) -> Done {
+    let taken = down(c, false)?;
+    c.ret(if taken { EOK } else { EVAL })
+}
+
+fn up(c: &mut Call<'_>, units: u32) -> Done {
+    let at = c.arg(0)?;
+    let woken = c.os.objects.with(Kind::Semaphore, at, |o| {
+        let Object::Semaphore { count, waiters } = o else {
+            return Vec::new();
+        };
+        let mut left = units;
+        let mut woken = Vec::new();
+        while left > 0 {
+            let Some(thread) = waiters.take() else { break };
+            woken.push(thread);
+            left -= 1;
+        }
+        *count = count.saturating_add(left);
+        woken
+    });
+    for thread in woken.map_err(full)? {
+        c.os.wake(thread, EOK);
+    }
+    c.ret(EOK)
+}
+
+/// `int qurt_sem_up(sem *)`
+fn semaphore_up(c: &mut Call<'_>) -> Done {
+    up(c, 1)
+}
+
+/// `int qurt_sem_add(sem *, unsigned units)`
+fn semaphore_add(c: &mut Call<'_>) -> Done {
+    let units = c.arg(1)?;
+    up(c, units)
+}
+
+/// `unsigned short qurt_sem_get_val(sem *)`
+fn semaphore_value(c: &mut Call<'_>) -> Done {
+    let at = c.arg(0)?;
+    let value = c.os.objects.with(Kind::Semaphore, at, |o| match o {
+        Object::Semaphore { count, .. } => *count,
+        _ => 0,
+    });
+    c.ret(value.map_err(full)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Guest;
+    use super::{EOK, EVAL};
+
+    #[test]
+    fn semaphores_count() {
+        let mut g = Guest::new();
+        g.call("qurt_sem_init_val", &[32, 1]);
+        assert_eq!(g.call("qurt_sem_down", &[32]), EOK);
+        assert_eq!(g.call("qurt_sem_try_down", &[32]), EVAL);
+        g.park(2, 9, "qurt_sem_down", &[32]);
+        g.call("qurt_sem_add", &[32, 2]);
+        assert!(g.is_ready(2));
+        assert_eq!(g.call("qurt_sem_get_val", &[32]), 1);
+    }
+}
