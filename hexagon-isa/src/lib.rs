@@ -22,6 +22,7 @@ pub mod ir;
 mod packet;
 mod print;
 mod regnames;
+mod regset;
 mod rules;
 mod slots;
 
@@ -30,3 +31,4 @@ pub use assemble::{AsmError, assemble, assemble_packet};
 pub use error::DecodeError;
 pub use info::{InsnInfo, MAX_OPERANDS, Opcode};
 pub use packet::{EndLoop, Insn, MAX_INSNS, Packet, decode_packet, packet_words};
+pub use regset::RegSet;

@@ -5,16 +5,18 @@
 
 use crate::info::{Flags, Guard, GuardReg, Implicit, InsnClass, OperandClass, Role};
 use crate::packet::EndLoop;
-use crate::{Arch, DecodeError, Insn, Packet};
+use crate::{Arch, DecodeError, Insn, Packet, RegSet, interp};
 
-/// Registers that an instruction writes, as bit masks.
+/// Registers that an instruction writes.
 #[derive(Default, Clone, Copy)]
 struct Writes {
-    general: u32,
-    vectors: u32,
-    control: u32,
-    predicates: u8,
-    /// Of `predicates`, those written too late for `.new`.
+    /// All that keep the value.
+    kept: RegSet,
+    /// Vectors that the packet itself uses (`.tmp`, `.cur`).
+    brought: u32,
+    /// A transfer to USR, which holds the overflow flag; loops write only its field for their configuration.
+    usr: bool,
+    /// Of the predicates in `kept`, those whose value is no `.new` value: written late, or by a transfer to C4.
     late: u8,
 }
 
@@ -55,67 +57,43 @@ mod control {
 fn written(insn: &Insn) -> Result<Writes, DecodeError> {
     let info = insn.info();
     let mut w = Writes::default();
-    let twice = DecodeError::TwoWriters(insn.op, insn.op);
+    let mut write = |set: RegSet| {
+        let twice = w.kept.meets(set);
+        w.kept |= set;
+        if twice {
+            return Err(DecodeError::TwoWriters(insn.op, insn.op));
+        }
+        Ok(())
+    };
+    let (mut brought, mut usr) = (0, false);
     for (operand, v) in info.operands.iter().zip(insn.v) {
         if operand.role == Role::Read {
             continue;
         }
-        let bit = 1u32.wrapping_shl(v as u32);
-        match operand.class {
-            OperandClass::Gpr | OperandClass::GprPair => {
-                let bits = if operand.class == OperandClass::Gpr {
-                    bit
-                } else {
-                    bit * 3
-                };
-                if w.general & bits != 0 {
-                    return Err(twice);
-                }
-                w.general |= bits;
-            }
-            OperandClass::Vec if info.flags.any(Flags::TMP) => {}
-            OperandClass::Vec => {
-                if w.vectors & bit != 0 {
-                    return Err(twice);
-                }
-                w.vectors |= bit;
-            }
-            OperandClass::VecPair if info.flags.any(Flags::TMP) => {}
-            OperandClass::VecPair => w.vectors |= 3 << (v & 0x1e),
-            OperandClass::VecQuad => w.vectors |= 15 << (v & 0x1c),
-            OperandClass::Ctrl => w.control |= bit,
-            OperandClass::CtrlPair => w.control |= 3 << (v & 0x1e),
-            OperandClass::Pred => w.predicates |= bit as u8,
-            _ => {}
+        let set = RegSet::operand(operand.class, v);
+        usr |= set.ctl & control::USR != 0;
+        if info.flags.any(Flags::TMP | Flags::CUR) {
+            brought |= set.vec;
         }
-    }
-    if w.control & control::PC != 0 {
-        return Err(DecodeError::ReadOnly(insn.op));
+        if set.vec == 0 || !info.flags.any(Flags::TMP) {
+            write(set)?;
+        }
     }
     for reg in info.defs {
-        let general = match reg {
-            Implicit::R29 => 1 << 29,
-            Implicit::R30 => 1 << 30,
-            Implicit::R31 => 1 << 31,
-            _ => 0,
-        };
-        if w.general & general != 0 {
-            return Err(twice);
-        }
-        w.general |= general;
-        match reg {
-            Implicit::P0 => w.predicates |= 1,
-            Implicit::P1 => w.predicates |= 2,
-            Implicit::P3 => w.predicates |= 8,
-            Implicit::SA0 => w.control |= control::SA0,
-            Implicit::LC0 => w.control |= control::LC0,
-            Implicit::SA1 => w.control |= control::SA1,
-            Implicit::LC1 => w.control |= control::LC1,
-            _ => {}
-        }
+        write(RegSet::implicit(*reg))?;
     }
-    if info.flags.any(Flags::LATE) {
-        w.late = w.predicates;
+    let effects = interp::effects(insn.op).copied().unwrap_or_default();
+    write(RegSet {
+        vec: if effects.vectors { u32::MAX } else { 0 },
+        z: effects.writes_z,
+        ..RegSet::EMPTY
+    })?;
+    if w.kept.ctl & control::PC != 0 {
+        return Err(DecodeError::ReadOnly(insn.op));
+    }
+    (w.brought, w.usr) = (brought, usr);
+    if info.flags.any(Flags::LATE) || w.kept.ctl & control::P3_0 != 0 {
+        w.late = w.kept.pred;
     }
     Ok(w)
 }
@@ -165,25 +143,35 @@ fn neighbours(insns: &[Insn]) -> Result<(), DecodeError> {
 fn writers(insns: &[Insn], writes: &[Writes]) -> Result<(), DecodeError> {
     let all = || insns.iter().zip(writes);
     for (n, (a, wa)) in all().enumerate() {
-        for (b, wb) in all().skip(n + 1) {
+        for (m, (b, wb)) in all().enumerate().skip(n + 1) {
             let clash = DecodeError::TwoWriters(a.op, b.op);
-            let same = wa.general & wb.general | wa.vectors & wb.vectors | wa.control & wb.control;
-            if same != 0 {
-                // Different predicates may exclude each other when the packet runs; the same one must.
-                match (condition(a), condition(b)) {
-                    (Some(a), Some(b)) if a != b => {}
-                    _ => return Err(clash),
-                }
-            }
             // Several compares into one predicate are ANDed, but not with a late one, nor with a transfer to all four.
-            if wa.predicates & wb.late != 0 || wb.predicates & wa.late != 0 {
+            if wa.kept.pred & wb.late | wb.kept.pred & wa.late != 0 {
                 return Err(clash);
             }
-            let transfer = |w: &Writes, other: &Writes, other_insn: &Insn| {
-                w.control & control::P3_0 != 0 && other.predicates != 0
-                    || w.control & control::USR != 0 && other_insn.info().flags.any(Flags::OVERFLOW)
+            // Of two such vectors with one name, a reader would not know which is meant.
+            let both = |w: &Writes, o: &Writes| {
+                let mut same = RegSet { pred: 0, ..w.kept } & o.kept;
+                same.vec |= w.brought & o.brought;
+                same
             };
-            if transfer(wa, wb, b) || transfer(wb, wa, a) {
+            let same = both(wa, wb);
+            if !same.is_empty() {
+                // Different predicates may exclude each other when the packet runs; the same one must. One that does leaves
+                // nothing for a third writer.
+                let (Some((reg, sense)), Some(other)) = (condition(a), condition(b)) else {
+                    return Err(clash);
+                };
+                let third = || {
+                    let mut others = all().enumerate().filter(|(k, _)| *k != n && *k != m);
+                    others.any(|(_, (_, w))| same.meets(both(wa, w)))
+                };
+                if (reg, sense) == other || (reg, !sense) == other && third() {
+                    return Err(clash);
+                }
+            }
+            let transfer = |w: &Writes, other: &Insn| w.usr && other.info().flags.any(Flags::OVERFLOW);
+            if transfer(wa, b) || transfer(wb, a) {
                 return Err(clash);
             }
         }
@@ -216,7 +204,7 @@ fn loop_end(packet: &Packet, writes: &[Writes]) -> Result<(), DecodeError> {
         EndLoop::Both => control::SA0 | control::LC0 | control::SA1 | control::LC1,
     };
     for (insn, w) in packet.insns().iter().zip(writes) {
-        if insn.info().is_branch() || w.control & registers != 0 {
+        if insn.info().is_branch() || w.kept.ctl & registers != 0 {
             return Err(DecodeError::InLoopEnd(insn.op));
         }
     }
@@ -240,7 +228,7 @@ fn new_predicates(insn: &Insn, writes: &[Writes]) -> Result<(), DecodeError> {
             used |= 1u8.wrapping_shl(v as u32);
         }
     }
-    let written = writes.iter().fold(0, |p, w| p | w.predicates);
+    let written = writes.iter().fold(0, |p, w| p | w.kept.pred);
     let late = writes.iter().fold(0, |p, w| p | w.late);
     match used & (!written | late) {
         0 => Ok(()),
