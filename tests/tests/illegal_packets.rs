@@ -1,6 +1,7 @@
 //! Packets that the architecture forbids: each raises the exception of an illegal packet before anything of it runs, and
 //! says why. The same program runs on `qemu-hexagon` 10.0 and, if it is in the cache, 11.1; [`CASES`] notes what they do
-//! and why it differs. Random packets of register instructions, half of them illegal, get the same verdict as from 11.1.
+//! and why it differs. Two writers of one register are tried in every combination of ways to write one. Random packets of
+//! register instructions, half of them illegal, get the same verdict as from 11.1.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
