@@ -43,7 +43,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let to_end = child.clone();
     let ending = Ending::watch(move || terminate(&to_end))?;
     let qemu = Qemu::find(args.options.qemu.as_deref())?;
-    let directory = tempfile::Builder::new().prefix("vhost-hexagon-").tempdir()?;
+    let directory = host_files::folder::working()?;
     let qtest = directory.path().join("qtest.sock");
     let devices = args.options.start(
         &qemu,

@@ -12,14 +12,21 @@
 
 use crate::device::DspDevice;
 use crate::device::unit::{NotNow, Unit};
+use host_files::socket::{Listening, SocketError};
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// Longest request in bytes.
 const MAX_REQUEST: u64 = 64 * 1024;
+/// Clients that are served at once; more are hung up on.
+const MAX_CLIENTS: usize = 32;
+/// How long nobody is accepted after that failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What can be asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,13 +71,11 @@ pub enum PdState {
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// The socket cannot be made.
-    #[error("cannot make the control socket {path}: {source}")]
-    Listen {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    #[error("cannot make the control socket: {0}")]
+    Socket(#[from] SocketError),
+    /// The host is out of descriptors or threads.
+    #[error("cannot serve the control socket: {0}")]
+    Host(#[source] std::io::Error),
     /// Nobody answers there.
     #[error(
         "nobody answers at the control socket {path} ({source}): is `vhost-hexagon run --control {path}` running?"
@@ -91,52 +96,60 @@ pub enum ControlError {
 
 /// A control socket. It is gone when this is dropped.
 pub struct Control {
-    path: PathBuf,
+    _socket: Listening,
 }
 
 impl Control {
     /// Listens at `path` for requests about these devices.
     ///
     /// # Errors
-    /// [`ControlError::Listen`]
+    /// The socket cannot be made, or the host is out of something.
     pub fn listen(path: &Path, devices: &[DspDevice]) -> Result<Self, ControlError> {
-        let failed = |source| ControlError::Listen {
-            path: path.to_owned(),
-            source,
-        };
-        // What a program that was killed left behind.
-        if UnixStream::connect(path).is_err() && std::fs::symlink_metadata(path).is_ok_and(|m| is_socket(&m))
-        {
-            let _ = std::fs::remove_file(path);
-        }
-        let listener = UnixListener::bind(path).map_err(failed)?;
+        let socket = Listening::at(path)?;
+        let listener = socket.listener().map_err(ControlError::Host)?;
         let units: Arc<[Arc<Unit>]> = devices.iter().map(|device| device.unit().clone()).collect();
         std::thread::Builder::new()
             .name("control".into())
-            .spawn(move || {
-                for stream in listener.incoming().flatten() {
-                    let units = units.clone();
-                    let _ = std::thread::Builder::new()
-                        .name("control".into())
-                        .spawn(move || serve(stream, &units));
-                }
-            })
-            .map_err(failed)?;
-        Ok(Self {
-            path: path.to_owned(),
-        })
+            .spawn(move || accept(&listener, &units))
+            .map_err(ControlError::Host)?;
+        Ok(Self { _socket: socket })
     }
 }
 
-impl Drop for Control {
+/// Serves each client on a thread of its own.
+fn accept(listener: &UnixListener, units: &Arc<[Arc<Unit>]>) {
+    let clients = Arc::new(AtomicUsize::new(0));
+    for stream in listener.incoming() {
+        let Ok(stream) = stream else {
+            // Out of descriptors, most likely: whoever waits to be accepted goes on waiting.
+            std::thread::sleep(ACCEPT_PAUSE);
+            continue;
+        };
+        let Some(place) = Place::take(&clients) else {
+            continue;
+        };
+        let units = units.clone();
+        let _ = std::thread::Builder::new().name("control".into()).spawn(move || {
+            serve(stream, &units);
+            drop(place);
+        });
+    }
+}
+
+/// The place of one client among [`MAX_CLIENTS`]; free again when dropped.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(clients: &Arc<AtomicUsize>) -> Option<Self> {
+        let place = Self(clients.clone());
+        (clients.fetch_add(1, Ordering::Relaxed) < MAX_CLIENTS).then_some(place)
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-fn is_socket(metadata: &std::fs::Metadata) -> bool {
-    use std::os::unix::fs::FileTypeExt as _;
-    metadata.file_type().is_socket()
 }
 
 fn serve(stream: UnixStream, units: &[Arc<Unit>]) {
@@ -242,6 +255,29 @@ mod tests {
         );
         assert!(read(r#"{"do":"crash","dsp":"cdsp"}"#).is_err());
         assert!(read(r#"{"do":"dance"}"#).is_err());
+    }
+
+    #[test]
+    fn more_clients_than_there_are_places_are_hung_up_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control");
+        let _control = Control::listen(&path, &[]).unwrap();
+        let served: Vec<_> = (0..MAX_CLIENTS)
+            .map(|_| {
+                let mut stream = UnixStream::connect(&path).unwrap();
+                writeln!(stream, "?").unwrap();
+                let mut reader = BufReader::new(stream);
+                reader.read_line(&mut String::new()).unwrap();
+                reader
+            })
+            .collect();
+        let mut one_more = UnixStream::connect(&path).unwrap();
+        assert_eq!(one_more.read(&mut [0]).unwrap(), 0);
+        drop(served);
+        // Places are free when the threads of those clients have seen their end.
+        while ask(&path, &Request::Status).is_err() {
+            std::thread::yield_now();
+        }
     }
 
     #[test]

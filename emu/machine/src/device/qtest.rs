@@ -47,6 +47,12 @@ impl Qtest {
         }
         state.stream = None;
         let mut stream = UnixStream::connect(&self.path)?;
+        // QEMU makes it as its umask says.
+        if let Err(error) = host_files::socket::restrict(&self.path) {
+            tracing::warn!(
+                target: "emu::device", "others may be able to use QEMU's qtest socket {}: {error}", self.path.display()
+            );
+        }
         stream.set_nonblocking(true)?;
         transmit(&mut stream, line)?;
         state.stream = Some(stream);
@@ -140,6 +146,17 @@ mod tests {
             qtest.raise(Irq::Glink(1));
             assert_eq!(lines.next().unwrap().unwrap(), "writel 0x8000214 0x2000");
         }
+    }
+
+    #[test]
+    fn the_socket_is_its_owners_when_it_is_used() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("q");
+        let _listener = UnixListener::bind(&path).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o777)).unwrap();
+        Qtest::new(path.clone()).raise(Irq::Glink(0));
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, 0o600);
     }
 
     #[test]

@@ -345,7 +345,7 @@ impl Builder {
         for option in kernel.lacks(self.platform, irq, self.profile.dsps.len()) {
             tracing::warn!(target: "emu::vm", "the kernel has no {option} (neither built in nor among the modules): no DSP will appear");
         }
-        let directory = tempfile::Builder::new().prefix("vhost-hexagon-").tempdir()?;
+        let directory = host_files::folder::working()?;
         let request = Request {
             profile: &self.profile,
             platform: self.platform,
