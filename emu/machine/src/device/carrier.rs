@@ -14,7 +14,6 @@ use vhost_user_backend::{VhostUserBackend, VringT};
 use virtio_queue::QueueT;
 use vm_memory::{GuestAddressSpace, GuestMemoryAtomic, GuestMemoryMmap};
 use vmm_sys_util::epoll::EventSet;
-use vmm_sys_util::event::{EventConsumer, EventFlag, EventNotifier, new_event_consumer_and_notifier};
 
 /// Both devices have two queues.
 const QUEUES: usize = 2;
@@ -26,6 +25,8 @@ const QUEUE_SIZE: usize = 1024;
 pub const OUTBOX_EVENT: u64 = QUEUES as u64 + 1;
 /// Event number of the DSP's timer.
 pub const TIMER_EVENT: u64 = OUTBOX_EVENT + 1;
+/// Event number of the connection's end.
+pub const END_EVENT: u64 = TIMER_EVENT + 1;
 const VIRTIO_F_VERSION_1: u64 = 1 << 32;
 const VIRTIO_GPIO_F_IRQ: u64 = 1 << 0;
 
@@ -116,10 +117,6 @@ impl VhostUserBackend for Carrier {
         Ok(())
     }
 
-    fn exit_event(&self, _thread_index: usize) -> Option<(EventConsumer, EventNotifier)> {
-        new_event_consumer_and_notifier(EventFlag::NONBLOCK | EventFlag::CLOEXEC).ok()
-    }
-
     fn stop_vring(&self, queue: u32) -> io::Result<()> {
         if queue as usize == DOORBELL {
             self.stopped("the guest stopped the device");
@@ -127,8 +124,11 @@ impl VhostUserBackend for Carrier {
         Ok(())
     }
 
-    // An error here would end the thread for good, so there is none.
+    // An error ends the thread for good, so there is one only at the connection's end.
     fn handle_event(&self, event: u16, _set: EventSet, vrings: &[Vring], _thread: usize) -> io::Result<()> {
+        if u64::from(event) == END_EVENT {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
         if u64::from(event) == OUTBOX_EVENT {
             self.unit.outbox_ready();
             return Ok(());

@@ -19,8 +19,9 @@ mod timer;
 pub mod tree;
 pub mod unit;
 
-use carrier::{Carrier, OUTBOX_EVENT, TIMER_EVENT};
+use carrier::{Carrier, END_EVENT, OUTBOX_EVENT, TIMER_EVENT};
 use gpio::{GpioInterrupts, GpioLines};
+use host_files::socket::{Listening, SocketError};
 use interrupt::Interrupts;
 use layout::Layout;
 use qtest::Qtest;
@@ -28,29 +29,29 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tree::IrqPath;
 use unit::Unit;
 use vhost::vhost_user::Listener;
-use vhost_user_backend::VhostUserDaemon;
+use vhost_user_backend::{VhostUserDaemon, VringEpollHandler};
 use vm_memory::{GuestMemoryAtomic, GuestMemoryMmap};
 use vmm_sys_util::epoll::EventSet;
 use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
 
 use emu_os::services::{DspConfig, DspStats};
 
+/// How long nobody is accepted after that failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
 /// Why a device could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
     /// The socket cannot be made.
-    #[error(
-        "cannot listen on the vhost-user socket {path}: {why} (is its directory there and writable, is the path shorter than 108 bytes?)"
-    )]
-    Socket {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        why: String,
-    },
+    #[error("{0} (is its directory there and writable, is the path shorter than 108 bytes?)")]
+    Socket(#[source] SocketError),
+    /// Something else is where the socket would be.
+    #[error(transparent)]
+    Taken(SocketError),
     /// The host is out of file descriptors or threads.
     #[error("cannot set up the device: {0}")]
     Host(#[from] std::io::Error),
@@ -74,7 +75,16 @@ pub struct DspDevice {
     unit: Arc<Unit>,
     stop: EventFd,
     thread: Option<JoinHandle<()>>,
-    socket: PathBuf,
+    socket: Listening,
+}
+
+impl From<SocketError> for DeviceError {
+    fn from(error: SocketError) -> Self {
+        match error {
+            SocketError::Make { .. } => Self::Socket(error),
+            SocketError::NoSocket(_) | SocketError::InUse(_) => Self::Taken(error),
+        }
+    }
 }
 
 impl DspDevice {
@@ -104,10 +114,8 @@ impl DspDevice {
     }
 
     fn start(unit: Arc<Unit>, gpio: Option<Arc<GpioLines>>, socket: &Path) -> Result<Self, DeviceError> {
-        let listener = Listener::new(socket, true).map_err(|e| DeviceError::Socket {
-            path: socket.to_owned(),
-            why: e.to_string(),
-        })?;
+        let socket = Listening::at(socket)?;
+        let listener = Listener::from(socket.listener()?);
         let stop = EventFd::new(EFD_CLOEXEC | EFD_NONBLOCK)?;
         let stopped = stop.try_clone()?;
         let server = unit.clone();
@@ -118,7 +126,7 @@ impl DspDevice {
             unit,
             stop,
             thread: Some(thread),
-            socket: socket.to_owned(),
+            socket,
         })
     }
 
@@ -129,7 +137,7 @@ impl DspDevice {
 
     /// The socket QEMU connects to.
     pub fn socket(&self) -> &Path {
-        &self.socket
+        self.socket.path()
     }
 
     /// Counters since the device was made, over all resets.
@@ -149,79 +157,117 @@ impl Drop for DspDevice {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-        let _ = std::fs::remove_file(&self.socket);
     }
 }
 
 /// One QEMU after another.
 fn serve(unit: &Arc<Unit>, gpio: Option<&Arc<GpioLines>>, mut listener: Listener, stop: &EventFd) {
-    while wait(listener.as_raw_fd(), stop.as_raw_fd()) {
-        if let Err(error) = connection(unit, gpio, &mut listener, stop) {
+    while wait(Some(listener.as_raw_fd()), stop.as_raw_fd(), None) {
+        let warn = |error: String| {
             tracing::warn!(target: "emu::device", dsp = unit.label(), "the connection to QEMU failed: {error}");
-        }
-    }
-}
-
-/// One QEMU, from its connection to its end.
-fn connection(
-    unit: &Arc<Unit>,
-    gpio: Option<&Arc<GpioLines>>,
-    listener: &mut Listener,
-    stop: &EventFd,
-) -> Result<(), String> {
-    let carrier = Carrier::new(unit.clone(), gpio.cloned());
-    let memory = GuestMemoryAtomic::new(GuestMemoryMmap::new());
-    let mut daemon = VhostUserDaemon::new(format!("qemu-{}", unit.label()), carrier.clone(), memory)
-        .map_err(|e| e.to_string())?;
-    for handler in daemon.get_epoll_handlers() {
-        for (fd, event) in [
-            (unit.outbox_event().as_raw_fd(), OUTBOX_EVENT),
-            (unit.timer().as_raw_fd(), TIMER_EVENT),
-        ] {
-            handler
-                .register_listener(fd, EventSet::IN, event)
-                .map_err(|e| e.to_string())?;
-        }
-    }
-    daemon.start(listener).map_err(|e| e.to_string())?;
-    tracing::info!(target: "emu::device", dsp = unit.label(), "QEMU connected");
-    let ended = EventFd::new(EFD_CLOEXEC | EFD_NONBLOCK).map_err(|e| e.to_string())?;
-    let shutdown = daemon.shutdown_handle();
-    let result = std::thread::scope(|scope| {
-        // Nothing else wakes the wait below when the device is dropped while QEMU is connected.
-        scope.spawn(|| {
-            if !wait(ended.as_raw_fd(), stop.as_raw_fd())
-                && let Some(shutdown) = &shutdown
-            {
-                shutdown.shutdown();
+        };
+        match Connection::accept(unit, gpio, &mut listener) {
+            Ok(connection) => connection.serve(unit, stop).unwrap_or_else(warn),
+            Err(error) => {
+                warn(error);
+                // The host lacks something, descriptors perhaps: whoever waits to be accepted goes on waiting.
+                wait(None, stop.as_raw_fd(), Some(ACCEPT_PAUSE));
             }
-        });
-        let result = daemon.wait();
-        let _ = ended.write(1);
-        result
-    });
-    carrier.disconnected();
-    tracing::info!(target: "emu::device", dsp = unit.label(), "QEMU disconnected");
-    use vhost::vhost_user::Error::{Disconnected, PartialMessage};
-    match result {
-        // How a QEMU that ends looks from here.
-        Err(vhost_user_backend::Error::HandleRequest(Disconnected | PartialMessage)) | Ok(()) => Ok(()),
-        Err(error) => Err(error.to_string()),
+        }
     }
 }
 
-/// Waits until `fd` is readable (true) or the stop event is set (false).
-fn wait(fd: RawFd, stop: RawFd) -> bool {
+/// A connected QEMU.
+struct Connection {
+    carrier: Arc<Carrier>,
+    daemon: VhostUserDaemon<Arc<Carrier>>,
+    /// Ends the daemon's worker thread, whose end the daemon's waits for: it is closed after the daemon.
+    ///
+    /// The framework has a way of its own for that (`VhostUserBackend::exit_event`), which loses a descriptor for each connection:
+    /// vhost-user-backend 0.24 gives up the event's reading end in `VringEpollHandler::new` and never closes it.
+    end: EventFd,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let _ = self.end.write(1);
+    }
+}
+
+impl Connection {
+    /// Takes the one that waits at the listener.
+    fn accept(
+        unit: &Arc<Unit>,
+        gpio: Option<&Arc<GpioLines>>,
+        listener: &mut Listener,
+    ) -> Result<Self, String> {
+        let carrier = Carrier::new(unit.clone(), gpio.cloned());
+        let memory = GuestMemoryAtomic::new(GuestMemoryMmap::new());
+        let end = EventFd::new(EFD_CLOEXEC | EFD_NONBLOCK).map_err(|e| e.to_string())?;
+        let daemon = VhostUserDaemon::new(format!("qemu-{}", unit.label()), carrier.clone(), memory)
+            .map_err(|e| e.to_string())?;
+        let mut connection = Self { carrier, daemon, end };
+        if let Err(error) = connection.register(END_EVENT, connection.end.as_raw_fd()) {
+            // Its worker cannot be ended, and the daemon's end would wait for it.
+            std::mem::forget(connection);
+            return Err(error);
+        }
+        connection.register(OUTBOX_EVENT, unit.outbox_event().as_raw_fd())?;
+        connection.register(TIMER_EVENT, unit.timer().as_raw_fd())?;
+        connection.daemon.start(listener).map_err(|e| e.to_string())?;
+        Ok(connection)
+    }
+
+    fn register(&self, event: u64, fd: RawFd) -> Result<(), String> {
+        let handlers = self.daemon.get_epoll_handlers();
+        let register =
+            |handler: &Arc<_>| VringEpollHandler::register_listener(handler, fd, EventSet::IN, event);
+        handlers.iter().try_for_each(register).map_err(|e| e.to_string())
+    }
+
+    /// Until QEMU's end, or the stop event.
+    fn serve(mut self, unit: &Arc<Unit>, stop: &EventFd) -> Result<(), String> {
+        tracing::info!(target: "emu::device", dsp = unit.label(), "QEMU connected");
+        let ended = EventFd::new(EFD_CLOEXEC | EFD_NONBLOCK).map_err(|e| e.to_string())?;
+        let shutdown = self.daemon.shutdown_handle();
+        let result = std::thread::scope(|scope| {
+            // Nothing else wakes the wait below when the device is dropped while QEMU is connected.
+            scope.spawn(|| {
+                if !wait(Some(ended.as_raw_fd()), stop.as_raw_fd(), None)
+                    && let Some(shutdown) = &shutdown
+                {
+                    shutdown.shutdown();
+                }
+            });
+            let result = self.daemon.wait();
+            let _ = ended.write(1);
+            result
+        });
+        self.carrier.disconnected();
+        tracing::info!(target: "emu::device", dsp = unit.label(), "QEMU disconnected");
+        use vhost::vhost_user::Error::{Disconnected, PartialMessage};
+        match result {
+            // How a QEMU that ends looks from here.
+            Err(vhost_user_backend::Error::HandleRequest(Disconnected | PartialMessage)) | Ok(()) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+/// Waits until `fd` is readable (true), or the stop event is set or the time is over (false).
+fn wait(fd: Option<RawFd>, stop: RawFd, limit: Option<Duration>) -> bool {
+    // A negative descriptor is one that poll passes over.
     let entry = |fd| libc::pollfd {
         fd,
         events: libc::POLLIN,
         revents: 0,
     };
+    let limit = limit.map_or(-1, |limit| i32::try_from(limit.as_millis()).unwrap_or(i32::MAX));
     loop {
-        let mut fds = [entry(stop), entry(fd)];
+        let mut fds = [entry(stop), entry(fd.unwrap_or(-1))];
         // SAFETY: a valid array of two pollfds is passed with a count of two, and the call does not keep the pointer.
-        let n = unsafe { libc::poll(fds.as_mut_ptr(), 2, -1) };
-        if fds[0].revents != 0 {
+        let n = unsafe { libc::poll(fds.as_mut_ptr(), 2, limit) };
+        if n == 0 || fds[0].revents != 0 {
             return false;
         }
         if n > 0 && fds[1].revents != 0 {
