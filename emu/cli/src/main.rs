@@ -9,6 +9,7 @@ mod disasm;
 mod exec;
 mod fuzz;
 mod invoke;
+mod log;
 mod minimize;
 mod output;
 mod profiles;
@@ -87,9 +88,10 @@ enum Command {
 /// Parses the command line, runs the command, prints one readable error chain.
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Err(error) = log(&cli) {
-        return fail(&error);
-    }
+    let _log = match log_filter(&cli) {
+        Ok(filter) => log::begin(filter, cli.verbose > 0 || cli.log.is_some()),
+        Err(error) => return fail(&error),
+    };
     let result = match cli.command {
         Command::Run(args) => run::run(args),
         Command::Serve(args) => serve::run(&args),
@@ -134,7 +136,8 @@ fn chain(error: &anyhow::Error) -> String {
     text
 }
 
-fn log(cli: &Cli) -> anyhow::Result<()> {
+/// What is logged.
+fn log_filter(cli: &Cli) -> anyhow::Result<EnvFilter> {
     let default = match cli.verbose {
         // What a misbehaving DSP is told off for is part of the case.
         0 if matches!(
@@ -149,24 +152,16 @@ fn log(cli: &Cli) -> anyhow::Result<()> {
         2 => "warn,emu=debug",
         _ => "debug,emu=trace",
     };
-    let filter = match cli
+    let asked = cli
         .log
         .clone()
-        .or_else(|| std::env::var("VHOST_HEXAGON_LOG").ok())
-    {
+        .or_else(|| std::env::var("VHOST_HEXAGON_LOG").ok());
+    match asked {
         Some(text) => {
-            EnvFilter::try_new(&text).map_err(|e| anyhow::anyhow!("--log {text:?} is not a filter: {e}"))?
+            EnvFilter::try_new(&text).map_err(|e| anyhow::anyhow!("--log {text:?} is not a filter: {e}"))
         }
-        None => EnvFilter::new(default),
-    };
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(cli.verbose > 0 || cli.log.is_some())
-        .without_time()
-        .init();
-    Ok(())
+        None => Ok(EnvFilter::new(default)),
+    }
 }
 
 /// A heading, bold on a terminal.
