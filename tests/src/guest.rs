@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use emu_machine::control::{Request, ask};
-use emu_machine::device::layout::Platform;
+use emu_machine::device::layout::PlatformKind;
 use emu_machine::profile::Profile;
 use emu_machine::vm::Builder;
 
@@ -67,7 +67,7 @@ pub fn board(series: &str, script: &str) -> Option<(Builder, Kernel)> {
     };
     let profile = Profile::load("qcs6490").expect("the default profile");
     let mut builder = Builder::new(kernel.dir.join("Image"), profile)
-        .platform(Platform::Board)
+        .platform(PlatformKind::Board)
         .firmware(Some(firmware.join("dsp/dsp.mbn")))
         .script(script);
     for (folder, to) in [("guest/bin", "/vh/bin"), ("skel", "/vh/skel")] {

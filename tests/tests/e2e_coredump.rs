@@ -32,7 +32,7 @@ fn dump(series: &str) {
     vm.wait_for("@spins", Duration::from_secs(120)).unwrap();
     let cdsp = vm.devices().iter().find(|d| d.label() == "cdsp").unwrap();
     assert!(cdsp.stats().processes_now > 0, "no process on the DSP");
-    cdsp.unit().crash(REASON).unwrap();
+    cdsp.subsystem().crash(REASON).unwrap();
     vm.wait_for("@dump", Duration::from_secs(60)).unwrap();
     let mut text = String::new();
     loop {

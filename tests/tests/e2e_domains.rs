@@ -49,7 +49,7 @@ fn change(vm: &Vm, up: bool) {
         .iter()
         .find(|device| device.label() == "adsp")
         .unwrap();
-    adsp.unit().set_pd("msm/adsp/audio_pd", up).unwrap();
+    adsp.subsystem().set_pd("msm/adsp/audio_pd", up).unwrap();
 }
 
 fn domains_come_and_go(series: &str) {

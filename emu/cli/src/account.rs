@@ -1,7 +1,7 @@
 //! `--account` and `--suppress` of `run` and `serve`.
 
 use anyhow::Context as _;
-use emu_lab::account::{Account, Census, Config, Report, Suppressions};
+use emu_lab::account::{Account, Report, Suppressions};
 use emu_machine::device::DspDevice;
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 pub const NOT_CLEAN: u8 = 3;
 
 /// Options that `run` and `serve` share.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 #[group(skip)]
 pub struct Options {
     /// Account at the end for what the driver left behind: mappings, calls, contexts (docs/account.md). With FILE it goes
@@ -22,57 +22,37 @@ pub struct Options {
     suppress: Vec<PathBuf>,
 }
 
-/// The accounts of all DSPs of a machine.
-pub struct Accounts {
-    accounts: Vec<Account>,
+/// What is done with the accounts of a machine's DSPs.
+pub struct Accounting {
     file: Option<PathBuf>,
     rules: Suppressions,
 }
 
 impl Options {
     /// Reads the files, before anything is started.
-    pub fn prepare(&self) -> anyhow::Result<Option<Accounts>> {
+    pub fn load(&self) -> anyhow::Result<Option<Accounting>> {
         let Some(file) = self.account.clone() else {
             return Ok(None);
         };
-        Ok(Some(Accounts {
-            accounts: Vec::new(),
+        Ok(Some(Accounting {
             file,
             rules: Suppressions::load(&self.suppress)?,
         }))
     }
 }
 
-impl Accounts {
-    /// Watches these DSPs from now on.
-    pub fn watch(&mut self, devices: &[DspDevice]) {
-        for device in devices {
-            let account = Account::new(Config::new(device.unit().config().clone()));
-            device.unit().add_observer(account.observer());
-            self.accounts.push(account);
-        }
-    }
-
-    /// One for each DSP.
-    pub fn all(&self) -> &[Account] {
-        &self.accounts
-    }
-
-    /// What is live now.
-    pub fn census(&self, devices: &[DspDevice]) -> Vec<Census> {
-        self.accounts
-            .iter()
-            .zip(devices)
-            .map(|(account, device)| account.census(device.unit().bus().as_deref()))
-            .collect()
-    }
-
+impl Accounting {
     /// The end: sessions that run are ended, and everything is told. True if the account is clean.
-    pub fn close(&self, devices: &[DspDevice], kernel: &str) -> anyhow::Result<(bool, Vec<Report>)> {
+    pub fn close(
+        &self,
+        accounts: &[Account],
+        devices: &[DspDevice],
+        kernel: &str,
+    ) -> anyhow::Result<Vec<Report>> {
         for device in devices {
-            device.unit().reset("the account is closed");
+            device.subsystem().reset("the account is closed");
         }
-        let mut reports: Vec<Report> = self.accounts.iter().map(Account::report).collect();
+        let mut reports: Vec<Report> = accounts.iter().map(Account::report).collect();
         reports
             .iter_mut()
             .for_each(|report| report.suppress(&self.rules, kernel));
@@ -90,6 +70,6 @@ impl Accounts {
             }
             None => reports.iter().for_each(|r| eprint!("{}", r.text())),
         }
-        Ok((reports.iter().all(Report::is_clean), reports))
+        Ok(reports)
     }
 }

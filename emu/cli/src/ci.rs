@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use emu_lab::account::Suppressions;
 use emu_lab::ci::report::{self, Command};
 use emu_lab::ci::{Facts, Played, Setup, Tools, Verdict, json, junit, ktap, play_all, suite};
-use emu_machine::device::layout::Platform;
+use emu_machine::device::layout::PlatformKind;
 use emu_machine::profile::{DEFAULT, Profile};
 use emu_machine::vm::kernel::{self, Kernel};
 use std::ffi::OsString;
@@ -40,9 +40,9 @@ pub struct Guests {
     /// Directory of the kernel's modules: flat, or a lib/modules tree [default: `modules` beside the Image].
     #[arg(long, value_name = "DIR")]
     modules: Option<PathBuf>,
-    /// Platform of the cases that do not name one.
+    /// PlatformKind of the cases that do not name one.
     #[arg(long, value_enum, default_value_t)]
-    pub platform: Platform,
+    pub platform: PlatformKind,
     /// SoC profile: a name (see `profiles`) or a TOML file.
     #[arg(long, value_name = "NAME|FILE", default_value = DEFAULT)]
     soc: String,
@@ -344,7 +344,7 @@ mod tests {
                 file: "x".into(),
                 case: case.clone(),
             },
-            platform: Platform::Rpm,
+            platform: PlatformKind::Rpm,
             seed: 0,
             verdict: *verdict,
             reasons: Vec::new(),

@@ -1,15 +1,12 @@
 //! The DSPs of `serve` and `qemu`: started for a QEMU that somebody else's arguments start.
 
-use super::account::Accounts;
-use super::scenario::Played;
-use super::trace::Tracing;
+use super::hooks::Hooked;
 use anyhow::Context as _;
-use emu_machine::control::Control;
 use emu_machine::device::DspDevice;
 use emu_machine::device::layout;
 use emu_machine::device::tree::IrqPath;
 use emu_machine::profile::{DEFAULT, Profile};
-use emu_machine::vm::platform::{Platform, Request, dsp_configs};
+use emu_machine::vm::platform::{PreparedPlatform, Request, dsp_configs};
 use emu_machine::vm::qemu::{Machine, Qemu};
 use std::path::{Path, PathBuf};
 
@@ -22,7 +19,7 @@ pub struct Options {
     soc: String,
     /// How the kernel meets the DSPs: rpm = they simply exist; board = its remoteproc driver loads and starts them.
     #[arg(long, value_enum, default_value_t)]
-    pub platform: layout::Platform,
+    pub platform: layout::PlatformKind,
     /// How interrupts reach the guest: qtest works with every kernel, gpio needs CONFIG_GPIO_VIRTIO.
     #[arg(long, value_enum, default_value = "qtest")]
     pub irq: IrqPath,
@@ -33,14 +30,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     dtb_overlay: Vec<PathBuf>,
     #[command(flatten)]
-    scenario: super::scenario::Options,
-    /// Socket to make at which `ctl` reaches the DSPs.
-    #[arg(long, value_name = "PATH")]
-    control: Option<PathBuf>,
-    #[command(flatten)]
-    account: super::account::Options,
-    #[command(flatten)]
-    trace: super::trace::Options,
+    hooks: super::hooks::Options,
     /// Release of the guest's kernel, for --suppress.
     #[arg(long, value_name = "RELEASE", default_value = "", requires = "suppress")]
     kernel_release: String,
@@ -66,22 +56,18 @@ pub struct Devices {
     /// The profile they are from.
     pub profile: Profile,
     /// What QEMU is to be told.
-    pub platform: Platform,
+    pub platform: PreparedPlatform,
     /// One a DSP.
     pub devices: Vec<DspDevice>,
-    scenario: Option<Played>,
-    accounts: Option<Accounts>,
-    trace: Option<Tracing>,
+    hooked: Hooked,
     kernel: String,
-    _control: Option<Control>,
 }
 
 impl Options {
     /// Reads and checks what the options name, writes the platform's files, starts the devices.
     pub fn start(&self, qemu: &Qemu, places: &Places<'_>) -> anyhow::Result<Devices> {
         let profile = Profile::load(&self.soc)?;
-        let mut scenario = self.scenario.prepare(&profile, self.platform)?;
-        let mut accounts = self.account.prepare()?;
+        let requested = self.hooks.load(&profile, self.platform)?;
         let page_size = u32::try_from(self.page_size)
             .ok()
             .filter(|n| [4096, 16384, 65536].contains(n))
@@ -96,49 +82,22 @@ impl Options {
             socket: places.socket,
             qtest: places.qtest,
         };
-        let platform = Platform::prepare(&request, qemu)?;
+        let platform = PreparedPlatform::prepare(&request, qemu)?;
         let devices = DspDevice::start_all(&platform.attachment, dsp_configs(&profile, page_size))?;
-        if let Some(scenario) = &mut scenario {
-            scenario.play(&devices);
-        }
-        if let Some(accounts) = &mut accounts {
-            accounts.watch(&devices);
-        }
-        let trace = self.trace.begin(
-            &devices,
-            &self.platform.to_string(),
-            String::new(),
-            accounts.as_ref(),
-            false,
-        )?;
-        let control = self.control.as_ref();
-        let control = control.map(|path| Control::listen(path, &devices)).transpose()?;
+        let hooked = requested.attach(&devices, String::new(), false, &[])?;
         Ok(Devices {
             profile,
             platform,
             devices,
-            scenario,
-            accounts,
-            trace,
+            hooked,
             kernel: self.kernel_release.clone(),
-            _control: control,
         })
     }
 }
 
 impl Devices {
     /// The end: how often the scenario's rules fired, and the account. True if that is clean or was not asked for.
-    pub fn close(self) -> anyhow::Result<bool> {
-        if let Some(scenario) = &self.scenario {
-            scenario.report()?;
-        }
-        let clean = match self.accounts {
-            Some(accounts) => accounts.close(&self.devices, &self.kernel)?.0,
-            None => true,
-        };
-        if let Some(trace) = self.trace {
-            trace.close(&self.devices)?;
-        }
-        Ok(clean)
+    pub fn close(mut self) -> anyhow::Result<bool> {
+        Ok(self.hooked.close(&self.devices, &self.kernel)?.0)
     }
 }

@@ -8,6 +8,7 @@ mod devices;
 mod disasm;
 mod exec;
 mod fuzz;
+mod hooks;
 mod invoke;
 mod log;
 mod minimize;

@@ -2,7 +2,6 @@
 
 use super::output::say;
 use emu_lab::replay::{Player, Recording, dsp};
-use emu_machine::device::DspDevice;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -55,12 +54,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             "the recording of {label} cannot be played to a guest: its channel was closed and opened again in between"
         );
     }
-    let mut recorded = Recorded {
-        recordings,
-        players: Vec::new(),
-    };
-    let code = super::run::run_with(args.run, Some(&mut recorded))?;
-    Ok(if recorded.report() || code != ExitCode::SUCCESS {
+    let mut same = true;
+    let code = super::run::run_with(args.run, &recordings, |players| same = report(players))?;
+    Ok(if same || code != ExitCode::SUCCESS {
         code
     } else {
         ExitCode::from(DIFFERS)
@@ -89,53 +85,22 @@ fn to_dsp(recordings: &[(String, Recording)]) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Recorded DSPs in front of a machine's own.
-pub struct Recorded {
-    recordings: Vec<(String, Recording)>,
-    players: Vec<(String, Player)>,
-}
-
-impl Recorded {
-    /// Plays to these DSPs' guest from now on.
-    pub fn play(&mut self, devices: &[DspDevice], platform: &str) -> anyhow::Result<()> {
-        for (label, recording) in &self.recordings {
-            let device = devices.iter().find(|device| device.label() == label);
-            let Some(device) = device else {
-                anyhow::bail!(
-                    "the recording is of a DSP {label}, which this machine does not have (see --soc)"
-                );
-            };
-            if let Some(about) = &recording.about {
-                anyhow::ensure!(
-                    about.platform == platform,
-                    "the recording is of --platform {}, this machine is --platform {platform}",
-                    about.platform
-                );
-            }
-            let player = Player::new(recording.clone(), device.unit().config().clone());
-            device.unit().set_interposer(player.interposer());
-            self.players.push((label.clone(), player));
+/// Tells how it went, on standard error; true if nothing differed.
+fn report(players: &[(String, Player)]) -> bool {
+    let mut same = true;
+    for (label, player) in players {
+        let outcome = player.outcome();
+        eprintln!(
+            "replay of {label}: {} requests were asked as recorded, {} answered; {} recorded ones were not asked",
+            outcome.matched, outcome.answered, outcome.left
+        );
+        for difference in &outcome.differences {
+            eprintln!("replay of {label}: differs: {difference}");
         }
-        Ok(())
-    }
-
-    /// Tells how it went, on standard error; true if nothing differed.
-    fn report(&self) -> bool {
-        let mut same = true;
-        for (label, player) in &self.players {
-            let outcome = player.outcome();
-            eprintln!(
-                "replay of {label}: {} requests were asked as recorded, {} answered; {} recorded ones were not asked",
-                outcome.matched, outcome.answered, outcome.left
-            );
-            for difference in &outcome.differences {
-                eprintln!("replay of {label}: differs: {difference}");
-            }
-            if outcome.more != 0 {
-                eprintln!("replay of {label}: and {} more differences", outcome.more);
-            }
-            same &= outcome.differences.is_empty();
+        if outcome.more != 0 {
+            eprintln!("replay of {label}: and {} more differences", outcome.more);
         }
-        same
+        same &= outcome.differences.is_empty();
     }
+    same
 }

@@ -1,13 +1,12 @@
 //! `vhost-hexagon run`: a kernel in QEMU with DSPs behind it.
 
-use super::account::{Accounts, NOT_CLEAN};
-use super::replay::Recorded;
+use super::account::NOT_CLEAN;
+use super::hooks::Hooked;
 use super::signals::Ending;
 use anyhow::Context as _;
 use emu_lab::account::Census;
-use emu_lab::steady::Steady;
-use emu_machine::control::Control;
-use emu_machine::device::layout::Platform;
+use emu_lab::replay::{Player, Recording};
+use emu_machine::device::layout::PlatformKind;
 use emu_machine::device::tree::IrqPath;
 use emu_machine::profile::{DEFAULT, Profile};
 use emu_machine::vm::qemu::Machine;
@@ -40,7 +39,7 @@ pub struct Args {
     soc: String,
     /// How the kernel meets the DSPs: rpm = they simply exist; board = its remoteproc driver loads and starts them.
     #[arg(long, value_enum, default_value_t)]
-    platform: Platform,
+    platform: PlatformKind,
     /// How interrupts reach the guest; auto = gpio if the kernel has CONFIG_GPIO_VIRTIO, else qtest.
     #[arg(long, value_enum, default_value = "auto")]
     irq: Irq,
@@ -65,9 +64,6 @@ pub struct Args {
     /// Firmware for the DSPs of a board, as /lib/firmware has it [default: from the cache].
     #[arg(long, value_name = "FILE")]
     firmware: Option<PathBuf>,
-    /// Socket to make at which `ctl` reaches the DSPs.
-    #[arg(long, value_name = "SOCKET")]
-    control: Option<PathBuf>,
     /// File that gets the guest's console.
     #[arg(long, value_name = "FILE")]
     console_log: Option<PathBuf>,
@@ -81,11 +77,7 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    scenario: super::scenario::Options,
-    #[command(flatten)]
-    account: super::account::Options,
-    #[command(flatten)]
-    trace: super::trace::Options,
+    hooks: super::hooks::Options,
     /// Run so that the same program makes the same trace each time (docs/tracing.md): one processor, fixed seeds, a DSP that
     /// waits for the guest.
     #[arg(long)]
@@ -110,11 +102,15 @@ enum Irq {
 
 /// Boots, shows the console, tells how it went.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    run_with(args, None)
+    run_with(args, &[], |_| ())
 }
 
-/// The same, with a recorded DSP in front of the machine's own.
-pub fn run_with(args: Args, mut recorded: Option<&mut Recorded>) -> anyhow::Result<ExitCode> {
+/// Runs with recorded DSPs in front of the machine's own; `played` is told at the end how they fared.
+pub fn run_with(
+    args: Args,
+    recordings: &[(String, Recording)],
+    played: impl FnOnce(&[(String, Player)]),
+) -> anyhow::Result<ExitCode> {
     let kernel = args.kernel.context("--kernel says which")?;
     let interactive = args.command.is_empty();
     // In a shell the terminal's keys belong to the guest (QEMU's Ctrl-A x ends it).
@@ -124,8 +120,7 @@ pub fn run_with(args: Args, mut recorded: Option<&mut Recorded>) -> anyhow::Resu
         Some(Ending::watch(|| {})?)
     };
     let profile = Profile::load(&args.soc)?;
-    let mut scenario = args.scenario.prepare(&profile, args.platform)?;
-    let mut accounts = args.account.prepare()?;
+    let requested = args.hooks.load(&profile, args.platform)?;
     let mut builder = Builder::new(kernel, profile)
         .modules(args.modules)
         .root(args.root)
@@ -154,37 +149,11 @@ pub fn run_with(args: Args, mut recorded: Option<&mut Recorded>) -> anyhow::Resu
         let data = std::fs::read(&host).with_context(|| format!("cannot read {host} for the guest"))?;
         builder = builder.file(guest, 0o755, data);
     }
-    let mut vm = builder.spawn()?;
-    if let Some(scenario) = &mut scenario {
-        // The guest's driver needs a kernel that has booted.
-        scenario.play(vm.devices());
-    }
-    if let Some(recorded) = &mut recorded {
-        anyhow::ensure!(
-            scenario.is_none(),
-            "--scenario has no meaning in a replay: the recorded answers are all there are"
-        );
-        recorded.play(vm.devices(), &args.platform.to_string())?;
-    }
-    if args.deterministic {
-        Steady::hold(vm.devices(), vm.pid());
-    }
-    if let Some(accounts) = &mut accounts {
-        accounts.watch(vm.devices());
-    }
-    let about = format!("kernel {}", vm.kernel().release().unwrap_or_default());
-    let platform = args.platform.to_string();
-    let trace = args.trace.begin(
-        vm.devices(),
-        &platform,
-        about,
-        accounts.as_ref(),
-        args.deterministic,
-    )?;
-    let _control = args
-        .control
-        .map(|path| Control::listen(&path, vm.devices()))
-        .transpose()?;
+    let prepared = builder.prepare()?;
+    let comment = format!("kernel {}", prepared.kernel().release().unwrap_or_default());
+    let mut hooked = requested.attach(prepared.devices(), comment, args.deterministic, recordings)?;
+    let mut vm = prepared.boot()?;
+    hooked.guest_started(vm.pid());
     let mut report = Report::default();
     let exit = if interactive {
         eprintln!("A shell follows when the guest is up; `exit` or Ctrl-A x ends it.");
@@ -192,24 +161,16 @@ pub fn run_with(args: Args, mut recorded: Option<&mut Recorded>) -> anyhow::Resu
     } else {
         follow(
             &mut vm,
-            (&mut report, accounts.as_ref()),
+            (&mut report, &hooked),
             args.quiet,
             Duration::from_secs(args.timeout),
             ending.as_ref(),
         )?
     };
-    if let Some(scenario) = &scenario {
-        scenario.report()?;
-    }
-    let mut clean = true;
-    if let Some(accounts) = &accounts {
-        let (is_clean, reports) = accounts.close(vm.devices(), &vm.kernel().release().unwrap_or_default())?;
-        clean = is_clean;
-        report.accounts = Some(reports);
-    }
-    if let Some(trace) = trace {
-        trace.close(vm.devices())?;
-    }
+    let release = vm.kernel().release().unwrap_or_default();
+    let (clean, accounts) = hooked.close(vm.devices(), &release)?;
+    report.accounts = accounts;
+    played(hooked.players());
     if args.json {
         super::output::say!("{}", report.json(&vm, exit));
     }
@@ -240,7 +201,7 @@ fn file(spec: &str) -> (String, String) {
 /// Console lines until the guest ends.
 fn follow(
     vm: &mut Vm,
-    (report, accounts): (&mut Report, Option<&Accounts>),
+    (report, hooked): (&mut Report, &Hooked),
     quiet: bool,
     limit: Duration,
     ending: Option<&Ending>,
@@ -256,8 +217,8 @@ fn follow(
                 if line.text.contains(READY) && report.ready.is_none() {
                     report.ready = Some(line.at);
                 }
-                if let (Some(accounts), Some((_, name))) = (accounts, line.text.split_once(CENSUS)) {
-                    let census = accounts.census(vm.devices());
+                if let (true, Some((_, name))) = (hooked.has_accounts(), line.text.split_once(CENSUS)) {
+                    let census = hooked.census(vm.devices());
                     report.census.push((name.trim().to_owned(), line.at, census));
                 }
                 if !quiet && !line.text.contains("VH-") {

@@ -1,15 +1,14 @@
 //! `--scenario`, `--seed` and `--history` of `run` and `serve`.
 
 use anyhow::Context as _;
-use emu_lab::scenario::{Engine, Scenario, Watch};
-use emu_machine::device::DspDevice;
-use emu_machine::device::layout::Platform;
+use emu_lab::scenario::{Scenario, Watch};
+use emu_machine::device::layout::PlatformKind;
 use emu_machine::profile::Profile;
 use std::io::Write as _;
 use std::path::PathBuf;
 
 /// Options that `run` and `serve` share.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub struct Options {
     /// Have the DSPs misbehave as the scenario says (docs/scenarios.md; scenarios/ has some). How often each rule fired is
     /// told at the end.
@@ -23,54 +22,47 @@ pub struct Options {
     history: Option<PathBuf>,
 }
 
-/// A scenario that is played.
-pub struct Played {
+/// A scenario that fits the machine.
+pub struct Loaded {
     scenario: Scenario,
     seed: Option<u64>,
-    board: bool,
     history: Option<PathBuf>,
-    watches: Vec<Watch>,
 }
 
 impl Options {
     /// Reads the file and checks that it can be played on this machine, before anything is started.
-    pub fn prepare(&self, profile: &Profile, platform: Platform) -> anyhow::Result<Option<Played>> {
+    pub fn load(&self, profile: &Profile, platform: PlatformKind) -> anyhow::Result<Option<Loaded>> {
         let Some(path) = &self.scenario else {
             return Ok(None);
         };
         let scenario = Scenario::load(path)?;
-        let board = platform == Platform::Board;
+        let board = platform == PlatformKind::Board;
         let labels: Vec<&str> = profile.dsps.iter().map(|dsp| dsp.label.as_str()).collect();
         scenario.check_machine(&labels, board)?;
-        Ok(Some(Played {
+        Ok(Some(Loaded {
             scenario,
             seed: self.seed,
-            board,
             history: self.history.clone(),
-            watches: Vec::new(),
         }))
     }
 }
 
-impl Played {
-    /// Puts an engine between each DSP that it is about and the wire.
-    pub fn play(&mut self, devices: &[DspDevice]) {
-        for device in devices {
-            let config = device.unit().config();
-            if !self.scenario.is_for(&config.label) {
-                continue;
-            }
-            let engine = Engine::new(&self.scenario, self.seed, config, self.board);
-            self.watches.push(engine.watch());
-            device.unit().set_interposer(Box::new(engine));
-        }
+impl Loaded {
+    /// What is played.
+    pub fn scenario(&self) -> &Scenario {
+        &self.scenario
+    }
+
+    /// The seed, if it is not the scenario's own.
+    pub fn seed(&self) -> Option<u64> {
+        self.seed
     }
 
     /// Tells how often each rule fired, and writes the history.
-    pub fn report(&self) -> anyhow::Result<()> {
+    pub fn report(&self, watches: &[Watch]) -> anyhow::Result<()> {
         let seed = self.seed.unwrap_or(self.scenario.seed());
         eprintln!("Scenario {} (seed {seed}):", self.scenario.name());
-        for watch in &self.watches {
+        for watch in watches {
             for (rule, times) in watch.fired() {
                 let times = match times {
                     0 => "never fired".to_owned(),
@@ -81,21 +73,20 @@ impl Played {
             }
         }
         let Some(path) = &self.history else { return Ok(()) };
-        self.write(path)
-            .with_context(|| format!("cannot write the history {}", path.display()))
+        write_history(path, watches).with_context(|| format!("cannot write the history {}", path.display()))
     }
+}
 
-    fn write(&self, path: &PathBuf) -> anyhow::Result<()> {
-        let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
-        for watch in &self.watches {
-            for entry in watch.history() {
-                let mut line = serde_json::to_value(&entry)?;
-                if let Some(object) = line.as_object_mut() {
-                    object.insert("dsp".into(), watch.label().into());
-                }
-                writeln!(file, "{line}")?;
+fn write_history(path: &PathBuf, watches: &[Watch]) -> anyhow::Result<()> {
+    let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
+    for watch in watches {
+        for entry in watch.history() {
+            let mut line = serde_json::to_value(&entry)?;
+            if let Some(object) = line.as_object_mut() {
+                object.insert("dsp".into(), watch.label().into());
             }
+            writeln!(file, "{line}")?;
         }
-        Ok(file.flush()?)
     }
+    Ok(file.flush()?)
 }

@@ -7,7 +7,7 @@ use super::output::say;
 use super::signals::Ending;
 use anyhow::Context as _;
 use emu_machine::device::board::domain::Domain;
-use emu_machine::device::layout::Platform;
+use emu_machine::device::layout::PlatformKind;
 use emu_machine::device::tree::IrqPath;
 use emu_machine::vm::default_firmware;
 use emu_machine::vm::qemu::{self, Machine, Qemu};
@@ -79,7 +79,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for (_, image) in &files.images {
         say!("  {}", image.display());
     }
-    if args.options.platform == Platform::Board {
+    if args.options.platform == PlatformKind::Board {
         say!("{}", heading("Firmware the guest needs"));
         for domain in devices
             .profile

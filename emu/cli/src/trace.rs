@@ -1,9 +1,8 @@
 //! `vhost-hexagon trace`, and `--trace` and `--timeline` of `run` and `serve`.
 
-use super::account::Accounts;
 use super::output::say;
 use anyhow::Context as _;
-use emu_lab::account::Account;
+use emu_lab::hooks::TraceRequest;
 use emu_lab::trace::decode::Decoder;
 use emu_lab::trace::read::Reader;
 use emu_lab::trace::timeline::Timeline;
@@ -95,7 +94,7 @@ fn timeline(file: &Path, out: &Path) -> anyhow::Result<()> {
 }
 
 /// Options that `run` and `serve` share.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 #[group(skip)]
 pub struct Options {
     /// Write everything that goes over the DSPs' wires to this file (pcapng; docs/tracing.md).
@@ -109,9 +108,8 @@ pub struct Options {
     timeline: Option<PathBuf>,
 }
 
-/// The trace of a run.
+/// What becomes of the trace of a run.
 pub struct Tracing {
-    trace: Trace,
     /// The file is only wanted for the timeline.
     scratch: Option<tempfile::TempPath>,
     timeline: Option<PathBuf>,
@@ -119,14 +117,11 @@ pub struct Tracing {
 
 impl Options {
     /// Begins to record these DSPs. Accounts must have begun before.
-    pub fn begin(
+    pub fn request(
         &self,
-        devices: &[DspDevice],
-        platform: &str,
         comment: String,
-        accounts: Option<&Accounts>,
         counted_time: bool,
-    ) -> anyhow::Result<Option<Tracing>> {
+    ) -> anyhow::Result<Option<(TraceRequest, Tracing)>> {
         let scratch = match (&self.trace, &self.timeline) {
             (None, None) => return Ok(None),
             (None, Some(_)) => Some(tempfile::NamedTempFile::new()?.into_temp_path()),
@@ -147,32 +142,25 @@ impl Options {
             counted_time,
             comment,
         };
-        let dsps: Vec<_> = devices
-            .iter()
-            .map(|device| device.unit().config().clone())
-            .collect();
-        let trace = Trace::create(&path, &dsps, platform, options)?;
-        let accounts: &[Account] = accounts.map_or(&[], Accounts::all);
-        trace.watch(devices, accounts);
-        Ok(Some(Tracing {
-            trace,
+        let tracing = Tracing {
             scratch,
             timeline: self.timeline.clone(),
-        }))
+        };
+        Ok(Some((TraceRequest { path, options }, tracing)))
     }
 }
 
 impl Tracing {
     /// The end: sessions that run are ended, and the files are complete.
-    pub fn close(mut self, devices: &[DspDevice]) -> anyhow::Result<()> {
+    pub fn close(mut self, mut trace: Trace, devices: &[DspDevice]) -> anyhow::Result<()> {
         for device in devices {
-            device.unit().reset("the trace is closed");
+            device.subsystem().reset("the trace is closed");
         }
-        let summary = self.trace.close();
+        let summary = trace.close();
         if let Some(why) = &summary.failed {
             eprintln!(
                 "The trace {} is not complete: {why}. The run was not disturbed.",
-                self.trace.path().display()
+                trace.path().display()
             );
         } else if summary.lost != 0 {
             eprintln!(
@@ -182,7 +170,7 @@ impl Tracing {
             );
         }
         if let Some(out) = &self.timeline {
-            timeline(self.trace.path(), out)?;
+            timeline(trace.path(), out)?;
         }
         if let Some(scratch) = self.scratch.take() {
             scratch.close()?;

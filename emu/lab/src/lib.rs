@@ -3,8 +3,9 @@
 
 pub mod account;
 pub mod ci;
+pub mod deterministic;
 pub mod fuzz;
+pub mod hooks;
 pub mod replay;
 pub mod scenario;
-pub mod steady;
 pub mod trace;

@@ -27,7 +27,7 @@ fn play(text: &str) -> (Host, Machine, Watch) {
 fn start(text: &str) -> (Host, Machine, Watch) {
     let host = Host::start(IrqPath::Qtest);
     let scenario = Scenario::parse(text, "test.toml").unwrap_or_else(|error| panic!("{error}"));
-    let unit = host.devices[0].unit();
+    let unit = host.devices[0].subsystem();
     let engine = Engine::new(&scenario, None, unit.config(), false);
     let watch = engine.watch();
     unit.set_interposer(Box::new(engine));
@@ -358,7 +358,7 @@ fn a_seed_decides() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scenarios/fastrpc/noise.toml");
     let scenario = Scenario::load(path.as_ref()).unwrap();
     let host = Host::start(IrqPath::Qtest);
-    let config = host.devices[0].unit().config();
+    let config = host.devices[0].subsystem().config();
     let run = |seed| {
         let mut engine = Engine::new(&scenario, Some(seed), config, false);
         engine.inbound(&Inbound::Started);
@@ -401,7 +401,7 @@ fn a_dsp_that_died_neither_reads_nor_says_anything() {
     machine.ring();
     // Nor does it do what it was about to.
     let late = Action::RawGlink(Command::ReadNotif.encode());
-    host.devices[0].unit().inject(vec![late]);
+    host.devices[0].subsystem().inject(vec![late]);
     assert_eq!(machine.hear_within(QUIET), None);
     assert_eq!(watch.fired(), [("die".to_owned(), 1)]);
 }

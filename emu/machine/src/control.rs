@@ -11,7 +11,7 @@
 //! error then.
 
 use crate::device::DspDevice;
-use crate::device::unit::{NotNow, Unit};
+use crate::device::subsystem::{NotNow, Subsystem};
 use host_files::socket::{Listening, SocketError};
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -107,17 +107,18 @@ impl Control {
     pub fn listen(path: &Path, devices: &[DspDevice]) -> Result<Self, ControlError> {
         let socket = Listening::at(path)?;
         let listener = socket.listener().map_err(ControlError::Host)?;
-        let units: Arc<[Arc<Unit>]> = devices.iter().map(|device| device.unit().clone()).collect();
+        let subsystems: Arc<[Arc<Subsystem>]> =
+            devices.iter().map(|device| device.subsystem().clone()).collect();
         std::thread::Builder::new()
             .name("control".into())
-            .spawn(move || accept(&listener, &units))
+            .spawn(move || accept(&listener, &subsystems))
             .map_err(ControlError::Host)?;
         Ok(Self { _socket: socket })
     }
 }
 
 /// Serves each client on a thread of its own.
-fn accept(listener: &UnixListener, units: &Arc<[Arc<Unit>]>) {
+fn accept(listener: &UnixListener, subsystems: &Arc<[Arc<Subsystem>]>) {
     let clients = Arc::new(AtomicUsize::new(0));
     for stream in listener.incoming() {
         let Ok(stream) = stream else {
@@ -128,9 +129,9 @@ fn accept(listener: &UnixListener, units: &Arc<[Arc<Unit>]>) {
         let Some(place) = Place::take(&clients) else {
             continue;
         };
-        let units = units.clone();
+        let subsystems = subsystems.clone();
         let _ = std::thread::Builder::new().name("control".into()).spawn(move || {
-            serve(stream, &units);
+            serve(stream, &subsystems);
             drop(place);
         });
     }
@@ -152,7 +153,7 @@ impl Drop for Place {
     }
 }
 
-fn serve(stream: UnixStream, units: &[Arc<Unit>]) {
+fn serve(stream: UnixStream, subsystems: &[Arc<Subsystem>]) {
     let Ok(mut writer) = stream.try_clone() else {
         return;
     };
@@ -164,7 +165,7 @@ fn serve(stream: UnixStream, units: &[Arc<Unit>]) {
             _ => return,
         }
         let answer = match serde_json::from_slice(&line) {
-            Ok(request) => answer(&request, units),
+            Ok(request) => answer(&request, subsystems),
             Err(error) => Err(format!("not a request: {error}")),
         };
         let answer = answer.unwrap_or_else(|error| serde_json::json!({ "error": error }));
@@ -174,12 +175,15 @@ fn serve(stream: UnixStream, units: &[Arc<Unit>]) {
     }
 }
 
-fn answer(request: &Request, units: &[Arc<Unit>]) -> Result<serde_json::Value, String> {
+fn answer(request: &Request, subsystems: &[Arc<Subsystem>]) -> Result<serde_json::Value, String> {
     let find = |label: &str| {
-        units.iter().find(|unit| unit.label() == label).ok_or_else(|| {
-            let labels: Vec<_> = units.iter().map(|unit| unit.label()).collect();
-            format!("there is no DSP {label:?} (there are: {})", labels.join(", "))
-        })
+        subsystems
+            .iter()
+            .find(|subsystem| subsystem.label() == label)
+            .ok_or_else(|| {
+                let labels: Vec<_> = subsystems.iter().map(|subsystem| subsystem.label()).collect();
+                format!("there is no DSP {label:?} (there are: {})", labels.join(", "))
+            })
     };
     let done = |result: Result<(), NotNow>| match result {
         Ok(()) => Ok(serde_json::json!({})),
@@ -187,13 +191,13 @@ fn answer(request: &Request, units: &[Arc<Unit>]) -> Result<serde_json::Value, S
     };
     match request {
         Request::Status => {
-            let dsps: Vec<_> = units
+            let dsps: Vec<_> = subsystems
                 .iter()
-                .map(|unit| {
-                    let stats = unit.stats();
+                .map(|subsystem| {
+                    let stats = subsystem.stats();
                     serde_json::json!({
-                        "label": unit.label(),
-                        "state": unit.power_state().to_string(),
+                        "label": subsystem.label(),
+                        "state": subsystem.power_state().to_string(),
                         "processes": stats.processes_now,
                         "messages_in": stats.messages_in,
                         "messages_out": stats.messages_out,

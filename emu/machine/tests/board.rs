@@ -6,9 +6,9 @@
 mod qemu;
 
 use emu_core::mem::GuestRam;
-use emu_machine::device::layout::{CARVEOUT_SIZE, Irq, Layout, Platform, SMEM_SIZE, TCSR_MUTEX_SIZE};
+use emu_machine::device::layout::{CARVEOUT_SIZE, Irq, Layout, PlatformKind, SMEM_SIZE, TCSR_MUTEX_SIZE};
+use emu_machine::device::subsystem::PowerState;
 use emu_machine::device::tree::IrqPath;
-use emu_machine::device::unit::PowerState;
 use qemu::{Host, Machine, PATIENCE};
 use rpmsg::smem::Smem;
 use rpmsg::smp2p::{self, dsp};
@@ -22,7 +22,7 @@ const SMP2P_FROM_DSP: u16 = 94;
 const CRASH_REASON: u16 = 601;
 
 fn started() -> (Host, Machine) {
-    let host = Host::start_on(Platform::Board, IrqPath::Qtest);
+    let host = Host::start_on(PlatformKind::Board, IrqPath::Qtest);
     let mut machine = host.machine(DSP);
     machine.start_device();
     (host, machine)
@@ -73,7 +73,7 @@ fn wait_for_fatal(ram: &GuestRam, layout: &Layout) -> String {
 fn a_carveout_without_firmware_is_a_fatal_error_with_its_reason_until_the_reset() {
     let (host, machine) = started();
     let (ram, layout) = (&machine.ram, &host.layout);
-    let unit = host.devices[DSP].unit();
+    let unit = host.devices[DSP].subsystem();
     assert_eq!(unit.power_state(), PowerState::Off);
     for _ in 0..3 {
         start(ram, layout);
@@ -89,7 +89,7 @@ fn a_carveout_without_firmware_is_a_fatal_error_with_its_reason_until_the_reset(
         wait("cleared bits", || signals(ram, layout) == Some(0));
     }
     // The other DSP has nothing to do with it.
-    assert_eq!(host.devices[1].unit().power_state(), PowerState::Off);
+    assert_eq!(host.devices[1].subsystem().power_state(), PowerState::Off);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_boot_address_outside_of_the_carveout_is_refused() {
 #[test]
 fn a_guest_that_sleeps_leaves_the_dsp_as_it_is_and_one_that_was_reset_finds_it_off() {
     let (host, mut machine) = started();
-    let unit = host.devices[DSP].unit();
+    let unit = host.devices[DSP].subsystem();
     start(&machine.ram, &host.layout);
     wait_for_fatal(&machine.ram, &host.layout);
     machine.stop_device();
@@ -132,13 +132,13 @@ fn another_memory_is_another_board_even_while_the_dsp_is_off() {
     wait_for_fatal(&machine.ram, &host.layout);
     reset(&machine.ram, &host.layout);
     wait("the reset", || {
-        host.devices[DSP].unit().power_state() == PowerState::Off
+        host.devices[DSP].subsystem().power_state() == PowerState::Off
     });
     machine.set_memory(64 << 20);
     machine.ring();
     start(&machine.ram, &host.layout);
     std::thread::sleep(Duration::from_millis(100));
-    assert_eq!(host.devices[DSP].unit().power_state(), PowerState::Off);
+    assert_eq!(host.devices[DSP].subsystem().power_state(), PowerState::Off);
     let full = host.layout.ram;
     machine.set_memory(full);
     machine.ring();
@@ -211,7 +211,7 @@ fn whatever_stands_in_shared_memory_the_dsp_lives_and_starts_when_it_is_right_ag
             ram.write_u32(layout.qdsp6ss(DSP) + 0x404, 0).unwrap();
             wait("the reset", || {
                 reset(ram, layout);
-                host.devices[DSP].unit().power_state() == PowerState::Off
+                host.devices[DSP].subsystem().power_state() == PowerState::Off
             });
             host.load(ram);
             ram.write(layout.carveout(DSP), &[0; 0x1000]).unwrap();

@@ -195,7 +195,7 @@ impl Account {
         })))
     }
 
-    /// The observer to give to the DSP's [`Unit`](emu_machine::device::unit::Unit).
+    /// The observer to give to the DSP's [`Subsystem`](emu_machine::device::subsystem::Subsystem).
     #[must_use]
     pub fn observer(&self) -> Box<dyn Observer> {
         Box::new(self.clone())

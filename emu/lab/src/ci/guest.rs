@@ -5,12 +5,13 @@
 use super::complaint::Complaint;
 use super::console::{Line, Scanner};
 use super::tools::Tools;
-use crate::account::{self, Account, Config, Suppressions};
-use crate::scenario::{Case, Engine, Entry, Program, Watch};
-use emu_machine::device::layout::Platform;
+use crate::account::{self, Account, Suppressions};
+use crate::hooks::Hooks;
+use crate::scenario::{Case, Entry, Program};
+use emu_machine::device::layout::PlatformKind;
 use emu_machine::profile::Profile;
 use emu_machine::vm::qemu::Machine;
-use emu_machine::vm::{Builder, Vm, VmError};
+use emu_machine::vm::{Builder, Prepared, Vm, VmError};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,7 +44,7 @@ pub struct Setup {
     /// The SoC.
     pub profile: Profile,
     /// The platform of cases that do not name one.
-    pub platform: Platform,
+    pub platform: PlatformKind,
     /// Programs and skeletons.
     pub tools: Tools,
     /// QEMU, and more arguments for it.
@@ -154,10 +155,10 @@ enum Phase {
 impl Setup {
     /// The platform on which a case is played.
     #[must_use]
-    pub fn platform_of(&self, case: &Case) -> Platform {
+    pub fn platform_of(&self, case: &Case) -> PlatformKind {
         match case.scenario.platform() {
-            Some(crate::scenario::Needs::Board) => Platform::Board,
-            Some(crate::scenario::Needs::Rpm) => Platform::Rpm,
+            Some(crate::scenario::Needs::Board) => PlatformKind::Board,
+            Some(crate::scenario::Needs::Rpm) => PlatformKind::Rpm,
             None => self.platform,
         }
     }
@@ -172,8 +173,8 @@ impl Setup {
         self.timeout.unwrap_or(case.timeout)
     }
 
-    /// Boots a guest for a case.
-    fn spawn(&self, case: &Case, log_name: &str) -> Result<Vm, VmError> {
+    /// Prepares a guest for a case.
+    fn prepare(&self, case: &Case, log_name: &str) -> Result<Prepared, VmError> {
         let hung = (self.timeout_of(case).as_secs() / 3).clamp(5, 10);
         let (program, text) = match &case.program {
             Program::Drive(text) => ("/vh/bin/vh-drive", text),
@@ -214,7 +215,7 @@ impl Setup {
         for file in &self.tools.files {
             builder = builder.file(&file.path, file.mode, file.data.clone());
         }
-        builder.spawn()
+        builder.prepare()
     }
 
     /// Plays a case until it ends, hangs, or `stop` is set. To be called in the thread that waits for its end.
@@ -222,21 +223,16 @@ impl Setup {
     /// # Errors
     /// There is no guest.
     pub fn play(&self, case: &Case, log_name: &str, stop: &AtomicBool) -> Result<Observed, VmError> {
-        let mut vm = self.spawn(case, log_name)?;
-        let board = vm.platform() == Platform::Board;
-        let mut watches: Vec<Watch> = Vec::new();
-        let mut accounts: Vec<Account> = Vec::new();
-        for device in vm.devices() {
-            let config = device.unit().config();
-            if case.scenario.is_for(&config.label) {
-                let engine = Engine::new(&case.scenario, self.seed, config, board);
-                watches.push(engine.watch());
-                device.unit().set_interposer(Box::new(engine));
-            }
-            let account = Account::new(Config::new(config.clone()));
-            device.unit().add_observer(account.observer());
-            accounts.push(account);
-        }
+        let prepared = self.prepare(case, log_name)?;
+        let hooks = Hooks {
+            scenario: Some((&case.scenario, self.seed)),
+            account: true,
+            ..Hooks::default()
+        };
+        let attached = hooks
+            .attach(prepared.devices(), self.platform_of(case))
+            .map_err(|error| VmError::Hook(Box::new(error)))?;
+        let mut vm = prepared.boot()?;
         let mut watching = Watching {
             scanner: Scanner::new(),
             phase: Phase::Boot,
@@ -257,15 +253,15 @@ impl Setup {
         let ended = vm.started().elapsed();
         let dsp_crashes = vm.stats().iter().map(|(_, stats)| stats.crashes).sum();
         for device in vm.devices() {
-            device.unit().reset("the account is closed");
+            device.subsystem().reset("the account is closed");
         }
         let release = watching.release.or_else(|| self.release.clone());
-        let mut reports: Vec<account::Report> = accounts.iter().map(Account::report).collect();
+        let mut reports: Vec<account::Report> = attached.accounts.iter().map(Account::report).collect();
         for report in &mut reports {
             report.suppress(&self.suppress, release.as_deref().unwrap_or_default());
         }
         let mut fired: Vec<(String, u64)> = Vec::new();
-        for watch in &watches {
+        for watch in &attached.watches {
             for (n, (rule, times)) in watch.fired().into_iter().enumerate() {
                 match fired.get_mut(n) {
                     Some(sum) => sum.1 += times,
@@ -287,7 +283,8 @@ impl Setup {
             tail: scanner.tail().map(str::to_owned).collect(),
             dump: watching.dump,
             fired,
-            history: watches
+            history: attached
+                .watches
                 .iter()
                 .map(|watch| (watch.label().to_owned(), watch.history()))
                 .collect(),

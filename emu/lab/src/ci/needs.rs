@@ -2,7 +2,7 @@
 
 use super::guest::Setup;
 use crate::scenario::{Case, Driver, Program};
-use emu_machine::device::layout::Platform;
+use emu_machine::device::layout::PlatformKind;
 use emu_machine::vm::kernel::Kernel;
 use emu_machine::vm::modules::{Setting, config_setting};
 
@@ -36,7 +36,7 @@ impl Facts {
                 .filter(|(_, option, module)| kernel.has(option, module))
                 .map(|(driver, _, _)| driver)
                 .collect(),
-            lacks: [Platform::Rpm, Platform::Board].map(|platform| kernel.lacks(platform, irq, dsps)),
+            lacks: [PlatformKind::Rpm, PlatformKind::Board].map(|platform| kernel.lacks(platform, irq, dsps)),
         }
     }
 
@@ -84,14 +84,14 @@ impl Facts {
             }
         }
         let (platform, lacks) = match setup.platform_of(case) {
-            Platform::Rpm => ("rpm", &self.lacks[0]),
-            Platform::Board => ("board", &self.lacks[1]),
+            PlatformKind::Rpm => ("rpm", &self.lacks[0]),
+            PlatformKind::Board => ("board", &self.lacks[1]),
         };
         if !lacks.is_empty() {
             return Some(format!("the {platform} platform needs {}", lacks.join(", ")));
         }
         let labels: Vec<&str> = setup.profile.dsps.iter().map(|dsp| dsp.label.as_str()).collect();
-        let board = setup.platform_of(case) == Platform::Board;
+        let board = setup.platform_of(case) == PlatformKind::Board;
         case.scenario
             .check_machine(&labels, board)
             .err()

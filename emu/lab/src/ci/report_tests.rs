@@ -2,7 +2,7 @@ use super::*;
 use crate::ci::{Complaint, Reason};
 use crate::ci::{json, junit, ktap, suite};
 use crate::scenario::Class;
-use emu_machine::device::layout::Platform;
+use emu_machine::device::layout::PlatformKind;
 use std::time::Duration;
 
 fn seen() -> Observed {
@@ -41,7 +41,7 @@ fn all() -> Vec<Played> {
                 file: "x.toml".into(),
                 case: Case::parse(&text, "x.toml").unwrap(),
             },
-            platform: Platform::Rpm,
+            platform: PlatformKind::Rpm,
             seed: 7,
             verdict,
             reasons: if verdict == Verdict::Pass {

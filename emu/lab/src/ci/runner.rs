@@ -4,7 +4,7 @@ use super::guest::{Observed, Setup};
 use super::needs::{Facts, no_driver, wrong_release};
 use super::suite::Entry;
 use super::verdict::{Reason, Verdict, judge};
-use emu_machine::device::layout::Platform;
+use emu_machine::device::layout::PlatformKind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ pub struct Played {
     /// The case.
     pub entry: Entry,
     /// The platform.
-    pub platform: Platform,
+    pub platform: PlatformKind,
     /// The seed.
     pub seed: u64,
     /// How it went.

@@ -2,7 +2,7 @@
 
 use super::dice::Dice;
 use super::plan::Plan;
-use emu_machine::device::layout::Platform;
+use emu_machine::device::layout::PlatformKind;
 
 /// Most parents that are kept: the oldest go.
 const MOST: usize = 512;
@@ -36,7 +36,7 @@ impl Corpus {
 
     /// The next plan: a new one, or a changed parent, preferably one of the newest.
     #[must_use]
-    pub fn next(&self, dice: &mut Dice, platform: Platform) -> Plan {
+    pub fn next(&self, dice: &mut Dice, platform: PlatformKind) -> Plan {
         if self.plans.is_empty() || dice.percent(30) {
             return Plan::new(dice, platform);
         }
@@ -60,11 +60,11 @@ mod tests {
     fn parents_have_children_and_do_not_pile_up() {
         let mut corpus = Corpus::default();
         for case in 0..MOST + 10 {
-            let plan = corpus.next(&mut Dice::new(1, case), Platform::Rpm);
+            let plan = corpus.next(&mut Dice::new(1, case), PlatformKind::Rpm);
             corpus.add(plan);
         }
         assert_eq!(corpus.len(), MOST);
-        let children = (0..50).map(|case| corpus.next(&mut Dice::new(2, case), Platform::Rpm));
+        let children = (0..50).map(|case| corpus.next(&mut Dice::new(2, case), PlatformKind::Rpm));
         let related = children.filter(|child| corpus.plans.iter().any(|p| p.processes == child.processes));
         assert!(related.count() > 5);
     }

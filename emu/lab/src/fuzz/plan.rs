@@ -2,7 +2,7 @@
 
 use super::dice::Dice;
 use super::{rules, script};
-use emu_machine::device::layout::Platform;
+use emu_machine::device::layout::PlatformKind;
 
 /// Most rules, and most processes.
 const MOST: usize = 6;
@@ -17,13 +17,13 @@ pub struct Plan {
     /// Seed of the rules' own random choices.
     pub seed: i64,
     /// The platform.
-    pub platform: Platform,
+    pub platform: PlatformKind,
 }
 
 impl Plan {
     /// A new one.
     #[must_use]
-    pub fn new(dice: &mut Dice, platform: Platform) -> Self {
+    pub fn new(dice: &mut Dice, platform: PlatformKind) -> Self {
         let mut plan = Self {
             rules: Vec::new(),
             processes: Vec::new(),
@@ -118,7 +118,7 @@ mod tests {
     /// Every file that a run makes must be one that `ci` plays.
     #[test]
     fn every_plan_is_a_case() {
-        for platform in [Platform::Rpm, Platform::Board] {
+        for platform in [PlatformKind::Rpm, PlatformKind::Board] {
             let mut last: Option<Plan> = None;
             for number in 0..400 {
                 let mut dice = Dice::new(5, number);
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_same_dice_make_the_same_plan() {
-        let plan = |seed| Plan::new(&mut Dice::new(seed, 3), Platform::Rpm);
+        let plan = |seed| Plan::new(&mut Dice::new(seed, 3), PlatformKind::Rpm);
         assert_eq!(plan(1), plan(1));
         assert_ne!(plan(1), plan(2));
     }

@@ -1,16 +1,16 @@
 //! Random rules of a scenario: what a DSP may do wrong, at which message, how often.
 
 use super::dice::Dice;
-use emu_machine::device::layout::Platform;
+use emu_machine::device::layout::PlatformKind;
 use std::fmt::Write as _;
 
 /// Draws a rule for one kind of event; the second argument says whether the machine is a board.
 type Draw = fn(&mut Dice, bool) -> String;
 
 /// One rule's lines, without heading and name.
-pub fn rule(dice: &mut Dice, platform: Platform) -> String {
+pub fn rule(dice: &mut Dice, platform: PlatformKind) -> String {
     const KINDS: [Draw; 8] = [answer, answer, answer, request, glink, write, message, smp2p];
-    let board = platform == Platform::Board;
+    let board = platform == PlatformKind::Board;
     // Only a board has SMP2P.
     let count = if board { KINDS.len() } else { KINDS.len() - 1 };
     let mut rule = KINDS[dice.below(count)](dice, board);

@@ -117,7 +117,7 @@ impl Trace {
     /// Records these DSPs from now on, and what their accounts find from now on. Accounts must have begun to watch before.
     pub fn watch(&self, devices: &[DspDevice], accounts: &[Account]) {
         for (dsp, device) in (0u8..).zip(devices) {
-            let unit = device.unit();
+            let unit = device.subsystem();
             if let Some(observer) = self.observer(dsp, accounts.get(usize::from(dsp)).cloned()) {
                 unit.add_observer(observer);
             }

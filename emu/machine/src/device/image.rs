@@ -1,11 +1,11 @@
 //! Initial contents of the shared memory, which QEMU's generic loader puts in RAM at every reset.
 //!
-//! With [`Platform::Rpm`]: the SMMU's register file, and in each message RAM the table of contents that says where the GLINK
-//! FIFOs are. With [`Platform::Board`]: the SMMU's register file, each DSP's registers, the hardware lock's, and SMEM as a
+//! With [`PlatformKind::Rpm`]: the SMMU's register file, and in each message RAM the table of contents that says where the GLINK
+//! FIFOs are. With [`PlatformKind::Board`]: the SMMU's register file, each DSP's registers, the hardware lock's, and SMEM as a
 //! boot loader leaves it. Regions far apart are parts of their own, so that the files stay small.
 
 use super::board::domain::Domain;
-use super::layout::{FIFO_SIZE, Layout, MSGRAM_SIZE, POWER_SIZE, Platform, SMEM_SIZE, TCSR_MUTEX_SIZE};
+use super::layout::{FIFO_SIZE, Layout, MSGRAM_SIZE, POWER_SIZE, PlatformKind, SMEM_SIZE, TCSR_MUTEX_SIZE};
 use crate::profile::Profile;
 use rpmsg::fifo::rpm;
 use rpmsg::smem::socinfo::{self, ImageVersion, SocInfo};
@@ -45,8 +45,8 @@ pub fn fifos() -> rpm::Layout {
 /// SMEM cannot be built for these DSPs.
 pub fn build(profile: &Profile, layout: &Layout) -> Result<Vec<Part>, smem::ImageError> {
     match layout.platform {
-        Platform::Rpm => Ok(vec![rpm_block(layout)]),
-        Platform::Board => board(profile, layout),
+        PlatformKind::Rpm => Ok(vec![rpm_block(layout)]),
+        PlatformKind::Board => board(profile, layout),
     }
 }
 
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn the_image_is_the_proven_platform_s() {
         let profile = Profile::load("sm8550").unwrap();
-        let layout = Layout::new(&profile, Platform::Rpm, 1 << 30).unwrap();
+        let layout = Layout::new(&profile, PlatformKind::Rpm, 1 << 30).unwrap();
         let parts = build(&profile, &layout).unwrap();
         assert_eq!((parts.len(), parts[0].address), (1, layout.reserved()));
         let image = &parts[0].bytes;
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn a_board_s_registers_say_that_the_core_leaves_reset_at_once() {
         let profile = Profile::load("qcs6490").unwrap();
-        let layout = Layout::new(&profile, Platform::Board, 1 << 30).unwrap();
+        let layout = Layout::new(&profile, PlatformKind::Board, 1 << 30).unwrap();
         let parts = build(&profile, &layout).unwrap();
         let cdsp = parts.iter().find(|part| part.name == "cdsp").unwrap();
         assert_eq!(cdsp.address, layout.qdsp6ss(0));
@@ -176,7 +176,7 @@ mod tests {
     fn every_built_in_board_has_smem_with_an_empty_partition_a_dsp() {
         for name in names() {
             let profile = Profile::load(name).unwrap();
-            let layout = Layout::new(&profile, Platform::Board, 1 << 30).unwrap();
+            let layout = Layout::new(&profile, PlatformKind::Board, 1 << 30).unwrap();
             let parts = build(&profile, &layout).unwrap();
             let image = parts.iter().find(|part| part.name == "smem").unwrap();
             assert_eq!(
@@ -196,7 +196,7 @@ mod tests {
     fn parts_do_not_overlap_and_lie_in_ram() {
         for name in names() {
             let profile = Profile::load(name).unwrap();
-            let layout = Layout::new(&profile, Platform::Board, 1 << 30).unwrap();
+            let layout = Layout::new(&profile, PlatformKind::Board, 1 << 30).unwrap();
             let mut ranges: Vec<_> = build(&profile, &layout)
                 .unwrap()
                 .iter()

@@ -1,8 +1,8 @@
 //! Where the platform's parts stand: guest physical addresses, interrupt numbers, virtio-mmio slots.
 //!
 //! Everything that both sides share lies in one 16 MiB block at the top of guest RAM, which the device tree reserves
-//! (`no-map`): the SMMU's register file first, then 1 MiB a DSP: its message RAM ([`Platform::Rpm`]) or its register pages
-//! ([`Platform::Board`]). A board also has SMEM and a carveout a DSP, below that block and always below 4 GiB, where real
+//! (`no-map`): the SMMU's register file first, then 1 MiB a DSP: its message RAM ([`PlatformKind::Rpm`]) or its register pages
+//! ([`PlatformKind::Board`]). A board also has SMEM and a carveout a DSP, below that block and always below 4 GiB, where real
 //! boards have them (the boot address register holds no more). Addresses follow from the RAM size alone, so the emulator,
 //! the device tree and the user's QEMU agree without telling each other.
 //!
@@ -14,7 +14,7 @@ use crate::profile::{MAX_BANKS, MAX_DSPS, Profile};
 
 /// How the kernel meets the DSPs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, clap::ValueEnum)]
-pub enum Platform {
+pub enum PlatformKind {
     /// Each DSP simply exists behind an RPM message RAM (driver qcom_glink_rpm): GLINK without intents.
     #[default]
     Rpm,
@@ -23,7 +23,7 @@ pub enum Platform {
     Board,
 }
 
-impl std::fmt::Display for Platform {
+impl std::fmt::Display for PlatformKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Rpm => "rpm",
@@ -147,7 +147,7 @@ pub const GPIO_SLOT: usize = 0;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     /// How the kernel meets the DSPs.
-    pub platform: Platform,
+    pub platform: PlatformKind,
     /// Size of guest RAM in bytes.
     pub ram: u64,
     /// Context banks of the SMMU; stream mapping groups are as many.
@@ -178,13 +178,13 @@ impl Layout {
     ///
     /// # Errors
     /// The RAM size is not possible, or the SMMU would need too many context banks.
-    pub fn new(profile: &Profile, platform: Platform, ram: u64) -> Result<Self, LayoutError> {
+    pub fn new(profile: &Profile, platform: PlatformKind, ram: u64) -> Result<Self, LayoutError> {
         if !(MIN_RAM..=MAX_RAM).contains(&ram) || !ram.is_multiple_of(1 << 20) {
             return Err(LayoutError::Ram(ram));
         }
         let own_streams = match platform {
-            Platform::Rpm => 0,
-            Platform::Board => profile.dsps.iter().filter(|dsp| has_stream(&dsp.label)).count(),
+            PlatformKind::Rpm => 0,
+            PlatformKind::Board => profile.dsps.iter().filter(|dsp| has_stream(&dsp.label)).count(),
         };
         let banks = profile.bank_count() + REMOTEPROC_BANKS * own_streams;
         if banks > MAX_BANKS {
@@ -223,12 +223,12 @@ impl Layout {
     /// Lines the virtio-gpio device needs.
     pub fn gpio_lines(&self) -> u16 {
         match self.platform {
-            Platform::Rpm => self.dsps as u16,
-            Platform::Board => (2 * MAX_DSPS + self.dsps) as u16,
+            PlatformKind::Rpm => self.dsps as u16,
+            PlatformKind::Board => (2 * MAX_DSPS + self.dsps) as u16,
         }
     }
 
-    /// Message RAM of a DSP ([`Platform::Rpm`]).
+    /// Message RAM of a DSP ([`PlatformKind::Rpm`]).
     pub fn msgram(&self, dsp: usize) -> u64 {
         self.dsp_block(dsp)
     }
@@ -236,8 +236,8 @@ impl Layout {
     /// First byte behind the part of the reserved block that is in use.
     pub fn image_end(&self) -> u64 {
         match self.platform {
-            Platform::Rpm => self.msgram(self.dsps - 1) + MSGRAM_SIZE,
-            Platform::Board => self.power() + POWER_SIZE,
+            PlatformKind::Rpm => self.msgram(self.dsps - 1) + MSGRAM_SIZE,
+            PlatformKind::Board => self.power() + POWER_SIZE,
         }
     }
 
@@ -246,7 +246,7 @@ impl Layout {
         self.reserved() + DSP_STRIDE * (1 + dsp as u64)
     }
 
-    /// QDSP6SS registers of a DSP ([`Platform::Board`], as all that follows).
+    /// QDSP6SS registers of a DSP ([`PlatformKind::Board`], as all that follows).
     pub fn qdsp6ss(&self, dsp: usize) -> u64 {
         self.dsp_block(dsp)
     }
@@ -294,8 +294,8 @@ impl Layout {
     /// What the virtio-mmio node of a DSP keeps of its slot; mailboxes claim what follows.
     pub fn slot_kept(&self) -> u64 {
         match self.platform {
-            Platform::Rpm => GLINK_MAILBOX,
-            Platform::Board => SMP2P_MAILBOX,
+            PlatformKind::Rpm => GLINK_MAILBOX,
+            PlatformKind::Board => SMP2P_MAILBOX,
         }
     }
 
@@ -320,11 +320,11 @@ mod tests {
     use super::*;
 
     fn layout(ram: u64) -> Result<Layout, LayoutError> {
-        Layout::new(&Profile::load("qcs6490").unwrap(), Platform::Rpm, ram)
+        Layout::new(&Profile::load("qcs6490").unwrap(), PlatformKind::Rpm, ram)
     }
 
     fn board(ram: u64) -> Layout {
-        Layout::new(&Profile::load("qcs6490").unwrap(), Platform::Board, ram).unwrap()
+        Layout::new(&Profile::load("qcs6490").unwrap(), PlatformKind::Board, ram).unwrap()
     }
 
     #[test]
@@ -418,8 +418,8 @@ mod tests {
         let mut profile = Profile::load("qcs6490").unwrap();
         let bank = profile.dsps[0].banks[0];
         profile.dsps[0].banks = vec![bank; MAX_BANKS - 4];
-        assert!(Layout::new(&profile, Platform::Rpm, 1 << 30).is_ok());
-        let error = Layout::new(&profile, Platform::Board, 1 << 30).unwrap_err();
+        assert!(Layout::new(&profile, PlatformKind::Rpm, 1 << 30).is_ok());
+        let error = Layout::new(&profile, PlatformKind::Board, 1 << 30).unwrap_err();
         assert_eq!(error, LayoutError::Banks(MAX_BANKS + 1));
     }
 }

@@ -2,24 +2,25 @@
 //!
 //! Passive parts (SMMU registers, message RAM) are plain RAM that both sides share; see [`image`] for what they contain
 //! at reset, [`layout`] for where they are, [`tree`] for how the kernel learns of them. Only two things are events: the
-//! doorbell (a virtqueue kick, [`carrier`]) and the interrupt ([`qtest`] or [`gpio`]). Between them stands the [`mod@unit`],
-//! one DSP with its sessions. A [`DspDevice`] is a unit with its vhost-user socket.
+//! doorbell (a virtqueue kick, [`mod@vhost_user`]) and the interrupt ([`qtest`] or [`gpio`]). Between them stands the
+//! [`subsystem`]: one DSP with its sessions. A [`DspDevice`] is a subsystem with its vhost-user socket.
 
 pub mod board;
-pub mod carrier;
 pub mod gpio;
 pub mod image;
 pub mod interrupt;
 pub mod layout;
 mod outbox;
+mod platform;
 pub mod qtest;
 pub mod ring;
+mod rpm;
 mod session;
+pub mod subsystem;
 mod timer;
 pub mod tree;
-pub mod unit;
+pub mod vhost_user;
 
-use carrier::{Carrier, END_EVENT, OUTBOX_EVENT, TIMER_EVENT};
 use gpio::{GpioInterrupts, GpioLines};
 use host_files::socket::{Listening, SocketError};
 use interrupt::Interrupts;
@@ -30,9 +31,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use subsystem::Subsystem;
 use tree::IrqPath;
-use unit::Unit;
 use vhost::vhost_user::Listener;
+use vhost_user::{Backend, END_EVENT, OUTBOX_EVENT, TIMER_EVENT};
 use vhost_user_backend::{VhostUserDaemon, VringEpollHandler};
 use vm_memory::{GuestMemoryAtomic, GuestMemoryMmap};
 use vmm_sys_util::epoll::EventSet;
@@ -72,7 +74,7 @@ pub struct Attachment {
 
 /// One DSP behind its vhost-user socket. Serves QEMU after QEMU until dropped.
 pub struct DspDevice {
-    unit: Arc<Unit>,
+    subsystem: Arc<Subsystem>,
     stop: EventFd,
     thread: Option<JoinHandle<()>>,
     socket: Listening,
@@ -106,24 +108,28 @@ impl DspDevice {
         let mut devices = Vec::new();
         for (index, (config, socket)) in configs.into_iter().zip(&attachment.sockets).enumerate() {
             let ssctl = board::domain::ssctl_instance(&config.label, labels());
-            let unit = Unit::new(index, config, attachment.layout, ssctl, interrupts.clone())?;
+            let subsystem = Subsystem::new(index, config, attachment.layout, ssctl, interrupts.clone())?;
             let gpio = attachment.irq.is_gpio_slot(index).then(|| lines.clone());
-            devices.push(Self::start(unit, gpio, socket)?);
+            devices.push(Self::start(subsystem, gpio, socket)?);
         }
         Ok(devices)
     }
 
-    fn start(unit: Arc<Unit>, gpio: Option<Arc<GpioLines>>, socket: &Path) -> Result<Self, DeviceError> {
+    fn start(
+        subsystem: Arc<Subsystem>,
+        gpio: Option<Arc<GpioLines>>,
+        socket: &Path,
+    ) -> Result<Self, DeviceError> {
         let socket = Listening::at(socket)?;
         let listener = Listener::from(socket.listener()?);
         let stop = EventFd::new(EFD_CLOEXEC | EFD_NONBLOCK)?;
         let stopped = stop.try_clone()?;
-        let server = unit.clone();
+        let server = subsystem.clone();
         let thread = std::thread::Builder::new()
-            .name(format!("vhost-{}", unit.label()))
+            .name(format!("vhost-{}", subsystem.label()))
             .spawn(move || serve(&server, gpio.as_ref(), listener, &stopped))?;
         Ok(Self {
-            unit,
+            subsystem,
             stop,
             thread: Some(thread),
             socket,
@@ -132,7 +138,7 @@ impl DspDevice {
 
     /// Domain label.
     pub fn label(&self) -> &str {
-        self.unit.label()
+        self.subsystem.label()
     }
 
     /// The socket QEMU connects to.
@@ -142,12 +148,12 @@ impl DspDevice {
 
     /// Counters since the device was made, over all resets.
     pub fn stats(&self) -> DspStats {
-        self.unit.stats()
+        self.subsystem.stats()
     }
 
-    /// The DSP's end of the edge.
-    pub fn unit(&self) -> &Arc<Unit> {
-        &self.unit
+    /// The DSP itself.
+    pub fn subsystem(&self) -> &Arc<Subsystem> {
+        &self.subsystem
     }
 }
 
@@ -161,13 +167,13 @@ impl Drop for DspDevice {
 }
 
 /// One QEMU after another.
-fn serve(unit: &Arc<Unit>, gpio: Option<&Arc<GpioLines>>, mut listener: Listener, stop: &EventFd) {
+fn serve(subsystem: &Arc<Subsystem>, gpio: Option<&Arc<GpioLines>>, mut listener: Listener, stop: &EventFd) {
     while wait(Some(listener.as_raw_fd()), stop.as_raw_fd(), None) {
         let warn = |error: String| {
-            tracing::warn!(target: "emu::device", dsp = unit.label(), "the connection to QEMU failed: {error}");
+            tracing::warn!(target: "emu::device", dsp = subsystem.label(), "the connection to QEMU failed: {error}");
         };
-        match Connection::accept(unit, gpio, &mut listener) {
-            Ok(connection) => connection.serve(unit, stop).unwrap_or_else(warn),
+        match Connection::accept(subsystem, gpio, &mut listener) {
+            Ok(connection) => connection.serve(subsystem, stop).unwrap_or_else(warn),
             Err(error) => {
                 warn(error);
                 // The host lacks something, descriptors perhaps: whoever waits to be accepted goes on waiting.
@@ -179,8 +185,8 @@ fn serve(unit: &Arc<Unit>, gpio: Option<&Arc<GpioLines>>, mut listener: Listener
 
 /// A connected QEMU.
 struct Connection {
-    carrier: Arc<Carrier>,
-    daemon: VhostUserDaemon<Arc<Carrier>>,
+    backend: Arc<Backend>,
+    daemon: VhostUserDaemon<Arc<Backend>>,
     /// Ends the daemon's worker thread, whose end the daemon's waits for: it is closed after the daemon.
     ///
     /// The framework has a way of its own for that (`VhostUserBackend::exit_event`), which loses a descriptor for each connection:
@@ -197,23 +203,23 @@ impl Drop for Connection {
 impl Connection {
     /// Takes the one that waits at the listener.
     fn accept(
-        unit: &Arc<Unit>,
+        subsystem: &Arc<Subsystem>,
         gpio: Option<&Arc<GpioLines>>,
         listener: &mut Listener,
     ) -> Result<Self, String> {
-        let carrier = Carrier::new(unit.clone(), gpio.cloned());
+        let backend = Backend::new(subsystem.clone(), gpio.cloned());
         let memory = GuestMemoryAtomic::new(GuestMemoryMmap::new());
         let end = EventFd::new(EFD_CLOEXEC | EFD_NONBLOCK).map_err(|e| e.to_string())?;
-        let daemon = VhostUserDaemon::new(format!("qemu-{}", unit.label()), carrier.clone(), memory)
+        let daemon = VhostUserDaemon::new(format!("qemu-{}", subsystem.label()), backend.clone(), memory)
             .map_err(|e| e.to_string())?;
-        let mut connection = Self { carrier, daemon, end };
+        let mut connection = Self { backend, daemon, end };
         if let Err(error) = connection.register(END_EVENT, connection.end.as_raw_fd()) {
             // Its worker cannot be ended, and the daemon's end would wait for it.
             std::mem::forget(connection);
             return Err(error);
         }
-        connection.register(OUTBOX_EVENT, unit.outbox_event().as_raw_fd())?;
-        connection.register(TIMER_EVENT, unit.timer().as_raw_fd())?;
+        connection.register(OUTBOX_EVENT, subsystem.outbox_event().as_raw_fd())?;
+        connection.register(TIMER_EVENT, subsystem.timer().as_raw_fd())?;
         connection.daemon.start(listener).map_err(|e| e.to_string())?;
         Ok(connection)
     }
@@ -226,8 +232,8 @@ impl Connection {
     }
 
     /// Until QEMU's end, or the stop event.
-    fn serve(mut self, unit: &Arc<Unit>, stop: &EventFd) -> Result<(), String> {
-        tracing::info!(target: "emu::device", dsp = unit.label(), "QEMU connected");
+    fn serve(mut self, subsystem: &Arc<Subsystem>, stop: &EventFd) -> Result<(), String> {
+        tracing::info!(target: "emu::device", dsp = subsystem.label(), "QEMU connected");
         let ended = EventFd::new(EFD_CLOEXEC | EFD_NONBLOCK).map_err(|e| e.to_string())?;
         let shutdown = self.daemon.shutdown_handle();
         let result = std::thread::scope(|scope| {
@@ -243,8 +249,8 @@ impl Connection {
             let _ = ended.write(1);
             result
         });
-        self.carrier.disconnected();
-        tracing::info!(target: "emu::device", dsp = unit.label(), "QEMU disconnected");
+        self.backend.disconnected();
+        tracing::info!(target: "emu::device", dsp = subsystem.label(), "QEMU disconnected");
         use vhost::vhost_user::Error::{Disconnected, PartialMessage};
         match result {
             // How a QEMU that ends looks from here.

@@ -3,9 +3,10 @@
 //! Whatever is wrong in the FIFO stops the edge, said once; only a reset, or the driver's being loaded anew, starts it
 //! again. Everything here is total: the guest may write anything anywhere at any time.
 
+use super::board::BoardError;
 use super::board::channels::BoardChannels;
-use super::board::{Board, BoardError};
 use super::outbox::Queue;
+use super::platform::Platform;
 use super::ring::GuestRing;
 use emu_core::mem::Bus;
 use emu_os::action::{Action, Channel, Inbound, Interposer, Observer, Place, Reaction};
@@ -42,8 +43,7 @@ pub(super) enum Fault {
 pub(super) struct Surroundings<'a> {
     pub interposer: Option<&'a mut (dyn Interposer + 'static)>,
     pub observers: &'a mut [Box<dyn Observer>],
-    /// On the board platform.
-    pub board: Option<&'a mut Board>,
+    pub platform: &'a mut dyn Platform,
 }
 
 impl Surroundings<'_> {
@@ -107,7 +107,7 @@ pub(super) struct Session {
     edge: Edge,
     edge_config: EdgeConfig,
     /// Whether the AP's GLINK driver can come and go within a session.
-    reloads: bool,
+    driver_reloads: bool,
     bus: Arc<Bus>,
     dsp: Arc<Dsp>,
     /// What is on the other channels (board platform).
@@ -129,7 +129,7 @@ pub(super) struct Session {
 pub(super) struct Parts {
     pub wire: Option<Wire>,
     pub edge: EdgeConfig,
-    pub reloads: bool,
+    pub driver_reloads: bool,
     pub bus: Arc<Bus>,
     pub dsp: Arc<Dsp>,
     pub channels: Option<BoardChannels>,
@@ -142,7 +142,7 @@ impl Session {
             wire: parts.wire,
             edge: Edge::new(parts.edge.clone()),
             edge_config: parts.edge,
-            reloads: parts.reloads,
+            driver_reloads: parts.driver_reloads,
             bus: parts.bus,
             dsp: parts.dsp,
             channels: parts.channels,
@@ -221,10 +221,8 @@ impl Session {
         if self.is_reloaded() {
             self.restart();
         }
-        if self.wire.is_none()
-            && let Some(board) = &around.board
-        {
-            self.wire = board.wire()?;
+        if self.wire.is_none() {
+            self.wire = around.platform.wire()?;
         }
         let Some(wire) = &mut self.wire else { return Ok(()) };
         let mut received = Vec::new();
@@ -256,7 +254,7 @@ impl Session {
             return Ok(());
         }
         tracing::info!(target: "emu::device", "the AP asks the DSP to stop");
-        let value = around.board.as_ref().map_or(0, |board| board.signals()) | smp2p::dsp::STOP_ACK;
+        let value = around.platform.dsp_signals() | smp2p::dsp::STOP_ACK;
         self.carry_out(vec![Action::Halt, Action::Smp2p(value)], around)
     }
 
@@ -293,9 +291,7 @@ impl Session {
 
     /// Carries out what an interposer decided.
     pub fn act_all(&mut self, actions: Vec<Action>, around: &mut Surroundings<'_>) -> Result<(), Fault> {
-        if let Some(board) = &mut around.board {
-            board.leave_record(&actions, &self.dsp);
-        }
+        around.platform.before_actions(&actions, &self.dsp);
         actions
             .into_iter()
             .try_for_each(|action| self.act(action, around))
@@ -315,7 +311,7 @@ impl Session {
     }
 
     fn is_reloaded(&self) -> bool {
-        self.reloads
+        self.driver_reloads
             && self
                 .wire
                 .as_ref()
@@ -437,12 +433,7 @@ impl Session {
                 return Ok(());
             }
             Action::Smp2p(_) | Action::CrashReason(_) | Action::Watchdog | Action::Poke(..) => {
-                match &mut around.board {
-                    Some(board) => board.act(&action),
-                    None => {
-                        tracing::warn!(target: "emu::device", ?action, "the rpm platform has no such part");
-                    }
-                }
+                around.platform.act(&action);
                 return Ok(());
             }
             // A DSP that does not execute says nothing.

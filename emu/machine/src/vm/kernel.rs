@@ -1,7 +1,7 @@
 //! The guest's kernel: its image, its configuration if that lies beside it, its modules.
 
 use super::modules::{ModuleDir, ModulesError, Setting, config_setting};
-use crate::device::layout::Platform;
+use crate::device::layout::PlatformKind;
 use crate::device::tree::IrqPath;
 use std::path::{Path, PathBuf};
 
@@ -41,9 +41,9 @@ const NEEDED: &[(&str, &str)] = &[
     ("CONFIG_VIRTIO_MMIO", "virtio_mmio"),
     ("CONFIG_QCOM_APCS_IPC", "qcom_apcs_ipc_mailbox"),
 ];
-/// What [`Platform::Rpm`] needs besides.
+/// What [`PlatformKind::Rpm`] needs besides.
 const NEEDED_RPM: &[(&str, &str)] = &[("CONFIG_RPMSG_QCOM_GLINK_RPM", "qcom_glink_rpm")];
-/// What [`Platform::Board`] needs besides. (QRTR: without its sockets the remoteproc driver does not probe.)
+/// What [`PlatformKind::Board`] needs besides. (QRTR: without its sockets the remoteproc driver does not probe.)
 const NEEDED_BOARD: &[(&str, &str)] = &[
     ("CONFIG_HWSPINLOCK_QCOM", "qcom_hwspinlock"),
     ("CONFIG_QCOM_SMEM", "smem"),
@@ -162,7 +162,7 @@ impl Kernel {
     }
 
     /// What the configuration says is missing for a DSP to appear; empty if nothing is, or if it is not known.
-    pub fn lacks(&self, platform: Platform, irq: IrqPath, dsps: usize) -> Vec<&'static str> {
+    pub fn lacks(&self, platform: PlatformKind, irq: IrqPath, dsps: usize) -> Vec<&'static str> {
         if self.config.is_none() {
             return Vec::new();
         }
@@ -174,8 +174,8 @@ impl Kernel {
         let mut out: Vec<_> = NEEDED
             .iter()
             .chain(match platform {
-                Platform::Rpm => NEEDED_RPM,
-                Platform::Board => NEEDED_BOARD,
+                PlatformKind::Rpm => NEEDED_RPM,
+                PlatformKind::Board => NEEDED_BOARD,
             })
             .chain(&gpio)
             .chain(&input)
@@ -188,7 +188,7 @@ impl Kernel {
     }
 
     /// Names of the modules to load, in the order that works with every version.
-    pub fn wanted(platform: Platform, irq: IrqPath, share: bool) -> Vec<&'static str> {
+    pub fn wanted(platform: PlatformKind, irq: IrqPath, share: bool) -> Vec<&'static str> {
         let mut names = vec!["virtio_mmio"];
         if irq == IrqPath::Gpio {
             names.push("gpio_virtio");
@@ -201,9 +201,9 @@ impl Kernel {
             "qcom_apcs_ipc_mailbox",
         ]);
         match platform {
-            Platform::Rpm => names.extend(["qcom_glink_rpm", "fastrpc", "qda"]),
+            PlatformKind::Rpm => names.extend(["qcom_glink_rpm", "fastrpc", "qda"]),
             // The DSPs start as soon as the last one is there: what uses their channels comes before.
-            Platform::Board => names.extend([
+            PlatformKind::Board => names.extend([
                 "qcom_hwspinlock",
                 "smem",
                 "smp2p",
@@ -337,22 +337,22 @@ mod tests {
         assert_eq!(kernel.release().as_deref(), Some("7.3.4+deb13-arm64"));
         assert!(
             kernel
-                .lacks(Platform::Rpm, IrqPath::Gpio, 2)
+                .lacks(PlatformKind::Rpm, IrqPath::Gpio, 2)
                 .contains(&"CONFIG_QCOM_FASTRPC")
         );
         assert!(
             kernel
-                .lacks(Platform::Rpm, IrqPath::Gpio, 2)
+                .lacks(PlatformKind::Rpm, IrqPath::Gpio, 2)
                 .contains(&"CONFIG_VIRTIO_INPUT")
         );
         assert!(
             !kernel
-                .lacks(Platform::Rpm, IrqPath::Gpio, 1)
+                .lacks(PlatformKind::Rpm, IrqPath::Gpio, 1)
                 .contains(&"CONFIG_VIRTIO_INPUT")
         );
         assert!(
             !kernel
-                .lacks(Platform::Rpm, IrqPath::Gpio, 2)
+                .lacks(PlatformKind::Rpm, IrqPath::Gpio, 2)
                 .contains(&"CONFIG_GPIO_VIRTIO")
         );
     }
@@ -368,12 +368,12 @@ mod tests {
         .unwrap();
         let lacks = Kernel::open(&path, None)
             .unwrap()
-            .lacks(Platform::Board, IrqPath::Qtest, 2);
+            .lacks(PlatformKind::Board, IrqPath::Qtest, 2);
         assert!(lacks.contains(&"CONFIG_QCOM_Q6V5_ADSP") && lacks.contains(&"CONFIG_QCOM_SMP2P"));
         assert!(!lacks.contains(&"CONFIG_QCOM_SMEM") && !lacks.contains(&"CONFIG_RPMSG_QCOM_GLINK_RPM"));
-        let wanted = Kernel::wanted(Platform::Board, IrqPath::Qtest, false);
+        let wanted = Kernel::wanted(PlatformKind::Board, IrqPath::Qtest, false);
         assert_eq!(wanted.last(), Some(&"qcom_q6v5_adsp"));
-        let wanted = Kernel::wanted(Platform::Rpm, IrqPath::Qtest, false);
+        let wanted = Kernel::wanted(PlatformKind::Rpm, IrqPath::Qtest, false);
         assert!(!wanted.contains(&"qcom_q6v5_adsp"));
     }
 

@@ -22,7 +22,7 @@ use console::ConsoleLine;
 use emu_os::services::DspStats;
 use initramfs::{Contents, FirmwareFiles, GuestFile};
 use kernel::{Kernel, KernelError};
-use platform::{Platform, PlatformError, Request};
+use platform::{PlatformError, PreparedPlatform, Request};
 use qemu::{Machine, Qemu, QemuError};
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -57,6 +57,9 @@ pub enum VmError {
     /// The devices.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// What was to stand between DSPs and guest cannot be put in.
+    #[error(transparent)]
+    Hook(Box<dyn std::error::Error + Send + Sync>),
     /// The initramfs.
     #[error(transparent)]
     Initramfs(#[from] initramfs::ReadError),
@@ -153,7 +156,7 @@ pub struct Builder {
     modules: Option<PathBuf>,
     root: Option<PathBuf>,
     profile: Profile,
-    platform: layout::Platform,
+    platform: layout::PlatformKind,
     firmware: Option<PathBuf>,
     irq: Option<IrqPath>,
     machine: Machine,
@@ -178,7 +181,7 @@ impl Builder {
             modules: None,
             root: None,
             profile,
-            platform: layout::Platform::default(),
+            platform: layout::PlatformKind::default(),
             firmware: None,
             irq: None,
             machine: Machine {
@@ -215,7 +218,7 @@ impl Builder {
 
     /// How the kernel meets the DSPs.
     #[must_use]
-    pub fn platform(mut self, platform: layout::Platform) -> Self {
+    pub fn platform(mut self, platform: layout::PlatformKind) -> Self {
         self.platform = platform;
         self
     }
@@ -324,7 +327,7 @@ impl Builder {
 
     /// A guest that does the same each time, as far as it can be had: one processor, fixed seeds, addresses, clock and process
     /// numbers, and a program whose threads run until they wait. Its DSPs have to be made
-    /// emu_lab's `Steady`, too.
+    /// emu_lab's `Deterministic`, too.
     #[must_use]
     pub fn deterministic(mut self, on: bool) -> Self {
         self.deterministic = on;
@@ -334,11 +337,20 @@ impl Builder {
         self
     }
 
-    /// Starts devices and QEMU. QEMU is killed when the calling *thread* ends, so keep the thread as long as the `Vm`.
+    /// Starts devices and QEMU: [`Builder::prepare`] and [`Prepared::boot`].
+    ///
+    /// # Errors
+    /// Theirs.
+    pub fn spawn(self) -> Result<Vm, VmError> {
+        self.prepare()?.boot()
+    }
+
+    /// Starts the devices, and makes everything that QEMU needs. Whoever is to stand between DSPs and guest, or to watch them,
+    /// gets in now, before there is anybody to ring.
     ///
     /// # Errors
     /// Anything that is missing or does not fit, in one sentence.
-    pub fn spawn(self) -> Result<Vm, VmError> {
+    pub fn prepare(self) -> Result<Prepared, VmError> {
         let qemu = Qemu::find(self.qemu.as_deref())?;
         let kernel = Kernel::open(&self.kernel, self.modules.as_deref())?;
         let irq = self.irq.unwrap_or_else(|| kernel.irq_path());
@@ -356,7 +368,7 @@ impl Builder {
             socket: &directory.path().join("dsp.sock"),
             qtest: Some(&directory.path().join("qtest.sock")),
         };
-        let platform = Platform::prepare(&request, &qemu)?;
+        let platform = PreparedPlatform::prepare(&request, &qemu)?;
         let initrd = directory.path().join("initramfs.cpio");
         std::fs::write(&initrd, self.initramfs(&kernel, irq)?.archive()?).map_err(|source| {
             VmError::Path {
@@ -367,61 +379,15 @@ impl Builder {
         let configs = platform::dsp_configs(&self.profile, kernel.page_size());
         let devices = DspDevice::start_all(&platform.attachment, configs)?;
 
-        let mut command = Command::new(qemu.program());
-        command.args(qemu::arguments(&self.machine, irq, &platform.files));
-        command
-            .arg("-kernel")
-            .arg(&kernel.image)
-            .arg("-initrd")
-            .arg(&initrd)
-            .arg("-append")
-            .arg(self.command_line());
-        if let (Some(share), true) = (&self.share, kernel.has_9p()) {
-            command.args(share_args(share)?);
-        }
-        if self.deterministic {
-            // The seed is also where the random number instructions and the device tree's rng-seed come from.
-            command.args(["-seed", "1", "-rtc", "base=2026-01-01T00:00:00,clock=vm"]);
-        }
-        command.args(&self.qemu_args);
-        self.console_args(&mut command);
-        command.stderr(std::fs::File::create(directory.path().join("qemu.log"))?);
-        end_with_this_thread(&mut command);
-
-        let log = match &self.console_log {
-            Some(path) if !self.interactive => {
-                Some(std::fs::File::create(path).map_err(|source| VmError::Path {
-                    path: path.clone(),
-                    source,
-                })?)
-            }
-            _ => None,
-        };
-        tracing::debug!(target: "emu::vm", ?command, "QEMU");
-        let started = Instant::now();
-        let mut child = command.spawn().map_err(|source| QemuError::Start {
-            program: qemu.program().display().to_string(),
-            source,
-        })?;
-        let lines = child
-            .stdout
-            .take()
-            .map(|stdout| console::follow(stdout, log, started))
-            .transpose()?;
-        let stdin = child.stdin.take();
-        Ok(Vm {
-            child,
-            stdin,
-            lines,
-            started,
-            last: String::new(),
-            exit: None,
-            devices,
-            directory,
+        Ok(Prepared {
+            builder: self,
+            qemu,
             kernel,
-            platform: platform.attachment.layout.platform,
             irq,
-            qemu_version: qemu.version().to_owned(),
+            directory,
+            initrd,
+            platform,
+            devices,
         })
     }
 
@@ -449,8 +415,8 @@ impl Builder {
             });
         }
         let firmware = match self.platform {
-            layout::Platform::Rpm => None,
-            layout::Platform::Board => {
+            layout::PlatformKind::Rpm => None,
+            layout::PlatformKind::Board => {
                 options.push(("boot", self.started_by_init()?));
                 Some(self.firmware_files()?)
             }
@@ -528,7 +494,7 @@ impl Builder {
 
     fn command_line(&self) -> String {
         let mut words = vec!["console=ttyAMA0", "loglevel=4", "rdinit=/init"];
-        if self.platform == layout::Platform::Board {
+        if self.platform == layout::PlatformKind::Board {
             // Built-in drivers wait for suppliers that are modules (SMEM for its lock): longer than the usual 10 s, which a
             // busy host needs to get to init, and which would end in a warning for each.
             words.push("deferred_probe_timeout=120");
@@ -593,6 +559,105 @@ pub fn end_with_this_thread(command: &mut Command) {
     }
 }
 
+/// Devices that wait for their guest, and all that it is started with.
+pub struct Prepared {
+    builder: Builder,
+    qemu: Qemu,
+    kernel: Kernel,
+    irq: IrqPath,
+    directory: tempfile::TempDir,
+    initrd: PathBuf,
+    platform: PreparedPlatform,
+    devices: Vec<DspDevice>,
+}
+
+impl Prepared {
+    /// The DSPs.
+    #[must_use]
+    pub fn devices(&self) -> &[DspDevice] {
+        &self.devices
+    }
+
+    /// The kernel that will boot.
+    #[must_use]
+    pub fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
+    /// Starts QEMU. It is killed when the calling *thread* ends, so keep the thread as long as the `Vm`.
+    ///
+    /// # Errors
+    /// QEMU cannot be started, or the console's log not be made.
+    pub fn boot(self) -> Result<Vm, VmError> {
+        let Self {
+            builder,
+            qemu,
+            kernel,
+            irq,
+            directory,
+            initrd,
+            platform,
+            devices,
+        } = self;
+        let mut command = Command::new(qemu.program());
+        command.args(qemu::arguments(&builder.machine, irq, &platform.files));
+        command
+            .arg("-kernel")
+            .arg(&kernel.image)
+            .arg("-initrd")
+            .arg(&initrd)
+            .arg("-append")
+            .arg(builder.command_line());
+        if let (Some(share), true) = (&builder.share, kernel.has_9p()) {
+            command.args(share_args(share)?);
+        }
+        if builder.deterministic {
+            // The seed is also where the random number instructions and the device tree's rng-seed come from.
+            command.args(["-seed", "1", "-rtc", "base=2026-01-01T00:00:00,clock=vm"]);
+        }
+        command.args(&builder.qemu_args);
+        builder.console_args(&mut command);
+        command.stderr(std::fs::File::create(directory.path().join("qemu.log"))?);
+        end_with_this_thread(&mut command);
+
+        let log = match &builder.console_log {
+            Some(path) if !builder.interactive => {
+                Some(std::fs::File::create(path).map_err(|source| VmError::Path {
+                    path: path.clone(),
+                    source,
+                })?)
+            }
+            _ => None,
+        };
+        tracing::debug!(target: "emu::vm", ?command, "QEMU");
+        let started = Instant::now();
+        let mut child = command.spawn().map_err(|source| QemuError::Start {
+            program: qemu.program().display().to_string(),
+            source,
+        })?;
+        let lines = child
+            .stdout
+            .take()
+            .map(|stdout| console::follow(stdout, log, started))
+            .transpose()?;
+        let stdin = child.stdin.take();
+        Ok(Vm {
+            child,
+            stdin,
+            lines,
+            started,
+            last: String::new(),
+            exit: None,
+            devices,
+            directory,
+            kernel,
+            platform: platform.attachment.layout.platform,
+            irq,
+            qemu_version: qemu.version().to_owned(),
+        })
+    }
+}
+
 /// A running guest.
 pub struct Vm {
     child: Child,
@@ -604,7 +669,7 @@ pub struct Vm {
     devices: Vec<DspDevice>,
     directory: tempfile::TempDir,
     kernel: Kernel,
-    platform: layout::Platform,
+    platform: layout::PlatformKind,
     irq: IrqPath,
     qemu_version: String,
 }
@@ -786,7 +851,7 @@ impl Vm {
     }
 
     /// How the kernel meets the DSPs.
-    pub fn platform(&self) -> layout::Platform {
+    pub fn platform(&self) -> layout::PlatformKind {
         self.platform
     }
 

@@ -37,7 +37,7 @@ pub enum PlatformError {
 
 /// A prepared platform.
 #[derive(Debug)]
-pub struct Platform {
+pub struct PreparedPlatform {
     /// Files and sockets for QEMU.
     pub files: Files,
     /// How the devices attach.
@@ -50,7 +50,7 @@ pub struct Request<'a> {
     /// The machine's DSPs.
     pub profile: &'a Profile,
     /// How the kernel meets them.
-    pub platform: layout::Platform,
+    pub platform: layout::PlatformKind,
     /// The machine around them.
     pub machine: Machine,
     /// How interrupts get in.
@@ -65,7 +65,7 @@ pub struct Request<'a> {
     pub qtest: Option<&'a Path>,
 }
 
-impl Platform {
+impl PreparedPlatform {
     /// Writes device tree and platform image.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //! AP's ends of the GLINK FIFOs.
 
 use emu_core::mem::GuestRam;
-use emu_machine::device::layout::{Layout, Platform, RAM_BASE};
+use emu_machine::device::layout::{Layout, PlatformKind, RAM_BASE};
 use emu_machine::device::ring::{GuestRing, RingPlace};
 use emu_machine::device::{Attachment, DspDevice, image, tree::IrqPath};
 use emu_machine::profile::Profile;
@@ -40,10 +40,10 @@ pub struct Host {
 
 impl Host {
     pub fn start(irq: IrqPath) -> Self {
-        Self::start_on(Platform::Rpm, irq)
+        Self::start_on(PlatformKind::Rpm, irq)
     }
 
-    pub fn start_on(platform: Platform, irq: IrqPath) -> Self {
+    pub fn start_on(platform: PlatformKind, irq: IrqPath) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let profile = Profile::load("qcs6490").unwrap();
         let layout = Layout::new(&profile, platform, RAM).unwrap();

@@ -7,12 +7,13 @@
 //! crash: text in SMEM, SMP2P's fatal bit (or the watchdog's interrupt), then the reset by the AP's recovery
 //! ```
 //!
-//! [`Board`] is what one DSP has of all this beside the session ([`unit`](super::unit)): registers, SMEM, SMP2P. It does
+//! [`Board`] is what one DSP has of all this beside the session ([`subsystem`](super::subsystem)): registers, SMEM, SMP2P. It does
 //! nothing by itself; every effect is an [`Action`].
 
 pub mod channels;
 pub mod domain;
 pub mod firmware;
+pub(super) mod power;
 pub mod registers;
 pub mod words;
 

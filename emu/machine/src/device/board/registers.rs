@@ -95,12 +95,12 @@ impl Registers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::layout::{Platform, RAM_BASE};
+    use crate::device::layout::{PlatformKind, RAM_BASE};
     use crate::profile::Profile;
 
     fn registers() -> Registers {
         let profile = Profile::load("qcs6490").unwrap();
-        let layout = Layout::new(&profile, Platform::Board, 256 << 20).unwrap();
+        let layout = Layout::new(&profile, PlatformKind::Board, 256 << 20).unwrap();
         Registers::new(GuestRam::anonymous(256 << 20, RAM_BASE).unwrap(), &layout, 1)
     }
 

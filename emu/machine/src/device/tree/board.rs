@@ -258,14 +258,14 @@ mod tests {
     use super::super::tests::{GIC, read, virt, words};
     use super::super::{IrqPath, build};
     use super::*;
-    use crate::device::layout::{Layout, Platform};
+    use crate::device::layout::{Layout, PlatformKind};
     use crate::profile::names;
     use dtoolkit::Property as _;
     use dtoolkit::model::DeviceTree;
 
     fn made(profile: &str, irq: IrqPath) -> DeviceTree {
         let profile = Profile::load(profile).unwrap();
-        let layout = Layout::new(&profile, Platform::Board, 1 << 30).unwrap();
+        let layout = Layout::new(&profile, PlatformKind::Board, 1 << 30).unwrap();
         read(&build(&virt(), &profile, &layout, irq, &[]).unwrap())
     }
 

@@ -13,7 +13,7 @@ mod board;
 mod nodes;
 mod rpm;
 
-use super::layout::{GLINK_MAILBOX, GPIO_SLOT, Irq, Layout, Platform, QUEUE_NOTIFY, RESERVED_SIZE};
+use super::layout::{GLINK_MAILBOX, GPIO_SLOT, Irq, Layout, PlatformKind, QUEUE_NOTIFY, RESERVED_SIZE};
 use crate::profile::{DspProfile, Profile};
 use dtoolkit::fdt::Fdt;
 use dtoolkit::model::overlay::OverlayApplier;
@@ -140,8 +140,8 @@ impl Builder<'_> {
         }
         self.smmu = self.smmu(root);
         match self.layout.platform {
-            Platform::Rpm => self.rpm(root, profile),
-            Platform::Board => self.board(root, profile)?,
+            PlatformKind::Rpm => self.rpm(root, profile),
+            PlatformKind::Board => self.board(root, profile)?,
         }
         Ok(())
     }
@@ -306,7 +306,7 @@ fn child_or_new<'a>(parent: &'a mut DeviceTreeNode, name: &str) -> &'a mut Devic
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::device::layout::Platform;
+    use crate::device::layout::PlatformKind;
 
     pub(super) const GIC: u32 = 0x8002;
 
@@ -331,7 +331,7 @@ pub(crate) mod tests {
 
     fn made(irq: IrqPath, overlays: &[Vec<u8>]) -> Result<Vec<u8>, TreeError> {
         let profile = Profile::load("qcs6490").unwrap();
-        let layout = Layout::new(&profile, Platform::Rpm, 1 << 30).unwrap();
+        let layout = Layout::new(&profile, PlatformKind::Rpm, 1 << 30).unwrap();
         build(&virt(), &profile, &layout, irq, overlays)
     }
 
@@ -455,7 +455,7 @@ pub(crate) mod tests {
             .to_string();
         assert!(error.contains("dtc -@"), "{error}");
         let profile = Profile::load("sm8550").unwrap();
-        let layout = Layout::new(&profile, Platform::Rpm, 1 << 30).unwrap();
+        let layout = Layout::new(&profile, PlatformKind::Rpm, 1 << 30).unwrap();
         let mut tree = DeviceTree::new();
         tree.root.add_property(string("compatible", "x"));
         let error = build(&tree.to_dtb(), &profile, &layout, IrqPath::Qtest, &[])

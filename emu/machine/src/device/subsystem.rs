@@ -4,37 +4,24 @@
 //! QEMU goes away, or when the machine's memory changes: that is the DSP's reset. All processes die, nothing is answered,
 //! the FIFO indices are zeroed. FIFO contents wait for the device: a session looks at them once when it begins.
 //!
-//! On the board platform the device's being started only means that there is somebody to ring, and its being stopped (a guest
-//! that sleeps does that) that there is nobody; a session begins and ends with the DSP's power ([`Board`]).
+//! When a DSP starts and is reset is the platform's to say ([`Platform`]): on a board it is the AP's remoteproc driver that does
+//! it, and not the device's being started and stopped.
 
-use super::board::Board;
-use super::board::channels::BoardChannels;
-use super::board::registers::Power;
-use super::image::fifos;
+use super::board::power::BoardPower;
 use super::interrupt::{Interrupts, SmmuLines};
-use super::layout::{Irq, Layout, Platform};
+use super::layout::{Irq, Layout, PlatformKind};
 use super::outbox::Queue;
-use super::ring::{GuestRing, RingPlace};
-use super::session::{Fault, Parts, Session, Surroundings, Wire};
+use super::platform::Platform;
+use super::rpm::Rpm;
+use super::session::{Fault, Parts, Session, Surroundings};
 use super::timer::Timer;
 use emu_core::mem::{Bus, GuestRam};
-use emu_os::action::{Action, Channel, Inbound, Interposer, Observer};
+use emu_os::action::{Action, Inbound, Interposer, Observer};
 use emu_os::probe::Probe;
 use emu_os::services::{Dsp, DspConfig, DspStats};
-use rpmsg::glink::EdgeConfig;
-use rpmsg::smp2p;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
-
-/// How often a DSP that is off looks whether it was started, at first.
-const LOOK_SOON: Duration = Duration::from_millis(5);
-/// The same, when it has been off for [`LONG_OFF`].
-const LOOK_LATE: Duration = Duration::from_millis(20);
-/// See [`LOOK_LATE`].
-const LONG_OFF: Duration = Duration::from_secs(10);
-/// How often a DSP that runs looks whether it was reset: nobody rings for that.
-const LOOK_RUNNING: Duration = Duration::from_millis(50);
 
 /// How a DSP is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,12 +59,10 @@ pub enum NotNow {
 }
 
 /// One DSP.
-pub struct Unit {
+pub struct Subsystem {
     index: usize,
     config: DspConfig,
     layout: Layout,
-    /// Instance of the service through which the AP asks this DSP to shut down (board platform).
-    ssctl: Option<u8>,
     interrupts: Arc<dyn Interrupts>,
     outbox_event: EventFd,
     timer: Timer,
@@ -90,19 +75,12 @@ struct State {
     session: Option<Session>,
     interposer: Option<Box<dyn Interposer>>,
     observers: Vec<Box<dyn Observer>>,
-    /// On the board platform, while the device is started.
-    board: Option<Board>,
-    /// When the board's registers are looked at next.
-    look: Option<Instant>,
-    /// The boot address of a start that waits until the AP has seen the reset before it.
-    start: Option<u64>,
-    /// Since when the DSP has been off.
-    off_since: Instant,
+    platform: Box<dyn Platform>,
     /// Counters of sessions that ended.
     past: DspStats,
 }
 
-impl Unit {
+impl Subsystem {
     /// A DSP without memory.
     ///
     /// # Errors
@@ -114,22 +92,28 @@ impl Unit {
         ssctl: Option<u8>,
         interrupts: Arc<dyn Interrupts>,
     ) -> std::io::Result<Arc<Self>> {
+        let platform: Box<dyn Platform> = match layout.platform {
+            PlatformKind::Rpm => Box::new(Rpm::new(&layout, index)),
+            PlatformKind::Board => Box::new(BoardPower::new(
+                &layout,
+                index,
+                &config.label,
+                ssctl,
+                interrupts.clone(),
+            )),
+        };
         let state = State {
             ram: None,
             session: None,
             interposer: None,
             observers: Vec::new(),
-            board: None,
-            look: None,
-            start: None,
-            off_since: Instant::now(),
+            platform,
             past: DspStats::default(),
         };
         Ok(Arc::new(Self {
             index,
             config,
             layout,
-            ssctl,
             interrupts,
             outbox_event: EventFd::new(EFD_CLOEXEC | EFD_NONBLOCK)?,
             timer: Timer::new()?,
@@ -148,12 +132,12 @@ impl Unit {
         &self.config
     }
 
-    /// Readable when [`Unit::outbox_ready`] has something to do.
+    /// Readable when [`Subsystem::outbox_ready`] has something to do.
     pub fn outbox_event(&self) -> &EventFd {
         &self.outbox_event
     }
 
-    /// Readable when [`Unit::timer_ready`] has something to do.
+    /// Readable when [`Subsystem::timer_ready`] has something to do.
     pub fn timer(&self) -> &Timer {
         &self.timer
     }
@@ -209,10 +193,7 @@ impl Unit {
         {
             self.end(&mut state, "the machine's memory changed");
         }
-        if state.board.as_ref().is_some_and(|board| !board.has_memory(&ram)) {
-            // The next doorbell makes another.
-            (state.board, state.look, state.start) = (None, None, None);
-        }
+        state.platform.set_memory(&ram);
         if !ram.contains(
             self.layout.reserved(),
             self.layout.image_end() - self.layout.reserved(),
@@ -231,15 +212,12 @@ impl Unit {
         self.lock().ram = None;
     }
 
-    /// The guest stopped the device. On the rpm platform that is the DSP's reset. A board's DSP has a reset of its own and
-    /// goes on: the guest may only be asleep, and rings again when it wakes. After a reset of the machine its registers say
-    /// that it was reset, too.
+    /// The guest stopped the device.
     pub fn stopped(&self, why: &str) {
-        match self.layout.platform {
-            Platform::Rpm => self.reset(why),
-            Platform::Board => {
-                tracing::debug!(target: "emu::device", dsp = self.label(), "{why}: nobody rings now");
-            }
+        if self.lock().platform.stops_with_device() {
+            self.reset(why);
+        } else {
+            tracing::debug!(target: "emu::device", dsp = self.label(), "{why}: nobody rings now");
         }
     }
 
@@ -247,7 +225,7 @@ impl Unit {
     pub fn reset(&self, why: &str) {
         let mut state = self.lock();
         self.end(&mut state, why);
-        (state.board, state.look, state.start) = (None, None, None);
+        state.platform.machine_reset();
         self.arm(&state);
     }
 
@@ -258,23 +236,10 @@ impl Unit {
         if !running() {
             return;
         }
-        match self.layout.platform {
-            Platform::Rpm => self.begin(&mut state),
-            Platform::Board => {
-                if state.board.is_none()
-                    && let Some(ram) = state.ram.clone()
-                {
-                    state.board = Board::new(
-                        ram,
-                        &self.layout,
-                        self.index,
-                        self.label(),
-                        self.interrupts.clone(),
-                    );
-                }
-                self.look(&mut state);
-            }
+        if let Some(ram) = state.ram.clone() {
+            state.platform.rang(&ram);
         }
+        self.look(&mut state);
         self.with_session(&mut state, Session::receive);
     }
 
@@ -289,7 +254,7 @@ impl Unit {
         self.timer.fired();
         let mut state = self.lock();
         let now = Instant::now();
-        if state.look.is_some_and(|at| at <= now) {
+        if state.platform.next_look().is_some_and(|at| at <= now) {
             self.look(&mut state);
         }
         let due = match &mut state.interposer {
@@ -317,17 +282,7 @@ impl Unit {
     pub fn crash(&self, reason: &str) -> Result<(), NotNow> {
         let mut state = self.running()?;
         tracing::info!(target: "emu::device", dsp = self.label(), reason, "the DSP crashes");
-        let batch = match &state.board {
-            Some(board) => vec![
-                Action::Halt,
-                Action::CrashReason(reason.to_owned()),
-                Action::Smp2p(board.signals() | smp2p::dsp::FATAL),
-            ],
-            None => vec![
-                Action::CloseChannel(Channel::FastRpc),
-                Action::OpenChannel(Channel::FastRpc),
-            ],
-        };
+        let batch = state.platform.crash(reason);
         self.with_session(&mut state, |session, around| session.carry_out(batch, around));
         Ok(())
     }
@@ -338,11 +293,9 @@ impl Unit {
     /// It does not run, or has no watchdog (rpm platform).
     pub fn bite(&self) -> Result<(), NotNow> {
         let mut state = self.running()?;
-        if state.board.is_none() {
-            return Err(NotNow::NotABoard(self.label().to_owned()));
-        }
+        let batch = state.platform.watchdog_bite();
+        let batch = batch.ok_or_else(|| NotNow::NotABoard(self.label().to_owned()))?;
         tracing::info!(target: "emu::device", dsp = self.label(), "the DSP's watchdog bites");
-        let batch = vec![Action::Halt, Action::Watchdog];
         self.with_session(&mut state, |session, around| session.carry_out(batch, around));
         Ok(())
     }
@@ -389,7 +342,7 @@ impl Unit {
             session: Some(session),
             interposer,
             observers,
-            board,
+            platform,
             ..
         } = state
         else {
@@ -401,7 +354,7 @@ impl Unit {
         let mut around = Surroundings {
             interposer: interposer.as_deref_mut(),
             observers,
-            board: board.as_mut(),
+            platform: platform.as_mut(),
         };
         let result = work(session, &mut around).and_then(|()| session.send(&mut around));
         if session.take_written() {
@@ -426,112 +379,60 @@ impl Unit {
             .interposer
             .as_ref()
             .and_then(|interposer| interposer.deadline());
-        self.timer.set(state.look.into_iter().chain(due).min());
+        self.timer
+            .set(state.platform.next_look().into_iter().chain(due).min());
     }
 
-    /// Looks what the AP's remoteproc driver did.
+    /// Looks what the AP has done to the DSP's power and signals.
     fn look(&self, state: &mut State) {
-        let Some(board) = &mut state.board else { return };
-        let on = state.session.is_some() || state.start.is_some();
-        for power in board.look(on).into_iter().flatten() {
-            match power {
-                Power::Reset => {
-                    state.start = None;
-                    self.end(state, "the AP's driver put it into reset");
-                    if let Some(board) = &mut state.board {
-                        board.stopped();
-                    }
-                }
-                Power::Start { entry } => state.start = Some(entry),
-            }
+        if state.platform.was_reset(state.session.is_some()) {
+            self.end(state, "the AP's driver put it into reset");
+            state.platform.reset_done();
         }
-        if let Some(entry) = state.start
-            && state.board.as_ref().is_some_and(Board::is_settled)
-        {
-            state.start = None;
-            self.boot(state, entry);
+        if state.platform.starts(state.session.is_some()) {
+            self.begin(state);
         }
-        let Some(board) = &mut state.board else { return };
-        if let Some(word) = board.ap_signals() {
+        if let Some(word) = state.platform.ap_signals() {
             self.with_session(state, |session, around| session.smp2p(word, around));
         }
         let now = Instant::now();
         self.with_session(state, |session, around| session.due(now, around));
         let running = state.session.as_ref().is_some_and(|session| !session.is_halted());
-        let off_long = state.session.is_none() && now.duration_since(state.off_since) > LONG_OFF;
-        state.look = Some(
-            now + match (running, off_long) {
-                (true, _) => LOOK_RUNNING,
-                (false, true) => LOOK_LATE,
-                (false, false) => LOOK_SOON,
-            },
-        );
+        let on = state.session.is_some();
+        state.platform.looked(now, on, running);
         self.arm(state);
     }
 
-    /// The rpm platform: the DSP exists as soon as the guest's driver has started the device.
+    /// The DSP starts.
     fn begin(&self, state: &mut State) {
-        if state.session.is_some() {
-            return;
-        }
-        let Some(ram) = state.ram.clone() else { return };
-        let places = fifos();
-        let msgram = self.layout.msgram(self.index);
-        let ring = |place| GuestRing::new(ram.clone(), RingPlace::rpm(msgram, place));
-        let Ok(wire) = Wire::new(ring(places.from_ap), ring(places.to_ap)) else {
-            return;
-        };
-        tracing::info!(target: "emu::device", dsp = self.label(), "the guest started the DSP");
-        let edge = EdgeConfig::fastrpc(Channel::FastRpc.cid());
-        state.session = self.session(self.new_bus(&ram), self.config.clone(), Some(wire), edge, None);
-        self.with_session(state, |session, around| {
-            session.swallowed(&Inbound::Started, around).map(drop)
-        });
-    }
-
-    /// The board platform: the AP's driver started the DSP.
-    fn boot(&self, state: &mut State, entry: u64) {
         self.end(state, "started again");
-        let (Some(ram), Some(board)) = (state.ram.clone(), &mut state.board) else {
-            return;
-        };
+        let Some(ram) = state.ram.clone() else { return };
         let bus = self.new_bus(&ram);
         let mut config = self.config.clone();
-        let failure = match board.boot(&bus, self.layout.carveout(self.index), entry, config.arch) {
-            Ok(firmware) => {
-                config.builtins = firmware.builtins();
-                tracing::info!(target: "emu::device", dsp = self.label(), firmware = firmware.version(), "the AP's driver started the DSP");
-                None
-            }
-            Err(error) => {
-                tracing::warn!(target: "emu::device", dsp = self.label(), "the DSP does not start: {error}");
-                Some(error.to_string())
-            }
+        config.probe = self.probe.get().cloned();
+        let Some(start) = state.platform.start(&bus, &mut config) else {
+            return;
         };
-        let channels = BoardChannels::new(board.domain(), self.ssctl);
-        let edge = channels.edge();
-        state.session = self.session(bus, config, None, edge, Some(channels));
+        let Ok(event) = self.outbox_event.try_clone() else {
+            tracing::warn!(target: "emu::device", dsp = self.label(), "the DSP does not start: no file descriptor is left");
+            return;
+        };
+        let outbox = Arc::new(Queue::new(event));
+        state.session = Some(Session::new(Parts {
+            wire: start.wire,
+            edge: start.edge,
+            driver_reloads: start.driver_reloads,
+            dsp: Dsp::new(config, bus.clone(), outbox.clone()),
+            channels: start.channels,
+            bus,
+            outbox,
+        }));
         self.with_session(state, |session, around| {
             if session.swallowed(&Inbound::Started, around)? {
                 return Ok(());
             }
-            match failure {
-                None => {
-                    session.carry_out(vec![Action::Smp2p(smp2p::dsp::READY)], around)?;
-                    session.carry_out(
-                        vec![Action::Smp2p(smp2p::dsp::READY | smp2p::dsp::HANDOVER)],
-                        around,
-                    )
-                }
-                Some(reason) => session.carry_out(
-                    vec![
-                        Action::Halt,
-                        Action::CrashReason(reason),
-                        Action::Smp2p(smp2p::dsp::FATAL),
-                    ],
-                    around,
-                ),
-            }
+            let mut batches = start.greeting.into_iter();
+            batches.try_for_each(|batch| session.carry_out(batch, around))
         });
     }
 
@@ -541,27 +442,6 @@ impl Unit {
         Arc::new(Bus::new(ram.clone(), smmu, geometry, faults))
     }
 
-    fn session(
-        &self,
-        bus: Arc<Bus>,
-        mut config: DspConfig,
-        wire: Option<Wire>,
-        edge: EdgeConfig,
-        channels: Option<BoardChannels>,
-    ) -> Option<Session> {
-        let outbox = Arc::new(Queue::new(self.outbox_event.try_clone().ok()?));
-        config.probe = self.probe.get().cloned();
-        Some(Session::new(Parts {
-            wire,
-            edge,
-            reloads: self.layout.platform == Platform::Rpm,
-            dsp: Dsp::new(config, bus.clone(), outbox.clone()),
-            channels,
-            bus,
-            outbox,
-        }))
-    }
-
     fn end(&self, state: &mut State, why: &str) {
         let Some(session) = state.session.take() else {
             return;
@@ -569,7 +449,7 @@ impl Unit {
         for observer in &mut state.observers {
             observer.inbound(&Inbound::Ended, session.bus());
         }
-        state.off_since = Instant::now();
+        state.platform.session_ended();
         let stats = session.end();
         if let Some(interposer) = &mut state.interposer {
             // There is nothing left to act upon.

@@ -1,7 +1,7 @@
 //! A DSP that waits for its guest: with it, a run of a sequential program happens the same way each time.
 //!
 //! What makes runs differ is that DSP and guest run beside each other: whether an answer comes before or after the kernel has freed
-//! the buffer of the call before decides which address the next one gets. A [`Steady`] DSP does one thing at a time: what it wants to
+//! the buffer of the call before decides which address the next one gets. A [`Deterministic`] DSP does one thing at a time: what it wants to
 //! tell the AP is held until the guest has nothing left to do (all of its processors sleep, seen `CALM` times in a row), then the
 //! oldest of it goes out, and so on. Calls that are answered in the same moment are answered in the order in which they were asked.
 //!
@@ -13,7 +13,7 @@ use emu_machine::device::DspDevice;
 use emu_os::action::{Action, Channel, Inbound, Interposer, Reaction};
 use rpmsg::fastrpc::Message;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// How often the guest is looked at while something is held.
@@ -34,13 +34,21 @@ pub trait Guest: Send {
     fn sleeps(&mut self) -> bool;
 }
 
-/// A guest by the QEMU process that it runs in: it sleeps if all threads of that do.
-#[derive(Debug, Clone, Copy)]
-pub struct Process(pub u32);
+/// A guest by the QEMU process that it runs in: it sleeps if all threads of that do, or before it has started.
+#[derive(Debug, Clone, Default)]
+pub struct QemuProcess(Arc<OnceLock<u32>>);
 
-impl Guest for Process {
+impl QemuProcess {
+    /// The guest has started, in this process. Only the first is taken.
+    pub fn is(&self, pid: u32) {
+        let _ = self.0.set(pid);
+    }
+}
+
+impl Guest for QemuProcess {
     fn sleeps(&mut self) -> bool {
-        let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", self.0)) else {
+        let Some(pid) = self.0.get() else { return true };
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
             return true;
         };
         threads.flatten().all(|thread| {
@@ -60,7 +68,7 @@ struct Held {
 }
 
 /// Holds what a DSP does until its guest rests.
-pub struct Steady {
+pub struct Deterministic {
     inner: Option<Box<dyn Interposer>>,
     guest: Box<dyn Guest>,
     held: Vec<Held>,
@@ -72,7 +80,7 @@ pub struct Steady {
     calm: u32,
 }
 
-impl Steady {
+impl Deterministic {
     /// Stands behind an interposer that there is already.
     #[must_use]
     pub fn new(inner: Option<Box<dyn Interposer>>, guest: Box<dyn Guest>) -> Self {
@@ -88,12 +96,12 @@ impl Steady {
         }
     }
 
-    /// Makes these DSPs steady. Whatever else interposes must have begun to before.
-    pub fn hold(devices: &[DspDevice], qemu: u32) {
+    /// Has these DSPs wait for their guest. Whatever else interposes must have begun to before.
+    pub fn hold(devices: &[DspDevice], guest: &QemuProcess) {
         for device in devices {
             device
-                .unit()
-                .wrap_interposer(|inner| Box::new(Self::new(inner, Box::new(Process(qemu)))));
+                .subsystem()
+                .wrap_interposer(|inner| Box::new(Self::new(inner, Box::new(guest.clone()))));
         }
     }
 
@@ -161,7 +169,7 @@ impl Steady {
     }
 }
 
-impl Interposer for Steady {
+impl Interposer for Deterministic {
     fn begins(&mut self, bus: &Arc<Bus>) {
         self.held.clear();
         self.calls.clear();
@@ -246,12 +254,18 @@ mod tests {
         }
     }
 
-    fn steady() -> (Steady, Arc<AtomicBool>) {
-        let sleeps = Arc::new(AtomicBool::new(false));
-        (Steady::new(None, Box::new(Told(sleeps.clone()))), sleeps)
+    fn process(pid: u32) -> QemuProcess {
+        let process = QemuProcess::default();
+        process.is(pid);
+        process
     }
 
-    fn ask(steady: &mut Steady, ctx: u64) {
+    fn dsp() -> (Deterministic, Arc<AtomicBool>) {
+        let sleeps = Arc::new(AtomicBool::new(false));
+        (Deterministic::new(None, Box::new(Told(sleeps.clone()))), sleeps)
+    }
+
+    fn ask(dsp: &mut Deterministic, ctx: u64) {
         let message = Message {
             client_id: 1,
             tid: 1,
@@ -261,7 +275,7 @@ mod tests {
             addr: 0,
             size: 4096,
         };
-        let reaction = steady.inbound(&Inbound::Message(Channel::FastRpc, message.encode()));
+        let reaction = dsp.inbound(&Inbound::Message(Channel::FastRpc, message.encode()));
         assert_eq!(reaction, Reaction::default());
     }
 
@@ -270,12 +284,12 @@ mod tests {
     }
 
     /// Looks until something goes out.
-    fn looks(steady: &mut Steady, times: u32) -> Vec<Action> {
+    fn looks(dsp: &mut Deterministic, times: u32) -> Vec<Action> {
         for _ in 0..times {
-            let Some(at) = steady.deadline() else {
+            let Some(at) = dsp.deadline() else {
                 return Vec::new();
             };
-            let out = steady.due(at);
+            let out = dsp.due(at);
             if !out.is_empty() {
                 return out;
             }
@@ -285,70 +299,70 @@ mod tests {
 
     #[test]
     fn nothing_goes_out_while_the_guest_works() {
-        let (mut steady, sleeps) = steady();
-        assert_eq!(steady.deadline(), None);
-        ask(&mut steady, 1);
-        assert!(steady.outbound(vec![answer(1)]).is_empty());
-        assert!(looks(&mut steady, 20).is_empty());
+        let (mut dsp, sleeps) = dsp();
+        assert_eq!(dsp.deadline(), None);
+        ask(&mut dsp, 1);
+        assert!(dsp.outbound(vec![answer(1)]).is_empty());
+        assert!(looks(&mut dsp, 20).is_empty());
         sleeps.store(true, Ordering::Relaxed);
-        assert!(looks(&mut steady, CALM - 1).is_empty());
+        assert!(looks(&mut dsp, CALM - 1).is_empty());
         sleeps.store(false, Ordering::Relaxed);
-        assert!(looks(&mut steady, 1).is_empty());
+        assert!(looks(&mut dsp, 1).is_empty());
         sleeps.store(true, Ordering::Relaxed);
-        assert!(looks(&mut steady, CALM - 1).is_empty());
-        assert_eq!(looks(&mut steady, 1), [answer(1)]);
-        assert_eq!(steady.deadline(), None);
+        assert!(looks(&mut dsp, CALM - 1).is_empty());
+        assert_eq!(looks(&mut dsp, 1), [answer(1)]);
+        assert_eq!(dsp.deadline(), None);
     }
 
     #[test]
     fn answers_go_one_by_one_in_the_order_of_their_calls() {
-        let (mut steady, sleeps) = steady();
+        let (mut dsp, sleeps) = dsp();
         sleeps.store(true, Ordering::Relaxed);
-        (1..=3).for_each(|ctx| ask(&mut steady, ctx));
+        (1..=3).for_each(|ctx| ask(&mut dsp, ctx));
         for ctx in [3, 1, 2] {
-            steady.outbound(vec![answer(ctx)]);
+            dsp.outbound(vec![answer(ctx)]);
         }
         for ctx in 1..=3 {
-            assert!(looks(&mut steady, CALM - 1).is_empty());
-            assert_eq!(looks(&mut steady, 1), [answer(ctx)]);
+            assert!(looks(&mut dsp, CALM - 1).is_empty());
+            assert_eq!(looks(&mut dsp, 1), [answer(ctx)]);
         }
     }
 
     #[test]
     fn a_guest_that_never_rests_is_answered_in_the_end() {
-        let (mut steady, _) = steady();
-        ask(&mut steady, 1);
-        steady.outbound(vec![answer(1)]);
+        let (mut dsp, _) = dsp();
+        ask(&mut dsp, 1);
+        dsp.outbound(vec![answer(1)]);
         std::thread::sleep(PATIENCE + Duration::from_millis(10));
-        assert_eq!(steady.due(Instant::now()), [answer(1)]);
+        assert_eq!(dsp.due(Instant::now()), [answer(1)]);
     }
 
     /// A guest that never rests and never stops asking: what it is owed does not pile up.
     #[test]
     fn what_is_held_is_bounded() {
-        let (mut steady, _) = steady();
+        let (mut dsp, _) = dsp();
         for ctx in 0..MAX_HELD as u64 {
-            ask(&mut steady, ctx);
-            assert!(steady.outbound(vec![answer(ctx)]).is_empty());
+            ask(&mut dsp, ctx);
+            assert!(dsp.outbound(vec![answer(ctx)]).is_empty());
         }
         for ctx in 0..100 {
             let new = MAX_HELD as u64 + ctx;
-            ask(&mut steady, new);
-            assert_eq!(steady.outbound(vec![answer(new)]), [answer(ctx)]);
-            assert_eq!(steady.held.len(), MAX_HELD);
+            ask(&mut dsp, new);
+            assert_eq!(dsp.outbound(vec![answer(new)]), [answer(ctx)]);
+            assert_eq!(dsp.held.len(), MAX_HELD);
         }
     }
 
     #[test]
     fn a_process_sleeps_when_all_its_threads_do() {
         let mut child = std::process::Command::new("sleep").arg("30").spawn().unwrap();
-        let mut guest = Process(child.id());
+        let mut guest = process(child.id());
         let asleep = (0..1000).any(|_| {
             std::thread::sleep(Duration::from_millis(2));
             guest.sleeps()
         });
         assert!(asleep);
-        assert!(!Process(std::process::id()).sleeps(), "this thread runs");
+        assert!(!process(std::process::id()).sleeps(), "this thread runs");
         child.kill().unwrap();
         child.wait().unwrap();
     }

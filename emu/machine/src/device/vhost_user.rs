@@ -1,11 +1,11 @@
 //! The vhost-user device whose queue 1 is the doorbell.
 //!
 //! Two stock QEMU devices can carry it: `vhost-user-input` (an input device without keys; its queues stay idle) and
-//! `vhost-user-gpio-device` (whose lines are then the interrupts). All protocol work is rust-vmm's; a carrier lives as
-//! long as one connection of QEMU's, the [`Unit`] behind it longer.
+//! `vhost-user-gpio-device` (whose lines are then the interrupts). All protocol work is rust-vmm's; a backend lives as
+//! long as one connection of QEMU's, the [`Subsystem`] behind it longer.
 
 use super::gpio::{GpioLines, Vring};
-use super::unit::Unit;
+use super::subsystem::Subsystem;
 use emu_core::mem::GuestRam;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,18 +33,18 @@ const VIRTIO_GPIO_F_IRQ: u64 = 1 << 0;
 type Memory = GuestMemoryAtomic<GuestMemoryMmap>;
 
 /// One connection.
-pub struct Carrier {
-    unit: Arc<Unit>,
+pub struct Backend {
+    subsystem: Arc<Subsystem>,
     /// With `--irq gpio`: the lines.
     gpio: Option<Arc<GpioLines>>,
     memory: Mutex<Option<Memory>>,
 }
 
-impl Carrier {
-    /// A carrier for `unit`; `gpio` chooses the device.
-    pub fn new(unit: Arc<Unit>, gpio: Option<Arc<GpioLines>>) -> Arc<Self> {
+impl Backend {
+    /// A backend for `subsystem`; `gpio` chooses the device.
+    pub fn new(subsystem: Arc<Subsystem>, gpio: Option<Arc<GpioLines>>) -> Arc<Self> {
         Arc::new(Self {
-            unit,
+            subsystem,
             gpio,
             memory: Mutex::default(),
         })
@@ -53,15 +53,15 @@ impl Carrier {
     /// The connection ended: the machine is gone.
     pub fn disconnected(&self) {
         self.stopped("QEMU disconnected");
-        self.unit.reset("QEMU disconnected");
-        self.unit.forget_memory();
+        self.subsystem.reset("QEMU disconnected");
+        self.subsystem.forget_memory();
     }
 
     fn stopped(&self, why: &str) {
         if let Some(gpio) = &self.gpio {
             gpio.reset();
         }
-        self.unit.stopped(why);
+        self.subsystem.stopped(why);
     }
 
     fn serve_gpio(&self, vrings: &[Vring]) {
@@ -72,7 +72,7 @@ impl Carrier {
     }
 }
 
-impl VhostUserBackend for Carrier {
+impl VhostUserBackend for Backend {
     type Bitmap = ();
     type Vring = Vring;
 
@@ -113,7 +113,7 @@ impl VhostUserBackend for Carrier {
     fn update_memory(&self, memory: Memory) -> io::Result<()> {
         let ram = GuestRam::new(memory.memory().into_inner());
         *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = Some(memory);
-        self.unit.set_memory(ram);
+        self.subsystem.set_memory(ram);
         Ok(())
     }
 
@@ -130,16 +130,16 @@ impl VhostUserBackend for Carrier {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         if u64::from(event) == OUTBOX_EVENT {
-            self.unit.outbox_ready();
+            self.subsystem.outbox_ready();
             return Ok(());
         }
         if u64::from(event) == TIMER_EVENT {
-            self.unit.timer_ready();
+            self.subsystem.timer_ready();
             return Ok(());
         }
         self.serve_gpio(vrings);
-        // Asked under the unit's lock: a device that was stopped a moment ago must not start again.
-        self.unit
+        // Asked under the subsystem's lock: a device that was stopped a moment ago must not start again.
+        self.subsystem
             .doorbell(|| vrings[DOORBELL].get_ref().get_queue().ready());
         Ok(())
     }
