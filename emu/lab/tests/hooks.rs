@@ -12,12 +12,9 @@ use emu_machine::device::layout::PlatformKind;
 use emu_machine::device::tree::IrqPath;
 use qemu::Host;
 
-fn recording(platform: &str) -> Recording {
+fn recording(host: &Host, platform: &str) -> Recording {
     Recording {
-        about: Some(About {
-            platform: platform.to_owned(),
-            ..About::default()
-        }),
+        about: Some(About::new(host.devices[0].subsystem().config(), platform)),
         ..Recording::default()
     }
 }
@@ -50,7 +47,7 @@ fn each_dsp_gets_the_hooks_that_were_asked_for() {
 fn hooks_that_exclude_each_other_are_refused() {
     let host = Host::start(IrqPath::Qtest);
     let attach = |label: &str, platform: &str, scenario: Option<&Scenario>| {
-        let recordings = [(label.to_owned(), recording(platform))];
+        let recordings = [(label.to_owned(), recording(&host, platform))];
         let hooks = Hooks {
             scenario: scenario.map(|scenario| (scenario, None)),
             recordings: &recordings,
