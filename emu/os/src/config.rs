@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use hexagon_isa::Arch;
 
-use super::ap::Ap;
-use super::clock::{Clock, HostClock};
-use super::imports::Builtins;
-use super::probe::Probe;
+use crate::ap::Ap;
+use crate::builtins::Builtins;
+use crate::clock::{Clock, HostClock};
+use crate::probe::Probe;
 
 /// Everything that is fixed when a process is created.
 #[derive(Clone)]
@@ -30,8 +30,8 @@ pub struct ProcessConfig {
     pub limits: Limits,
     /// Vector TCM that `compute_resource_*` hands out, in bytes (a multiple of 1 MiB; 0 = the DSP has none).
     pub vtcm: u32,
-    /// What processes have from the DSP itself.
-    pub builtins: Arc<Builtins>,
+    /// What processes have from the DSP itself; `None`: everything that the emulator can do.
+    pub builtins: Option<Arc<Builtins>>,
     /// 128-byte HVX contexts that `qurt_hvx_get_units` reports (0 = the DSP has none).
     pub hvx_units: u32,
     /// Where the process has its time from.
@@ -53,7 +53,7 @@ impl ProcessConfig {
             ap_pid: 0,
             limits: Limits::default(),
             vtcm: 8 << 20,
-            builtins: Builtins::standard(),
+            builtins: None,
             hvx_units: 4,
             clock: Arc::new(HostClock::new()),
             probe: None,

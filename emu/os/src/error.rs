@@ -1,6 +1,6 @@
 //! What can go wrong between a DSP process and those who use it.
 
-use super::aee;
+use crate::aee;
 
 /// A request to a process that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,52 +1,19 @@
-//! The built-in module: the functions that a process has from the DSP itself, and the data it exports.
-//!
-//! A built-in function is a stub in the process, `{ trap0(#0) } { jumpr r31 }`, whose trap the emulator carries out. A trap
-//! is recognised by its address, so there may be more functions than trap numbers, and a trap anywhere else is not ours.
-//! Where the stubs are and which there are is said by a [`Builtins`]: either [`Builtins::standard`], made here of
-//! everything that the emulator can do, or the image that the AP loaded as the DSP's firmware, whose code processes then
-//! run as it lies in the carveout. One more stub is where guest functions return to that the emulator called.
+//! All functions that skeletons can import, and the [`Builtins`] made of them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
-use super::call::{Call, Done};
-use super::library;
-use super::memory::STUBS;
-use emu_core::mem::{AddressSpace, MapError, PAGE_SIZE, Prot};
-use emu_core::memory::Memory as _;
+use crate::builtins::{ERRNO, ERROR_TEXT, STACK_GUARD};
+use crate::kernel::import::Import;
+use crate::library;
+use crate::memory::layout::STUBS;
+use emu_core::mem::PAGE_SIZE;
 
-/// Carries out an imported function.
-pub type Handler = fn(&mut Call<'_>) -> Done;
-
-/// A function that skeletons can import.
-#[derive(Clone, Copy)]
-pub struct Import {
-    /// Its symbol.
-    pub name: &'static str,
-    /// What it does.
-    pub handler: Handler,
-}
-
-/// Shorthand for the tables in `lib`.
-pub const fn import(name: &'static str, handler: Handler) -> Import {
-    Import { name, handler }
-}
+pub use crate::builtins::{Builtins, Code, ProcessImage, WINDOW};
 
 const TRAP0: u32 = 0x5400_c000;
 const JUMPR_R31: u32 = 0x529f_c000;
 const STUB: u32 = 8;
-
-/// Where code and data from the DSP may lie in a process: below everything else.
-pub const WINDOW: Range<u32> = 0x0001_0000..0x1000_0000;
-/// Symbol of the word that stack canaries are copied from.
-const STACK_GUARD: &str = "__stack_chk_guard";
-/// Symbol of `errno`.
-const ERRNO: &str = "errno";
-/// Symbol of the text that `strerror` answers.
-const ERROR_TEXT: &str = "__error_text";
 
 /// Functions that the emulator can carry out.
 struct Functions {
@@ -62,248 +29,72 @@ static FUNCTIONS: LazyLock<Functions> = LazyLock::new(|| {
     }
 });
 
-/// What a trap asks for.
-#[derive(Clone, Copy)]
-pub enum Stub {
-    /// A guest function that the emulator called has returned.
-    Return,
-    /// An imported function.
-    Function(Import),
+static STANDARD: LazyLock<Arc<Builtins>> = LazyLock::new(|| Arc::new(make_standard()));
+
+/// An imported function by its number.
+pub fn function(number: u16) -> Option<Import> {
+    FUNCTIONS.list.get(usize::from(number)).copied()
 }
 
-/// What a firmware image brings into every process.
-pub struct ProcessImage<'a> {
-    /// What it is, for messages: "the firmware …".
-    pub origin: String,
-    /// Exported symbols and their addresses, all in `text` or the data.
-    pub symbols: &'a BTreeMap<String, u32>,
-    /// Code: addresses in a process; starts at a page.
-    pub text: Range<u32>,
-    /// Physical address of the code's first byte; a page.
-    pub physical: u64,
-    /// Address of the data in a process; a page.
-    pub data_at: u32,
-    /// What the data is at first.
-    pub data: Vec<u8>,
-    /// The trap that functions return to which the emulator called.
-    pub process_return: u32,
+/// What a firmware image exports; functions that the emulator does not know are code of the image's own.
+pub fn from_image(image: ProcessImage<'_>) -> Builtins {
+    Builtins::new(image, |name| FUNCTIONS.by_name.get(name).copied())
 }
 
-/// Where the code of stubs comes from.
-enum Code {
-    /// These bytes, copied into each process.
-    Bytes(Vec<u8>),
-    /// The AP's memory, as it is.
-    Physical(u64),
+/// Everything that the emulator can do, for a DSP whose firmware is not loaded by the AP.
+pub fn standard() -> Arc<Builtins> {
+    STANDARD.clone()
 }
 
-/// What processes of a DSP have from the DSP itself.
-pub struct Builtins {
-    origin: String,
-    by_name: HashMap<Box<[u8]>, u32>,
-    names: BTreeMap<u32, Box<str>>,
-    text: Range<u32>,
-    code: Code,
-    /// What a trap at each word of the text asks for: 0 nothing, 1 the return, n + 2 function n.
-    traps: Vec<u16>,
-    process_return: u32,
-    data_at: u32,
-    data: Vec<u8>,
-    errno: Option<u32>,
-    stack_guard: Option<u32>,
-    error_text: Option<u32>,
-}
-
-impl fmt::Debug for Builtins {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builtins")
-            .field("origin", &self.origin)
-            .field("symbols", &self.by_name.len())
-            .field("text", &self.text)
-            .finish_non_exhaustive()
+fn make_standard() -> Builtins {
+    let count = FUNCTIONS.list.len() as u32 + 1;
+    let text = STUBS..STUBS + count * STUB;
+    let data_at = text.end.next_multiple_of(PAGE_SIZE);
+    let functions = FUNCTIONS.list.iter().map(|f| f.name).zip(1u32..);
+    let mut symbols: BTreeMap<String, u32> = functions
+        .map(|(name, n)| (name.to_owned(), STUBS + n * STUB))
+        .collect();
+    for (name, offset) in [(STACK_GUARD, 0), (ERRNO, 8), (ERROR_TEXT, 16)] {
+        symbols.insert(name.into(), data_at + offset);
     }
-}
-
-static STANDARD: LazyLock<Arc<Builtins>> = LazyLock::new(|| Arc::new(Builtins::make_standard()));
-
-impl Builtins {
-    /// Everything that the emulator can do, for a DSP whose firmware is not loaded by the AP.
-    pub fn standard() -> Arc<Self> {
-        STANDARD.clone()
-    }
-
-    fn make_standard() -> Self {
-        let count = FUNCTIONS.list.len() as u32 + 1;
-        let text = STUBS..STUBS + count * STUB;
-        let data_at = text.end.next_multiple_of(PAGE_SIZE);
-        let functions = FUNCTIONS.list.iter().map(|f| f.name).zip(1u32..);
-        let mut symbols: BTreeMap<String, u32> = functions
-            .map(|(name, n)| (name.to_owned(), STUBS + n * STUB))
-            .collect();
-        for (name, offset) in [(STACK_GUARD, 0), (ERRNO, 8), (ERROR_TEXT, 16)] {
-            symbols.insert(name.into(), data_at + offset);
-        }
-        let code: Vec<u8> = (0..count)
-            .flat_map(|_| [TRAP0, JUMPR_R31])
-            .flat_map(u32::to_le_bytes)
-            .collect();
-        let mut data = vec![0; 16];
-        data.extend(b"error\0");
-        let image = ProcessImage {
-            origin: "built in".into(),
-            symbols: &symbols,
-            text,
-            physical: 0,
-            data_at,
-            data,
-            process_return: STUBS,
-        };
-        Self {
-            code: Code::Bytes(code),
-            ..Self::from_image(image)
-        }
-    }
-
-    /// What a firmware image exports. A symbol whose name the emulator does not know is code of the image's own.
-    pub fn from_image(image: ProcessImage<'_>) -> Self {
-        let words = (image.text.end.saturating_sub(image.text.start)).div_ceil(4);
-        let mut traps = vec![0; words as usize];
-        let mut names = BTreeMap::new();
-        let slot = |at: u32| {
-            let offset = at.checked_sub(image.text.start)?;
-            offset.is_multiple_of(4).then_some(offset as usize / 4)
-        };
-        for (name, &at) in image.symbols {
-            if let Some(trap) = slot(at).and_then(|n| traps.get_mut(n)) {
-                *trap = FUNCTIONS.by_name.get(name.as_str()).map_or(0, |n| n + 2);
-                names.insert(at, name.as_str().into());
-            }
-        }
-        if let Some(trap) = slot(image.process_return).and_then(|n| traps.get_mut(n)) {
-            *trap = 1;
-            names.insert(image.process_return, "(return to the DSP's OS)".into());
-        }
-        // A word of the data: four bytes inside of it.
-        let end = u64::from(image.data_at) + image.data.len() as u64;
-        let object = |name: &str| {
-            let at = *image.symbols.get(name)?;
-            (at >= image.data_at && u64::from(at) + 4 <= end).then_some(at)
-        };
-        Self {
-            errno: object(ERRNO),
-            stack_guard: object(STACK_GUARD),
-            error_text: object(ERROR_TEXT),
-            by_name: image
-                .symbols
-                .iter()
-                .map(|(name, at)| (name.as_bytes().into(), *at))
-                .collect(),
-            origin: image.origin,
-            names,
-            text: image.text,
-            code: Code::Physical(image.physical),
-            traps,
-            process_return: image.process_return,
-            data_at: image.data_at,
-            data: image.data,
-        }
-    }
-
-    /// Where all this is from, as the end of "X is not … ".
-    pub fn origin(&self) -> &str {
-        &self.origin
-    }
-
-    /// Address of a symbol.
-    pub fn address(&self, name: &[u8]) -> Option<u32> {
-        self.by_name.get(name).copied()
-    }
-
-    /// What a trap at `at` asks for.
-    pub fn stub(&self, at: u32) -> Option<Stub> {
-        let offset = at.wrapping_sub(self.text.start);
-        if !offset.is_multiple_of(4) {
-            return None;
-        }
-        match *self.traps.get(offset as usize / 4)? {
-            0 => None,
-            1 => Some(Stub::Return),
-            n => FUNCTIONS
-                .list
-                .get(usize::from(n) - 2)
-                .copied()
-                .map(Stub::Function),
-        }
-    }
-
-    /// Name of the built-in function that holds `pc`.
-    pub fn name_at(&self, pc: u32) -> Option<&str> {
-        if !self.text.contains(&pc) {
-            return None;
-        }
-        self.names.range(..=pc).next_back().map(|(_, name)| &**name)
-    }
-
-    /// The trap that guest functions return to which the emulator called.
-    pub fn process_return(&self) -> u32 {
-        self.process_return
-    }
-
-    /// Address of `errno`, if there is one.
-    pub fn errno(&self) -> Option<u32> {
-        self.errno
-    }
-
-    /// Address of the text that `strerror` answers, if there is one.
-    pub fn error_text(&self) -> Option<u32> {
-        self.error_text
-    }
-
-    /// Maps code and data into a new process.
-    pub fn map(&self, space: &AddressSpace) -> Result<(), MapError> {
-        let start = self.text.start;
-        let len = (self.text.end - start).next_multiple_of(PAGE_SIZE);
-        match &self.code {
-            Code::Physical(at) => {
-                space.map_physical(Some(start), *at, len, Prot::RX)?;
-            }
-            Code::Bytes(bytes) => {
-                space.map_anonymous(Some(start), len, Prot::RW)?;
-                // Just mapped, so it can be written.
-                let _ = space.store(start, bytes);
-                space.protect(start, len, Prot::RX)?;
-            }
-        }
-        let len = (self.data.len().max(1) as u32).next_multiple_of(PAGE_SIZE);
-        space.map_anonymous(Some(self.data_at), len, Prot::RW)?;
-        let _ = space.store(self.data_at, &self.data);
-        if let Some(at) = self.stack_guard {
-            // Random enough to differ between processes; the low byte is 0 so that string functions stop there.
-            let guard = RandomState::new().build_hasher().finish() as u32 & !0xff;
-            let _ = space.store32(at, guard);
-        }
-        Ok(())
-    }
+    let code: Vec<u8> = (0..count)
+        .flat_map(|_| [TRAP0, JUMPR_R31])
+        .flat_map(u32::to_le_bytes)
+        .collect();
+    let mut data = vec![0; 16];
+    data.extend(b"error\0");
+    let image = ProcessImage {
+        origin: "built in".into(),
+        symbols: &symbols,
+        text,
+        code: Code::Bytes(code),
+        data_at,
+        data,
+        process_return: STUBS,
+    };
+    from_image(image)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::builtins::Stub;
 
     #[test]
     fn names_are_unique_and_stubs_resolve_back() {
         let mut seen = std::collections::HashSet::new();
-        let table = Builtins::standard();
+        let table = standard();
         for f in &FUNCTIONS.list {
             assert!(seen.insert(f.name), "{} is there twice", f.name);
             let at = table.address(f.name.as_bytes()).unwrap();
-            assert!(matches!(table.stub(at), Some(Stub::Function(g)) if g.name == f.name));
+            assert!(matches!(table.stub(at), Some(Stub::Function(n)) if function(n).unwrap().name == f.name));
             assert_eq!(table.name_at(at + 4), Some(f.name));
             assert!(table.stub(at + 4).is_none() && table.stub(at + 1).is_none());
         }
         let back = table.process_return();
         assert!(matches!(table.stub(back), Some(Stub::Return)));
-        for elsewhere in [back + 4, 0, table.data_at, table.text.end] {
+        let errno = table.errno().unwrap();
+        for elsewhere in [back + 4, 0, errno, errno.next_multiple_of(PAGE_SIZE)] {
             assert!(table.stub(elsewhere).is_none());
         }
     }
@@ -368,7 +159,7 @@ mod tests {
     fn everything_that_real_skeletons_import_is_there() {
         let missing: Vec<&str> = WANTED
             .split_whitespace()
-            .filter(|name| Builtins::standard().address(name.as_bytes()).is_none())
+            .filter(|name| standard().address(name.as_bytes()).is_none())
             .collect();
         assert!(missing.is_empty(), "{missing:?}");
     }

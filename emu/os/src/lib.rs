@@ -3,37 +3,31 @@
 //! What it needs from the application processor it asks through [`ap::Ap`]; what it is told to do comes through
 //! [`process::Process`]. It does not know FastRPC's messages.
 //!
-//! Read downhill: `process` (what users hold) → `inbox` → `kernel` (the process's host thread: scheduler and traps) with
-//! `jobs` (open, invoke, close) → `loader`, `elf`, `modules` (libraries) and `arguments` → `imports` and `lib` (the
-//! functions that guest code calls) over `memory`, `heap`, `sync`.
+//! Read downhill (README.md has the floors): `process` (what users hold, and the host thread that runs DSP threads) →
+//! `imports` and `library` (the functions that guest code calls), `calls` (open, invoke, close) → `kernel` (the parts of a
+//! process held together) → `sched`, `objects`, `loader`, `memory` (one part each).
 
 pub mod action;
 pub mod aee;
 pub mod ap;
-mod arguments;
-mod backtrace;
-mod call;
+mod builtins;
+mod calls;
 pub mod clock;
 pub mod config;
 pub mod crash;
-mod descriptors;
-pub mod elf;
 pub mod error;
-pub mod heap;
 pub mod imports;
-mod inbox;
 pub mod invocation;
-mod jobs;
 mod kernel;
 mod library;
+mod library_state;
 mod loader;
 mod memory;
-mod modules;
+mod objects;
 pub mod probe;
 pub mod process;
-pub mod ranges;
 mod sched;
 pub mod services;
-mod sync;
-mod thread;
-pub mod uri;
+
+pub use loader::{elf, uri};
+pub use memory::{heap, ranges};

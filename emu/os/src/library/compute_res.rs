@@ -9,22 +9,16 @@
 //! The attribute block is 64 bytes and opaque to programs; its layout here is our own.
 
 use crate::aee;
-use crate::call::{Call, Done, Outcome, Stop};
 use crate::clock::Time;
-use crate::imports::{Import, import};
-use crate::memory::VTCM;
-use crate::ranges::Ranges;
-use crate::thread::{ThreadId, Wait};
+use crate::kernel::call::{Call, Done, Outcome, Stop};
+use crate::kernel::import::{Import, import};
+use crate::library_state::resources::{GRANULE, Request};
+use crate::memory::layout::VTCM;
+use crate::sched::Wait;
 use emu_core::mem::Prot;
 use hexagon_isa::Arch;
 use hexagon_isa::info::Feature;
-use std::collections::HashMap;
 use std::time::Duration;
-
-/// Bytes that VTCM is handed out in.
-const GRANULE: u32 = 0x1_0000;
-/// Contexts alive at once.
-const MAX_CONTEXTS: usize = 1024;
 
 /// This family's table. Skeletons import the short names (weak) or, built with other headers, the long ones.
 pub const IMPORTS: &[Import] = &[
@@ -84,113 +78,6 @@ mod field {
 const MAGIC: u32 = 0x5245_5343;
 /// Bytes of the attribute block.
 const ATTRIBUTES: u32 = 64;
-
-/// What a request asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Request {
-    size: u32,
-    min_size: u32,
-    /// What the memory is aligned to.
-    align: u32,
-    /// Address of the attribute block, which gets the result.
-    attributes: u32,
-    /// Priority of the thread that asks.
-    priority: u8,
-    /// How it can be asked to give way later.
-    callback: (u32, u32),
-    /// The matrix unit, too.
-    hmx: bool,
-}
-
-/// What a context holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Holding {
-    at: u32,
-    size: u32,
-    /// Priority of the thread that acquired it.
-    priority: u8,
-    /// Function and argument to ask it to give way with; function 0: it cannot be asked.
-    callback: (u32, u32),
-    /// It was asked already.
-    asked: bool,
-    /// The matrix unit may be used.
-    hmx: bool,
-}
-
-/// VTCM and who has it.
-#[derive(Debug)]
-pub struct Resources {
-    total: u32,
-    free: Ranges,
-    mapped: bool,
-    held: HashMap<u32, Holding>,
-    next: u32,
-    waiting: Vec<(ThreadId, u8, Request)>,
-}
-
-impl Resources {
-    /// `total` bytes of VTCM.
-    pub fn new(total: u32) -> Self {
-        let total = total / GRANULE * GRANULE;
-        Self {
-            total,
-            free: Ranges::new(VTCM.into(), total.into()),
-            mapped: false,
-            held: HashMap::new(),
-            next: 1,
-            waiting: Vec::new(),
-        }
-    }
-
-    /// Takes VTCM for a request: context, address, bytes.
-    fn take(&mut self, r: &Request) -> Option<(u32, u32, u32)> {
-        if self.held.len() >= MAX_CONTEXTS {
-            return None;
-        }
-        let (at, size) = self.room(r)?;
-        while self.next == 0 || self.held.contains_key(&self.next) {
-            self.next = self.next.wrapping_add(1);
-        }
-        let context = self.next;
-        self.next = self.next.wrapping_add(1);
-        let holding = Holding {
-            at,
-            size,
-            priority: r.priority,
-            callback: r.callback,
-            asked: false,
-            hmx: r.hmx,
-        };
-        self.held.insert(context, holding);
-        Some((context, at, size))
-    }
-
-    fn room(&mut self, r: &Request) -> Option<(u32, u32)> {
-        if r.size == 0 {
-            return Some((0, 0));
-        }
-        let size = r.size.checked_next_multiple_of(GRANULE)?;
-        if let Some(at) = self.free.take(size.into(), r.align.into()) {
-            return Some((at as u32, size));
-        }
-        // As much as there is, if the request can do with less.
-        let (at, most) = self.free.longest()?;
-        let least = r.min_size.checked_next_multiple_of(GRANULE)?;
-        if r.min_size == 0 || most < u64::from(least) || at % u64::from(r.align) != 0 {
-            return None;
-        }
-        self.free.take_at(at, most);
-        Some((at as u32, most as u32))
-    }
-
-    fn give_back(&mut self, context: u32) -> bool {
-        let Some(Holding { at, size, .. }) = self.held.remove(&context) else {
-            return false;
-        };
-        self.free.put(at.into(), size.into());
-        true
-    }
-}
 
 fn attributes(c: &Call<'_>, at: u32) -> Result<bool, Stop> {
     Ok(c.load32(at.wrapping_add(field::MAGIC))? == MAGIC)
@@ -325,7 +212,7 @@ fn acquire(c: &mut Call<'_>) -> Done {
         min_size: word(field::MIN_SIZE)?,
         align: word(field::PAGE)?.clamp(GRANULE, 1 << 20).next_power_of_two(),
         attributes: at,
-        priority: c.thread.priority,
+        priority: c.priority(),
         callback: (word(field::CALLBACK)?, word(field::CALLBACK_ARG)?),
         hmx,
     };
@@ -361,7 +248,7 @@ fn try_now(c: &mut Call<'_>, request: Request, until: Option<Time>) -> Done {
         let again = move |c: &mut Call<'_>, _: u64| try_now(c, request, Some(until));
         return Ok(Outcome::Enter(callback, vec![context, argument], Box::new(again)));
     }
-    let waiting = (c.thread.id, c.thread.priority, request);
+    let waiting = (c.thread.id, c.priority(), request);
     let queue = &mut c.os.lib.resources.waiting;
     queue.retain(|w| w.0 != waiting.0);
     let place = queue.partition_point(|w| w.1 <= waiting.1);
@@ -446,8 +333,8 @@ fn query(c: &mut Call<'_>) -> Done {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Guest;
     use super::*;
+    use crate::kernel::testing::Guest;
 
     fn attr(g: &mut Guest, size: u32, least: u32) -> u32 {
         let at = g.bytes(&[0xff; 64]);

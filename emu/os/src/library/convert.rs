@@ -1,7 +1,7 @@
 //! Numbers from text, and other small things of `<stdlib.h>`.
 
-use crate::call::{Call, Done, Stop};
-use crate::imports::{Import, import};
+use crate::kernel::call::{Call, Done, Stop};
+use crate::kernel::import::{Import, import};
 
 const ERANGE: u32 = 34;
 
@@ -280,8 +280,8 @@ fn getenv(c: &mut Call<'_>) -> Done {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Guest;
     use super::*;
+    use crate::kernel::testing::Guest;
 
     #[test]
     fn parse_reads_what_c_reads() {

@@ -1,7 +1,7 @@
 //! `<ctype.h>` as functions, for the "C" locale.
 
-use crate::call::{Call, Done};
-use crate::imports::{Import, import};
+use crate::kernel::call::{Call, Done};
+use crate::kernel::import::{Import, import};
 
 /// This family's table.
 pub const IMPORTS: &[Import] = &[
@@ -34,7 +34,7 @@ fn map(c: &mut Call<'_>, to: fn(u8) -> u8) -> Done {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Guest;
+    use crate::kernel::testing::Guest;
 
     #[test]
     fn classes_and_cases() {

@@ -2,11 +2,9 @@
 
 use std::collections::VecDeque;
 
-use crate::call::{Call, Done, Outcome, Stop};
-use crate::imports::{Import, import};
-
-/// Functions that may be registered to run at exit.
-const MAX_EXITS: usize = 4096;
+use crate::kernel::call::{Call, Done, Outcome, Stop};
+use crate::kernel::continuation::Then;
+use crate::kernel::import::{Import, import};
 
 /// This family's table.
 pub const IMPORTS: &[Import] = &[
@@ -27,10 +25,6 @@ pub const IMPORTS: &[Import] = &[
     import("__deregister_frame_info_bases", frame_info),
     import("__deregister_frame_info", frame_info),
 ];
-
-/// Functions that run at exit: function, argument, library.
-#[derive(Debug, Default)]
-pub struct Exits(Vec<(u32, u32, u32)>);
 
 /// `void abort(void)`
 fn abort(_: &mut Call<'_>) -> Done {
@@ -56,26 +50,12 @@ fn cxa_atexit(c: &mut Call<'_>) -> Done {
     register(c, entry)
 }
 
-fn register(c: &mut Call<'_>, entry: (u32, u32, u32)) -> Done {
-    let exits = &mut c.os.lib.exits.0;
-    if exits.len() >= MAX_EXITS {
-        return c.ret(u32::MAX);
-    }
-    exits.push(entry);
-    c.ret(0)
+fn register(c: &mut Call<'_>, (f, argument, library): (u32, u32, u32)) -> Done {
+    let registered = c.os.lib.exits.add(f, argument, library);
+    c.ret(if registered { 0 } else { u32::MAX })
 }
 
-impl Exits {
-    /// Takes the functions of a library (0: all), last registered first.
-    fn take(&mut self, library: u32) -> VecDeque<(u32, u32)> {
-        let mine = self.0.extract_if(.., |e| library == 0 || e.2 == library);
-        let mut out: VecDeque<(u32, u32)> = mine.map(|(f, argument, _)| (f, argument)).collect();
-        out.make_contiguous().reverse();
-        out
-    }
-}
-
-fn run(mut functions: VecDeque<(u32, u32)>, last: crate::thread::Then) -> crate::thread::Then {
+fn run(mut functions: VecDeque<(u32, u32)>, last: Then) -> Then {
     Box::new(move |c, _| match functions.pop_front() {
         None => last(c, 0),
         Some((f, argument)) => Ok(Outcome::Enter(f, vec![argument], run(functions, last))),
@@ -132,8 +112,8 @@ fn frame_info(c: &mut Call<'_>) -> Done {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Guest;
     use super::*;
+    use crate::kernel::testing::Guest;
 
     #[test]
     fn ends_say_why() {
@@ -150,12 +130,5 @@ mod tests {
             assert!(stop.to_string().contains(want), "{stop}");
         }
         assert!(matches!(g.try_call("exit", &[3]), Ok(Outcome::EndProcess(3))));
-    }
-
-    #[test]
-    fn exit_functions_of_one_library_run_last_first() {
-        let mut e = Exits(vec![(1, 10, 7), (2, 20, 8), (3, 30, 7)]);
-        assert_eq!(e.take(7), [(3, 30), (1, 10)]);
-        assert_eq!(e.take(0), [(2, 20)]);
     }
 }

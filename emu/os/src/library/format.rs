@@ -4,7 +4,7 @@
 //! have 32 bits, `long long` and `intmax_t` 64; `long double` is `double`. `%n` is refused (a crash that says so), as are
 //! wide strings. Unknown conversions are copied as they stand.
 
-use crate::call::Stop;
+use crate::kernel::call::Stop;
 
 /// Bytes that one format string may make us look at: strings can be long and named many times.
 const MAX_WORK: usize = 64 << 20;
@@ -185,7 +185,7 @@ fn conversion(text: &[u8], args: &mut impl Args, out: &mut Output) -> Result<usi
         }
         b's' if length != Length::Long => {
             let pointer = args.word()?;
-            let max = spec.precision.unwrap_or(crate::call::MAX_STRING);
+            let max = spec.precision.unwrap_or(crate::kernel::call::MAX_STRING);
             let s = match pointer {
                 0 => b"(null)"[..max.min(6)].to_vec(),
                 _ => args.string(pointer, max)?,

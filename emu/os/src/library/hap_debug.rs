@@ -2,8 +2,9 @@
 
 use super::stdio::formatted;
 use crate::ap::LogRecord;
-use crate::call::{Call, Done};
-use crate::imports::{Import, import};
+use crate::kernel::call::{Call, Done};
+use crate::kernel::import::{Import, import};
+use crate::library_state::farf::Farf;
 
 /// Longest message.
 const MAX: usize = 4096;
@@ -17,15 +18,6 @@ pub const IMPORTS: &[Import] = &[
     import("HAP_debug_runtime", hap_debug_v2),
     import("HAP_setFARFRuntimeLoggingParams", set_runtime_params),
 ];
-
-/// What `HAP_setFARFRuntimeLoggingParams` set.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Farf {
-    /// Levels that are wanted, one bit each.
-    pub mask: u32,
-    /// Files that are meant; none means all.
-    pub files: Vec<String>,
-}
 
 fn log(c: &Call<'_>, level: u32, file: String, line: u32, text: &[u8]) {
     let text = String::from_utf8_lossy(text);
@@ -75,7 +67,7 @@ fn set_runtime_params(c: &mut Call<'_>) -> Done {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Guest;
+    use crate::kernel::testing::Guest;
 
     #[test]
     fn messages_are_formatted_and_reach_the_ap() {

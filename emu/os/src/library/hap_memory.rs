@@ -1,15 +1,11 @@
 //! HAP memory: buffers of the AP by file descriptor, heap statistics, lockable cache.
 
-use std::collections::HashMap;
-
 use super::heap::allocate;
 use crate::aee;
-use crate::call::{Call, Done};
 use crate::error::OsError;
-use crate::imports::{Import, import};
-
-/// What cache locking pretends to have.
-const CACHE: u32 = 1 << 20;
+use crate::kernel::call::{Call, Done};
+use crate::kernel::import::{Import, import};
+use crate::library_state::cache_locks::CACHE;
 
 /// This family's table.
 pub const IMPORTS: &[Import] = &[
@@ -95,7 +91,7 @@ fn stats(c: &mut Call<'_>) -> Done {
     let (arenas, used, _) = c.os.heap.usage();
     let (own, _, _) = c.os.shared.memory.usage();
     let free = c.os.shared.memory.free();
-    let words = [arenas - used, used, free, own, u64::from(c.os.lib.grow_min)];
+    let words = [arenas - used, used, free, own, u64::from(c.os.growth.least)];
     for (i, v) in (0..).zip(words) {
         c.store64(at.wrapping_add(8 * i), v)?;
     }
@@ -112,11 +108,11 @@ fn set_grow_size(c: &mut Call<'_>) -> Done {
             u32::try_from(v).unwrap_or(1 << 30).min(1 << 30)
         }
     };
-    let (least, most) = (pick(least, c.os.lib.grow_min), pick(most, c.os.lib.grow_max));
+    let (least, most) = (pick(least, c.os.growth.least), pick(most, c.os.growth.most));
     if least > most {
         return c.ret(aee::EBADPARM);
     }
-    (c.os.lib.grow_min, c.os.lib.grow_max) = (least, most);
+    (c.os.growth.least, c.os.growth.most) = (least, most);
     c.ret(aee::SUCCESS)
 }
 
@@ -134,46 +130,6 @@ fn available_stack(c: &mut Call<'_>) -> Done {
 /// `int HAP_mem_request(payload *)`: reserving address space is not built.
 fn request(c: &mut Call<'_>) -> Done {
     c.ret(aee::EUNSUPPORTED)
-}
-
-/// Memory that skeletons have locked in the cache.
-#[derive(Debug, Default)]
-pub struct CacheLocks {
-    /// Bytes that are locked, or for which a thread waits.
-    bytes: u32,
-    /// Locked heap blocks by address: bytes.
-    blocks: HashMap<u32, u32>,
-}
-
-impl CacheLocks {
-    /// Takes room for a block that is yet to be found.
-    fn reserve(&mut self, size: u32) -> bool {
-        let fits = size > 0 && size <= self.available();
-        if fits {
-            self.bytes += size;
-        }
-        fits
-    }
-
-    fn available(&self) -> u32 {
-        CACHE.saturating_sub(self.bytes)
-    }
-
-    /// The block for reserved room was found, or (0) was not. A block that lay there was freed without being unlocked.
-    fn found(&mut self, at: u32, size: u32) {
-        let room = if at == 0 {
-            Some(size)
-        } else {
-            self.blocks.insert(at, size)
-        };
-        self.bytes = self.bytes.saturating_sub(room.unwrap_or(0));
-    }
-
-    fn unlock(&mut self, at: u32) -> bool {
-        let size = self.blocks.remove(&at);
-        self.bytes = self.bytes.saturating_sub(size.unwrap_or(0));
-        size.is_some()
-    }
 }
 
 /// `void *HAP_cache_lock(unsigned size, void **physical)`: ordinary memory, since every access costs the same here.
@@ -222,9 +178,9 @@ fn cache_clean(c: &mut Call<'_>) -> Done {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Guest;
     use super::*;
-    use crate::call::Outcome;
+    use crate::kernel::call::Outcome;
+    use crate::kernel::testing::Guest;
     use emu_core::memory::Memory as _;
 
     #[test]

@@ -1,7 +1,7 @@
 //! HAP power: votes are accepted and mean nothing; questions get plausible constants.
 
-use crate::call::{Call, Done};
-use crate::imports::{Import, import};
+use crate::kernel::call::{Call, Done};
+use crate::kernel::import::{Import, import};
 
 /// This family's table.
 pub const IMPORTS: &[Import] = &[
@@ -36,7 +36,7 @@ fn get(c: &mut Call<'_>) -> Done {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Guest;
+    use crate::kernel::testing::Guest;
 
     #[test]
     fn questions_are_answered_and_unknown_ones_refused() {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::aee;
-use crate::call::{Call, Done, Outcome};
-use crate::imports::{Import, import};
-use crate::thread::Wait;
+use crate::kernel::call::{Call, Done, Outcome};
+use crate::kernel::import::{Import, import};
+use crate::sched::Wait;
 use emu_core::UTIMER_HZ;
 
 /// This family's table.
@@ -83,8 +83,8 @@ fn userpd_params(c: &mut Call<'_>) -> Done {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Guest;
     use super::*;
+    use crate::kernel::testing::Guest;
 
     #[test]
     fn ticks_become_microseconds_without_overflow() {

@@ -4,8 +4,8 @@
 //! more, and only the calling DSP thread waits for that. A pointer that is not a block's makes the process crash, as heap
 //! corruption does on hardware, only at once.
 
-use crate::call::{Call, Done, Outcome, Stop};
-use crate::imports::{Import, import};
+use crate::kernel::call::{Call, Done, Outcome, Stop};
+use crate::kernel::import::{Import, import};
 use crate::memory::NoMemory;
 
 /// Arenas have at least this size, if the pool allows it.
@@ -243,7 +243,7 @@ fn strdup(c: &mut Call<'_>) -> Done {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Guest;
+    use crate::kernel::testing::Guest;
 
     #[test]
     fn blocks_are_aligned_cleared_and_moved() {

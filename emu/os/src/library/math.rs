@@ -1,7 +1,7 @@
 //! `<math.h>`, `double` and `float`, computed by the host's library; with the internal names that the SDK's headers use.
 
-use crate::call::{Call, Done};
-use crate::imports::{Import, import};
+use crate::kernel::call::{Call, Done};
+use crate::kernel::import::{Import, import};
 
 /// `double f(double)` and `float ff(float)` under their names.
 macro_rules! unary {
@@ -295,8 +295,8 @@ fn scaled_coshf(c: &mut Call<'_>) -> Done {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Guest;
     use super::*;
+    use crate::kernel::testing::Guest;
 
     fn d(v: f64) -> [u32; 2] {
         [v.to_bits() as u32, (v.to_bits() >> 32) as u32]

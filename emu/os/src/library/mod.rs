@@ -27,11 +27,8 @@ mod runtime;
 mod sort;
 mod stdio;
 mod string;
-#[cfg(test)]
-pub(crate) mod testing;
 
-use super::config::ProcessConfig;
-use super::imports::Import;
+use crate::kernel::import::Import;
 
 /// All tables.
 pub fn families() -> Vec<&'static [Import]> {
@@ -59,38 +56,4 @@ pub fn families() -> Vec<&'static [Import]> {
         qurt_futex::IMPORTS,
         qurt_misc::IMPORTS,
     ]
-}
-
-/// What the functions keep of a process, family by family.
-pub struct State {
-    /// Least and most bytes that the heap grows by (`HAP_mem_set_grow_size`).
-    pub grow_min: u32,
-    /// See `grow_min`.
-    pub grow_max: u32,
-    pub(super) farf: hap_debug::Farf,
-    pub(super) exits: end::Exits,
-    pub(super) resources: compute_res::Resources,
-    pub(super) keys: qurt_thread::Keys,
-    pub(super) cache_locks: hap_memory::CacheLocks,
-    pub(super) line: Vec<u8>,
-    pub(super) tokens: u32,
-    pub(super) random: u32,
-}
-
-impl State {
-    /// The state of a new process.
-    pub fn new(config: &ProcessConfig) -> Self {
-        Self {
-            grow_min: 1 << 20,
-            grow_max: 256 << 20,
-            farf: hap_debug::Farf::default(),
-            exits: end::Exits::default(),
-            resources: compute_res::Resources::new(config.vtcm),
-            keys: qurt_thread::Keys::default(),
-            cache_locks: hap_memory::CacheLocks::default(),
-            line: Vec::new(),
-            tokens: 0,
-            random: 1,
-        }
-    }
 }

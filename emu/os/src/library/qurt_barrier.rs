@@ -1,10 +1,10 @@
 //! QuRT barriers: threads that wait for each other.
 
 use super::qurt_object::{destroy, full, initialise};
-use crate::call::{Call, Done, Outcome};
-use crate::imports::{Import, import};
-use crate::sync::{Kind, Object, Waiters};
-use crate::thread::Wait;
+use crate::kernel::call::{Call, Done, Outcome};
+use crate::kernel::import::{Import, import};
+use crate::objects::{Kind, Object, Waiters};
+use crate::sched::Wait;
 
 /// This family's table.
 pub const IMPORTS: &[Import] = &[
@@ -33,7 +33,7 @@ fn barrier_destroy(c: &mut Call<'_>) -> Done {
 
 /// `int qurt_barrier_wait(barrier *)`: 1 for the thread that comes last, 0 for the others.
 fn barrier_wait(c: &mut Call<'_>) -> Done {
-    let (at, me, priority) = (c.arg(0)?, c.thread.id, c.thread.priority);
+    let (at, me, priority) = (c.arg(0)?, c.thread.id, c.priority());
     let all = c.os.objects.with(Kind::Barrier, at, |o| {
         let Object::Barrier { count, waiters } = o else {
             return Some(Waiters::default());
@@ -57,7 +57,7 @@ fn barrier_wait(c: &mut Call<'_>) -> Done {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Guest;
+    use crate::kernel::testing::Guest;
 
     #[test]
     fn a_barrier_lets_everybody_go_and_tells_the_last() {

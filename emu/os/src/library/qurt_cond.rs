@@ -2,10 +2,10 @@
 
 use super::qurt_mutex::{queue, take, unlock};
 use super::qurt_object::{EOK, destroy, full, initialise};
-use crate::call::{Call, Done, Outcome};
-use crate::imports::{Import, import};
-use crate::sync::{Kind, Object, Waiters};
-use crate::thread::{RunState, Wait};
+use crate::kernel::call::{Call, Done, Outcome};
+use crate::kernel::import::{Import, import};
+use crate::objects::{Kind, Object, Waiters};
+use crate::sched::Wait;
 
 /// This family's table.
 pub const IMPORTS: &[Import] = &[
@@ -34,7 +34,7 @@ fn condition_destroy(c: &mut Call<'_>) -> Done {
 
 /// `void qurt_cond_wait(cond *, mutex *)`
 fn condition_wait(c: &mut Call<'_>) -> Done {
-    let (at, mutex, me, priority) = (c.arg(0)?, c.arg(1)?, c.thread.id, c.thread.priority);
+    let (at, mutex, me, priority) = (c.arg(0)?, c.arg(1)?, c.thread.id, c.priority());
     c.os.objects
         .with(Kind::Condition, at, |o| o.waiters().add(me, priority))
         .map_err(full)?;
@@ -58,11 +58,10 @@ fn wake_waiters(c: &mut Call<'_>, count: usize) -> Done {
         if take(c.os, mutex, thread, false)? {
             c.os.wake(thread, EOK);
         } else {
-            let Some(t) = c.os.threads.get_mut(&thread) else {
+            let Some(priority) = c.os.sched.priority(thread) else {
                 continue;
             };
-            t.state = RunState::Parked(Wait::Mutex(mutex));
-            let priority = t.priority;
+            c.os.sched.wait_for_instead(thread, Wait::Mutex(mutex));
             queue(c.os, mutex, thread, priority)?;
         }
     }
@@ -81,7 +80,7 @@ fn condition_broadcast(c: &mut Call<'_>) -> Done {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Guest;
+    use crate::kernel::testing::Guest;
 
     #[test]
     fn condition_variables_hand_back_the_mutex() {

@@ -1,10 +1,10 @@
 //! QuRT futexes: sleeping on a word of the program's memory.
 
 use super::qurt_object::{EOK, EVAL, full};
-use crate::call::{Call, Done, Outcome};
-use crate::imports::{Import, import};
-use crate::sync::Kind;
-use crate::thread::Wait;
+use crate::kernel::call::{Call, Done, Outcome};
+use crate::kernel::import::{Import, import};
+use crate::objects::Kind;
+use crate::sched::Wait;
 
 /// This family's table.
 pub const IMPORTS: &[Import] = &[
@@ -14,7 +14,7 @@ pub const IMPORTS: &[Import] = &[
 
 /// `int qurt_futex_wait(void *word, int value)`: sleeps if the word still has the value; 1 if it has not.
 fn futex_wait(c: &mut Call<'_>) -> Done {
-    let (at, value, me, priority) = (c.arg(0)?, c.arg(1)?, c.thread.id, c.thread.priority);
+    let (at, value, me, priority) = (c.arg(0)?, c.arg(1)?, c.thread.id, c.priority());
     if c.load32(at)? != value {
         return c.ret(EVAL);
     }
@@ -42,8 +42,8 @@ fn futex_wake(c: &mut Call<'_>) -> Done {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Guest;
     use super::EVAL;
+    use crate::kernel::testing::Guest;
 
     #[test]
     fn a_futex_sleeps_only_on_the_expected_value() {

@@ -2,8 +2,9 @@
 //!
 //! Every DSP thread has vector registers of its own here, so locking HVX never waits.
 
-use crate::call::{Call, Done};
-use crate::imports::{Import, import};
+use crate::kernel::call::{Call, Done};
+use crate::kernel::import::{Import, import};
+use crate::sched::HARDWARE_THREADS;
 
 /// This family's table.
 pub const IMPORTS: &[Import] = &[
@@ -19,8 +20,6 @@ pub const IMPORTS: &[Import] = &[
     import("qurt_pmu_get", pmu_get),
 ];
 
-/// Hardware threads that programs are told of.
-const HW_THREADS: u16 = 6;
 /// `QURT_EFAILED`.
 const EFAILED: u32 = 12;
 
@@ -56,7 +55,7 @@ fn accept(c: &mut Call<'_>) -> Done {
 /// `int qurt_sysenv_get_max_hw_threads(struct *)`: a 16-bit number.
 fn max_hw_threads(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
-    c.store(at, &HW_THREADS.to_le_bytes())?;
+    c.store(at, &HARDWARE_THREADS.to_le_bytes())?;
     c.ret(0)
 }
 

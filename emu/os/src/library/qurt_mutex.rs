@@ -3,11 +3,11 @@
 //! A mutex that is unlocked passes straight to the waiter of the best priority.
 
 use super::qurt_object::{EOK, EVAL, destroy, full, initialise};
-use crate::call::{Call, Done, Outcome, Stop};
-use crate::imports::{Import, import};
-use crate::kernel::Kernel;
-use crate::sync::{Kind, Object, Waiters};
-use crate::thread::{ThreadId, Wait};
+use crate::kernel::call::{Call, Done, Outcome, Stop};
+use crate::kernel::import::{Import, import};
+use crate::kernel::state::Kernel;
+use crate::objects::{Kind, Object, Waiters};
+use crate::sched::{ThreadId, Wait};
 
 /// This family's table.
 pub const IMPORTS: &[Import] = &[
@@ -79,7 +79,7 @@ pub(super) fn queue(os: &mut Kernel, at: u32, thread: ThreadId, priority: u8) ->
 }
 
 fn lock(c: &mut Call<'_>, recursive: bool) -> Done {
-    let (at, me, priority) = (c.arg(0)?, c.thread.id, c.thread.priority);
+    let (at, me, priority) = (c.arg(0)?, c.thread.id, c.priority());
     if take(c.os, at, me, recursive)? {
         return c.ret(EOK);
     }
@@ -148,8 +148,8 @@ fn mutex_unlock(c: &mut Call<'_>) -> Done {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Guest;
     use super::EVAL;
+    use crate::kernel::testing::Guest;
 
     #[test]
     fn a_mutex_passes_to_waiters_in_priority_order() {

@@ -1,7 +1,7 @@
 //! What QuRT's synchronisation objects have in common: how they are initialised and destroyed.
 
-use crate::call::{Call, Done, Stop};
-use crate::sync::{Kind, Object, TooMany, Waiters};
+use crate::kernel::call::{Call, Done, Stop};
+use crate::objects::{Kind, Object, TooMany, Waiters};
 
 /// `QURT_EOK`.
 pub(super) const EOK: u32 = 0;

@@ -1,10 +1,10 @@
 //! QuRT semaphores.
 
 use super::qurt_object::{EOK, EVAL, destroy, full, initialise};
-use crate::call::{Call, Done, Outcome, Stop};
-use crate::imports::{Import, import};
-use crate::sync::{Kind, Object, Waiters};
-use crate::thread::Wait;
+use crate::kernel::call::{Call, Done, Outcome, Stop};
+use crate::kernel::import::{Import, import};
+use crate::objects::{Kind, Object, Waiters};
+use crate::sched::Wait;
 
 /// This family's table.
 pub const IMPORTS: &[Import] = &[
@@ -50,7 +50,7 @@ fn semaphore_destroy(c: &mut Call<'_>) -> Done {
 
 /// Takes a unit if there is one; otherwise joins the queue if `wait`.
 fn down(c: &mut Call<'_>, wait: bool) -> Result<bool, Stop> {
-    let (at, me, priority) = (c.arg(0)?, c.thread.id, c.thread.priority);
+    let (at, me, priority) = (c.arg(0)?, c.thread.id, c.priority());
     let taken = c.os.objects.with(Kind::Semaphore, at, |o| match o {
         Object::Semaphore { count, .. } if *count > 0 => {
             *count -= 1;
@@ -126,8 +126,8 @@ fn semaphore_value(c: &mut Call<'_>) -> Done {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Guest;
     use super::{EOK, EVAL};
+    use crate::kernel::testing::Guest;
 
     #[test]
     fn semaphores_count() {

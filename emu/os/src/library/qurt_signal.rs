@@ -2,10 +2,10 @@
 //! they are cleared.
 
 use super::qurt_object::{destroy, full, initialise};
-use crate::call::{Call, Done, Outcome, Stop};
-use crate::imports::{Import, import};
-use crate::sync::{Kind, Object, Waiters};
-use crate::thread::Wait;
+use crate::kernel::call::{Call, Done, Outcome, Stop};
+use crate::kernel::import::{Import, import};
+use crate::objects::{Kind, Object, Waiters};
+use crate::sched::Wait;
 
 /// This family's table.
 pub const IMPORTS: &[Import] = &[
@@ -68,7 +68,7 @@ fn with_bits<R>(c: &mut Call<'_>, at: u32, f: impl FnOnce(&mut u32, &mut Waiters
 }
 
 fn wait_signal(c: &mut Call<'_>, mask: u32, all: bool) -> Done {
-    let (at, me, priority) = (c.arg(0)?, c.thread.id, c.thread.priority);
+    let (at, me, priority) = (c.arg(0)?, c.thread.id, c.priority());
     let bits = with_bits(c, at, |bits, waiters| {
         let now = is_met(*bits, mask, all).then_some(*bits);
         if now.is_none() {
@@ -139,7 +139,7 @@ fn signal_get(c: &mut Call<'_>) -> Done {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Guest;
+    use crate::kernel::testing::Guest;
 
     #[test]
     fn signals_wake_those_whose_condition_is_met() {
@@ -150,7 +150,7 @@ mod tests {
         assert!(g.is_ready(2) && !g.is_ready(3));
         assert_eq!(g.call("qurt_anysignal_set", &[24, 2]), 1);
         assert!(g.is_ready(3));
-        assert_eq!(g.os.threads[&3].core.regs.r[0], 3);
+        assert_eq!(g.os.sched.get(3).unwrap().0.core.regs.r[0], 3);
         assert_eq!(g.call("qurt_signal_wait", &[24, 3, 1]), 3);
         g.call("qurt_signal_clear", &[24, 3]);
         assert_eq!(g.call("qurt_signal_get", &[24]), 0);

@@ -1,8 +1,8 @@
 //! QuRT threads: creation, end, names, priorities, thread-local storage.
 
-use crate::call::{Call, Done, Outcome};
-use crate::imports::{Import, import};
-use crate::thread::{DspThread, Role, Wait};
+use crate::kernel::call::{Call, Done, Outcome, Stop};
+use crate::kernel::import::{Import, import};
+use crate::sched::{DspThread, Role, Wait};
 
 /// This family's table.
 pub const IMPORTS: &[Import] = &[
@@ -27,21 +27,12 @@ const ENOTHREAD: u32 = 30;
 const NAME: usize = 16;
 /// Smallest stack that a thread is started with.
 const LEAST_STACK: u32 = 256;
-/// Thread-local keys alive at once.
-const MAX_KEYS: u32 = 1024;
 
 /// Offsets in `qurt_thread_attr_t`, as far as it matters.
 mod attribute {
     pub const PRIORITY: u32 = 0x12;
     pub const STACK_SIZE: u32 = 0x18;
     pub const STACK_ADDRESS: u32 = 0x1c;
-}
-
-/// Thread-local keys.
-#[derive(Debug, Default)]
-pub struct Keys {
-    live: std::collections::HashSet<u32>,
-    next: u32,
 }
 
 /// `int qurt_thread_create(unsigned *id, attributes *, void (*f)(void *), void *argument)`. The stack is the caller's.
@@ -56,26 +47,22 @@ fn create(c: &mut Call<'_>) -> Done {
     let Some(high) = low.checked_add(size).filter(|_| low != 0 && size >= LEAST_STACK) else {
         return c.ret(EINVALID);
     };
-    if c.os.threads.len() + 1 >= c.os.shared.config.limits.threads {
+    if c.os.sched.len() >= c.os.shared.config.limits.threads {
         return c.ret(EFAILED);
     }
-    let id = loop {
-        let id = c.os.new_thread_id();
-        if id != c.thread.id {
-            break id;
-        }
-    };
+    let id = c.os.sched.new_id();
     c.store32(place, id)?;
-    let core = c.os.new_core(0);
-    let mut thread = DspThread::new(id, name, priority, Role::Skeleton, low..high, core);
+    let core = c.os.shared.new_core(0);
+    let mut thread = DspThread::new(id, name, Role::Skeleton, low..high, core);
     thread.core.regs.r[29] = high & !7;
     // Returning from its function ends it.
     let end = |_: &mut Call<'_>, _: u64| Ok(Outcome::Exit(0));
     if let Err(why) = c.os.enter(&mut thread, entry, &[argument], Box::new(end)) {
-        return Err(crate::call::Stop::because(why));
+        return Err(Stop::because(why));
     }
     tracing::debug!(target: "emu::os", id, name = thread.name, priority, "thread created");
-    c.os.add_ready(thread);
+    c.os.sched.add_ready(thread, priority);
+    c.os.count();
     c.ret(EOK)
 }
 
@@ -87,7 +74,7 @@ fn exit(c: &mut Call<'_>) -> Done {
 /// `int qurt_thread_join(unsigned id, int *status)`: a thread that has ended already leaves nothing to join.
 fn join(c: &mut Call<'_>) -> Done {
     let (thread, status) = (c.arg(0)?, c.arg(1)?);
-    if !c.os.threads.contains_key(&thread) {
+    if !c.os.sched.contains(thread) {
         return c.ret(ENOTHREAD);
     }
     if status != 0 {
@@ -116,8 +103,8 @@ fn name(c: &mut Call<'_>) -> Done {
 
 /// `int qurt_thread_get_priority(unsigned id)`: −1 if there is no such thread.
 fn priority(c: &mut Call<'_>) -> Done {
-    let facts = c.os.thread_facts(c.thread, c.arg(0)?);
-    c.ret(facts.map_or(u32::MAX, |(_, priority)| priority.into()))
+    let priority = c.os.sched.priority(c.arg(0)?);
+    c.ret(priority.map_or(u32::MAX, u32::from))
 }
 
 /// `int qurt_thread_set_priority(unsigned id, unsigned short priority)`
@@ -126,28 +113,15 @@ fn set_priority(c: &mut Call<'_>) -> Done {
     let Some(priority) = u8::try_from(priority).ok().filter(|&p| p > 0) else {
         return c.ret(EINVALID);
     };
-    if id == c.thread.id {
-        c.thread.priority = priority;
-        return c.ret(EOK);
-    }
-    let known = c.os.set_priority(id, priority);
+    let known = c.os.sched.set_priority(id, priority);
     c.ret(if known { EOK } else { EINVALID })
 }
 
 /// `int qurt_tls_create_key(int *key, void (*destructor)(void *))`: destructors are not run.
 fn create_key(c: &mut Call<'_>) -> Done {
     let place = c.arg(0)?;
-    let keys = &mut c.os.lib.keys;
-    if keys.live.len() >= MAX_KEYS as usize {
+    let Some(key) = c.os.lib.keys.add() else {
         return c.ret(EFAILED);
-    }
-    // Numbers go round; one that is in use is not given again.
-    let key = loop {
-        let key = keys.next;
-        keys.next = key.wrapping_add(1);
-        if keys.live.insert(key) {
-            break key;
-        }
     };
     c.store32(place, key)?;
     c.ret(EOK)
@@ -156,19 +130,19 @@ fn create_key(c: &mut Call<'_>) -> Done {
 /// `int qurt_tls_delete_key(int key)`
 fn delete_key(c: &mut Call<'_>) -> Done {
     let key = c.arg(0)?;
-    let known = c.os.lib.keys.live.remove(&key);
+    let known = c.os.lib.keys.remove(key);
     c.ret(if known { EOK } else { EINVALID })
 }
 
 /// `int qurt_tls_set_specific(int key, const void *value)`
 fn set_specific(c: &mut Call<'_>) -> Done {
     let (key, value) = (c.arg(0)?, c.arg(1)?);
-    if !c.os.lib.keys.live.contains(&key) {
+    if !c.os.lib.keys.contains(key) {
         return c.ret(EINVALID);
     }
     // Values under deleted keys go now, so that a thread never has more than there are keys.
-    let live = &c.os.lib.keys.live;
-    c.thread.tls.retain(|k, _| live.contains(k));
+    let keys = &c.os.lib.keys;
+    c.thread.tls.retain(|&k, _| keys.contains(k));
     c.thread.tls.insert(key, value);
     c.ret(EOK)
 }
@@ -181,8 +155,8 @@ fn get_specific(c: &mut Call<'_>) -> Done {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Guest;
     use super::*;
+    use crate::kernel::testing::Guest;
 
     #[test]
     fn create_reads_the_attributes() {
@@ -196,8 +170,8 @@ mod tests {
         let (at, place) = (g.bytes(&attributes), g.bytes(&[0; 4]));
         assert_eq!(g.call("qurt_thread_create", &[place, at, 0x1000, 42]), EOK);
         let id = g.word(place);
-        let t = &g.os.threads[&id];
-        assert_eq!((t.name.as_str(), t.priority), ("worker", 77));
+        let (t, _) = g.os.sched.get(id).unwrap();
+        assert_eq!((t.name.as_str(), g.os.sched.priority(id)), ("worker", Some(77)));
         assert_eq!(
             (t.core.regs.pc, t.core.regs.r[0], t.core.regs.r[29]),
             (0x1000, 42, stack + 4096)
@@ -224,18 +198,5 @@ mod tests {
         assert_eq!(g.call("qurt_tls_get_specific", &[key]), 9);
         g.call("qurt_tls_delete_key", &[key]);
         assert_eq!(g.call("qurt_tls_set_specific", &[key, 9]), EINVALID);
-    }
-    #[test]
-    fn a_key_in_use_is_not_given_again() {
-        let mut g = Guest::new();
-        let place = g.bytes(&[0; 4]);
-        g.os.lib.keys.next = u32::MAX;
-        let mut create = || {
-            assert_eq!(g.call("qurt_tls_create_key", &[place, 0]), EOK);
-            let key = g.word(place);
-            g.os.lib.keys.next = u32::MAX;
-            key
-        };
-        assert_eq!([create(), create(), create()], [u32::MAX, 0, 1]);
     }
 }

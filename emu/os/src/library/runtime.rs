@@ -3,8 +3,8 @@
 //! Division by zero gives what the real routines' users can rely on: nothing. It gives 0 here (and the dividend as
 //! remainder) instead of a crash, as the hardware routines do not trap either.
 
-use crate::call::{Call, Done};
-use crate::imports::{Import, import};
+use crate::kernel::call::{Call, Done};
+use crate::kernel::import::{Import, import};
 
 /// This family's table.
 pub const IMPORTS: &[Import] = &[
@@ -190,8 +190,8 @@ fn truncdfhf2(c: &mut Call<'_>) -> Done {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Guest;
     use super::*;
+    use crate::kernel::testing::Guest;
 
     #[test]
     fn every_half_survives_the_round_trip() {

@@ -1,7 +1,7 @@
 //! `qsort` and `bsearch`: the comparison is the guest's, so the algorithm is a value that goes on after each answer.
 
-use crate::call::{Call, Done, Outcome, Stop};
-use crate::imports::{Import, import};
+use crate::kernel::call::{Call, Done, Outcome, Stop};
+use crate::kernel::import::{Import, import};
 
 /// This family's table.
 pub const IMPORTS: &[Import] = &[import("qsort", qsort), import("bsearch", bsearch)];

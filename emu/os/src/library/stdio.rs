@@ -3,8 +3,8 @@
 
 use super::format::{self, Output};
 use crate::ap::LogRecord;
-use crate::call::{Call, Done, Stop, VaList};
-use crate::imports::{Import, import};
+use crate::kernel::call::{Call, Done, Stop, VaList};
+use crate::kernel::import::{Import, import};
 
 /// Longest line or buffer that is formatted.
 const MAX: usize = 1 << 20;
@@ -230,7 +230,7 @@ fn nothing(c: &mut Call<'_>) -> Done {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Guest;
+    use crate::kernel::testing::Guest;
 
     #[test]
     fn snprintf_takes_varargs_from_the_stack_with_64_bit_alignment() {

@@ -3,8 +3,8 @@
 //! Ranges are checked before they are touched, so a wrong length faults like the first access of a real loop would, and
 //! never allocates for memory that is not there.
 
-use crate::call::{Call, Done, Stop};
-use crate::imports::{Import, import};
+use crate::kernel::call::{Call, Done, Stop};
+use crate::kernel::import::{Import, import};
 use emu_core::memory::Memory as _;
 
 /// Bytes that are moved at a time.
@@ -442,8 +442,8 @@ fn strerror(c: &mut Call<'_>) -> Done {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Guest;
     use super::*;
+    use crate::kernel::testing::Guest;
 
     #[test]
     fn find_agrees_with_windows() {

@@ -9,7 +9,7 @@ use rpmsg::fastrpc::Addressing;
 use rpmsg::fastrpc::attributes::attribute;
 
 use crate::config::Limits;
-use crate::imports::Builtins;
+use crate::imports::{self, Builtins};
 use crate::probe::Probe;
 
 /// Largest chunk of an apps_std read: what one reverse call may carry comfortably.
@@ -62,7 +62,7 @@ impl DspConfig {
             library_read: LibraryRead::default(),
             listener_wait: Duration::from_secs(10),
             vtcm,
-            builtins: Builtins::standard(),
+            builtins: imports::standard(),
             hvx_units,
             limits: Limits::default(),
             probe: None,

@@ -147,7 +147,7 @@ impl Pd {
             limits: config.limits.clone(),
             vtcm: config.vtcm,
             hvx_units: config.hvx_units,
-            builtins: Arc::clone(&config.builtins),
+            builtins: Some(Arc::clone(&config.builtins)),
             probe: config.probe.clone(),
             ..ProcessConfig::new(owner, config.arch, stream, Arc::new(ap))
         };

@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 use zerocopy::{FromBytes, IntoBytes};
 
 use emu_core::mem::{GuestRam, PAGE_SIZE, Prot, RamError};
-use emu_os::imports::{Builtins, ProcessImage, WINDOW};
+use emu_os::imports::{self, Builtins, Code, ProcessImage, WINDOW};
 use header::{MAX_SEGMENTS, OFFSET, RawHeader};
 
 /// Longest version string or shell description, in bytes.
@@ -298,11 +298,11 @@ impl Firmware {
 
     /// What processes have from this image: to be put into the DSP's configuration.
     pub fn builtins(&self) -> Arc<Builtins> {
-        Arc::new(Builtins::from_image(ProcessImage {
+        Arc::new(imports::from_image(ProcessImage {
             origin: format!("the firmware {}", self.version()),
             symbols: &self.symbols,
             text: self.shell.text.clone(),
-            physical: self.physical(self.shell.text.start),
+            code: Code::Physical(self.physical(self.shell.text.start)),
             data_at: self.shell.data.start,
             data: self.data.clone(),
             process_return: self.shell.process_return,

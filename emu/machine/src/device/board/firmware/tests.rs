@@ -195,7 +195,7 @@ fn the_real_image_is_whole_boots_and_exports_everything() {
     );
     assert!(firmware.shell().description.contains("placeholder"));
     let builtins = firmware.builtins();
-    let standard = Builtins::standard();
+    let standard = emu_os::imports::standard();
     for name in [
         "memcpy",
         "qurt_mutex_lock",
@@ -509,7 +509,7 @@ impl emu_os::ap::Ap for Files {
 fn open(firmware: &Firmware, ram: &GuestRam) -> Result<u32, emu_os::error::OpenError> {
     use emu_os::config::ProcessConfig;
     let mut config = ProcessConfig::new("test", Arch::V68, 1, Arc::new(Files(target())));
-    config.builtins = firmware.builtins();
+    config.builtins = Some(firmware.builtins());
     let process = emu_os::process::Process::create(config, bus(ram)).unwrap();
     let (send, receive) = std::sync::mpsc::channel();
     process.open(

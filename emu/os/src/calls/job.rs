@@ -1,0 +1,72 @@
+//! What there is to do for workers, and what waits for memory before it can go on.
+
+use std::collections::VecDeque;
+
+use crate::error::OpenError;
+use crate::invocation::Invocation;
+use crate::loader::gather::Library;
+use crate::loader::modules::ModuleId;
+use crate::loader::uri::ModuleName;
+use crate::process::inbox::{CallAnswer, OpenAnswer};
+
+/// Something for a worker to do.
+pub enum Job {
+    /// Call a method.
+    Invoke(Invocation, CallAnswer),
+    /// Run initialisers and the module's open method.
+    Open(Opening),
+    /// Run the close method of this handle's module.
+    Close(u32, CallAnswer),
+}
+
+impl Job {
+    /// Answers that it cannot be done.
+    pub fn fail(self, aee: u32, why: &str) {
+        match self {
+            Self::Invoke(_, answer) | Self::Close(_, answer) => answer.send(aee),
+            Self::Open(opening) => opening.answer.send(Err(OpenError::new(aee, why))),
+        }
+    }
+}
+
+/// An open whose library is in memory.
+pub struct Opening {
+    /// What is opened.
+    pub task: OpenTask,
+    /// Its library.
+    pub module: ModuleId,
+    /// Libraries that were loaded for it, in order; their initialisers have to run.
+    pub installed: Vec<ModuleId>,
+    /// Who is to be told.
+    pub answer: OpenAnswer,
+}
+
+/// An open whose libraries are being placed in memory.
+pub struct Installation {
+    /// What is opened.
+    pub task: OpenTask,
+    /// What is yet to be placed, in order.
+    pub libraries: VecDeque<Library>,
+    /// What was placed.
+    pub installed: Vec<ModuleId>,
+    /// Who is to be told.
+    pub answer: OpenAnswer,
+}
+
+/// What an open is for.
+pub struct OpenTask {
+    /// As the AP named it.
+    pub uri: String,
+    /// What that means.
+    pub name: ModuleName,
+    /// How often it started again.
+    pub retries: u32,
+}
+
+/// Work of the process itself (not of a DSP thread) that waits for memory.
+pub enum Starved {
+    /// A job of this AP thread (`None`: of no one) for which a worker's stack is missing.
+    Job(Option<i32>, Job),
+    /// An open with libraries to be placed.
+    Installation(Installation),
+}

@@ -1,0 +1,188 @@
+//! What a worker does: calls the skeleton's functions, and answers with what they return.
+
+use std::collections::VecDeque;
+
+use super::arguments::{self, ARGUMENTS};
+use super::handles::OpenModule;
+use super::job::{Job, Opening};
+use super::opening;
+use crate::aee;
+use crate::error::OpenError;
+use crate::invocation::Invocation;
+use crate::kernel::call::{Call, Done, Outcome};
+use crate::kernel::continuation::Then;
+use crate::loader::modules::ModuleId;
+use crate::loader::uri;
+use crate::process::inbox::CallAnswer;
+
+/// Calls functions one after the other, then does the last thing.
+fn sequence(mut functions: VecDeque<u32>, last: Then) -> Then {
+    Box::new(move |call, _| match functions.pop_front() {
+        None => last(call, 0),
+        Some(f) => Ok(Outcome::Enter(f, vec![0; 3], sequence(functions, last))),
+    })
+}
+
+/// Starts a job on this (idle) worker.
+pub fn begin(c: &mut Call<'_>, job: Job) -> Done {
+    let regs = &mut c.thread.core.regs;
+    for n in 0..32 {
+        regs.r[n] = 0;
+    }
+    regs.r[29] = c.thread.stack.end;
+    regs.pc = c.os.builtins.process_return() + 4;
+    match job {
+        Job::Invoke(invocation, answer) => invoke(c, invocation, answer),
+        Job::Open(opening) => initialise(c, opening),
+        Job::Close(number, answer) => close(c, number, answer),
+    }
+}
+
+fn invoke(c: &mut Call<'_>, invocation: Invocation, answer: CallAnswer) -> Done {
+    let number = invocation.handle;
+    let Some(open) = c.os.handles.get(number) else {
+        answer.send(aee::ENOSUCHMOD);
+        return Ok(Outcome::Return);
+    };
+    let at = c.thread.stack.end;
+    let mapped = match arguments::place(&c.os.shared, &invocation, at) {
+        Ok(mapped) => mapped,
+        Err(code) => {
+            answer.send(code);
+            return Ok(Outcome::Return);
+        }
+    };
+    c.os.handles.begin_call(number);
+    c.os.shared.counters.add_call();
+    let (sc, ctx, thread) = (invocation.sc, invocation.ctx, c.thread.id);
+    let probe = c.os.shared.config.probe.clone();
+    if let Some(probe) = &probe {
+        probe.begins(ctx, thread);
+    }
+    tracing::debug!(
+        target: "emu::os", thread, handle = format_args!("{number:#x}"), sc = format_args!("{sc:#010x}"), "invoke"
+    );
+    let args = match open.takes_handle {
+        true => vec![open.context as u32, (open.context >> 32) as u32, sc, at],
+        false => vec![sc, at],
+    };
+    let over = move |c: &mut Call<'_>, result: u64| {
+        // The driver may free the buffers as soon as it has the answer.
+        drop(mapped);
+        if let Some(close) = c.os.handles.end_call(number) {
+            c.os.submit(None, Job::Close(number, close));
+        }
+        if let Some(probe) = &probe {
+            probe.ends(ctx, thread);
+        }
+        answer.send(result as u32);
+        Ok(Outcome::Return)
+    };
+    Ok(Outcome::Enter(open.entry, args, Box::new(over)))
+}
+
+/// Runs the initialisers of what was loaded for an open, then its open method.
+fn initialise(c: &mut Call<'_>, opening: Opening) -> Done {
+    let (memory, modules) = (&c.os.shared.memory, &c.os.modules);
+    let installed = opening.installed.iter().filter_map(|&id| modules.get(id));
+    let initialisers = installed.flat_map(|m| m.initialisers(memory)).collect();
+    let open = move |c: &mut Call<'_>, _: u64| {
+        opening::done(c.os);
+        open(c, opening)
+    };
+    sequence(initialisers, Box::new(open))(c, 0)
+}
+
+fn open(c: &mut Call<'_>, opening: Opening) -> Done {
+    let Opening {
+        task, module, answer, ..
+    } = opening;
+    let symbol = c.os.modules.symbol(module, task.name.symbol.as_bytes());
+    let opened = OpenModule {
+        module,
+        entry: symbol.unwrap_or_default(),
+        takes_handle: task.name.takes_handle,
+        context: 0,
+    };
+    if !opened.takes_handle {
+        let number = c.os.handles.add(opened);
+        c.os.count();
+        answer.send(Ok(number));
+        return Ok(Outcome::Return);
+    }
+    // pra[0] = primIn {length of the URI with its NUL}, pra[1] = the URI, pra[2] = where the handle word goes.
+    let pra = c.thread.stack.end;
+    let (prim, text) = (pra + 24, pra + 32);
+    let len = task.uri.len() as u32 + 1;
+    for (i, word) in [prim, 4, text, len, 0, 0].into_iter().enumerate() {
+        c.store32(pra + 4 * i as u32, word)?;
+    }
+    c.store32(prim, len)?;
+    c.store(text, task.uri.as_bytes())?;
+    c.store8(text + len - 1, 0)?;
+    c.os.shared.counters.add_call();
+    let over = move |c: &mut Call<'_>, result: u64| {
+        let result = result as u32;
+        if result == aee::SUCCESS {
+            let context = c.load64(pra + 16)?;
+            let number = c.os.handles.add(OpenModule { context, ..opened });
+            c.os.count();
+            answer.send(Ok(number));
+            return Ok(Outcome::Return);
+        }
+        let error = OpenError::new(
+            result,
+            format!("{} refused to open with {result:#x}", task.name.symbol),
+        );
+        let unused = c.os.modules.release(module);
+        let refused = move |_: &mut Call<'_>, _: u64| {
+            answer.send(Err(error));
+            Ok(Outcome::Return)
+        };
+        finalise(c, unused, Box::new(refused))
+    };
+    let args = vec![0, 0, 0x0002_0001, pra];
+    Ok(Outcome::Enter(opened.entry, args, Box::new(over)))
+}
+
+fn close(c: &mut Call<'_>, number: u32, answer: CallAnswer) -> Done {
+    let Some(open) = c.os.handles.closing(number) else {
+        answer.send(aee::ENOSUCHMOD);
+        return Ok(Outcome::Return);
+    };
+    let closed = move |c: &mut Call<'_>, result: u64| {
+        c.os.handles.remove(number);
+        c.os.count();
+        let unused = c.os.modules.release(open.module);
+        let over = move |_: &mut Call<'_>, _: u64| {
+            answer.send(result as u32);
+            Ok(Outcome::Return)
+        };
+        finalise(c, unused, Box::new(over))
+    };
+    if !open.takes_handle {
+        return closed(c, 0);
+    }
+    let pra = c.thread.stack.end;
+    c.store64(pra, open.context)?;
+    c.os.shared.counters.add_call();
+    let args = vec![open.context as u32, (open.context >> 32) as u32, 0x0100_0010, pra];
+    Ok(Outcome::Enter(open.entry, args, Box::new(closed)))
+}
+
+/// Runs the finalisers of libraries that nobody uses any more, takes them out of memory, then does the last thing.
+fn finalise(c: &mut Call<'_>, unused: Vec<ModuleId>, last: Then) -> Done {
+    let (memory, modules) = (&c.os.shared.memory, &c.os.modules);
+    let libraries = unused.iter().filter_map(|&id| modules.get(id));
+    let functions = libraries.flat_map(|m| m.finalisers(memory)).collect();
+    let remove = move |c: &mut Call<'_>, _: u64| {
+        for &id in &unused {
+            c.os.modules.remove(id, &c.os.shared.memory);
+        }
+        c.os.count();
+        last(c, 0)
+    };
+    sequence(functions, Box::new(remove))(c, 0)
+}
+
+const _: () = assert!(uri::MAX_NAME as u32 + 40 < ARGUMENTS);

@@ -1,0 +1,178 @@
+//! The DSP threads that serve AP threads, and what each has to do.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::arguments::ARGUMENTS;
+use super::job::{Job, Starved};
+use crate::aee;
+use crate::kernel::growth::Growth;
+use crate::memory::NoMemory;
+use crate::process::shared::Shared;
+use crate::sched::{DspThread, Role, Scheduler, ThreadId, Wait};
+
+/// Priority of workers until the AP sets one.
+const WORKER_PRIORITY: u8 = 192;
+/// Idle workers that are kept.
+const IDLE_WORKERS: usize = 32;
+
+#[derive(Default)]
+struct Worker {
+    /// The AP thread that it serves; `None`: opens and closes.
+    tid: Option<i32>,
+    queue: VecDeque<Job>,
+    /// When it last finished something, for choosing whom to drop.
+    used: u64,
+    /// Its AP thread has ended.
+    retired: bool,
+}
+
+/// All workers of a process.
+pub struct Workers {
+    map: HashMap<ThreadId, Worker>,
+    by_tid: HashMap<i32, ThreadId>,
+    priority: u8,
+    /// Workers that may have something to do, or to be dropped.
+    due: Vec<ThreadId>,
+    ticks: u64,
+}
+
+impl Default for Workers {
+    fn default() -> Self {
+        Self {
+            map: HashMap::new(),
+            by_tid: HashMap::new(),
+            priority: WORKER_PRIORITY,
+            due: Vec::new(),
+            ticks: 0,
+        }
+    }
+}
+
+fn is_idle(sched: &Scheduler, id: ThreadId, worker: &Worker) -> bool {
+    worker.queue.is_empty() && sched.waits_for(id) == Some(Wait::Idle)
+}
+
+impl Workers {
+    /// Finds or makes a worker (for the AP thread `tid`, or for any open or close) and gives it the job.
+    pub fn submit(
+        &mut self,
+        tid: Option<i32>,
+        job: Job,
+        sched: &mut Scheduler,
+        shared: &Arc<Shared>,
+        growth: &mut Growth,
+    ) {
+        let known = match tid {
+            Some(tid) => self.by_tid.get(&tid).copied(),
+            None => self
+                .map
+                .iter()
+                .find_map(|(&id, w)| (w.tid.is_none() && is_idle(sched, id, w)).then_some(id)),
+        };
+        let id = match known.map_or_else(|| self.make(tid, sched, shared), Ok) {
+            Ok(id) => id,
+            Err(NoMemory::Dry(bytes)) => return growth.wait(shared, bytes, Starved::Job(tid, job)),
+            Err(NoMemory::Refused(why)) => return job.fail(aee::ERESOURCENOTFOUND, &why),
+        };
+        if let Some(worker) = self.map.get_mut(&id) {
+            worker.queue.push_back(job);
+            self.due.push(id);
+        }
+    }
+
+    fn make(
+        &mut self,
+        tid: Option<i32>,
+        sched: &mut Scheduler,
+        shared: &Shared,
+    ) -> Result<ThreadId, NoMemory> {
+        let limits = &shared.config.limits;
+        if self.map.len() >= IDLE_WORKERS || sched.len() >= limits.threads {
+            let idle = self.map.iter().filter(|&(&id, w)| is_idle(sched, id, w));
+            if let Some((&id, _)) = idle.min_by_key(|(_, w)| w.used) {
+                self.drop_worker(id, sched, shared);
+            } else if sched.len() >= limits.threads {
+                return Err(NoMemory::Refused(format!(
+                    "the process has {} threads already",
+                    limits.threads
+                )));
+            }
+        }
+        let size = limits.stack.saturating_add(ARGUMENTS);
+        let low = shared.memory.allocate(size, 16)?;
+        let stack = low..low + limits.stack / 16 * 16;
+        let id = sched.new_id();
+        let name = tid.map_or_else(|| format!("loader-{id}"), |tid| format!("ap-{tid}"));
+        let core = shared.new_core(shared.builtins.process_return() + 4);
+        let mut thread = DspThread::new(id, name, Role::Worker, stack, core);
+        thread.own_stack = Some(low);
+        sched.add_parked(thread, self.priority, Wait::Idle);
+        let worker = Worker {
+            tid,
+            ..Worker::default()
+        };
+        self.map.insert(id, worker);
+        if let Some(tid) = tid {
+            self.by_tid.insert(tid, id);
+        }
+        shared.counters.set_threads(sched.len());
+        Ok(id)
+    }
+
+    fn drop_worker(&mut self, id: ThreadId, sched: &mut Scheduler, shared: &Shared) {
+        let tid = self.map.remove(&id).and_then(|w| w.tid);
+        if let Some(tid) = tid.filter(|tid| self.by_tid.get(tid) == Some(&id)) {
+            self.by_tid.remove(&tid);
+        }
+        if let Some(stack) = sched.remove(id).and_then(|t| t.own_stack) {
+            shared.memory.release(stack);
+        }
+        shared.counters.set_threads(sched.len());
+    }
+
+    /// A worker has finished its job.
+    pub fn finished(&mut self, id: ThreadId) {
+        self.due.push(id);
+        self.ticks += 1;
+        if let Some(w) = self.map.get_mut(&id) {
+            w.used = self.ticks;
+        }
+    }
+
+    /// A worker that waits, and a job for it. Workers that are not needed any more are dropped on the way.
+    pub fn take_job(&mut self, sched: &mut Scheduler, shared: &Shared) -> Option<(ThreadId, Job)> {
+        while let Some(id) = self.due.pop() {
+            if sched.waits_for(id) != Some(Wait::Idle) {
+                continue;
+            }
+            let Some(worker) = self.map.get_mut(&id) else {
+                continue;
+            };
+            match worker.queue.pop_front() {
+                Some(job) => return Some((id, job)),
+                None if worker.retired => self.drop_worker(id, sched, shared),
+                None => {}
+            }
+        }
+        None
+    }
+
+    /// An AP thread ended: its worker is not needed any more.
+    pub fn retire(&mut self, tid: i32) {
+        if let Some(id) = self.by_tid.remove(&tid) {
+            if let Some(w) = self.map.get_mut(&id) {
+                w.retired = true;
+            }
+            self.due.push(id);
+        }
+    }
+
+    /// Sets the priority of all workers, those to come included.
+    pub fn set_priority(&mut self, priority: u8, sched: &mut Scheduler) {
+        self.priority = priority;
+        for &id in self.map.keys() {
+            sched.set_priority(id, priority);
+        }
+    }
+}

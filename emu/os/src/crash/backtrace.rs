@@ -1,0 +1,125 @@
+//! Where a crashed thread was: registers, the faulting packet, the chain of stack frames with symbols.
+//!
+//! `allocframe` stores the caller's frame pointer and return address at the new r30, so the chain is {fp, lr} pairs from
+//! r30 upwards. The memory is the program's and may be nonsense: the walk stops at anything that does not look like a
+//! frame. Imported functions have no frame; their caller is in r31.
+
+use hexagon_isa::{Arch, decode_packet};
+
+use super::{CrashReport, Frame, Registers};
+use crate::ap::{Ap, LogRecord};
+use crate::config::ProcessConfig;
+use crate::loader::modules::Modules;
+use crate::sched::DspThread;
+use emu_core::mem::AddressSpace;
+use emu_core::memory::Memory as _;
+use emu_core::{Ctl, Regs};
+
+/// Longest backtrace.
+const MAX_FRAMES: usize = 64;
+
+/// Everything that can be said about a crash of `thread` at its pc.
+pub fn report(
+    config: &ProcessConfig,
+    cause: String,
+    thread: &DspThread,
+    space: &AddressSpace,
+    modules: &Modules,
+) -> CrashReport {
+    let regs = registers(&thread.core.regs);
+    let chain = chain(&regs, space, modules);
+    let frame = |pc: u32| Frame {
+        pc,
+        symbol: modules.describe(pc),
+    };
+    CrashReport {
+        process: config.name.clone(),
+        cause,
+        thread: thread.id,
+        thread_name: thread.name.clone(),
+        packet: packet(regs.pc, space, config.arch),
+        backtrace: chain.into_iter().map(frame).collect(),
+        registers: regs,
+    }
+}
+
+/// Writes a report to our log and to the AP's.
+pub fn publish(report: &CrashReport, ap: &dyn Ap) {
+    for line in report.lines() {
+        tracing::error!(target: "emu::os::crash", "{line}");
+        ap.log(LogRecord {
+            level: 4,
+            file: "crash".into(),
+            line: 0,
+            thread: report.thread,
+            text: line,
+        });
+    }
+}
+
+fn registers(regs: &Regs) -> Registers {
+    let c = |c: Ctl| regs.c[c as usize];
+    Registers {
+        r: std::array::from_fn(|n| regs.r[n]),
+        pc: regs.pc,
+        p: (0..4).fold(0, |word, n| word | u32::from(regs.p[n]) << (8 * n)),
+        usr: c(Ctl::Usr),
+        sa: [c(Ctl::Sa0), c(Ctl::Sa1)],
+        lc: [c(Ctl::Lc0), c(Ctl::Lc1)],
+        m: [c(Ctl::M0), c(Ctl::M1)],
+        cs: [c(Ctl::Cs0), c(Ctl::Cs1)],
+        ugp: c(Ctl::Ugp),
+        gp: c(Ctl::Gp),
+    }
+}
+
+/// Function that an address belongs to, without the offset.
+fn function(modules: &Modules, pc: u32) -> Option<String> {
+    modules
+        .describe(pc)
+        .map(|s| s.split('+').next().unwrap_or_default().to_owned())
+}
+
+fn chain(regs: &Registers, space: &AddressSpace, modules: &Modules) -> Vec<u32> {
+    let mut out = vec![regs.pc];
+    let known = |pc: u32| function(modules, pc);
+    let (r30, r31) = (regs.r[30], regs.r[31]);
+    let first = space.load32(r30.wrapping_add(4)).ok();
+    // A leaf, or a function before its allocframe, has its caller in r31. Otherwise r31 is left over from the last call
+    // the function made, and then lies in the function itself.
+    let leaf = modules.is_built_in(regs.pc) || known(regs.pc).is_none() || known(r31) != known(regs.pc);
+    if leaf && first != Some(r31) && known(r31).is_some() && r31 % 4 == 0 {
+        out.push(r31);
+    }
+    let mut fp = r30;
+    while out.len() < MAX_FRAMES && fp.is_multiple_of(8) && fp != 0 {
+        let (Ok(next), Ok(lr)) = (space.load32(fp), space.load32(fp.wrapping_add(4))) else {
+            break;
+        };
+        if known(lr).is_none() {
+            break;
+        }
+        out.push(lr);
+        // Stacks grow down, so callers are above; endless recursion stays within the limit.
+        if next <= fp {
+            break;
+        }
+        fp = next;
+    }
+    out
+}
+
+/// The packet at `pc` as text on one line; its words if it cannot be decoded.
+fn packet(pc: u32, space: &AddressSpace, arch: Arch) -> String {
+    let words: Vec<u32> = (0..4)
+        .map_while(|i| space.fetch32(pc.wrapping_add(4 * i)).ok())
+        .collect();
+    match decode_packet(&words, arch) {
+        Ok(packet) => packet.print(pc).split_whitespace().collect::<Vec<_>>().join(" "),
+        Err(_) => words
+            .iter()
+            .map(|w| format!("{w:08x}"))
+            .collect::<Vec<_>>()
+            .join(" "),
+    }
+}

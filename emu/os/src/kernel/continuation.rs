@@ -1,0 +1,71 @@
+//! What goes on when something that a DSP thread waits for inside the emulator is there: the return of a guest function
+//! that was called, or memory from the AP.
+
+use std::collections::HashMap;
+
+use super::call::{Call, Done};
+use crate::sched::ThreadId;
+
+/// Calls from the emulator into the guest that may nest in one thread.
+const MAX_FRAMES: usize = 64;
+
+/// What happens when a function that the emulator called in the guest returns; gets its r1:0.
+pub type Then = Box<dyn FnOnce(&mut Call<'_>, u64) -> Done + Send>;
+/// What a parked thread does when the AP has answered a request for memory (`true`: it gave some).
+pub type Retry = Box<dyn FnOnce(&mut Call<'_>, bool) -> Done + Send>;
+
+/// A call from the emulator into the guest that has not returned yet.
+pub struct Frame {
+    /// Where the thread goes on afterwards.
+    pub pc: u32,
+    /// r29, r30, r31 before the call.
+    pub saved: [u32; 3],
+    /// What to do with the result.
+    pub then: Then,
+}
+
+/// The continuations of all threads. Dropping one answers the call that it would have answered, with `DEAD`.
+#[derive(Default)]
+pub struct Continuations {
+    /// Outermost first.
+    frames: HashMap<ThreadId, Vec<Frame>>,
+    retries: HashMap<ThreadId, Retry>,
+}
+
+impl Continuations {
+    /// A thread calls into the guest; the frame comes back if its calls nest too deep.
+    pub fn push(&mut self, thread: ThreadId, frame: Frame) -> Result<(), Frame> {
+        let frames = self.frames.entry(thread).or_default();
+        if frames.len() >= MAX_FRAMES {
+            return Err(frame);
+        }
+        frames.push(frame);
+        Ok(())
+    }
+
+    /// A thread's innermost call returns.
+    pub fn pop(&mut self, thread: ThreadId) -> Option<Frame> {
+        self.frames.get_mut(&thread)?.pop()
+    }
+
+    /// No call of the thread is under way.
+    pub fn is_outermost(&self, thread: ThreadId) -> bool {
+        self.frames.get(&thread).is_none_or(Vec::is_empty)
+    }
+
+    /// A thread waits for memory.
+    pub fn set_retry(&mut self, thread: ThreadId, retry: Retry) {
+        self.retries.insert(thread, retry);
+    }
+
+    /// A thread waits for memory no more.
+    pub fn take_retry(&mut self, thread: ThreadId) -> Option<Retry> {
+        self.retries.remove(&thread)
+    }
+
+    /// A thread ended.
+    pub fn forget(&mut self, thread: ThreadId) {
+        self.frames.remove(&thread);
+        self.retries.remove(&thread);
+    }
+}

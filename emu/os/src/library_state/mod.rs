@@ -1,0 +1,51 @@
+//! What imported functions keep of a process, one struct for each family that keeps something.
+//!
+//! Apart from the functions, which lie above the kernel that holds this.
+
+pub mod cache_locks;
+pub mod exits;
+pub mod farf;
+pub mod keys;
+pub mod resources;
+
+use cache_locks::CacheLocks;
+use exits::Exits;
+use farf::Farf;
+use keys::Keys;
+use resources::Resources;
+
+/// All of it.
+pub struct LibraryState {
+    /// FARF's run-time filter.
+    pub farf: Farf,
+    /// Functions to run at exit.
+    pub exits: Exits,
+    /// VTCM and the matrix unit.
+    pub resources: Resources,
+    /// Thread-local keys.
+    pub keys: Keys,
+    /// What is locked in the cache.
+    pub cache_locks: CacheLocks,
+    /// The line of standard output that is not complete yet.
+    pub line: Vec<u8>,
+    /// Where `strtok` goes on.
+    pub tokens: u32,
+    /// `rand`'s state.
+    pub random: u32,
+}
+
+impl LibraryState {
+    /// The state of a new process with so many bytes of VTCM.
+    pub fn new(vtcm: u32) -> Self {
+        Self {
+            farf: Farf::default(),
+            exits: Exits::default(),
+            resources: Resources::new(vtcm),
+            keys: Keys::default(),
+            cache_locks: CacheLocks::default(),
+            line: Vec::new(),
+            tokens: 0,
+            random: 1,
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! The libraries of a process: placed, relocated, bound to each other and to the built-in module.
+//!
+//! Symbols are looked up in the library itself (all skeletons are linked `-Bsymbolic`), then in what it needs, breadth
+//! first, then in the built-in module. All relocations are applied at once; there is no lazy binding.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::elf::{Binding, Image, RelocationKind, Segment, SegmentProt};
+use super::gather::{Library, is_built_in};
+use crate::aee;
+use crate::builtins::Builtins;
+use crate::error::OpenError;
+use crate::memory::{NoMemory, ProcessMemory};
+use emu_core::mem::{PAGE_SIZE, Prot};
+use emu_core::memory::{MemFault, Memory as _};
+
+/// Identifies a loaded library within its process.
+pub type ModuleId = u32;
+
+/// Why a library could not be placed.
+#[derive(Debug)]
+pub enum InstallError {
+    /// There is no memory; more may be had.
+    NoMemory(NoMemory),
+    /// A library that it needs was unloaded since it was looked for: gather again.
+    Gone,
+    /// It cannot be loaded.
+    Refused(OpenError),
+}
+
+/// A loaded library.
+pub struct Module {
+    /// Base name of its file.
+    pub name: String,
+    image: Arc<Image>,
+    /// What its addresses are relative to.
+    base: u32,
+    reserved: u32,
+    needs: Vec<ModuleId>,
+    /// Handles and libraries that use it.
+    refs: usize,
+    symbols: HashMap<Box<[u8]>, u32>,
+}
+
+impl Module {
+    /// A defined symbol's address.
+    fn symbol(&self, name: &[u8]) -> Option<u32> {
+        self.symbols.get(name).copied()
+    }
+
+    /// Functions to call after loading, in order.
+    pub fn initialisers(&self, memory: &ProcessMemory) -> VecDeque<u32> {
+        let single = self.image.init.map(|at| self.base.wrapping_add(at));
+        single
+            .into_iter()
+            .chain(self.array(self.image.init_array, memory))
+            .collect()
+    }
+
+    /// Functions to call before unloading, in order.
+    pub fn finalisers(&self, memory: &ProcessMemory) -> VecDeque<u32> {
+        let single = self.image.fini.map(|at| self.base.wrapping_add(at));
+        let mut array = self.array(self.image.fini_array, memory);
+        array.reverse();
+        array.into_iter().chain(single).collect()
+    }
+
+    /// Entries of an initialiser array as they stand in memory (relocated); 0 and −1 mean nothing there.
+    fn array(&self, array: Option<(u32, u32)>, memory: &ProcessMemory) -> Vec<u32> {
+        let Some((at, count)) = array else {
+            return Vec::new();
+        };
+        (0..count)
+            .filter_map(|i| {
+                memory
+                    .space
+                    .load32(self.base.wrapping_add(at).wrapping_add(i * 4))
+                    .ok()
+            })
+            .filter(|&f| f != 0 && f != u32::MAX)
+            .collect()
+    }
+
+    /// Does the address lie in the library?
+    pub fn holds(&self, at: u32) -> bool {
+        let span = &self.image.span;
+        (span.start..span.end).contains(&u64::from(at.wrapping_sub(self.base)))
+    }
+
+    /// The nearest function at or below an address: its name and the distance.
+    fn nearest(&self, at: u32) -> Option<(String, u32)> {
+        let offset = at.wrapping_sub(self.base);
+        let image = &self.image;
+        let known = image.symbols.iter().filter(|s| {
+            s.defined && s.named_thing && !s.absolute && s.value <= offset && image.is_code(s.value)
+        });
+        let best = known.max_by_key(|s| (s.value, s.size))?;
+        Some((
+            String::from_utf8_lossy(image.name(best)).into_owned(),
+            offset - best.value,
+        ))
+    }
+}
+
+/// All loaded libraries.
+pub struct Modules {
+    builtins: Arc<Builtins>,
+    map: BTreeMap<ModuleId, Module>,
+    by_name: HashMap<String, ModuleId>,
+    next: ModuleId,
+}
+
+impl Modules {
+    /// None yet.
+    pub fn new(builtins: Arc<Builtins>) -> Self {
+        Self {
+            builtins,
+            map: BTreeMap::new(),
+            by_name: HashMap::new(),
+            next: 0,
+        }
+    }
+
+    /// Is the address in the built-in module's code?
+    pub fn is_built_in(&self, pc: u32) -> bool {
+        self.builtins.name_at(pc).is_some()
+    }
+
+    /// The library with this file name.
+    pub fn find(&self, name: &str) -> Option<ModuleId> {
+        self.by_name.get(name).copied()
+    }
+
+    /// A library by id.
+    pub fn get(&self, id: ModuleId) -> Option<&Module> {
+        self.map.get(&id)
+    }
+
+    /// Names of all libraries.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.by_name.keys()
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.map.len()
+    }
+
+    /// A symbol of a library or of what it needs (not of the built-in module).
+    pub fn symbol(&self, id: ModuleId, name: &[u8]) -> Option<u32> {
+        let mut queue = VecDeque::from([id]);
+        let mut seen = vec![id];
+        while let Some(id) = queue.pop_front() {
+            let module = self.map.get(&id)?;
+            if let Some(at) = module.symbol(name) {
+                return Some(at);
+            }
+            for &need in &module.needs {
+                if !seen.contains(&need) {
+                    seen.push(need);
+                    queue.push_back(need);
+                }
+            }
+        }
+        None
+    }
+
+    /// `library!symbol+0x1c` for a code address.
+    pub fn describe(&self, pc: u32) -> Option<String> {
+        if let Some(name) = self.builtins.name_at(pc) {
+            return Some(format!("(built-in)!{name}"));
+        }
+        let module = self.map.values().find(|m| m.holds(pc))?;
+        Some(match module.nearest(pc) {
+            Some((name, 0)) => format!("{}!{name}", module.name),
+            Some((name, off)) => format!("{}!{name}+{off:#x}", module.name),
+            None => format!("{}+{:#x}", module.name, pc.wrapping_sub(module.base)),
+        })
+    }
+
+    /// Another user of a library.
+    pub fn retain(&mut self, id: ModuleId) {
+        if let Some(m) = self.map.get_mut(&id) {
+            m.refs += 1;
+        }
+    }
+
+    /// One user less. Returns the libraries that nobody uses any more, users before what they need; they can no longer
+    /// be found, but stay in memory until [`remove`](Self::remove).
+    pub fn release(&mut self, id: ModuleId) -> Vec<ModuleId> {
+        let mut doomed = Vec::new();
+        let mut queue = VecDeque::from([id]);
+        while let Some(id) = queue.pop_front() {
+            let Some(m) = self.map.get_mut(&id) else { continue };
+            m.refs = m.refs.saturating_sub(1);
+            if m.refs == 0 {
+                doomed.push(id);
+                queue.extend(m.needs.iter().copied());
+                self.by_name.remove(&m.name);
+            }
+        }
+        doomed
+    }
+
+    /// Takes a library out of memory.
+    pub fn remove(&mut self, id: ModuleId, memory: &ProcessMemory) {
+        if let Some(m) = self.map.remove(&id) {
+            // Another copy may have been loaded since this one was released.
+            if self.by_name.get(&m.name) == Some(&id) {
+                self.by_name.remove(&m.name);
+            }
+            memory.release(m.reserved);
+        }
+    }
+
+    /// Places a library whose needs are placed already. It has no user yet ([`retain`](Self::retain)).
+    pub fn install(&mut self, library: &Library, memory: &ProcessMemory) -> Result<ModuleId, InstallError> {
+        let image = &library.image;
+        let mut needs = Vec::new();
+        for name in image.needed.iter().filter(|n| !is_built_in(n)) {
+            needs.push(self.find(name).ok_or(InstallError::Gone)?);
+        }
+        let span = u32::try_from(image.span.end - image.span.start).unwrap_or(u32::MAX);
+        let reserved = memory
+            .reserve(span, image.align)
+            .map_err(InstallError::NoMemory)?;
+        let base = reserved.wrapping_sub(image.span.start as u32);
+        let symbols = image
+            .symbols
+            .iter()
+            .filter(|s| s.defined && s.binding != Binding::Local && s.named_thing)
+            .map(|s| {
+                (
+                    Box::from(image.name(s)),
+                    if s.absolute {
+                        s.value
+                    } else {
+                        base.wrapping_add(s.value)
+                    },
+                )
+            })
+            .collect();
+        let id = self.next;
+        self.next += 1;
+        let module = Module {
+            name: library.name.clone(),
+            image: image.clone(),
+            base,
+            reserved,
+            needs,
+            refs: 0,
+            symbols,
+        };
+        self.by_name.insert(module.name.clone(), id);
+        self.map.insert(id, module);
+        if let Err(error) = self.place(id, memory) {
+            self.remove(id, memory);
+            return Err(error);
+        }
+        for need in self.map[&id].needs.clone() {
+            self.retain(need);
+        }
+        tracing::info!(
+            target: "emu::os", library = library.name, base = format_args!("{base:#x}"), bytes = span, arch = image.arch,
+            "library loaded"
+        );
+        Ok(id)
+    }
+
+    /// Takes back an installation that is not going to be used: as `remove`, and its needs lose a user.
+    pub fn uninstall(&mut self, id: ModuleId, memory: &ProcessMemory) {
+        let needs = self.map.get(&id).map(|m| m.needs.clone()).unwrap_or_default();
+        self.remove(id, memory);
+        for need in needs {
+            if let Some(m) = self.map.get_mut(&need) {
+                m.refs = m.refs.saturating_sub(1);
+            }
+        }
+    }
+
+    fn place(&self, id: ModuleId, memory: &ProcessMemory) -> Result<(), InstallError> {
+        let module = &self.map[&id];
+        let image = &module.image;
+        let pages = |s: &Segment| {
+            let range = s.pages();
+            (
+                module.base.wrapping_add(range.start as u32),
+                (range.end - range.start) as u32,
+            )
+        };
+        for segment in &image.segments {
+            let (at, len) = pages(segment);
+            memory
+                .back(module.reserved, at, len)
+                .map_err(InstallError::NoMemory)?;
+            let bytes = image.segment_bytes(segment);
+            if !bytes.is_empty() {
+                let to = module.base.wrapping_add(segment.vaddr);
+                memory.space.store(to, bytes).map_err(|f| self.fault(module, f))?;
+            }
+        }
+        self.relocate(module, memory)?;
+        for segment in &image.segments {
+            let (at, len) = pages(segment);
+            let why = |why| self.refuse(module, why);
+            memory.protect(at, len, prot(segment.prot)).map_err(why)?;
+        }
+        Ok(())
+    }
+
+    fn relocate(&self, module: &Module, memory: &ProcessMemory) -> Result<(), InstallError> {
+        let image = &module.image;
+        let mut missing: Vec<String> = Vec::new();
+        // A name may be wanted by many relocations: look each symbol up once.
+        let mut values: HashMap<u32, u32> = HashMap::new();
+        for r in &image.relocations {
+            let value = match r.kind {
+                RelocationKind::Relative => module.base,
+                RelocationKind::Symbol(index) => match values.get(&index) {
+                    Some(&v) => v,
+                    None => {
+                        let v = self.bind(module, index).unwrap_or_else(|name| {
+                            missing.push(name);
+                            0
+                        });
+                        values.insert(index, v);
+                        v
+                    }
+                },
+            };
+            // The word may be unaligned in a corrupt file: a byte store does not care.
+            let to = module.base.wrapping_add(r.offset);
+            let word = value.wrapping_add(r.addend).to_le_bytes();
+            memory.space.store(to, &word).map_err(|f| self.fault(module, f))?;
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let more = missing.len().saturating_sub(16);
+        missing.truncate(16);
+        let rest = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        Err(self.refuse(
+            module,
+            format!(
+                "undefined symbols: {}{rest} (neither in its libraries nor {})",
+                missing.join(", "),
+                self.builtins.origin()
+            ),
+        ))
+    }
+
+    /// The value of a dynamic symbol; `Err`: its name, if it must be defined and is not.
+    fn bind(&self, module: &Module, index: u32) -> Result<u32, String> {
+        let image = &module.image;
+        let Some(symbol) = image.symbols.get(index as usize).filter(|_| index != 0) else {
+            return Ok(0);
+        };
+        if symbol.defined {
+            let base = if symbol.absolute { 0 } else { module.base };
+            return Ok(base.wrapping_add(symbol.value));
+        }
+        let name = image.name(symbol);
+        let found = module.needs.iter().find_map(|&need| self.symbol(need, name));
+        match found.or_else(|| self.builtins.address(name)) {
+            Some(at) => Ok(at),
+            None if symbol.binding == Binding::Weak => Ok(0),
+            None => Err(String::from_utf8_lossy(name).into_owned()),
+        }
+    }
+
+    fn refuse(&self, module: &Module, why: String) -> InstallError {
+        InstallError::Refused(OpenError::new(
+            aee::EUNABLETOLOAD,
+            format!("{}: {why}", module.name),
+        ))
+    }
+
+    fn fault(&self, module: &Module, fault: MemFault) -> InstallError {
+        self.refuse(module, format!("the memory for it is not accessible: {fault}"))
+    }
+}
+
+fn prot(p: SegmentProt) -> Prot {
+    let bit = |on, prot| if on { prot } else { Prot::NONE };
+    bit(p.read, Prot::READ) | bit(p.write, Prot::WRITE) | bit(p.execute, Prot::EXECUTE)
+}
+
+const _: () = assert!(PAGE_SIZE == super::elf::PAGE);

@@ -1,0 +1,144 @@
+//! The names that `remotectl_open` takes, and what they ask for.
+//!
+//! Two shapes exist: the URI `file:///lib.so?symbol&key=value…`, and the plain name `foo`, which means
+//! `libfoo_skel.so` and `foo_skel_invoke`. The grammar is what the open library's own module table parses
+//! (`mod_table.c`). Only `_modver` means something here; the skeleton checks `_idlver` itself, and other keys belong to
+//! the AP's library. Only base names are taken: where libraries lie is the AP's business.
+
+use crate::aee;
+use crate::error::OpenError;
+
+/// Longest name in bytes.
+pub const MAX_NAME: usize = 4096;
+
+/// What a module name asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModuleName {
+    /// Base name of the library file.
+    pub library: String,
+    /// Symbol of the invoke function.
+    pub symbol: String,
+    /// The function takes a handle (`_modver=1.0`): `f(h64, sc, pra)`, with methods 0 and 1 for open and close.
+    /// Without: `f(sc, pra)` and neither open nor close.
+    pub takes_handle: bool,
+}
+
+/// Parses a module name.
+pub fn parse(name: &str) -> Result<ModuleName, OpenError> {
+    let bad = |why: String| OpenError::new(aee::EBADPARM, why);
+    if name.is_empty() || name.len() > MAX_NAME {
+        return Err(bad(format!(
+            "a module name has 1 to {MAX_NAME} bytes, this one {}",
+            name.len()
+        )));
+    }
+    if name.bytes().any(|b| b.is_ascii_control()) {
+        return Err(bad(format!(
+            "the module name contains control characters: {name:?}"
+        )));
+    }
+    let Some(rest) = name.strip_prefix("file://") else {
+        if name.contains("://") {
+            return Err(bad(format!("unknown scheme in {name:?}; only file: is known")));
+        }
+        base_name(name)?;
+        return Ok(ModuleName {
+            library: format!("lib{name}_skel.so"),
+            symbol: format!("{name}_skel_invoke"),
+            takes_handle: false,
+        });
+    };
+    let rest = rest.strip_prefix('/').unwrap_or(rest);
+    let (library, query) = rest
+        .split_once('?')
+        .ok_or_else(|| bad(format!("no ?symbol in module name {name:?}")))?;
+    base_name(library)?;
+    let mut parts = query.split('&');
+    let symbol = parts.next().unwrap_or_default();
+    if symbol.is_empty() {
+        return Err(bad(format!("empty symbol in module name {name:?}")));
+    }
+    let mut takes_handle = false;
+    for part in parts {
+        if let Some(version) = part.strip_prefix("_modver=") {
+            if version != "1.0" {
+                return Err(OpenError::new(
+                    aee::EUNSUPPORTED,
+                    format!("_modver={version} is not known; only 1.0 is"),
+                ));
+            }
+            takes_handle = true;
+        }
+    }
+    Ok(ModuleName {
+        library: library.to_owned(),
+        symbol: symbol.to_owned(),
+        takes_handle,
+    })
+}
+
+/// Checks that a file name is only a base name.
+pub fn base_name(name: &str) -> Result<(), OpenError> {
+    if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\\']) {
+        return Err(OpenError::new(
+            aee::EBADPARM,
+            format!("{name:?} is not a plain file name; libraries are named without a directory"),
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parse_uri_with_handle_takes_file_and_symbol() {
+        let m = parse(
+            "file:///libcalculator_skel.so?calculator_skel_handle_invoke&_modver=1.0&_idlver=1.2.3&_dom=cdsp",
+        )
+        .unwrap();
+        assert_eq!(
+            m,
+            ModuleName {
+                library: "libcalculator_skel.so".into(),
+                symbol: "calculator_skel_handle_invoke".into(),
+                takes_handle: true
+            }
+        );
+    }
+
+    #[test]
+    fn parse_uri_without_modver_is_a_plain_invoke() {
+        let m = parse("file://libx.so?x_skel_invoke").unwrap();
+        assert_eq!((m.library.as_str(), m.takes_handle), ("libx.so", false));
+    }
+
+    #[test]
+    fn parse_plain_name_makes_the_conventional_names() {
+        let m = parse("halide_hexagon_remote").unwrap();
+        assert_eq!(m.library, "libhalide_hexagon_remote_skel.so");
+        assert_eq!(m.symbol, "halide_hexagon_remote_skel_invoke");
+    }
+
+    #[test]
+    fn parse_refuses_paths_and_nonsense() {
+        for name in [
+            "",
+            "file:///",
+            "file:///lib.so",
+            "file:///lib.so?",
+            "file:////etc/passwd?x",
+            "file:///../lib.so?x",
+            "file:///..?x",
+            "file:///a/b.so?x",
+            "../x",
+            "http://x/y?z",
+            "file:///l.so?x&_modver=2.0",
+            "file:///l\n.so?x",
+        ] {
+            assert!(parse(name).is_err(), "{name:?}");
+        }
+        assert!(parse(&"x".repeat(MAX_NAME + 1)).is_err());
+    }
+}

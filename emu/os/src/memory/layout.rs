@@ -1,0 +1,9 @@
+//! Where things lie in a process's address space. The layout is ours: nothing below 64 KiB, then what the DSP brings along
+//! ([`WINDOW`](crate::builtins::WINDOW)), vector TCM at the top, everything else in between, lowest first.
+
+/// Where the stubs of imported functions and the data they export lie, unless a firmware image has its own.
+pub const STUBS: u32 = 0x0100_0000;
+/// Where vector TCM lies.
+pub const VTCM: u32 = 0xd800_0000;
+/// Everything else: first address and the one after the last.
+pub const RANGE: (u64, u64) = (0x1000_0000, 0xd000_0000);

@@ -1,0 +1,84 @@
+//! What is asked of a process, carried out by whichever of its host threads comes first.
+
+use crate::aee;
+use crate::calls::handles::Closing;
+use crate::calls::job::{Job, Starved};
+use crate::calls::{opening, serving};
+use crate::crash::{CrashReport, backtrace};
+use crate::kernel::state::Kernel;
+use crate::process::inbox::Request;
+use crate::process::traps::{End, run_as};
+use crate::sched::{RunState, Wait};
+
+/// Threads that are described when somebody asks what a process is doing.
+const MAX_DESCRIBED: usize = 32;
+
+/// Takes everything that is asked, and sees to it that workers have something to do.
+pub fn handle_all(os: &mut Kernel) -> Option<End> {
+    for request in os.shared.inbox.drain() {
+        if let Some(end) = handle(os, request) {
+            return Some(end);
+        }
+    }
+    while let Some((id, job)) = os.workers.take_job(&mut os.sched, &os.shared) {
+        if let Some(end) = run_as(os, id, |call| serving::begin(call, job)) {
+            return Some(end);
+        }
+    }
+    None
+}
+
+fn handle(os: &mut Kernel, request: Request) -> Option<End> {
+    match request {
+        Request::Invoke(call, answer) => os.submit(Some(call.tid), Job::Invoke(call, answer)),
+        Request::Close(handle, answer) => match os.handles.begin_close(handle, answer) {
+            Closing::Unknown(answer) => answer.send(aee::ENOSUCHMOD),
+            Closing::Now(answer) => os.submit(None, Job::Close(handle, answer)),
+            Closing::Later => {}
+        },
+        Request::Open(uri, answer) => opening::open(os, uri, answer),
+        Request::Loaded(result) => opening::loaded(os, result),
+        Request::Grown(given) => return memory_answered(os, given),
+        Request::ThreadExit(tid) => os.workers.retire(tid),
+        Request::Priority(priority) => os.workers.set_priority(priority, &mut os.sched),
+        // Nobody may wait for it any more.
+        Request::Threads(to) => drop(to.send(describe_threads(os))),
+    }
+    None
+}
+
+/// The AP has answered: everybody who waited tries again.
+fn memory_answered(os: &mut Kernel, given: bool) -> Option<End> {
+    let (given, starved) = os.growth.answered(&os.shared, given);
+    for work in starved {
+        match work {
+            Starved::Job(tid, job) if given => os.submit(tid, job),
+            Starved::Job(_, job) => job.fail(aee::ENOMEMORY, "no memory for a thread's stack"),
+            Starved::Installation(open) if given => opening::install(os, open),
+            Starved::Installation(open) => opening::starved(os, open),
+        }
+    }
+    for (id, _) in os.sched.waiting(|wait| wait == Wait::Memory) {
+        let Some(retry) = os.continuations.take_retry(id) else {
+            continue;
+        };
+        if let Some(end) = run_as(os, id, |call| retry(call, given)) {
+            return Some(end);
+        }
+    }
+    None
+}
+
+/// What the threads are doing, as reports of crashes that are none.
+fn describe_threads(os: &Kernel) -> Vec<CrashReport> {
+    let threads = os.sched.iter().take(MAX_DESCRIBED);
+    threads
+        .map(|(thread, state)| {
+            let doing = match state {
+                RunState::Ready | RunState::Running => "running".into(),
+                RunState::Parked(wait) => wait.to_string(),
+            };
+            backtrace::report(&os.shared.config, doing, thread, &os.space, &os.modules)
+        })
+        .collect()
+}

@@ -1,0 +1,260 @@
+//! What reaches a process from outside, and the promise that every call is answered exactly once.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::aee;
+use crate::clock::{Clock, Time};
+use crate::crash::CrashReport;
+use crate::error::OpenError;
+use crate::invocation::Invocation;
+use crate::loader::gather::Library;
+
+/// Gets the result of an open: the module's handle.
+pub type OpenDone = Box<dyn FnOnce(Result<u32, OpenError>) + Send>;
+/// Gets the result of a call: 0 or an AEE code, to be answered unchanged.
+pub type CallDone = Box<dyn FnOnce(u32) + Send>;
+
+/// One thing that a process is asked.
+pub enum Request {
+    /// Open a module.
+    Open(String, OpenAnswer),
+    /// Call a method.
+    Invoke(Invocation, CallAnswer),
+    /// Close a module.
+    Close(u32, CallAnswer),
+    /// Libraries were read (by the helper thread that was started for the open under way).
+    Loaded(Result<Vec<Library>, OpenError>),
+    /// The AP was asked for memory; did it give some?
+    Grown(bool),
+    /// An AP thread ended: its DSP thread is not needed any more.
+    ThreadExit(i32),
+    /// Priority of the threads that serve AP threads.
+    Priority(u8),
+    /// Somebody wants to know what the threads are doing.
+    Threads(Sender<Vec<CrashReport>>),
+}
+
+struct Queue {
+    requests: VecDeque<Request>,
+    closed: bool,
+}
+
+/// The inbox: filled by anyone, emptied by the process's host threads.
+pub struct Inbox {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    /// Calls that are not answered yet, queued or under way.
+    pending: Arc<AtomicUsize>,
+    limit: usize,
+}
+
+impl Inbox {
+    /// An inbox for at most `limit` unanswered calls.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            queue: Mutex::new(Queue {
+                requests: VecDeque::new(),
+                closed: false,
+            }),
+            wake: Condvar::new(),
+            pending: Arc::default(),
+            limit,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a request in; after [`close`](Self::close) it is dropped (which answers calls with `DEAD`).
+    pub fn send(&self, request: Request) {
+        let mut queue = self.lock();
+        if !queue.closed {
+            queue.requests.push_back(request);
+            self.wake.notify_all();
+        }
+    }
+
+    /// Wakes the process's host threads without a request.
+    pub fn nudge(&self) {
+        drop(self.lock());
+        self.wake.notify_all();
+    }
+
+    /// Is there nothing?
+    pub fn is_empty(&self) -> bool {
+        self.lock().requests.is_empty()
+    }
+
+    /// Takes everything that is there.
+    pub fn drain(&self) -> VecDeque<Request> {
+        std::mem::take(&mut self.lock().requests)
+    }
+
+    /// Waits until there is something, `stop` says so, or the deadline has come by `clock` (which [nudges](Self::nudge)
+    /// when it is set).
+    pub fn wait(&self, deadline: Option<Time>, clock: &dyn Clock, stop: impl Fn() -> bool) {
+        let mut queue = self.lock();
+        let is_late = || deadline.is_some_and(|at| at <= clock.now());
+        while queue.requests.is_empty() && !stop() && !is_late() {
+            queue = match deadline.and_then(|at| clock.sleep_until(at)) {
+                None => self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner),
+                Some(left) => {
+                    self.wake
+                        .wait_timeout(queue, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
+            };
+        }
+    }
+
+    /// Nothing is taken any more; what is queued is dropped.
+    pub fn close(&self) {
+        let mut queue = self.lock();
+        queue.closed = true;
+        let requests = std::mem::take(&mut queue.requests);
+        // Answers run outside the lock: they may call the process again.
+        drop(queue);
+        drop(requests);
+    }
+
+    fn admit(&self) -> Option<Arc<AtomicUsize>> {
+        let admitted = self.pending.try_update(Ordering::AcqRel, Ordering::Acquire, |n| {
+            (n < self.limit).then_some(n + 1)
+        });
+        admitted.ok().map(|_| self.pending.clone())
+    }
+
+    /// Wraps a call's answer; `None` (after answering) if too many are pending.
+    pub fn call(&self, done: CallDone) -> Option<CallAnswer> {
+        match self.admit() {
+            Some(pending) => Some(CallAnswer {
+                done: Some(done),
+                pending,
+            }),
+            None => {
+                done(aee::ERESOURCENOTFOUND);
+                None
+            }
+        }
+    }
+
+    /// Wraps an open's answer; `None` (after answering) if too many are pending.
+    pub fn open(&self, done: OpenDone) -> Option<OpenAnswer> {
+        match self.admit() {
+            Some(pending) => Some(OpenAnswer {
+                done: Some(done),
+                pending,
+            }),
+            None => {
+                done(Err(OpenError::new(
+                    aee::ERESOURCENOTFOUND,
+                    "too many calls are under way",
+                )));
+                None
+            }
+        }
+    }
+}
+
+/// Answers a call once: when told to, or with `DEAD` when dropped.
+pub struct CallAnswer {
+    done: Option<CallDone>,
+    pending: Arc<AtomicUsize>,
+}
+
+impl CallAnswer {
+    /// Answers.
+    pub fn send(mut self, retval: u32) {
+        self.answer(retval);
+    }
+
+    fn answer(&mut self, retval: u32) {
+        if let Some(done) = self.done.take() {
+            self.pending.fetch_sub(1, Ordering::AcqRel);
+            done(retval);
+        }
+    }
+}
+
+impl Drop for CallAnswer {
+    fn drop(&mut self) {
+        self.answer(aee::DEAD);
+    }
+}
+
+/// Answers an open once: when told to, or with `DEAD` when dropped.
+pub struct OpenAnswer {
+    done: Option<OpenDone>,
+    pending: Arc<AtomicUsize>,
+}
+
+impl OpenAnswer {
+    /// Answers.
+    pub fn send(mut self, result: Result<u32, OpenError>) {
+        self.answer(result);
+    }
+
+    fn answer(&mut self, result: Result<u32, OpenError>) {
+        if let Some(done) = self.done.take() {
+            self.pending.fetch_sub(1, Ordering::AcqRel);
+            done(result);
+        }
+    }
+}
+
+impl Drop for OpenAnswer {
+    fn drop(&mut self) {
+        self.answer(Err(OpenError::new(aee::DEAD, "the process has ended")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::ManualClock;
+
+    #[test]
+    fn a_wait_ends_when_the_clock_is_set_to_its_deadline() {
+        let (inbox, clock) = (Arc::new(Inbox::new(1)), ManualClock::new());
+        let nudged = inbox.clone();
+        clock.watch(Box::new(move || {
+            nudged.nudge();
+            true
+        }));
+        std::thread::scope(|s| {
+            // However the two meet, the wait ends; it would last for ever if only the host's time counted.
+            let waiter = s.spawn(|| inbox.wait(Some(Duration::from_secs(9)), &*clock, || false));
+            clock.advance(Duration::from_secs(8));
+            clock.advance(Duration::from_secs(1));
+            waiter.join().unwrap();
+        });
+        assert_eq!(clock.now(), Duration::from_secs(9));
+    }
+
+    #[test]
+    fn dropped_calls_are_answered_dead_and_make_room() {
+        let inbox = Inbox::new(1);
+        let (tx, rx) = mpsc::channel();
+        let sender = |tx: &mpsc::Sender<u32>| -> CallDone {
+            let tx = tx.clone();
+            Box::new(move |r| tx.send(r).unwrap())
+        };
+        let first = inbox.call(sender(&tx)).unwrap();
+        assert!(inbox.call(sender(&tx)).is_none());
+        assert_eq!(rx.try_recv(), Ok(aee::ERESOURCENOTFOUND));
+        inbox.send(Request::Close(1, first));
+        inbox.close();
+        assert_eq!(rx.try_recv(), Ok(aee::DEAD));
+        let late = inbox.call(sender(&tx)).unwrap();
+        inbox.send(Request::Close(1, late));
+        assert_eq!(rx.try_recv(), Ok(aee::DEAD));
+    }
+}
