@@ -1,8 +1,9 @@
 //! Decoded blocks: packets that run one after the other, ending where control may go elsewhere.
 
-use hexagon_isa::{Arch, EndLoop, decode_packet, interp, packet_words};
+use hexagon_isa::{Arch, EndLoop, decode_packet, interp};
 
 use super::exception::Exception;
+use super::fetch::fetch;
 use super::host::VectorUnit;
 use super::memory::Memory;
 use super::plan::{Step, Unplanned, plan};
@@ -48,6 +49,21 @@ pub(super) struct Block<P: interp::Memory> {
     pub endloop: EndLoop,
     /// Where this block was left to lately: addresses and blocks.
     pub links: [(u32, u32); 2],
+}
+
+impl<P: interp::Memory> Block<P> {
+    /// The number of the block at `pc`, if this one was left to there lately.
+    #[inline(always)]
+    pub(super) fn link(&self, pc: u32) -> Option<u32> {
+        let [first, second] = self.links;
+        if first.0 == pc {
+            Some(first.1)
+        } else if second.0 == pc {
+            Some(second.1)
+        } else {
+            None
+        }
+    }
 }
 
 /// No packet begins there.
@@ -118,20 +134,14 @@ fn one<M: Memory>(
     if pc & 3 != 0 {
         return Err(Exception::MisalignedPc { pc });
     }
-    let mut words = [0; 4];
-    let mut n = 0;
-    while n < words.len() {
-        words[n] = mem
-            .fetch32(pc.wrapping_add(4 * n as u32))
-            .map_err(|fault| Exception::Memory { pc, fault })?;
-        n += 1;
-        if packet_words(&words[..n]).is_some() {
-            break;
-        }
+    let fetched = fetch(mem, pc);
+    if let Some(fault) = fetched.fault {
+        return Err(Exception::Memory { pc, fault });
     }
-    let packet = decode_packet(&words[..n], core.arch).map_err(|e| Exception::Illegal {
+    let words = fetched.words();
+    let packet = decode_packet(words, core.arch).map_err(|e| Exception::Illegal {
         pc,
-        word: words[0],
+        word: words.first().copied().unwrap_or_default(),
         why: e.to_string(),
     })?;
     let summary = plan(&packet, core.vectors, pc, steps).map_err(|e| match e {

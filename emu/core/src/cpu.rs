@@ -1,13 +1,11 @@
 //! Runs packets: looks blocks up, executes them, stops for what is not the core's business.
 
-use std::any::Any;
-use std::collections::HashMap;
-
 use hexagon_isa::interp::hmx::HmxModel;
 use hexagon_isa::interp::{DmaCommand, Event, Qfloat, Regs, usr};
 use hexagon_isa::{Arch, EndLoop};
 
-use super::block::{Block, Core, MAX_PACKETS, Mark, NOWHERE, build};
+use super::block::{Block, Core, MAX_PACKETS, Mark};
+use super::cache::Cache;
 use super::dma::Outcome;
 use super::exception::{Exception, Exit};
 use super::host::VectorUnit;
@@ -16,19 +14,13 @@ use super::plan::{Run, Step};
 use super::port::{Cause, Fault, Via};
 use super::thread::{Ctl, Thread};
 
-/// Entries of the table in front of the hash map; a power of two.
-const NEAR: usize = 4096;
-/// Blocks after which everything is decoded afresh: a bound on memory.
-const MAX_BLOCKS: usize = 1 << 16;
-
-/// Executes threads of one DSP process; owns the decoded-block cache. Not shared between host threads.
-pub struct Cpu {
+/// Executes threads of one process, one at a time, and owns the code that it has decoded. A host thread has its own.
+pub struct Cpu<M: Memory> {
     core: Core,
-    /// The cache; its type depends on the memory that [`Cpu::run`] was last called with.
-    cache: Option<Box<dyn Any + Send>>,
+    cache: Cache<M>,
 }
 
-impl std::fmt::Debug for Cpu {
+impl<M: Memory> std::fmt::Debug for Cpu<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cpu")
             .field("core", &self.core)
@@ -36,57 +28,13 @@ impl std::fmt::Debug for Cpu {
     }
 }
 
-struct Cache<M: Memory> {
-    epoch: u64,
-    blocks: Vec<Block<Via<M>>>,
-    by_pc: HashMap<u32, u32>,
-    near: Vec<(u32, u32)>,
-}
-
-impl<M: Memory> Cache<M> {
-    fn new(epoch: u64) -> Self {
-        Cache {
-            epoch,
-            blocks: Vec::new(),
-            by_pc: HashMap::new(),
-            near: vec![(NOWHERE, 0); NEAR],
-        }
-    }
-
-    fn clear(&mut self, epoch: u64) {
-        *self = Cache::new(epoch);
-    }
-
-    fn find(&mut self, mem: &M, core: Core, pc: u32) -> Result<u32, Exception> {
-        let slot = (pc >> 2) as usize & (NEAR - 1);
-        if self.near[slot].0 == pc {
-            return Ok(self.near[slot].1);
-        }
-        let id = match self.by_pc.get(&pc) {
-            Some(id) => *id,
-            None => {
-                let block = build(mem, core, pc)?;
-                if self.blocks.len() >= MAX_BLOCKS {
-                    self.clear(self.epoch);
-                }
-                let id = self.blocks.len() as u32;
-                self.blocks.push(block);
-                self.by_pc.insert(pc, id);
-                id
-            }
-        };
-        self.near[slot] = (pc, id);
-        Ok(id)
-    }
-}
-
-impl Cpu {
+impl<M: Memory> Cpu<M> {
     /// A core of this architecture without decoded code.
     pub fn new(arch: Arch) -> Self {
         Self::with_vectors(arch, VectorUnit::best())
     }
 
-    /// The same on a part of the host's vector unit, to compare the copies of the instructions on vectors.
+    /// A core that uses only this part of the host's vector unit, to compare the copies of the instructions on vectors.
     pub fn with_vectors(arch: Arch, vectors: VectorUnit) -> Self {
         Cpu {
             core: Core {
@@ -94,11 +42,11 @@ impl Cpu {
                 vectors,
                 most: MAX_PACKETS,
             },
-            cache: None,
+            cache: Cache::new(),
         }
     }
 
-    /// The same, but each block is one packet: [`Cpu::run`] with a budget of 1 runs exactly one.
+    /// A core that decodes each packet by itself: [`Cpu::run`] with a budget of 1 runs exactly one.
     pub fn stepping(arch: Arch) -> Self {
         let mut cpu = Cpu::new(arch);
         cpu.core.most = 1;
@@ -110,27 +58,24 @@ impl Cpu {
         self.core.arch
     }
 
-    /// Runs `thread` until about `budget` packets are done (a block is always finished) or something happens.
-    pub fn run<M: Memory + 'static>(&mut self, thread: &mut Thread, mem: &M, budget: u64) -> Exit {
-        thread.regs.qfloat = Qfloat::of(self.core.arch);
-        thread.regs.hmx.model = HmxModel::of(self.core.arch);
-        let epoch = mem.code_epoch();
-        if !self.cache.as_ref().is_some_and(|c| c.is::<Cache<M>>()) {
-            self.cache = Some(Box::new(Cache::<M>::new(epoch)));
-        }
-        let Some(cache) = self.cache.as_mut().and_then(|c| c.downcast_mut::<Cache<M>>()) else {
-            return Exit::Budget;
-        };
-        if cache.epoch != epoch {
-            cache.clear(epoch);
-        }
+    /// Runs `thread` until about `budget` packets are done (a block is always finished) or something happens. The thread was
+    /// made for a core of this architecture. Decoded code is thrown away when `mem` has another [`Memory::code_epoch`] than at
+    /// the last run, so a core is not to be moved between memories whose epochs may be equal.
+    pub fn run(&mut self, thread: &mut Thread, mem: &M, budget: u64) -> Exit {
+        debug_assert!(
+            thread.regs.qfloat == Qfloat::of(self.core.arch)
+                && thread.regs.hmx.model == HmxModel::of(self.core.arch),
+            "a thread of another architecture"
+        );
+        let cache = &mut self.cache;
+        cache.keep_up(mem.code_epoch());
         let until = thread.packets.saturating_add(budget);
         let mut id = match cache.find(mem, self.core, thread.regs.pc) {
             Ok(id) => id,
             Err(e) => return Exit::Exception(e),
         };
         loop {
-            let block = &cache.blocks[id as usize];
+            let block = cache.block(id);
             if let Err((pc, fault)) = execute(block, thread, mem) {
                 return Exit::Exception(faulted(block, thread, pc, fault));
             }
@@ -159,25 +104,14 @@ impl Cpu {
                 thread.regs.pc = pc;
                 return Exit::Budget;
             }
-            id = if block.links[0].0 == pc {
-                block.links[0].1
-            } else if block.links[1].0 == pc {
-                block.links[1].1
-            } else {
-                thread.regs.pc = pc;
-                let from = id;
-                let count = cache.blocks.len();
-                match cache.find(mem, self.core, pc) {
-                    Ok(to) => {
-                        // If the cache was cleared meanwhile, `from` is gone.
-                        if cache.blocks.len() >= count
-                            && let Some(b) = cache.blocks.get_mut(from as usize)
-                        {
-                            b.links[usize::from(pc != b.next)] = (pc, to);
-                        }
-                        to
+            id = match block.link(pc) {
+                Some(id) => id,
+                None => {
+                    thread.regs.pc = pc;
+                    match cache.follow(id, mem, self.core, pc) {
+                        Ok(id) => id,
+                        Err(e) => return Exit::Exception(e),
                     }
-                    Err(e) => return Exit::Exception(e),
                 }
             };
         }
@@ -188,16 +122,19 @@ impl Cpu {
 #[inline(always)]
 fn execute<M: Memory>(block: &Block<Via<M>>, thread: &mut Thread, mem: &M) -> Result<(), (u32, Fault)> {
     if block.clocks.is_empty() {
-        all(&block.steps, &mut thread.regs, mem)
+        run_steps(&block.steps, &mut thread.regs, mem)
     } else {
         execute_with_clocks(block, thread, mem)
     }
 }
 
-/// Runs steps one after the other. The calls are the only jumps that depend on what runs: the two kinds of steps are told apart by
-/// comparing. There are many calls because a processor guesses where one goes by where it stands, too: few blocks have more steps.
+/// Runs steps one after the other, up to the first that faults.
+///
+/// The loop is written out 64 times, as long as nearly all blocks are. A processor predicts an indirect call by the address of
+/// the call instruction, so a step that has a call instruction of its own is predicted by what ran in its place before, and not
+/// by what ran last in the whole program.
 #[inline(always)]
-fn all<M: Memory>(steps: &[Step<Via<M>>], regs: &mut Regs, mem: &M) -> Result<(), (u32, Fault)> {
+fn run_steps<M: Memory>(steps: &[Step<Via<M>>], regs: &mut Regs, mem: &M) -> Result<(), (u32, Fault)> {
     let mut steps = steps.iter();
     macro_rules! next {
         () => {{
@@ -236,7 +173,7 @@ fn all<M: Memory>(steps: &[Step<Via<M>>], regs: &mut Regs, mem: &M) -> Result<()
     }
 }
 
-/// The same for blocks that read clocks.
+/// Runs a block that reads clocks: they are brought up to date in front of each packet that does.
 #[cold]
 #[inline(never)]
 fn execute_with_clocks<M: Memory>(
@@ -246,7 +183,7 @@ fn execute_with_clocks<M: Memory>(
 ) -> Result<(), (u32, Fault)> {
     let mut done = 0;
     for &(first, packet) in &block.clocks {
-        all(
+        run_steps(
             block.steps.get(done..first as usize).unwrap_or_default(),
             &mut thread.regs,
             mem,
@@ -254,7 +191,7 @@ fn execute_with_clocks<M: Memory>(
         clock(thread, block.marks.get(packet as usize), packet);
         done = first as usize;
     }
-    all(block.steps.get(done..).unwrap_or_default(), &mut thread.regs, mem)
+    run_steps(block.steps.get(done..).unwrap_or_default(), &mut thread.regs, mem)
 }
 
 /// Leaves the thread as it was before the faulting packet and says what happened.

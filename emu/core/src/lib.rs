@@ -4,10 +4,13 @@
 //! budget is used up or something happens that is not the core's business (a trap, an exception).
 
 mod block;
+mod cache;
 mod cpu;
 mod dma;
 mod exception;
+mod fetch;
 mod host;
+pub mod inspect;
 pub mod mem;
 pub mod memory;
 mod plan;

@@ -119,7 +119,7 @@ fn i(op: Opcode, v: &[i32]) -> Insn {
 }
 
 struct Machine {
-    cpu: Cpu,
+    cpu: Cpu<Flat>,
     thread: Thread,
     mem: Flat,
     end: u32,
@@ -127,14 +127,17 @@ struct Machine {
 
 impl Machine {
     fn new() -> Machine {
+        Machine::of(Arch::V68)
+    }
+    fn of(arch: Arch) -> Machine {
         let mem = Flat {
             bytes: RefCell::new(vec![0; BYTES]),
             epoch: Cell::new(0),
         };
-        let mut thread = Thread::new(CODE);
+        let mut thread = Thread::new(arch, CODE);
         thread.time = TimeSource::Packets;
         Machine {
-            cpu: Cpu::new(Arch::V68),
+            cpu: Cpu::new(arch),
             thread,
             mem,
             end: CODE,
@@ -377,8 +380,7 @@ fn what_user_code_may_not_use_is_privileged() {
     let mut count = 0;
     for op in privileged {
         let name = op.info().name;
-        let mut m = Machine::new().code(&[i(op, &[0; 6][..op.info().operands.len()])]);
-        m.cpu = Cpu::new(Arch::V81);
+        let mut m = Machine::of(Arch::V81).code(&[i(op, &[0; 6][..op.info().operands.len()])]);
         let expected = Exception::Privileged { pc: CODE, name };
         assert_eq!(m.run(), Exit::Exception(expected), "{name}");
         assert_eq!((m.thread.regs.pc, m.thread.packets), (CODE, 0), "{name}");

@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use hexagon_isa::Arch;
+use hexagon_isa::interp::Qfloat;
+use hexagon_isa::interp::hmx::HmxModel;
 pub use hexagon_isa::interp::{Ctl, HvxRegs, Regs};
 
 use super::dma::Dma;
@@ -65,8 +68,9 @@ pub struct Thread {
 }
 
 impl Thread {
-    /// A thread with zeroed registers that starts at `pc`.
-    pub fn new(pc: u32) -> Self {
+    /// A thread of a core of this architecture, with zeroed registers, that starts at `pc`. The architecture decides what qfloat
+    /// and matrix instructions do; a [`Cpu`](super::Cpu) runs threads of its own.
+    pub fn new(arch: Arch, pc: u32) -> Self {
         let mut thread = Thread {
             regs: Regs::default(),
             packets: 0,
@@ -76,6 +80,8 @@ impl Thread {
             dma: Dma::default(),
         };
         thread.regs.pc = pc;
+        thread.regs.qfloat = Qfloat::of(arch);
+        thread.regs.hmx.model = HmxModel::of(arch);
         thread
     }
 }

@@ -30,6 +30,7 @@ use std::io::{self, Write};
 
 use hexagon_isa::Arch;
 
+use emu_core::inspect;
 use emu_core::mem::{AddressSpace, MapError};
 use emu_core::memory::MemFault;
 use emu_core::{Cpu, Exception, Exit, Thread, VectorUnit};
@@ -184,7 +185,7 @@ impl Default for Setup {
 #[derive(Debug)]
 pub struct Program {
     space: AddressSpace,
-    cpu: Cpu,
+    cpu: Cpu<AddressSpace>,
     thread: Thread,
     files: Files,
     heap: memory::Heap,
@@ -211,11 +212,12 @@ impl Program {
     pub fn new(file: &[u8], setup: &Setup) -> Result<Program, ExecError> {
         let (space, image) = load::load(file, setup.memory)?;
         let sp = stack::build(&space, &image, setup)?;
-        let mut thread = Thread::new(image.entry);
+        let arch = setup.arch.or(image.arch).unwrap_or(Arch::V73);
+        let mut thread = Thread::new(arch, image.entry);
         thread.regs.r[29] = sp;
         Ok(Program {
             space,
-            cpu: Cpu::new(setup.arch.or(image.arch).unwrap_or(Arch::V73)),
+            cpu: Cpu::new(arch),
             thread,
             files: Files::new(setup.files),
             heap: memory::Heap::new(image.end),
@@ -258,10 +260,11 @@ impl Program {
     ) -> Result<End, ExecError> {
         self.cpu = Cpu::stepping(self.cpu.arch());
         while self.thread.packets < budget {
-            let before = watch::look(&self.space, self.cpu.arch(), self.thread.regs.pc);
+            let pc = self.thread.regs.pc;
+            let packet = inspect::packet_at(&self.space, self.cpu.arch(), pc);
             let exit = self.cpu.run(&mut self.thread, &self.space, 1);
             if !matches!(exit, Exit::Exception(_))
-                && let Some((pc, packet)) = before
+                && let Some(packet) = packet
             {
                 writeln!(trace, "{}", watch::line(pc, &packet, &self.thread.regs))?;
             }

@@ -21,7 +21,7 @@ const PACKET_BYTES: u32 = 32;
 #[derive(Debug)]
 pub struct Runner {
     space: AddressSpace,
-    cpu: Cpu,
+    cpu: Cpu<AddressSpace>,
     thread: Thread,
     next: u32,
     vectors: VectorUnit,
@@ -45,7 +45,7 @@ impl Runner {
         Ok(Runner {
             space,
             cpu: Cpu::with_vectors(arch, vectors),
-            thread: Thread::new(CODE),
+            thread: Thread::new(arch, CODE),
             next: CODE,
             vectors,
         })

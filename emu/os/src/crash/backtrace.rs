@@ -4,16 +4,14 @@
 //! r30 upwards. The memory is the program's and may be nonsense: the walk stops at anything that does not look like a
 //! frame. Imported functions have no frame; their caller is in r31.
 
-use hexagon_isa::{Arch, decode_packet};
-
 use super::{CrashReport, Frame, Registers};
 use crate::ap::{Ap, LogRecord};
 use crate::config::ProcessConfig;
 use crate::loader::modules::Modules;
 use crate::sched::DspThread;
+use emu_core::inspect;
 use emu_core::mem::AddressSpace;
 use emu_core::memory::Memory as _;
-use emu_core::{Ctl, Regs};
 
 /// Longest backtrace.
 const MAX_FRAMES: usize = 64;
@@ -26,7 +24,7 @@ pub fn report(
     space: &AddressSpace,
     modules: &Modules,
 ) -> CrashReport {
-    let regs = registers(&thread.core.regs);
+    let regs = Registers::from(&thread.core.regs);
     let chain = chain(&regs, space, modules);
     let frame = |pc: u32| Frame {
         pc,
@@ -37,7 +35,7 @@ pub fn report(
         cause,
         thread: thread.id,
         thread_name: thread.name.clone(),
-        packet: packet(regs.pc, space, config.arch),
+        packet: inspect::line_at(space, config.arch, regs.pc),
         backtrace: chain.into_iter().map(frame).collect(),
         registers: regs,
     }
@@ -54,22 +52,6 @@ pub fn publish(report: &CrashReport, ap: &dyn Ap) {
             thread: report.thread,
             text: line,
         });
-    }
-}
-
-fn registers(regs: &Regs) -> Registers {
-    let c = |c: Ctl| regs.c[c as usize];
-    Registers {
-        r: std::array::from_fn(|n| regs.r[n]),
-        pc: regs.pc,
-        p: (0..4).fold(0, |word, n| word | u32::from(regs.p[n]) << (8 * n)),
-        usr: c(Ctl::Usr),
-        sa: [c(Ctl::Sa0), c(Ctl::Sa1)],
-        lc: [c(Ctl::Lc0), c(Ctl::Lc1)],
-        m: [c(Ctl::M0), c(Ctl::M1)],
-        cs: [c(Ctl::Cs0), c(Ctl::Cs1)],
-        ugp: c(Ctl::Ugp),
-        gp: c(Ctl::Gp),
     }
 }
 
@@ -107,19 +89,4 @@ fn chain(regs: &Registers, space: &AddressSpace, modules: &Modules) -> Vec<u32> 
         fp = next;
     }
     out
-}
-
-/// The packet at `pc` as text on one line; its words if it cannot be decoded.
-fn packet(pc: u32, space: &AddressSpace, arch: Arch) -> String {
-    let words: Vec<u32> = (0..4)
-        .map_while(|i| space.fetch32(pc.wrapping_add(4 * i)).ok())
-        .collect();
-    match decode_packet(&words, arch) {
-        Ok(packet) => packet.print(pc).split_whitespace().collect::<Vec<_>>().join(" "),
-        Err(_) => words
-            .iter()
-            .map(|w| format!("{w:08x}"))
-            .collect::<Vec<_>>()
-            .join(" "),
-    }
 }

@@ -68,7 +68,7 @@ struct HostWorker<'a> {
     kernel: &'a Mutex<Kernel>,
     shared: &'a Shared,
     space: &'a AddressSpace,
-    cpu: Cpu,
+    cpu: Cpu<AddressSpace>,
 }
 
 impl HostWorker<'_> {

@@ -133,7 +133,7 @@ impl Shared {
 
     /// Registers for a new thread; all threads share one clock.
     pub fn new_core(&self, pc: u32) -> Thread {
-        let mut core = Thread::new(pc);
+        let mut core = Thread::new(self.config.arch, pc);
         core.time = self.config.clock.registers();
         core
     }

@@ -344,7 +344,7 @@ mod tests {
         let mut s = Scheduler::default();
         for &priority in priorities {
             let id = s.new_id();
-            let core = emu_core::Thread::new(0);
+            let core = emu_core::Thread::new(hexagon_isa::Arch::V68, 0);
             s.add_ready(
                 DspThread::new(id, String::new(), Role::Skeleton, 0..0, core),
                 priority,
@@ -422,7 +422,7 @@ mod tests {
         let mut s = scheduler(&[9, 9]);
         let low = s.pick().unwrap();
         let id = s.new_id();
-        let core = emu_core::Thread::new(0);
+        let core = emu_core::Thread::new(hexagon_isa::Arch::V68, 0);
         s.add_ready(DspThread::new(id, String::new(), Role::Skeleton, 0..0, core), 1);
         assert!(s.better_than(low.id));
         s.preempted(low);

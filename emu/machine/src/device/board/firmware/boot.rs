@@ -76,7 +76,7 @@ impl Firmware {
                 .map_err(|why: MapError| BootError::Map(why.to_string()))?;
         }
         let mut cpu = Cpu::new(arch);
-        let mut thread = Thread::new(self.reset);
+        let mut thread = Thread::new(arch, self.reset);
         loop {
             let left = BUDGET.saturating_sub(thread.packets);
             let exit = cpu.run(&mut thread, &space, left.max(1));

@@ -1,0 +1,92 @@
+//! The decoded blocks of one [`Cpu`](super::Cpu), found by address.
+
+use std::collections::HashMap;
+
+use super::block::{Block, Core, NOWHERE, build};
+use super::exception::Exception;
+use super::memory::Memory;
+use super::port::Via;
+
+/// Entries of the table in front of the hash map; a power of two.
+const NEAR: usize = 4096;
+/// Blocks after which everything is decoded afresh: a bound on memory.
+const MAX_BLOCKS: usize = 1 << 16;
+
+/// Blocks of one memory. A block is named by its number, which holds until the cache is emptied.
+pub(super) struct Cache<M: Memory> {
+    /// [`Memory::code_epoch`] when they were decoded.
+    epoch: u64,
+    blocks: Vec<Block<Via<M>>>,
+    by_pc: HashMap<u32, u32>,
+    /// The block last found for each address, by the address's low bits.
+    near: Vec<(u32, u32)>,
+}
+
+impl<M: Memory> Cache<M> {
+    pub(super) fn new() -> Self {
+        Cache {
+            epoch: 0,
+            blocks: Vec::new(),
+            by_pc: HashMap::new(),
+            near: vec![(NOWHERE, 0); NEAR],
+        }
+    }
+
+    /// Forgets what was decoded at another epoch.
+    pub(super) fn keep_up(&mut self, epoch: u64) {
+        if self.epoch != epoch {
+            *self = Cache { epoch, ..Cache::new() };
+        }
+    }
+
+    /// The block of this number, which [`find`](Self::find) or [`follow`](Self::follow) gave last.
+    #[inline(always)]
+    pub(super) fn block(&self, id: u32) -> &Block<Via<M>> {
+        &self.blocks[id as usize]
+    }
+
+    /// The block at `pc`; decodes it if it is not there yet, which may empty the cache before.
+    ///
+    /// # Errors
+    /// Its first packet cannot be fetched, decoded or planned.
+    pub(super) fn find(&mut self, mem: &M, core: Core, pc: u32) -> Result<u32, Exception> {
+        let slot = (pc >> 2) as usize & (NEAR - 1);
+        if self.near[slot].0 == pc {
+            return Ok(self.near[slot].1);
+        }
+        let id = match self.by_pc.get(&pc) {
+            Some(id) => *id,
+            None => {
+                let block = build(mem, core, pc)?;
+                if self.blocks.len() >= MAX_BLOCKS {
+                    *self = Cache {
+                        epoch: self.epoch,
+                        ..Cache::new()
+                    };
+                }
+                let id = self.blocks.len() as u32;
+                self.blocks.push(block);
+                self.by_pc.insert(pc, id);
+                id
+            }
+        };
+        self.near[slot] = (pc, id);
+        Ok(id)
+    }
+
+    /// The block at `pc`, to which block `from` was just left: the next time, `from` knows it.
+    ///
+    /// # Errors
+    /// As for [`find`](Self::find).
+    pub(super) fn follow(&mut self, from: u32, mem: &M, core: Core, pc: u32) -> Result<u32, Exception> {
+        let count = self.blocks.len();
+        let to = self.find(mem, core, pc)?;
+        // If the cache was emptied meanwhile, `from` is gone.
+        if self.blocks.len() >= count
+            && let Some(block) = self.blocks.get_mut(from as usize)
+        {
+            block.links[usize::from(pc != block.next)] = (pc, to);
+        }
+        Ok(to)
+    }
+}
