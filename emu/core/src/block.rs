@@ -2,11 +2,13 @@
 
 use hexagon_isa::{Arch, EndLoop, decode_packet, interp};
 
+use super::emit::{Step, emit};
 use super::exception::Exception;
+use super::facts::Unplanned;
 use super::fetch::fetch;
 use super::host::VectorUnit;
 use super::memory::Memory;
-use super::plan::{Step, Unplanned, plan};
+use super::plan::{Plan, Summary};
 use super::port::Via;
 
 /// Packets of a block at most.
@@ -49,21 +51,6 @@ pub(super) struct Block<P: interp::Memory> {
     pub endloop: EndLoop,
     /// Where this block was left to lately: addresses and blocks.
     pub links: [(u32, u32); 2],
-}
-
-impl<P: interp::Memory> Block<P> {
-    /// The number of the block at `pc`, if this one was left to there lately.
-    #[inline(always)]
-    pub(super) fn link(&self, pc: u32) -> Option<u32> {
-        let [first, second] = self.links;
-        if first.0 == pc {
-            Some(first.1)
-        } else if second.0 == pc {
-            Some(second.1)
-        } else {
-            None
-        }
-    }
 }
 
 /// No packet begins there.
@@ -130,7 +117,7 @@ fn one<M: Memory>(
     core: Core,
     pc: u32,
     steps: &mut Vec<Step<Via<M>>>,
-) -> Result<(super::plan::Summary, (u32, EndLoop)), Exception> {
+) -> Result<(Summary, (u32, EndLoop)), Exception> {
     if pc & 3 != 0 {
         return Err(Exception::MisalignedPc { pc });
     }
@@ -144,9 +131,10 @@ fn one<M: Memory>(
         word: words.first().copied().unwrap_or_default(),
         why: e.to_string(),
     })?;
-    let summary = plan(&packet, core.vectors, pc, steps).map_err(|e| match e {
+    let plan = Plan::new(&packet).map_err(|e| match e {
         Unplanned::NoMeaning(name) => Exception::NoMeaning { pc, name },
         Unplanned::Privileged(name) => Exception::Privileged { pc, name },
     })?;
-    Ok((summary, (packet.bytes(), packet.endloop)))
+    emit(&plan, core.vectors, pc, pc.wrapping_add(packet.bytes()), steps);
+    Ok((plan.summary(packet.endloop), (packet.bytes(), packet.endloop)))
 }

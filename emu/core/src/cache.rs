@@ -12,6 +12,11 @@ const NEAR: usize = 4096;
 /// Blocks after which everything is decoded afresh: a bound on memory.
 const MAX_BLOCKS: usize = 1 << 16;
 
+/// An address's place in [`Cache::near`].
+fn slot(pc: u32) -> usize {
+    (pc >> 2) as usize & (NEAR - 1)
+}
+
 /// Blocks of one memory. A block is named by its number, which holds until the cache is emptied.
 pub(super) struct Cache<M: Memory> {
     /// [`Memory::code_epoch`] when they were decoded.
@@ -35,7 +40,10 @@ impl<M: Memory> Cache<M> {
     /// Forgets what was decoded at another epoch.
     pub(super) fn keep_up(&mut self, epoch: u64) {
         if self.epoch != epoch {
-            *self = Cache { epoch, ..Cache::new() };
+            *self = Cache {
+                epoch,
+                ..Cache::new()
+            };
         }
     }
 
@@ -49,11 +57,18 @@ impl<M: Memory> Cache<M> {
     ///
     /// # Errors
     /// Its first packet cannot be fetched, decoded or planned.
+    #[inline(always)]
     pub(super) fn find(&mut self, mem: &M, core: Core, pc: u32) -> Result<u32, Exception> {
-        let slot = (pc >> 2) as usize & (NEAR - 1);
-        if self.near[slot].0 == pc {
-            return Ok(self.near[slot].1);
+        let (at, id) = self.near[slot(pc)];
+        if at == pc {
+            return Ok(id);
         }
+        self.find_far(mem, core, pc)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn find_far(&mut self, mem: &M, core: Core, pc: u32) -> Result<u32, Exception> {
         let id = match self.by_pc.get(&pc) {
             Some(id) => *id,
             None => {
@@ -70,7 +85,7 @@ impl<M: Memory> Cache<M> {
                 id
             }
         };
-        self.near[slot] = (pc, id);
+        self.near[slot(pc)] = (pc, id);
         Ok(id)
     }
 
@@ -78,6 +93,7 @@ impl<M: Memory> Cache<M> {
     ///
     /// # Errors
     /// As for [`find`](Self::find).
+    #[inline(always)]
     pub(super) fn follow(&mut self, from: u32, mem: &M, core: Core, pc: u32) -> Result<u32, Exception> {
         let count = self.blocks.len();
         let to = self.find(mem, core, pc)?;

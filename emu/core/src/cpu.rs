@@ -1,16 +1,16 @@
 //! Runs packets: looks blocks up, executes them, stops for what is not the core's business.
 
 use hexagon_isa::interp::hmx::HmxModel;
-use hexagon_isa::interp::{DmaCommand, Event, Qfloat, Regs, usr};
-use hexagon_isa::{Arch, EndLoop};
+use hexagon_isa::interp::{self, DmaCommand, Event, Qfloat, Regs, usr};
+use hexagon_isa::{Arch, EndLoop, Opcode};
 
 use super::block::{Block, Core, MAX_PACKETS, Mark};
 use super::cache::Cache;
 use super::dma::Outcome;
+use super::emit::{Run, Step};
 use super::exception::{Exception, Exit};
 use super::host::VectorUnit;
 use super::memory::Memory;
-use super::plan::{Run, Step};
 use super::port::{Cause, Fault, Via};
 use super::thread::{Ctl, Thread};
 
@@ -104,14 +104,16 @@ impl<M: Memory> Cpu<M> {
                 thread.regs.pc = pc;
                 return Exit::Budget;
             }
-            id = match block.link(pc) {
-                Some(id) => id,
-                None => {
-                    thread.regs.pc = pc;
-                    match cache.follow(id, mem, self.core, pc) {
-                        Ok(id) => id,
-                        Err(e) => return Exit::Exception(e),
-                    }
+            // Written as jumps, which are predicted: as a choice of values, the next block would wait for the comparisons.
+            id = if block.links[0].0 == pc {
+                block.links[0].1
+            } else if block.links[1].0 == pc {
+                block.links[1].1
+            } else {
+                thread.regs.pc = pc;
+                match cache.follow(id, mem, self.core, pc) {
+                    Ok(id) => id,
+                    Err(e) => return Exit::Exception(e),
                 }
             };
         }
@@ -261,6 +263,14 @@ fn end_loops(regs: &mut Regs, which: EndLoop) -> Option<u32> {
     None
 }
 
+/// The name of the instruction of the packet at `pc` that may stop a run.
+fn asked<P: interp::Memory>(block: &Block<P>, pc: u32) -> &'static str {
+    let steps = block.steps.iter().filter(|s| s.args.pc == pc);
+    let may_stop = |op: &Opcode| interp::effects(*op).is_some_and(|fx| fx.event);
+    let found = steps.filter_map(|s| s.of).find(may_stop);
+    found.map_or("instruction", |op| op.info().name)
+}
+
 /// What the block's last packet asked for; `next` is where the thread goes on.
 #[cold]
 fn event<M: Memory>(
@@ -278,7 +288,7 @@ fn event<M: Memory>(
         Event::Yield => Exit::Yield,
         Event::Privileged => Exit::Exception(Exception::Privileged {
             pc: here,
-            name: "instruction",
+            name: asked(block, here),
         }),
         Event::Dma(command) => match thread.dma.execute(mem, arch, command) {
             Outcome::Done => return None,

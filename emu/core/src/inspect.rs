@@ -203,7 +203,10 @@ mod tests {
             insn(Opcode::L2_loadri_io, &[3, 4, 8]),
         ]);
         let (space, at) = space(&words);
-        assert_eq!(line_at(&space, Arch::V68, at), "{ r0 = add(r1,r2); r3 = memw(r4+#0x8) }");
+        assert_eq!(
+            line_at(&space, Arch::V68, at),
+            "{ r0 = add(r1,r2); r3 = memw(r4+#0x8) }"
+        );
         let packet = packet_at(&space, Arch::V68, at).unwrap();
         assert_eq!(listing_at(&space, Arch::V68, at), packet.listing(at));
     }
@@ -222,7 +225,10 @@ mod tests {
         }
         // Four words without an end.
         let (endless, at) = space(&[0x7f00_4000; 4]);
-        assert_eq!(line_at(&endless, Arch::V68, at), "7f004000 7f004000 7f004000 7f004000");
+        assert_eq!(
+            line_at(&endless, Arch::V68, at),
+            "7f004000 7f004000 7f004000 7f004000"
+        );
     }
 
     #[test]
@@ -239,7 +245,10 @@ mod tests {
             " r2=00000001 r3=00000002"
         );
         regs.c[Ctl::M1] = 9;
-        assert_eq!(written(&decoded(&[insn(Opcode::A2_tfrrcr, &[7, 5])]), &regs), " c7=00000009");
+        assert_eq!(
+            written(&decoded(&[insn(Opcode::A2_tfrrcr, &[7, 5])]), &regs),
+            " c7=00000009"
+        );
         regs.hvx.v[3][0] = 0xab;
         assert_eq!(
             written(&decoded(&[insn(Opcode::V6_vadduhsat, &[3, 1, 2])]), &regs),
@@ -267,8 +276,14 @@ mod tests {
         regs.c[Ctl::Cs1] = 0x77;
         let lines = Registers::from(&regs).lines();
         assert_eq!(lines.len(), 10);
-        assert_eq!(lines[0], "  r0  00000000  r1  00000001  r2  00000002  r3  00000003");
-        assert_eq!(lines[7], "  r28 0000001c  r29 0000001d  r30 0000001e  r31 0000001f");
+        assert_eq!(
+            lines[0],
+            "  r0  00000000  r1  00000001  r2  00000002  r3  00000003"
+        );
+        assert_eq!(
+            lines[7],
+            "  r28 0000001c  r29 0000001d  r30 0000001e  r31 0000001f"
+        );
         assert!(lines[8].starts_with("  pc  00001234  p3:0 ff000000  usr 00000000"));
         assert!(lines[9].ends_with("  cs1 00000077"));
     }

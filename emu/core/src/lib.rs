@@ -1,14 +1,16 @@
-//! The Hexagon core: decoded-block cache, interpreter, register files, exceptions.
-//!
-//! The core knows nothing of the operating system: [`Cpu::run`] executes packets of one DSP thread until its
-//! budget is used up or something happens that is not the core's business (a trap, an exception).
+#![doc = include_str!("../README.md")]
+// `host` and most of `mem` allow it for themselves; `mem`'s head says which of its files and what for.
+#![deny(unsafe_code, clippy::undocumented_unsafe_blocks)]
 
 mod block;
 mod cache;
 mod cpu;
 mod dma;
+mod emit;
 mod exception;
+mod facts;
 mod fetch;
+#[allow(unsafe_code)]
 mod host;
 pub mod inspect;
 pub mod mem;

@@ -7,16 +7,23 @@
 //! * [`AddressSpace`]: what the instructions of one DSP process see, 32-bit virtual addresses → pages of the emulator's
 //!   own or pages behind the bus, with a flat software TLB in front.
 //!
-//! `unsafe` is confined to `raw` (accesses through host pointers), `mapping`, `arena` (the emulator's own pages), `table`
-//! and the fast path in `space`.
+//! `unsafe` is confined to the files that allow it here: `mapping` and `arena` reserve the emulator's own pages, `ram` finds a
+//! guest's, `table` lies in such a reservation, `raw` accesses memory through host pointers, and `space` hands it pointers that
+//! its table holds.
 
+#[allow(unsafe_code)]
 mod arena;
 mod bus;
+#[allow(unsafe_code)]
 mod mapping;
+#[allow(unsafe_code)]
 mod ram;
+#[allow(unsafe_code)]
 mod raw;
 mod regions;
+#[allow(unsafe_code)]
 mod space;
+#[allow(unsafe_code)]
 mod table;
 
 pub use bus::{Bus, BusFault, FaultLine, MAX_REFUSED, NoFaultLine};
