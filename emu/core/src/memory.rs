@@ -63,17 +63,17 @@ pub trait Memory {
     fn try_load8(&self, va: u32) -> Option<u8> {
         self.load8(va).ok()
     }
-    /// The same for a halfword.
+    /// Loads a halfword as [`try_load8`](Self::try_load8) does.
     #[inline(always)]
     fn try_load16(&self, va: u32) -> Option<u16> {
         self.load16(va).ok()
     }
-    /// The same for a word.
+    /// Loads a word as [`try_load8`](Self::try_load8) does.
     #[inline(always)]
     fn try_load32(&self, va: u32) -> Option<u32> {
         self.load32(va).ok()
     }
-    /// The same for a doubleword.
+    /// Loads a doubleword as [`try_load8`](Self::try_load8) does.
     #[inline(always)]
     fn try_load64(&self, va: u32) -> Option<u64> {
         self.load64(va).ok()
@@ -83,17 +83,17 @@ pub trait Memory {
     fn try_store8(&self, va: u32, v: u8) -> bool {
         self.store8(va, v).is_ok()
     }
-    /// The same for a halfword.
+    /// Stores a halfword as [`try_store8`](Self::try_store8) does.
     #[inline(always)]
     fn try_store16(&self, va: u32, v: u16) -> bool {
         self.store16(va, v).is_ok()
     }
-    /// The same for a word.
+    /// Stores a word as [`try_store8`](Self::try_store8) does.
     #[inline(always)]
     fn try_store32(&self, va: u32, v: u32) -> bool {
         self.store32(va, v).is_ok()
     }
-    /// The same for a doubleword.
+    /// Stores a doubleword as [`try_store8`](Self::try_store8) does.
     #[inline(always)]
     fn try_store64(&self, va: u32, v: u64) -> bool {
         self.store64(va, v).is_ok()
@@ -117,6 +117,6 @@ pub trait Memory {
     fn code_epoch(&self) -> u64;
     /// Compare-and-swap on an aligned word: the store half of `memw_locked`. `Ok(true)` if `*va` was `old` and now is `new`.
     fn cas32(&self, va: u32, old: u32, new: u32) -> Result<bool, MemFault>;
-    /// The same for a doubleword (`memd_locked`).
+    /// Compare-and-swap on an aligned doubleword (`memd_locked`).
     fn cas64(&self, va: u32, old: u64, new: u64) -> Result<bool, MemFault>;
 }
