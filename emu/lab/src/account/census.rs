@@ -14,6 +14,8 @@ pub struct Census {
     pub processes: usize,
     /// Calls that are not answered.
     pub contexts: usize,
+    /// Whether they are counted: not if there was too much in this life of the channel.
+    pub counting: bool,
     /// Lives of the channel so far.
     pub life: u32,
     /// Its streams, by session ID; empty while there is no session.

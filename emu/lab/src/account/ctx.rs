@@ -95,8 +95,8 @@ impl Numbers {
         }
     }
 
-    /// A call was answered: its number should come free.
-    pub fn answered(&mut self, key: Key) {
+    /// A call was answered: its number should come free. False if nothing can be concluded from these numbers.
+    pub fn answered(&mut self, key: Key) -> bool {
         let number = self.number(key);
         let since = match self.format {
             Some(Format::Sequenced) => self.order.keys().next_back().copied().unwrap_or(0),
@@ -105,6 +105,7 @@ impl Numbers {
         if !self.unordered {
             self.waiting.insert(number, Waiting { since, skipped: 0 });
         }
+        !self.unordered
     }
 
     /// A request came. `open` says whether a number's call is still unanswered. Returns numbers that were never freed, each

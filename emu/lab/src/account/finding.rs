@@ -35,11 +35,13 @@ pub enum Kind {
     DoubleUnmap,
     /// The driver asked the DSP to unmap what it never had had mapped.
     UnknownUnmap,
+    /// More was open, told or left behind than an account keeps: what follows in this life of the channel is not judged.
+    StoppedCounting,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::StillMapped,
         Self::MemoryNotReturned,
         Self::MappedUnannounced,
@@ -53,6 +55,7 @@ impl Kind {
         Self::AccessAfterUnmap,
         Self::DoubleUnmap,
         Self::UnknownUnmap,
+        Self::StoppedCounting,
     ];
 
     /// Its name in files.
@@ -72,6 +75,7 @@ impl Kind {
             Self::AccessAfterUnmap => "access-after-unmap",
             Self::DoubleUnmap => "double-unmap",
             Self::UnknownUnmap => "unknown-unmap",
+            Self::StoppedCounting => "stopped-counting",
         }
     }
 }

@@ -3,7 +3,8 @@
 use super::Books;
 use super::ctx::Key;
 use super::finding::Kind;
-use super::look::{Addresses, Span, merge, same, spans, without};
+use super::grant_table::Owner;
+use super::look::{Addresses, Span, join, same, spans, without};
 use super::note::SharedNote;
 use super::request::{Request, window};
 use emu_core::mem::Bus;
@@ -52,6 +53,7 @@ impl What {
 #[derive(Debug, Clone)]
 pub(super) struct Grant {
     pub stream: u16,
+    pub owner: Owner,
     pub window: Addresses,
     pub what: What,
     /// The memory behind it when the message came.
@@ -66,16 +68,21 @@ pub(super) struct Grant {
     pub ended: Option<SharedNote>,
 }
 
+impl Grant {
+    /// The DSP gave an address for it.
+    pub fn is_mapping(&self) -> bool {
+        matches!(self.what, What::Heap | What::MemMap(_))
+    }
+}
+
 /// Windows of these grants that lead to the memory that they led to.
-pub(super) fn still_mapped(grants: &[Grant], bus: &Bus) -> Vec<Addresses> {
+pub(super) fn still_mapped<'a>(grants: impl IntoIterator<Item = &'a Grant>, bus: &Bus) -> Vec<Addresses> {
     let mut ranges = Vec::new();
     for grant in grants {
         let now = spans(bus, grant.stream, grant.window).unwrap_or_default();
-        for range in same(&grant.spans, &now) {
-            merge(&mut ranges, range);
-        }
+        ranges.extend(same(&grant.spans, &now));
     }
-    ranges
+    join(ranges)
 }
 
 /// Live memory must lead where it led when it was given.

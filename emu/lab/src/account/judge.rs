@@ -6,9 +6,11 @@
 use super::Books;
 use super::finding::Kind;
 use super::grants::{Grant, What, still_mapped};
-use super::ledger::{Ledger, Process};
-use super::look::{Addresses, mapped, merge, without};
+use super::ledger::Ledger;
+use super::look::{Addresses, join, mapped, without};
 use super::note::SharedNote;
+use super::open_calls::OpenCall;
+use super::processes::Process;
 use super::report::size;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,27 +19,30 @@ const SHOWN: usize = 4;
 /// Unanswered calls of one process that are told.
 const CALLS: usize = 16;
 
-/// Sessions that found the same mappings.
-struct Finders<'a> {
-    first: &'a Process,
-    notes: Vec<SharedNote>,
-    sessions: usize,
-}
-
 impl Ledger {
     /// The life ends now, seen in `end`; `last` if the guest has stopped, too.
     pub fn judge(&self, end: &SharedNote, last: bool, books: &mut Books<'_>) {
-        for (id, process) in &self.processes {
+        if !self.is_counting() {
+            return;
+        }
+        let mut calls: BTreeMap<u64, Vec<&OpenCall>> = BTreeMap::new();
+        for call in self.calls.iter() {
+            if let Some(id) = call.process {
+                calls.entry(id).or_default().push(call);
+            }
+        }
+        for (id, process) in self.processes.iter() {
             if process.released.is_none() {
                 books.totals.open_at_end += 1;
                 continue;
             }
             if !books.is_settled(process.released) {
-                books.totals.undecided += u64::from(!still_mapped(&process.grants, books.bus).is_empty());
+                books.totals.undecided += u64::from(!self.still_mapped(id, books).is_empty());
                 continue;
             }
-            let unanswered = self.unanswered(*id, process, end, books);
-            self.left_behind(process, unanswered, end, books);
+            let unanswered = calls.get(&id).map_or(&[][..], Vec::as_slice);
+            unanswered_calls(process, unanswered, end, books);
+            self.left_behind(id, process, !unanswered.is_empty(), end, books);
         }
         self.handed_out(end, books);
         self.unowned(end, books);
@@ -48,30 +53,22 @@ impl Ledger {
         }
     }
 
-    fn unanswered(&self, id: u64, process: &Process, end: &SharedNote, books: &mut Books<'_>) -> bool {
-        let calls: Vec<_> = self
-            .calls
-            .values()
-            .filter(|call| call.process == Some(id))
-            .collect();
-        for call in calls.iter().take(CALLS) {
-            let text = format!(
-                "A call of {} was never answered, although the process was released",
-                process.title()
-            );
-            let history = with(std::iter::once(&call.note).chain(&process.history), end);
-            books
-                .find(Kind::CallUnanswered, text)
-                .about(&call.request)
-                .history(&history);
-        }
-        !calls.is_empty()
+    /// What a process's messages told that is still mapped.
+    fn still_mapped(&self, id: u64, books: &Books<'_>) -> Vec<Addresses> {
+        still_mapped(self.grants.of(Some(id)).map(|(_, grant)| grant), books.bus)
     }
 
-    fn left_behind(&self, process: &Process, unanswered: bool, end: &SharedNote, books: &mut Books<'_>) {
+    fn left_behind(
+        &self,
+        id: u64,
+        process: &Process,
+        unanswered: bool,
+        end: &SharedNote,
+        books: &mut Books<'_>,
+    ) {
         let mut groups: BTreeMap<&str, (What, Vec<Addresses>, Vec<&Grant>)> = BTreeMap::new();
-        for grant in &process.grants {
-            let ranges = still_mapped(std::slice::from_ref(grant), books.bus);
+        for (_, grant) in self.grants.of(Some(id)) {
+            let ranges = still_mapped([grant], books.bus);
             if ranges.is_empty() {
                 continue;
             }
@@ -79,10 +76,11 @@ impl Ledger {
                 groups
                     .entry(grant.what.name())
                     .or_insert((grant.what, Vec::new(), Vec::new()));
-            ranges.into_iter().for_each(|range| merge(all, range));
+            all.extend(ranges);
             grants.push(grant);
         }
         for (name, (what, ranges, grants)) in groups {
+            let ranges = join(ranges);
             let bytes = size(ranges.iter().map(|r| r.len).sum());
             let (kind, text) = match what {
                 What::InitialMemory => (
@@ -121,49 +119,38 @@ impl Ledger {
         }
     }
 
-    /// Sessions that came while an earlier one's mappings were live, which they still are.
+    /// Sessions that came while earlier ones' mappings were live, which they still are. What stays is found by every
+    /// session that follows: told once, for the first of them.
     fn handed_out(&self, end: &SharedNote, books: &mut Books<'_>) {
-        // What stays is found by every session that follows: told once, for the first of them.
-        let mut groups: BTreeMap<(u16, Vec<Addresses>), Finders<'_>> = BTreeMap::new();
-        for process in self.processes.values() {
-            let mut ranges = Vec::new();
-            let mut notes = Vec::new();
-            for (earlier, then) in &process.found {
-                let Some(earlier) = self.processes.get(earlier) else {
-                    continue;
-                };
-                if earlier.released.is_none() {
-                    continue;
-                }
-                let now = still_mapped(&earlier.grants, books.bus);
-                let kept: Vec<_> = now
-                    .into_iter()
-                    .filter(|n| then.iter().any(|t| t.overlaps(*n)))
-                    .collect();
-                if !kept.is_empty() {
-                    notes.extend(earlier.history.iter().cloned());
-                    kept.into_iter().for_each(|range| merge(&mut ranges, range));
-                }
-            }
-            if ranges.is_empty() {
+        let mut groups: BTreeMap<u64, (Vec<Addresses>, Vec<SharedNote>, u64)> = BTreeMap::new();
+        for (id, earlier) in self.processes.iter() {
+            let Some(finder) = &earlier.finder else { continue };
+            if earlier.released.is_none() {
                 continue;
             }
-            notes.extend(process.history.iter().cloned());
-            groups
-                .entry((process.stream, ranges))
-                .or_insert(Finders {
-                    first: process,
-                    notes,
-                    sessions: 0,
-                })
-                .sessions += 1;
+            let now = self.still_mapped(id, books);
+            let kept = now.into_iter().filter(|n| {
+                let first = finder.then.partition_point(|t| t.end() <= n.iova);
+                finder.then.get(first).is_some_and(|t| t.overlaps(*n))
+            });
+            let mut kept = kept.peekable();
+            if kept.peek().is_none() {
+                continue;
+            }
+            let sessions = self.processes.finders(earlier.stream, finder);
+            let (ranges, notes, _) =
+                groups
+                    .entry(finder.process)
+                    .or_insert((Vec::new(), Vec::new(), sessions));
+            ranges.extend(kept);
+            notes.extend(earlier.history.iter().take(2 * SHOWN).cloned());
         }
-        for ((_, ranges), finders) in groups {
-            let Finders {
-                first: process,
-                notes,
-                sessions,
-            } = finders;
+        for (id, (ranges, mut notes, sessions)) in groups {
+            let Some(process) = self.processes.get(id) else {
+                continue;
+            };
+            notes.extend(process.history.iter().cloned());
+            let ranges = join(ranges);
             let text = format!(
                 "The context bank of {} was given out with {} of earlier sessions mapped",
                 process.title(),
@@ -184,10 +171,10 @@ impl Ledger {
     fn quiet(&self, books: &Books<'_>) -> BTreeSet<u16> {
         let busy: BTreeSet<u16> = self
             .processes
-            .values()
-            .filter(|p| !books.is_settled(p.released))
-            .map(|p| p.stream)
-            .chain(self.calls.values().filter_map(|call| call.request.stream))
+            .iter()
+            .filter(|(_, p)| !books.is_settled(p.released))
+            .map(|(_, p)| p.stream)
+            .chain(self.calls.iter().filter_map(|call| call.request.stream))
             .collect();
         books
             .config
@@ -202,17 +189,17 @@ impl Ledger {
     /// Calls of the kernel's that belong to no session.
     fn unowned(&self, end: &SharedNote, books: &mut Books<'_>) {
         for stream in self.quiet(books) {
-            let grants: Vec<Grant> = self
-                .unowned
-                .iter()
+            let grants: Vec<&Grant> = self
+                .grants
+                .of(None)
+                .map(|(_, g)| g)
                 .filter(|g| g.stream == stream && !g.live)
-                .cloned()
                 .collect();
             // Without a session there is no release; such a call is only judged when the stream had one later.
-            if !self.processes.values().any(|p| p.stream == stream) {
+            if !self.processes.iter().any(|(_, p)| p.stream == stream) {
                 continue;
             }
-            let ranges = still_mapped(&grants, books.bus);
+            let ranges = still_mapped(grants.iter().copied(), books.bus);
             if ranges.is_empty() {
                 continue;
             }
@@ -241,15 +228,7 @@ impl Ledger {
                 continue;
             };
             // What was told and unmapped may be mapped for something else by now.
-            let told: Vec<Grant> = self
-                .processes
-                .values()
-                .flat_map(|p| &p.grants)
-                .chain(&self.unowned)
-                .filter(|g| g.stream == stream)
-                .cloned()
-                .collect();
-            let known = still_mapped(&told, books.bus);
+            let known = still_mapped(self.grants.on(stream), books.bus);
             let ranges: Vec<Addresses> = mapped.ranges.iter().flat_map(|r| without(*r, &known)).collect();
             if ranges.is_empty() {
                 continue;
@@ -260,9 +239,9 @@ impl Ledger {
             );
             let history: Vec<SharedNote> = self
                 .processes
-                .values()
-                .filter(|p| p.stream == stream)
-                .flat_map(|p| p.history.iter().cloned())
+                .iter()
+                .filter(|(_, p)| p.stream == stream)
+                .flat_map(|(_, p)| p.history.iter().cloned())
                 .collect();
             let last = history.len().saturating_sub(2 * SHOWN);
             books
@@ -271,6 +250,21 @@ impl Ledger {
                 .ranges(ranges)
                 .history(&with(history.iter().skip(last), end));
         }
+    }
+}
+
+/// Calls of a released process that have no answer.
+fn unanswered_calls(process: &Process, calls: &[&OpenCall], end: &SharedNote, books: &mut Books<'_>) {
+    for call in calls.iter().take(CALLS) {
+        let text = format!(
+            "A call of {} was never answered, although the process was released",
+            process.title()
+        );
+        let history = with(std::iter::once(&call.note).chain(process.history.iter()), end);
+        books
+            .find(Kind::CallUnanswered, text)
+            .about(&call.request)
+            .history(&history);
     }
 }
 

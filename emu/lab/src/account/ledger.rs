@@ -7,103 +7,45 @@
 
 use super::ctx::{Key, Numbers};
 use super::finding::Kind;
+use super::grant_table::{GrantId, GrantTable, MAX_GRANTS};
 use super::grants::{Grant, What, capital, check_live, still_mapped};
 use super::look::{Addresses, Span, gaps, same, spans};
-use super::note::SharedNote;
+use super::note::{History, SharedNote};
+use super::open_calls::{OpenCall, OpenCalls};
+use super::processes::{DspMap, MAX_PROCESSES, Process, Processes};
 use super::request::{Request, window};
 use super::{Books, Config};
 use emu_core::mem::Bus;
 use rpmsg::fastrpc::Arg;
 use rpmsg::fastrpc::control::{Control, MMAP_REMOTE_HEAP};
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::collections::BTreeMap;
 
-/// Grants of one process that are looked at one by one before those that are gone are thrown away.
-const MANY_GRANTS: usize = 256;
-/// Most grants of one process.
-const MAX_GRANTS: usize = 4096;
-/// Grants that are remembered after they ended, for accesses that come late.
-const MAX_PAST: usize = 1024;
-/// Requests after a release at which it is looked what is unmapped.
-const MAX_LOOKS: u8 = 16;
-/// Most processes of one life that are remembered after their release.
-const MAX_PROCESSES: usize = 1024;
-
-/// A range that the DSP was asked to map and gave an address for.
-#[derive(Debug, Clone)]
-struct DspMap {
-    /// Of a mem map; `None` for mmap.
-    fd: Option<i32>,
-    vaddr: u64,
-    /// Unmappings of it that are not answered.
-    unmapping: usize,
-    history: Vec<SharedNote>,
-}
-
-/// A process on the DSP, or a session that never made one.
-#[derive(Debug)]
-pub(super) struct Process {
-    pub stream: u16,
-    pub sid: u32,
-    pub client: i32,
-    pub name: Option<String>,
-    pub grants: Vec<Grant>,
-    /// Messages about its life.
-    pub history: Vec<SharedNote>,
-    /// Creations that were not refused, less releases.
-    opens: i64,
-    /// When the answer to its release went out.
-    pub released: Option<Instant>,
-    maps: Vec<DspMap>,
-    /// What was unmapped: (descriptor, DSP address).
-    gone: BTreeSet<(Option<i32>, u64)>,
-    /// Processes before it on the same stream whose mappings were live when it came, with what was.
-    pub found: Vec<(u64, Vec<Addresses>)>,
-    /// Grants that were thrown away because there were too many.
-    pub forgotten: u64,
-    /// How often it was looked, after the release, what is unmapped by now.
-    looks: u8,
-}
-
-impl Process {
-    /// `client 1 ("name") on stream 0x11a1`
-    pub fn title(&self) -> String {
-        let name = self
-            .name
-            .as_ref()
-            .map_or_else(String::new, |name| format!(" ({name:?})"));
-        format!("client {}{name} on stream {:#x}", self.client, self.stream)
-    }
-}
-
-/// A call that is not answered.
-#[derive(Debug)]
-pub(super) struct OpenCall {
-    pub request: Request,
-    pub process: Option<u64>,
-    pub note: SharedNote,
-}
+/// Most calls without an answer. A driver has 255 contexts; QDA's numbers are not bounded.
+const MAX_CALLS: usize = 4096;
+/// Most mappings that the DSP gave an address for.
+const MAX_MAPS: usize = 65_536;
+/// Most that calls and grants may weigh: arguments and physically contiguous pieces of memory, and some for each.
+const MAX_WEIGHT: usize = 1 << 20;
 
 /// Everything of one life.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    pub processes: BTreeMap<u64, Process>,
-    /// (stream, client) → process.
-    current: BTreeMap<(u16, i32), u64>,
-    next: u64,
-    pub calls: BTreeMap<Key, OpenCall>,
-    /// Grants of calls that belong to no process (the kernel's question for attributes).
-    pub unowned: Vec<Grant>,
+    pub processes: Processes,
+    pub calls: OpenCalls,
+    pub grants: GrantTable,
     numbers: Numbers,
     /// Who answered a number last, for findings about it.
     answered: BTreeMap<u64, (SharedNote, SharedNote)>,
-    /// Grants that ended.
-    past: Vec<Grant>,
+    /// More came than is kept: this life is not judged.
+    stopped: bool,
 }
 
 impl Ledger {
     /// A request arrived.
     pub fn request(&mut self, request: Request, note: &SharedNote, books: &mut Books<'_>) {
+        if self.stopped {
+            return;
+        }
         self.look_after(books.bus);
         let key = self.numbers.request(request.message.ctx.0);
         self.context(key, &request, note, books);
@@ -139,8 +81,9 @@ impl Ledger {
             }
         }
         given.extend(self.memory(&request, books.config));
+        let mut grants = Vec::new();
         for (what, window, writes) in given {
-            self.give(
+            grants.extend(self.give(
                 stream,
                 process,
                 key,
@@ -148,7 +91,7 @@ impl Ledger {
                 (what, window, writes),
                 note,
                 books,
-            );
+            ));
         }
         if let Some(process) = process {
             self.unmapping(process, &request, note, books);
@@ -157,37 +100,61 @@ impl Ledger {
             request,
             process,
             note: note.clone(),
+            grants,
         };
-        self.calls.insert(key, call);
+        self.calls.insert(key, self.numbers.number(key), call);
+        if let Some(what) = self.surplus() {
+            self.stop(what, note, books);
+        }
+    }
+
+    /// What there is more of than is kept.
+    fn surplus(&self) -> Option<String> {
+        let weight = self.calls.weight() + self.grants.weight();
+        let bounds = [
+            (self.calls.len(), MAX_CALLS, "calls are open"),
+            (
+                self.processes.len(),
+                MAX_PROCESSES,
+                "sessions are open or left something behind",
+            ),
+            (self.processes.maps(), MAX_MAPS, "mappings were made"),
+            (weight, MAX_WEIGHT, "arguments and pieces of memory are in use"),
+        ];
+        let (_, most, what) = bounds.into_iter().find(|(count, most, _)| count > most)?;
+        Some(format!("more than {most} {what}"))
+    }
+
+    /// Judges what can be judged now, and counts no more in this life.
+    fn stop(&mut self, why: String, note: &SharedNote, books: &mut Books<'_>) {
+        let text = format!("The account of this life of the channel ends here: {why}");
+        books.find(Kind::StoppedCounting, text).history([note]);
+        self.judge(note, false, books);
+        *self = Self {
+            stopped: true,
+            ..Self::default()
+        };
+    }
+
+    /// Whether this life is judged.
+    pub fn is_counting(&self) -> bool {
+        !self.stopped
     }
 
     /// What was seen unmapped after a release is gone for good, whatever comes to stand there later without a message.
     fn look_after(&mut self, bus: &Bus) {
-        let mut ended = Vec::new();
-        for process in self.processes.values_mut() {
-            if process.released.is_none() || process.looks >= MAX_LOOKS {
-                continue;
-            }
-            process.looks += 1;
-            let (kept, gone) = std::mem::take(&mut process.grants)
-                .into_iter()
-                .partition(|g| !still_mapped(std::slice::from_ref(g), bus).is_empty());
-            process.grants = kept;
-            ended.extend::<Vec<Grant>>(gone);
+        for id in self.processes.due_for_a_look() {
+            let gone = |g: &Grant| still_mapped([g], bus).is_empty();
+            let gone: Vec<_> = self.grants.of(Some(id)).filter(|(_, g)| gone(g)).collect();
+            let gone: Vec<GrantId> = gone.into_iter().map(|(id, _)| id).collect();
+            gone.into_iter().for_each(|id| self.grants.retire(id, None));
         }
-        self.remember(ended);
     }
 
     /// Looks at a new context's number.
     fn context(&mut self, key: Key, request: &Request, note: &SharedNote, books: &mut Books<'_>) {
         let number = self.numbers.number(key);
-        let open: BTreeSet<u64> = self.calls.keys().map(|k| self.numbers.number(*k)).collect();
-        if let Some(call) = self
-            .calls
-            .iter()
-            .find(|(k, _)| self.numbers.number(**k) == number)
-            .map(|(_, call)| call)
-        {
+        if let Some(call) = self.calls.with_number(number) {
             let text = format!(
                 "Context number {number} was given out again although its call was not answered: the driver has freed what the DSP still uses"
             );
@@ -196,13 +163,14 @@ impl Ledger {
                 .about(request)
                 .history([&call.note, note]);
         }
-        for kept in self.numbers.seen(key, |n| open.contains(&n)) {
+        self.answered.remove(&number);
+        for kept in self.numbers.seen(key, |n| self.calls.has_number(n)) {
             let text = format!(
                 "Context number {kept} was answered but is never given out again: its context was not freed"
             );
             let finding = books.find(Kind::ContextKept, text).field("number", kept);
-            match self.answered.get(&kept) {
-                Some((asked, answered)) => finding.history([asked, answered, note]),
+            match self.answered.remove(&kept) {
+                Some((asked, answered)) => finding.history([&asked, &answered, note]),
                 None => finding.history([note]),
             };
         }
@@ -233,11 +201,9 @@ impl Ledger {
         (what, window, writes): (What, Addresses, bool),
         note: &SharedNote,
         books: &mut Books<'_>,
-    ) {
+    ) -> Option<GrantId> {
         // Nothing is translated: there are no mappings.
-        let Some(spans) = spans(books.bus, stream, window) else {
-            return;
-        };
+        let spans = spans(books.bus, stream, window)?;
         let missing = gaps(&spans, window);
         if !missing.is_empty() {
             let text = format!(
@@ -268,8 +234,14 @@ impl Ledger {
         }
         self.supersede(stream, process, (what, window), note);
         self.exclusive(stream, key, request, (what, window), &spans, note, books);
-        let grant = Grant {
+        // The same window of a buffer that stays mapped is told with every call: the latest message is enough.
+        let ended = self.grants.ended_at(stream, window);
+        let told = ended.filter(|(_, g)| g.owner == process && g.window == window && g.what == what);
+        let told: Vec<GrantId> = told.map(|(id, _)| id).collect();
+        told.into_iter().for_each(|id| drop(self.grants.remove(id)));
+        let id = self.grants.add(Grant {
             stream,
+            owner: process,
             window,
             what,
             spans,
@@ -277,17 +249,11 @@ impl Ledger {
             key,
             live: true,
             ended: None,
-        };
-        let grants = match process.and_then(|id| self.processes.get_mut(&id)) {
-            Some(process) => &mut process.grants,
-            None => &mut self.unowned,
-        };
-        // The same window of a buffer that stays mapped is told with every call: the latest message is enough.
-        grants.retain(|g| g.live || g.stream != stream || g.window != window || g.what != what);
-        grants.push(grant);
-        if grants.len() > MANY_GRANTS && grants.len().is_multiple_of(MANY_GRANTS) {
+        });
+        if self.grants.is_untidy(process) {
             self.tidy(process, books.bus);
         }
+        Some(id)
     }
 
     /// Whoever else held these addresses has given them back: the kernel gives addresses out once.
@@ -298,32 +264,11 @@ impl Ledger {
         (what, window): (What, Addresses),
         note: &SharedNote,
     ) {
-        let mut ended = Vec::new();
-        let mut drop_from = |grants: &mut Vec<Grant>, own: bool| {
-            grants.retain(|g| {
-                let gone = !g.live && g.stream == stream && g.window.overlaps(window);
-                // A process's own map can outlive the call that made it, and is told again by the next.
-                let gone = gone && (!own || g.what.is_exclusive() || what.is_exclusive());
-                if gone {
-                    ended.push(Grant {
-                        ended: Some(g.ended.clone().unwrap_or_else(|| note.clone())),
-                        ..g.clone()
-                    });
-                }
-                !gone
-            });
-        };
-        for (id, p) in self.processes.iter_mut().filter(|(_, p)| p.stream == stream) {
-            drop_from(&mut p.grants, Some(*id) == process);
-        }
-        drop_from(&mut self.unowned, process.is_none());
-        self.remember(ended);
-    }
-
-    fn remember(&mut self, ended: Vec<Grant>) {
-        self.past.extend(ended);
-        let surplus = self.past.len().saturating_sub(MAX_PAST);
-        self.past.drain(..surplus);
+        // A process's own map can outlive the call that made it, and is told again by the next.
+        let gone = |g: &Grant| g.owner != process || g.what.is_exclusive() || what.is_exclusive();
+        let ended = self.grants.ended_at(stream, window);
+        let gone: Vec<GrantId> = ended.filter(|(_, g)| gone(g)).map(|(id, _)| id).collect();
+        gone.into_iter().for_each(|id| self.grants.retire(id, Some(note)));
     }
 
     /// No window may lie in memory that the driver made for something else, nor reach over its own buffer's end.
@@ -338,13 +283,10 @@ impl Ledger {
         note: &SharedNote,
         books: &mut Books<'_>,
     ) {
-        let others = self
-            .processes
-            .values()
-            .flat_map(|p| &p.grants)
-            .chain(&self.unowned)
-            .filter(|g| g.live && g.what.is_exclusive() && g.stream == stream && g.window.overlaps(window));
-        for other in others {
+        for (_, other) in self.grants.live_at(stream, window) {
+            if !other.what.is_exclusive() {
+                continue;
+            }
             let own = other.key == key && other.what == What::InvokeBuffer;
             if own && what == What::Argument && other.window.contains(window) {
                 continue;
@@ -393,19 +335,10 @@ impl Ledger {
         let client = match &request.control {
             Some(control) => control.client(),
             None if request.message.client_id != 0 => request.message.client_id,
-            None => {
-                let mut live = self
-                    .processes
-                    .iter()
-                    .filter(|(_, p)| p.stream == stream && p.released.is_none());
-                return match (live.next(), live.next()) {
-                    (Some((id, _)), None) => Some(*id),
-                    _ => None,
-                };
-            }
+            None => return self.processes.only_open_one(stream),
         };
-        let known = self.current.get(&(stream, client)).copied();
-        let id = match known.and_then(|id| self.processes.get_mut(&id).map(|p| (id, p))) {
+        let releases = matches!(request.control, Some(Control::Release { .. }));
+        let id = match self.processes.current(stream, client) {
             Some((id, process)) if process.released.is_none() => {
                 if creates {
                     process.opens += 1;
@@ -413,20 +346,19 @@ impl Ledger {
                 id
             }
             // Several sessions of one client share a stream, and only one of them was released.
-            Some((id, process)) if !creates && !matches!(request.control, Some(Control::Release { .. })) => {
-                process.released = None;
-                process.looks = 0;
+            Some((id, process)) if !creates && !releases => {
                 process.opens = process.opens.max(0);
+                self.processes.revive(id);
                 id
             }
             _ => self.new_process(stream, request.sid, client, creates, books),
         };
-        if let Some(process) = self.processes.get_mut(&id) {
+        if let Some(process) = self.processes.get_mut(id) {
             if let Some(Control::Create { name, .. } | Control::CreateStatic { name, .. }) = &request.control
             {
                 process.name = Some(String::from_utf8_lossy(name).into_owned());
             }
-            if creates || matches!(request.control, Some(Control::Release { .. })) {
+            if creates || releases {
                 process.history.push(note.clone());
             }
         }
@@ -441,77 +373,43 @@ impl Ledger {
         creates: bool,
         books: &mut Books<'_>,
     ) -> u64 {
-        let id = self.next;
-        self.next += 1;
         books.totals.processes += 1;
-        let found = self
+        let id = self.processes.add(Process::new(stream, sid, client, creates));
+        for earlier in self
             .processes
-            .iter()
-            .filter(|(_, p)| p.stream == stream && books.is_settled(p.released))
-            .map(|(id, p)| (*id, still_mapped(&p.grants, books.bus)))
-            .filter(|(_, ranges)| !ranges.is_empty())
-            .collect();
-        let process = Process {
-            stream,
-            sid,
-            client,
-            name: None,
-            grants: Vec::new(),
-            history: Vec::new(),
-            opens: i64::from(creates),
-            released: None,
-            maps: Vec::new(),
-            gone: BTreeSet::new(),
-            found,
-            forgotten: 0,
-            looks: 0,
-        };
-        self.processes.insert(id, process);
-        self.current.insert((stream, client), id);
-        self.forget_processes(books.bus);
+            .settled(stream, |released| books.is_settled(Some(released)))
+        {
+            let grants = self.grants.of(Some(earlier)).map(|(_, grant)| grant);
+            let mapped = still_mapped(grants, books.bus);
+            if !mapped.is_empty() {
+                self.processes.found(earlier, id, mapped);
+            }
+        }
+        if self.processes.len() > MAX_PROCESSES {
+            let busy = self.calls.iter().filter_map(|call| call.process);
+            let (grants, bus) = (&self.grants, books.bus);
+            let clean = |id| still_mapped(grants.of(Some(id)).map(|(_, grant)| grant), bus).is_empty();
+            for id in self.processes.forget(busy.collect(), clean) {
+                let left: Vec<GrantId> = self.grants.of(Some(id)).map(|(id, _)| id).collect();
+                left.into_iter().for_each(|id| drop(self.grants.remove(id)));
+            }
+        }
         id
     }
 
-    /// Processes that left nothing behind need not be remembered.
-    fn forget_processes(&mut self, bus: &Bus) {
-        if self.processes.len() <= MAX_PROCESSES {
-            return;
-        }
-        let busy: BTreeSet<u64> = self.calls.values().filter_map(|call| call.process).collect();
-        let clean: Vec<u64> = self
-            .processes
-            .iter()
-            .filter(|(id, p)| {
-                p.released.is_some() && !busy.contains(id) && still_mapped(&p.grants, bus).is_empty()
-            })
-            .map(|(id, _)| *id)
-            .collect();
-        for id in clean {
-            self.processes.remove(&id);
-        }
-        self.current.retain(|_, id| self.processes.contains_key(id));
-    }
-
     /// Throws away what ended and is unmapped.
-    fn tidy(&mut self, process: Option<u64>, bus: &Bus) {
-        let mut owner = process.and_then(|id| self.processes.get_mut(&id));
-        let grants = match &mut owner {
-            Some(process) => &mut process.grants,
-            None => &mut self.unowned,
-        };
-        let (keep, mut gone): (Vec<_>, Vec<_>) = std::mem::take(grants)
-            .into_iter()
-            .partition(|g| g.live || !still_mapped(std::slice::from_ref(g), bus).is_empty());
-        *grants = keep;
-        let surplus = grants.len().saturating_sub(MAX_GRANTS);
-        grants.drain(..surplus);
-        if let Some(process) = owner {
+    fn tidy(&mut self, owner: Option<u64>, bus: &Bus) {
+        let gone = |g: &Grant| !g.live && still_mapped([g], bus).is_empty();
+        let gone: Vec<_> = self.grants.of(owner).filter(|(_, g)| gone(g)).collect();
+        let gone: Vec<GrantId> = gone.into_iter().map(|(id, _)| id).collect();
+        gone.into_iter().for_each(|id| self.grants.retire(id, None));
+        let surplus = self.grants.count(owner).saturating_sub(MAX_GRANTS);
+        let oldest: Vec<GrantId> = self.grants.of(owner).take(surplus).map(|(id, _)| id).collect();
+        oldest.into_iter().for_each(|id| drop(self.grants.remove(id)));
+        self.grants.tidied(owner);
+        if let Some(process) = owner.and_then(|id| self.processes.get_mut(id)) {
             process.forgotten += surplus as u64;
         }
-        for grant in &mut gone {
-            grant.ended.get_or_insert_with(|| grant.note.clone());
-        }
-        self.remember(gone);
     }
 
     /// A request to unmap, or to release: what it concerns must be there.
@@ -520,32 +418,30 @@ impl Ledger {
             Some(Control::Munmap { vaddr, .. }) => (None, *vaddr),
             Some(Control::MemUnmap { fd, vaddr, .. }) => (Some(*fd), *vaddr),
             Some(Control::Release { .. }) => {
-                let grants = self.processes.get(&id).map_or(&[][..], |p| &p.grants);
-                return check_live(grants.iter(), request, note, books);
+                // Once: what is missing then is missing for the next one, too.
+                if self.processes.begin_release(id) {
+                    let grants = self.grants.of(Some(id)).map(|(_, grant)| grant);
+                    check_live(grants, request, note, books);
+                }
+                return;
             }
             _ => return,
         };
-        let Some(process) = self.processes.get_mut(&id) else {
+        let Some(process) = self.processes.get_mut(id) else {
             return;
         };
-        let place = process
-            .maps
-            .iter()
-            .position(|m| m.fd == fd && m.vaddr == vaddr && m.unmapping == 0)
-            .or_else(|| process.maps.iter().position(|m| m.fd == fd && m.vaddr == vaddr));
         let what = match fd {
             Some(fd) => format!("mem unmap of fd {fd} at {vaddr:#x}"),
             None => format!("munmap at {vaddr:#x}"),
         };
-        match place.and_then(|at| process.maps.get_mut(at)) {
+        match process.map(fd, vaddr) {
             Some(map) if map.unmapping == 0 => {
                 map.unmapping += 1;
                 map.history.push(note.clone());
             }
             Some(map) => {
                 map.unmapping += 1;
-                let mut history = map.history.clone();
-                history.push(note.clone());
+                let history: Vec<_> = map.history.iter().chain([note]).cloned().collect();
                 books
                     .find(
                         Kind::DoubleUnmap,
@@ -555,10 +451,10 @@ impl Ledger {
                     .history(&history);
             }
             None => {
-                let (kind, why) = if process.gone.contains(&(fd, vaddr)) {
-                    (Kind::DoubleUnmap, "was unmapped before")
-                } else {
-                    (Kind::UnknownUnmap, "was never mapped")
+                let (kind, why) = match process.was_unmapped(fd, vaddr) {
+                    Some(true) => (Kind::DoubleUnmap, "was unmapped before"),
+                    Some(false) => (Kind::UnknownUnmap, "was never mapped"),
+                    None => (Kind::UnknownUnmap, "was unmapped long ago, or never mapped"),
                 };
                 books
                     .find(kind, format!("{}: it {why}", capital(&what)))
@@ -570,53 +466,36 @@ impl Ledger {
 
     /// An answer is going out.
     pub fn answer(&mut self, ctx: u64, retval: u32, note: &SharedNote, books: &mut Books<'_>) {
+        if self.stopped {
+            return;
+        }
         let Some(key) = self.numbers.answer(ctx) else {
             return;
         };
-        let Some(call) = self.calls.remove(&key) else {
+        let number = self.numbers.number(key);
+        let Some(call) = self.calls.remove(key, number) else {
             books.totals.stray_answers += 1;
             return;
         };
-        let listed = call.request.fdlist(books.bus);
-        for process in self
-            .processes
-            .values_mut()
-            .filter(|p| Some(p.stream) == call.request.stream)
-        {
-            for grant in process
-                .grants
-                .iter_mut()
-                .filter(|g| matches!(g.what, What::Handle(fd) | What::MemMap(fd) if listed.contains(&fd)))
-            {
-                grant.live = false;
-                grant.ended.get_or_insert_with(|| note.clone());
+        if let Some(stream) = call.request.stream {
+            for fd in call.request.fdlist(books.bus) {
+                self.grants.end_listed(stream, fd, note);
             }
         }
-        let grants = self
-            .processes
-            .values()
-            .flat_map(|p| &p.grants)
-            .chain(&self.unowned);
-        check_live(grants.filter(|g| g.key == key), &call.request, note, books);
-        self.numbers.answered(key);
-        self.answered
-            .insert(self.numbers.number(key), (call.note.clone(), note.clone()));
+        let grants = call.grants.iter().filter_map(|id| self.grants.get(*id));
+        check_live(grants, &call.request, note, books);
+        if self.numbers.answered(key) {
+            self.answered.insert(number, (call.note.clone(), note.clone()));
+        }
         let failed = retval != 0;
-        for grant in self
-            .processes
-            .values_mut()
-            .flat_map(|p| &mut p.grants)
-            .chain(&mut self.unowned)
-            .filter(|g| g.key == key && g.live)
-        {
-            let over = match grant.what {
-                What::InvokeBuffer | What::Argument => true,
-                What::InitialMemory | What::Heap | What::MemMap(_) => failed,
-                What::Handle(_) => false,
+        for &id in &call.grants {
+            let over = match self.grants.get(id).map(|grant| grant.what) {
+                Some(What::InvokeBuffer | What::Argument) => true,
+                Some(What::InitialMemory | What::Heap | What::MemMap(_)) => failed,
+                Some(What::Handle(_)) | None => false,
             };
             if over {
-                grant.live = false;
-                grant.ended = Some(note.clone());
+                self.grants.end(id, note);
             }
         }
         if let Some(id) = call.process {
@@ -633,7 +512,7 @@ impl Ledger {
         books: &Books<'_>,
     ) {
         let output = call.request.output(books.bus);
-        let Some(process) = self.processes.get_mut(&id) else {
+        let Some(process) = self.processes.get_mut(id) else {
             return;
         };
         match &call.request.control {
@@ -646,12 +525,11 @@ impl Ledger {
             Some(Control::Release { .. }) => {
                 process.history.push(note.clone());
                 process.opens -= 1;
-                if process.opens <= 0 {
-                    process.released = Some(books.now);
-                    for grant in &mut process.grants {
-                        grant.live = false;
-                        grant.ended.get_or_insert_with(|| note.clone());
-                    }
+                let over = process.opens <= 0;
+                self.processes.end_release(id, over.then_some(books.now));
+                if over {
+                    let live: Vec<GrantId> = self.grants.of(Some(id)).map(|(id, _)| id).collect();
+                    live.into_iter().for_each(|id| self.grants.end(id, note));
                 }
             }
             Some(control @ (Control::Mmap { .. } | Control::MemMap { .. })) if !failed => {
@@ -660,70 +538,43 @@ impl Ledger {
                     _ => None,
                 };
                 if let Some(vaddr) = output {
-                    process.gone.remove(&(fd, vaddr));
-                    process.maps.push(DspMap {
-                        fd,
-                        vaddr,
+                    let given = call.grants.iter().copied();
+                    let map = DspMap {
                         unmapping: 0,
-                        history: vec![call.note.clone(), note.clone()],
-                    });
+                        history: [&call.note, note].into_iter().cloned().collect::<History>(),
+                        grants: given
+                            .filter(|id| self.grants.get(*id).is_some_and(Grant::is_mapping))
+                            .collect(),
+                    };
+                    self.processes.mapped(id, fd, vaddr, map);
                 }
             }
-            Some(Control::Munmap { vaddr, .. }) => process.unmapped(None, *vaddr, failed, note),
-            Some(Control::MemUnmap { fd, vaddr, .. }) => process.unmapped(Some(*fd), *vaddr, failed, note),
+            Some(Control::Munmap { vaddr, .. }) => self.unmapped(id, None, *vaddr, failed, note),
+            Some(Control::MemUnmap { fd, vaddr, .. }) => {
+                self.unmapped(id, Some(*fd), *vaddr, failed, note);
+            }
             _ => {}
         }
     }
 
-    /// A grant that a device address belongs to: live ones first, then the latest of the others.
-    pub fn granted(&self, stream: u16, address: u64) -> Option<&Grant> {
-        let byte = Addresses {
-            iova: address,
-            len: 1,
-        };
-        let of = |g: &&Grant| g.stream == stream && g.window.contains(byte);
-        let now = || {
-            self.processes
-                .values()
-                .flat_map(|p| &p.grants)
-                .chain(&self.unowned)
-        };
-        now()
-            .filter(of)
-            .find(|g| g.live)
-            .or_else(|| now().rev().find(of))
-            .or_else(|| self.past.iter().rev().find(of))
-    }
-
-    /// Sessions that were not released.
-    pub fn live_processes(&self) -> usize {
-        self.processes.values().filter(|p| p.released.is_none()).count()
-    }
-}
-
-impl Process {
-    fn unmapped(&mut self, fd: Option<i32>, vaddr: u64, failed: bool, note: &SharedNote) {
-        let Some(at) = self.maps.iter().position(|m| m.fd == fd && m.vaddr == vaddr) else {
-            return;
-        };
+    /// The DSP has answered an unmapping.
+    fn unmapped(&mut self, id: u64, fd: Option<i32>, vaddr: u64, failed: bool, note: &SharedNote) {
         if failed {
-            if let Some(map) = self.maps.get_mut(at) {
+            let process = self.processes.get_mut(id);
+            if let Some(map) = process.and_then(|process| process.oldest_map(fd, vaddr)) {
                 map.unmapping = map.unmapping.saturating_sub(1);
                 map.history.push(note.clone());
             }
             return;
         }
-        let map = self.maps.remove(at);
-        self.gone.insert((fd, vaddr));
-        // Whichever grant it was: the message that mapped it is the first of its history.
-        let asked = map.history.first().map(|n| n.number);
-        for grant in self
-            .grants
-            .iter_mut()
-            .filter(|g| Some(g.note.number) == asked && matches!(g.what, What::Heap | What::MemMap(_)))
-        {
-            grant.live = false;
-            grant.ended = Some(note.clone());
+        let gone = self.processes.unmapped(id, fd, vaddr);
+        for id in gone.into_iter().flat_map(|map| map.grants) {
+            self.grants.end(id, note);
         }
+    }
+
+    /// A grant that a device address belongs to: live ones first, then the latest of the others.
+    pub fn granted(&self, stream: u16, address: u64) -> Option<&Grant> {
+        self.grants.granted(stream, address)
     }
 }

@@ -118,36 +118,34 @@ pub(super) fn gaps(spans: &[Span], window: Addresses) -> Vec<Addresses> {
     gaps
 }
 
-/// The device addresses that lead to the same memory in both.
+/// The device addresses that lead to the same memory in both, each in order of address.
 pub(super) fn same(then: &[Span], now: &[Span]) -> Vec<Addresses> {
     let mut same: Vec<Addresses> = Vec::new();
-    for a in then {
-        for b in now {
-            if a.physical.wrapping_sub(a.iova) != b.physical.wrapping_sub(b.iova) {
-                continue;
-            }
-            let first = a.iova.max(b.iova);
-            let end = a.iova.saturating_add(a.len).min(b.iova.saturating_add(b.len));
-            if first < end {
-                merge(
-                    &mut same,
-                    Addresses {
-                        iova: first,
-                        len: end.saturating_sub(first),
-                    },
-                );
-            }
+    let (mut then, mut now) = (then.iter().peekable(), now.iter().peekable());
+    while let (Some(a), Some(b)) = (then.peek(), now.peek()) {
+        let (a_end, b_end) = (a.iova.saturating_add(a.len), b.iova.saturating_add(b.len));
+        let first = a.iova.max(b.iova);
+        let end = a_end.min(b_end);
+        if first < end && a.physical.wrapping_sub(a.iova) == b.physical.wrapping_sub(b.iova) {
+            same.push(Addresses {
+                iova: first,
+                len: end.saturating_sub(first),
+            });
+        }
+        if a_end <= b_end {
+            then.next();
+        } else {
+            now.next();
         }
     }
-    same
+    join(same)
 }
 
-/// Adds a range to ranges in order, joining neighbours.
-pub(super) fn merge(ranges: &mut Vec<Addresses>, new: Addresses) {
-    ranges.push(new);
+/// Ranges in order, neighbours as one.
+pub(super) fn join(mut ranges: Vec<Addresses>) -> Vec<Addresses> {
     ranges.sort_unstable();
     let mut joined: Vec<Addresses> = Vec::with_capacity(ranges.len());
-    for range in ranges.drain(..) {
+    for range in ranges {
         match joined.last_mut() {
             Some(last) if range.iova <= last.end() => {
                 last.len = range.end().max(last.end()).saturating_sub(last.iova);
@@ -155,15 +153,16 @@ pub(super) fn merge(ranges: &mut Vec<Addresses>, new: Addresses) {
             _ => joined.push(range),
         }
     }
-    *ranges = joined;
+    joined
 }
 
-/// What is left of a mapped range when these (in order) are taken out.
+/// What is left of a mapped range when these ([joined](join)) are taken out.
 pub(super) fn without(range: Range, taken: &[Addresses]) -> Vec<Addresses> {
     let mut left = Vec::new();
     let mut at = range.iova;
     let end = range.iova.saturating_add(range.len);
-    for t in taken.iter().filter(|t| t.end() > range.iova && t.iova < end) {
+    let first = taken.partition_point(|t| t.end() <= range.iova);
+    for t in taken.iter().skip(first).take_while(|t| t.iova < end) {
         if t.iova > at {
             left.push(Addresses {
                 iova: at,
@@ -251,10 +250,8 @@ mod tests {
 
     #[test]
     fn ranges_join() {
-        let mut ranges = Vec::new();
-        for (iova, len) in [(0x3000, 0x1000), (0x1000, 0x1000), (0x2000, 0x1000), (0x8000, 1)] {
-            merge(&mut ranges, at(iova, len));
-        }
-        assert_eq!(ranges, [at(0x1000, 0x3000), at(0x8000, 1)]);
+        let ranges = [(0x3000, 0x1000), (0x1000, 0x1000), (0x2000, 0x1000), (0x8000, 1)];
+        let ranges = ranges.map(|(iova, len)| at(iova, len));
+        assert_eq!(join(ranges.to_vec()), [at(0x1000, 0x3000), at(0x8000, 1)]);
     }
 }

@@ -12,11 +12,14 @@
 mod census;
 mod ctx;
 mod finding;
+mod grant_table;
 mod grants;
 mod judge;
 mod ledger;
 mod look;
 mod note;
+mod open_calls;
+mod processes;
 mod report;
 mod request;
 mod suppress;
@@ -33,7 +36,8 @@ pub use suppress::{SuppressError, Suppressions};
 use emu_core::mem::Bus;
 use emu_os::action::{Action, Inbound, Observer};
 use emu_os::services::DspConfig;
-use ledger::{Ledger, Process};
+use ledger::Ledger;
+use processes::Process;
 use request::Request;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -41,6 +45,8 @@ use wire::{Event, Wire};
 
 /// Most findings of one DSP; more are counted.
 const MAX_FINDINGS: usize = 1000;
+/// Most ranges of one finding; more are counted.
+const MAX_RANGES: usize = 1024;
 
 /// What an account needs to know of its DSP.
 #[derive(Debug, Clone)]
@@ -66,6 +72,21 @@ impl Config {
 /// The account of one DSP, shared by the device thread and whoever reads it.
 #[derive(Debug, Clone)]
 pub struct Account(Arc<Mutex<State>>);
+
+/// What an account keeps of one life of the channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Effort {
+    /// Calls without an answer.
+    pub calls: usize,
+    /// Sessions.
+    pub processes: usize,
+    /// Windows that messages gave.
+    pub grants: usize,
+    /// Mappings that the DSP gave an address for.
+    pub maps: usize,
+    /// How often one of them was looked at so far, besides being found: the work is in proportion to it.
+    pub visits: u64,
+}
 
 #[derive(Debug)]
 struct State {
@@ -98,7 +119,7 @@ impl Books<'_> {
         let life = self.life;
         let own = matches!(
             kind,
-            Kind::StillMapped | Kind::MemoryNotReturned | Kind::CallUnanswered
+            Kind::StillMapped | Kind::MemoryNotReturned | Kind::BankNotClean | Kind::CallUnanswered
         );
         let known = |f: &Finding| f.kind == kind && f.life == life && f.text == text;
         if !own && self.findings.iter().any(known) {
@@ -142,8 +163,14 @@ impl<'a> Entry<'a> {
         })
     }
 
-    fn ranges(self, ranges: Vec<Addresses>) -> Self {
-        self.with(|f| f.ranges = ranges)
+    fn ranges(self, mut ranges: Vec<Addresses>) -> Self {
+        let surplus = ranges.len().saturating_sub(MAX_RANGES);
+        ranges.truncate(MAX_RANGES);
+        let entry = self.with(|f| f.ranges = ranges);
+        if surplus == 0 {
+            return entry;
+        }
+        entry.field("ranges-not-kept", surplus)
     }
 
     fn history<'n>(self, notes: impl IntoIterator<Item = &'n SharedNote>) -> Self {
@@ -225,10 +252,24 @@ impl Account {
         let state = self.lock();
         Census {
             dsp: state.config.dsp.label.clone(),
-            processes: state.ledger.live_processes(),
+            processes: state.ledger.processes.open(),
             contexts: state.ledger.calls.len(),
+            counting: state.ledger.is_counting(),
             life: state.life,
             streams: bus.map_or_else(Vec::new, |bus| streams_now(bus, &state.config.dsp)),
+        }
+    }
+
+    /// How much is kept of this life of the channel, and the work that it took.
+    #[must_use]
+    pub fn effort(&self) -> Effort {
+        let ledger = &self.lock().ledger;
+        Effort {
+            calls: ledger.calls.len(),
+            processes: ledger.processes.len(),
+            grants: ledger.grants.len(),
+            maps: ledger.processes.maps(),
+            visits: ledger.grants.visits() + ledger.calls.visits() + ledger.processes.visits(),
         }
     }
 

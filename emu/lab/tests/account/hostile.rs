@@ -1,8 +1,11 @@
-//! Anything at all on the wire and in memory: the account keeps up.
+//! Anything at all on the wire and in memory: the account keeps up, and what it keeps is bounded.
 
 use super::play::*;
+use emu_lab::account::Kind;
 use emu_os::action::{Action, Channel, Inbound};
 use proptest::prelude::*;
+use rpmsg::fastrpc::control::Control;
+use rpmsg::fastrpc::{Ctx, Message, Page, Scalars};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -59,7 +62,7 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn nothing_panics_and_books_stay_bounded(steps in prop::collection::vec(step(), 1..120)) {
+    fn nothing_panics(steps in prop::collection::vec(step(), 1..120)) {
         let mut play = Play::new();
         let memory = play.alloc(0x40_000);
         let at = |page: u64| memory.iova + (page << 12);
@@ -96,11 +99,163 @@ proptest! {
                 Step::End => play.inbound(&Inbound::Ended),
             }
         }
-        let census = play.census();
-        prop_assert!(census.contexts <= 120);
         let report = play.report();
         prop_assert!(report.findings.len() <= 1000);
         prop_assert!(!report.text().is_empty());
         serde_json::to_string(&report).unwrap();
     }
+}
+
+/// A call that the DSP may or may not take, with this invoke buffer.
+fn send(play: &mut Play, ctx: u64, buffer: emu_local_ap::DmaBuffer) {
+    play.send(&Message {
+        client_id: CLIENT,
+        tid: 1,
+        ctx: Ctx(ctx),
+        handle: 5000,
+        sc: Scalars(0),
+        addr: Play::device(SID, buffer.iova),
+        size: 0x1000,
+    });
+}
+
+#[test]
+fn more_open_calls_than_any_driver_has_are_not_kept() {
+    let mut play = Play::new();
+    let buffer = play.alloc(0x1000);
+    let mut most = 0;
+    for n in 1..=10_000u64 {
+        send(&mut play, n << 16 | 1 << 8, buffer);
+        let effort = play.account.effort();
+        most = most.max(effort.calls).max(effort.grants);
+    }
+    assert!((1000..5000).contains(&most), "{most} calls are kept");
+    let stopped = |play: &Play| {
+        play.kinds()
+            .iter()
+            .filter(|&&k| k == Kind::StoppedCounting)
+            .count()
+    };
+    assert_eq!(stopped(&play), 1);
+    assert!(!play.report().is_clean() && !play.census().counting);
+    // Answers to what is not kept are no strays.
+    let call = Call {
+        ctx: 5 << 16 | 1 << 8,
+        stream: STREAM,
+        buffer,
+        args: 0,
+        outs: vec![],
+    };
+    play.answer(&call, 0);
+    assert_eq!(play.report().totals.stray_answers, 0);
+    // The next life is counted again.
+    play.outbound(&Action::Halt);
+    send(&mut play, 1 << 16 | 1 << 8, buffer);
+    assert!(play.census().counting);
+    assert_eq!((play.census().contexts, stopped(&play)), (1, 1));
+}
+
+/// A session of its own client that leaves its initial memory, which lies at addresses of its own.
+fn leave(play: &mut Play, client: i32, physical: u64) {
+    let memory = play.attach(physical, 0x1000);
+    let call = play.control(&Control::Create {
+        with_attributes: true,
+        client,
+        name: b"test".to_vec(),
+        shell_len: 0,
+        attrs: 8,
+        signature_len: 0,
+        memory: Page {
+            addr: Play::device(SID, memory.iova),
+            size: memory.len,
+        },
+    });
+    play.finish(&call, 0);
+    let call = play.control(&Control::Release { client });
+    play.finish(&call, 0);
+}
+
+#[test]
+fn more_sessions_that_leave_something_than_are_kept_are_judged_and_forgotten() {
+    let mut play = Play::new();
+    let physical = play.kernel.allocate(0x1000).unwrap();
+    let mut most = 0;
+    for client in 1..=1500 {
+        leave(&mut play, client, physical);
+        most = most.max(play.account.effort().processes);
+    }
+    assert!((500..1500).contains(&most), "{most} processes are kept");
+    let kinds = play.kinds();
+    assert!(kinds.contains(&Kind::StoppedCounting) && kinds.contains(&Kind::MemoryNotReturned));
+    assert!(play.report().totals.findings_not_kept > 0);
+}
+
+#[test]
+fn what_is_unmapped_again_and_again_is_not_kept() {
+    let mut play = Play::new();
+    play.create();
+    let buffer = play.alloc(0x1000);
+    for n in 0..600u64 {
+        let vaddr = 0x4000_0000 + (n << 12);
+        play.mem_map(7, buffer, vaddr);
+        let call = play.mem_unmap(7, 0x1000, vaddr);
+        play.finish(&call, 0);
+    }
+    assert_eq!(play.account.effort().maps, 0);
+    assert_eq!(play.kinds(), []);
+    // What is long ago may not be known any more, what is not is.
+    for (vaddr, kind) in [
+        (0x4000_0000, Kind::UnknownUnmap),
+        (0x4000_0000 + (599 << 12), Kind::DoubleUnmap),
+    ] {
+        let call = play.mem_unmap(7, 0x1000, vaddr);
+        play.finish(&call, 0x27);
+        assert_eq!(play.kinds().last(), Some(&kind));
+    }
+}
+
+/// What an account did for so many things of a kind.
+fn visits(count: u64, work: impl Fn(&mut Play, u64)) -> u64 {
+    let mut play = Play::new();
+    work(&mut play, count);
+    play.account.effort().visits
+}
+
+/// Four times as many: four times the work if it is linear, sixteen times if it is quadratic.
+fn is_nearly_linear(what: &str, count: u64, work: impl Fn(&mut Play, u64)) {
+    let (few, many) = (visits(count, &work), visits(4 * count, &work));
+    assert!(
+        many < 6 * few,
+        "{what}: {few} for {count}, {many} for {}",
+        4 * count
+    );
+}
+
+#[test]
+fn the_work_grows_with_the_calls_and_not_with_their_square() {
+    is_nearly_linear("open calls", 400, |play, count| {
+        play.create();
+        let calls: Vec<Call> = (0..count).map(|_| play.call(0, vec![])).collect();
+        for call in &calls {
+            play.finish(call, 0);
+        }
+    });
+    is_nearly_linear("calls with one number", 400, |play, count| {
+        let buffers: Vec<_> = (0..count).map(|_| play.alloc(0x1000)).collect();
+        for (n, buffer) in (1..).zip(buffers) {
+            send(play, n << 16 | 7 << 8, buffer);
+        }
+    });
+    is_nearly_linear("releases without an answer", 200, |play, count| {
+        play.create();
+        for _ in 0..count {
+            play.control(&Control::Release { client: CLIENT });
+        }
+    });
+    is_nearly_linear("sessions that leave something", 100, |play, count| {
+        let physical = play.kernel.allocate(0x1000).unwrap();
+        for client in 1..=count {
+            leave(play, client as i32, physical);
+        }
+    });
 }

@@ -210,6 +210,26 @@ fn a_bank_that_is_handed_out_with_mappings_is_found() {
 }
 
 #[test]
+fn each_session_is_told_what_it_was_the_first_to_get() {
+    let mut play = Play::new();
+    let left: Vec<_> = (0..4)
+        .map(|_| {
+            let memory = play.create();
+            play.release();
+            memory
+        })
+        .collect();
+    let found = play.end();
+    let told: Vec<_> = found
+        .iter()
+        .filter(|f| f.kind == Kind::BankNotClean)
+        .map(|f| (f.ranges.clone(), f.fields.get("sessions").map(String::as_str)))
+        .collect();
+    let first = |n: usize, sessions| (vec![addresses(left[n])], sessions);
+    assert_eq!(told, [first(0, Some("3")), first(1, Some("2")), first(2, None)]);
+}
+
+#[test]
 fn a_bank_that_was_cleaned_late_is_nothing() {
     let mut play = Play::new();
     let late = play.create();

@@ -267,3 +267,20 @@ fn other_channels_and_other_commands_are_nothing() {
     play.drop(memory);
     assert_eq!(play.end(), []);
 }
+
+#[test]
+fn a_call_ends_its_own_memory_and_not_that_of_an_earlier_one_with_its_number() {
+    let mut play = Play::with(Kernel::V6_12, Duration::ZERO);
+    let memory = play.create();
+    for _ in 0..254 {
+        let call = play.call(0, vec![]);
+        play.finish(&call, 0);
+    }
+    // It has the number of the creation, and fails.
+    let call = play.call(0, vec![]);
+    assert_eq!(call.ctx, 0x11);
+    play.finish(&call, 0x27);
+    play.drop(memory);
+    let _release = play.control(&Control::Release { client: CLIENT });
+    assert_eq!(play.kinds(), [Kind::UnmappedEarly]);
+}
