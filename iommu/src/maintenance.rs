@@ -7,8 +7,11 @@
 //! (The status words TLBSTATUS and sTLBGSTATUS stay zero, so the kernel's sync completes at once; until the next look
 //! at the marks the DSP may therefore still use the old translation.)
 //!
-//! Several SMMU values may share one register file, one for each DSP or process. Whoever sees a write first puts a mark
-//! with a new number, so the others see that something was there to see.
+//! Several SMMU values may share one register file (fault reports are one value's only: a platform has one). Whoever
+//! sees a write first puts a mark with a new number, so the others see that something was there to see.
+//!
+//! A mark of the same kind in sGFSRRESTORE, which no driver writes, goes when the machine's reset puts the registers back
+//! to their initial values: with it goes what is known of the fault status registers.
 //!
 //! A guest that writes the mark itself keeps stale translations to its own memory, and harms nobody else.
 
@@ -92,5 +95,10 @@ impl Marks {
         BANK.iter().fold(false, |seen, r| {
             self.take(regs, r.offset(regs.geometry, n)) | seen
         })
+    }
+
+    /// Were the registers reset since the last look?
+    pub(crate) fn take_reset<R: RegisterFile>(&mut self, regs: &View<'_, R>) -> bool {
+        self.take(regs, Global::FaultStatusRestore.offset(regs.geometry))
     }
 }

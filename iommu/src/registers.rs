@@ -24,6 +24,8 @@ pub enum Global {
     FaultAddress,
     /// sGFSR: fault status, write 1 to clear.
     FaultStatus,
+    /// sGFSRRESTORE: write-only; Linux does not use it.
+    FaultStatusRestore,
     /// sGFSYNR0: what the transaction was.
     FaultSyndrome0,
     /// sGFSYNR1: its stream id.
@@ -102,6 +104,7 @@ impl Global {
             Self::Id7 => 0x3c,
             Self::FaultAddress => 0x40,
             Self::FaultStatus => 0x48,
+            Self::FaultStatusRestore => 0x4c,
             Self::FaultSyndrome0 => 0x50,
             Self::FaultSyndrome1 => 0x54,
             Self::InvalidateAllSecure => 0x60,

@@ -207,6 +207,7 @@ impl Smmu {
     /// Puts a refused transaction into the fault registers. `handled` tells about the last interrupt raised for the
     /// same registers. Returns the interrupt to raise, if the guest asked for one.
     pub fn record(&mut self, file: &impl RegisterFile, fault: &Fault, handled: Handled) -> Option<Interrupt> {
+        self.notice_reset(file);
         let regs = self.view(file);
         let t = fault.transaction;
         let Some(bank) = fault.bank else {
@@ -243,6 +244,15 @@ impl Smmu {
             .then_some(Interrupt::Context(bank))
     }
 
+    /// Reports are gone with the registers they were in.
+    fn notice_reset(&mut self, file: &impl RegisterFile) {
+        let regs = self.view(file);
+        if self.marks.take_reset(&regs) {
+            self.bank_status.clear();
+            self.global_status = Status::default();
+        }
+    }
+
     fn record_global(
         &mut self,
         file: &impl RegisterFile,
@@ -268,8 +278,7 @@ impl Smmu {
         regs.set_global(Global::FaultSyndrome0, syndrome);
         regs.set_global(Global::FaultSyndrome1, t.stream.into());
         self.global_status.publish(file, offset, bits.bits());
-        let control = Control::from_bits_retain(regs.global(Global::Control));
-        control.contains(Control::GFIE).then_some(Interrupt::Global)
+        global_interrupts(&regs).then_some(Interrupt::Global)
     }
 
     /// Takes the guest's writes to the fault status registers into account. `handled` tells about each interrupt.
@@ -279,6 +288,7 @@ impl Smmu {
         file: &impl RegisterFile,
         mut handled: impl FnMut(Interrupt) -> Handled,
     ) -> Vec<Interrupt> {
+        self.notice_reset(file);
         let mut again = Vec::new();
         for (bank, status) in self.bank_status.iter_mut().filter(|(_, s)| s.pending()) {
             let line = Interrupt::Context(*bank);
@@ -295,9 +305,10 @@ impl Smmu {
         {
             again.push(Interrupt::Global);
         }
+        let regs = self.view(file);
         again.retain(|line| match line {
-            Interrupt::Context(n) => BankConfig::read(&self.view(file), *n).interrupts(),
-            Interrupt::Global => true,
+            Interrupt::Context(n) => BankConfig::read(&regs, *n).interrupts(),
+            Interrupt::Global => global_interrupts(&regs),
         });
         again
     }
@@ -306,6 +317,11 @@ impl Smmu {
     pub fn fault_pending(&self) -> bool {
         self.global_status.pending() || self.bank_status.values().any(|s| s.pending())
     }
+}
+
+/// Should a global fault interrupt?
+fn global_interrupts<R: RegisterFile>(regs: &View<'_, R>) -> bool {
+    Control::from_bits_retain(regs.global(Global::Control)).contains(Control::GFIE)
 }
 
 pub(crate) fn page(leaf: Leaf, t: Transaction, bank: Option<u8>) -> Page {

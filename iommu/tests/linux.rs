@@ -3,7 +3,7 @@ mod common;
 
 use common::*;
 use iommu::registers::{Bank, Global};
-use iommu::{Access, FaultKind, Handled, Interrupt, Smmu, is_mark};
+use iommu::{Access, FaultKind, Handled, Interrupt, RegisterFile, Smmu, is_mark};
 
 fn attached() -> (Platform, Smmu) {
     let p = Platform::new();
@@ -68,7 +68,7 @@ fn the_handler_finds_the_fault_and_its_write_back_frees_the_registers() {
 
 impl Platform {
     fn read_far(&self, n: u8) -> u64 {
-        iommu::RegisterFile::read64(self, Bank::FaultAddress.offset(G, n))
+        RegisterFile::read64(self, Bank::FaultAddress.offset(G, n))
     }
 }
 
@@ -120,6 +120,45 @@ fn without_gfie_a_global_fault_is_only_recorded() {
     let fault = translate(&mut smmu, &p, 0x1234, 0, Access::Read).unwrap_err();
     assert_eq!(smmu.record(&p, &fault, Handled::Unknown), None);
     assert_eq!(p.get(Global::FaultStatus), 2);
+}
+
+#[test]
+fn reports_are_gone_when_the_registers_are_reset() {
+    let (p, mut smmu) = attached();
+    p.table(0x10000, 4096);
+    let context = translate(&mut smmu, &p, 0x1001, 0x8010, Access::Read).unwrap_err();
+    let global = translate(&mut smmu, &p, 0x1234, 0xabc0, Access::Write).unwrap_err();
+    let record = |smmu: &mut Smmu| [&context, &global].map(|f| smmu.record(&p, f, Handled::Unknown));
+    assert!(record(&mut smmu).iter().all(Option::is_some));
+    // The machine is reset: all registers have their initial values. The next boot's driver comes.
+    for at in (0..G.size()).step_by(4) {
+        p.write32(at, 0);
+    }
+    for (at, value) in G.reset_values() {
+        p.write32(at, value);
+    }
+    assert_eq!(smmu.poll_faults(&p, |_| Handled::Unknown), []);
+    assert_eq!((smmu.fault_pending(), p.get(Global::FaultStatus)), (false, 0));
+    p.driver_reset();
+    p.driver_attach(0, 0x1001, 0x10000);
+    assert!(record(&mut smmu).iter().all(Option::is_some));
+    assert_eq!(p.get(Global::FaultStatus), 2, "USF, not MULTI");
+    assert_eq!(p.get_bank(0, Bank::FaultStatus), 0x402);
+}
+
+#[test]
+fn a_global_fault_that_remains_interrupts_again_if_the_guest_wants_it() {
+    for (control, again) in [(0x1c36, vec![Interrupt::Global]), (0x1c36 & !4, vec![])] {
+        let (p, mut smmu) = attached();
+        let fault = translate(&mut smmu, &p, 0x1234, 0xabc0, Access::Write).unwrap_err();
+        smmu.record(&p, &fault, Handled::Unknown);
+        let seen = p.get(Global::FaultStatus);
+        smmu.record(&p, &fault, Handled::Unknown);
+        p.set(Global::Control, control);
+        p.set(Global::FaultStatus, seen);
+        assert_eq!(smmu.poll_faults(&p, |_| Handled::Unknown), again);
+        assert_eq!(p.get(Global::FaultStatus), 0x8000_0000, "MULTI remains");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The DSP's way to memory: a transaction with a stream id and a device address goes through the SMMU to guest RAM.
 //!
-//! One bus serves every DSP of a platform, as the SMMU's register block does. A translation that the SMMU refuses is
+//! One bus serves every DSP of a platform, as the SMMU's register block does: what is not in the registers (which report
+//! the guest has not cleared, which translations are cached where) must be known once. A translation that the SMMU refuses is
 //! recorded in the SMMU's registers exactly once and, if the guest asked for it, raised as an interrupt on the
 //! [`FaultLine`].
 
@@ -27,6 +28,10 @@ pub trait FaultLine: Send + Sync {
     fn context_fault_handled(&self, _bank: u8) -> Option<bool> {
         None
     }
+    /// The same for the last global fault interrupt.
+    fn global_fault_handled(&self) -> Option<bool> {
+        None
+    }
 }
 
 /// How long an unhandled fault report is protected from the next fault, when nobody can tell whether it was handled.
@@ -34,7 +39,7 @@ const PROTECTED: Duration = Duration::from_millis(100);
 /// After how long it is taken as handled, and cleared, without a next fault. Much longer than a slow guest needs.
 const FORGOTTEN: Duration = Duration::from_secs(10);
 
-/// Refused transactions that are kept for somebody who watches.
+/// Refused transactions of a stream that are kept for somebody who watches.
 pub const MAX_REFUSED: usize = 1024;
 
 /// A fault line that leads nowhere: for tests and for running without a guest.
@@ -101,14 +106,21 @@ struct Guarded {
     raised: HashMap<Interrupt, Instant>,
 }
 
+/// Refused transactions by stream, numbered in the order in which they came.
+#[derive(Default)]
+struct Refused {
+    by_stream: HashMap<u16, VecDeque<(u64, iommu::Fault)>>,
+    count: u64,
+}
+
 /// SMMU and RAM. Shared by everything that makes transactions.
 pub struct Bus {
     ram: GuestRam,
     registers: Registers,
     smmu: Mutex<Guarded>,
     faults: Arc<dyn FaultLine>,
-    /// Refused transactions, for somebody who watches.
-    refused: Mutex<Option<VecDeque<iommu::Fault>>>,
+    /// Refused transactions of the streams that somebody watches.
+    refused: Mutex<Refused>,
     /// Address spaces that keep translations of their own.
     spaces: Mutex<Vec<Weak<Shared>>>,
 }
@@ -118,6 +130,18 @@ impl std::fmt::Debug for Bus {
         f.debug_struct("Bus")
             .field("registers", &self.registers)
             .finish_non_exhaustive()
+    }
+}
+
+impl Refused {
+    fn add(&mut self, stream: u16, fault: iommu::Fault) {
+        let Self { by_stream, count } = self;
+        if let Some(queue) = by_stream.get_mut(&stream)
+            && queue.len() < MAX_REFUSED
+        {
+            *count += 1;
+            queue.push_back((*count, fault));
+        }
     }
 }
 
@@ -162,7 +186,7 @@ impl Bus {
     fn handled(&self, line: Interrupt, raised: &HashMap<Interrupt, Instant>, patience: Duration) -> Handled {
         let told = match line {
             Interrupt::Context(bank) => self.faults.context_fault_handled(bank),
-            Interrupt::Global => None,
+            Interrupt::Global => self.faults.global_fault_handled(),
         };
         // never raised: nobody will handle it, because the guest does not want to be interrupted
         let patient = || raised.get(&line).is_none_or(|at| at.elapsed() >= patience);
@@ -195,11 +219,7 @@ impl Bus {
             Err(fault) => fault,
         };
         warn!(target: "emu::mem::smmu", stream, address, bank = fault.bank, "{fault}");
-        if let Some(refused) = &mut *self.refused.lock().unwrap_or_else(PoisonError::into_inner)
-            && refused.len() < MAX_REFUSED
-        {
-            refused.push_back(fault);
-        }
+        self.refused().add(stream, fault);
         let line = fault.bank.map_or(Interrupt::Global, Interrupt::Context);
         let handled = self.handled(line, raised, PROTECTED);
         if let Some(line) = smmu.record(&self.registers, &fault, handled) {
@@ -345,21 +365,34 @@ impl Bus {
         enumerate::mapped(&self.registers, geometry, &tables, bank, enumerate::DESCRIPTORS)
     }
 
-    /// Has refused transactions be kept for [`Bus::take_refused`].
-    pub fn keep_refused(&self) {
-        self.refused
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert_with(VecDeque::new);
+    fn refused(&self) -> MutexGuard<'_, Refused> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Transactions that the SMMU refused since the last call, the oldest first; beyond [`MAX_REFUSED`] the newest are
-    /// lost.
-    pub fn take_refused(&self) -> Vec<iommu::Fault> {
-        match &mut *self.refused.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(refused) => refused.drain(..).collect(),
-            None => Vec::new(),
+    /// Has refused transactions of these streams be kept for [`Bus::take_refused`].
+    pub fn keep_refused(&self, streams: impl IntoIterator<Item = u16>) {
+        let mut refused = self.refused();
+        for stream in streams {
+            refused.by_stream.entry(stream).or_default();
         }
+    }
+
+    /// Transactions of these streams that the SMMU refused since the last call, the oldest first; of each stream, the
+    /// newest beyond [`MAX_REFUSED`] are lost.
+    pub fn take_refused(&self, streams: impl IntoIterator<Item = u16>) -> Vec<iommu::Fault> {
+        let mut refused = self.refused();
+        let mut taken = Vec::new();
+        for stream in streams {
+            taken.extend(
+                refused
+                    .by_stream
+                    .get_mut(&stream)
+                    .into_iter()
+                    .flat_map(|q| q.drain(..)),
+            );
+        }
+        taken.sort_unstable_by_key(|(number, _)| *number);
+        taken.into_iter().map(|(_, fault)| fault).collect()
     }
 
     /// Looks whether the guest asked for TLB maintenance (its writes land in RAM without an event) and drops what was

@@ -5,9 +5,13 @@
 //!
 //! Not modelled: MMIO, ROM, holes that read as zero. What is not RAM is an error.
 
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
-use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion, MemoryRegionAddress};
+use vm_memory::{
+    GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion, GuestRegionMmap,
+    MemoryRegionAddress,
+};
 
 use super::raw;
 
@@ -35,6 +39,13 @@ pub struct GuestRam {
     regions: Arc<[Region]>,
     // keeps the mappings alive
     memory: Arc<GuestMemoryMmap>,
+}
+
+/// Where a region's bytes are kept: device and inode of its file, and the offset there. `None` for anonymous memory.
+fn backing(region: &GuestRegionMmap) -> Option<(u64, u64, u64)> {
+    let file = region.file_offset()?;
+    let kept = file.file().metadata().ok()?;
+    Some((kept.dev(), kept.ino(), file.start()))
 }
 
 impl GuestRam {
@@ -65,6 +76,17 @@ impl GuestRam {
     /// The memory object behind this handle, for code that needs `vm_memory`'s own view (virtqueues).
     pub fn memory(&self) -> &Arc<GuestMemoryMmap> {
         &self.memory
+    }
+
+    /// Is it the same memory, perhaps mapped another time (each device gets a table of its own from QEMU)?
+    pub fn is_same(&self, other: &Self) -> bool {
+        let same = |(a, b): (&GuestRegionMmap, &GuestRegionMmap)| {
+            let place = |r: &GuestRegionMmap| (r.start_addr(), r.len());
+            place(a) == place(b) && backing(a).is_some() && backing(a) == backing(b)
+        };
+        Arc::ptr_eq(&self.memory, &other.memory)
+            || self.memory.num_regions() == other.memory.num_regions()
+                && self.memory.iter().zip(other.memory.iter()).all(same)
     }
 
     /// The regions as (first address, length in bytes).

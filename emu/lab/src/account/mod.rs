@@ -281,7 +281,7 @@ impl Account {
 impl Observer for Account {
     fn inbound(&mut self, event: &Inbound, bus: &Bus) {
         let mut state = self.lock();
-        bus.keep_refused();
+        bus.keep_refused(state.config.dsp.streams.values().copied());
         state.accesses(bus);
         let events = state.wire.inbound(event);
         state.happened(events, bus);
@@ -356,7 +356,7 @@ impl State {
 
     /// Transactions of the DSP's that the SMMU refused since the last look.
     fn accesses(&mut self, bus: &Bus) {
-        for fault in bus.take_refused() {
+        for fault in bus.take_refused(self.config.dsp.streams.values().copied()) {
             let (stream, address) = (fault.transaction.stream, fault.transaction.address);
             let note = self.note(format!("! the DSP's access was refused: {fault}"));
             self.with_books(bus, |ledger, books| {

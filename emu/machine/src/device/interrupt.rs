@@ -28,7 +28,12 @@ impl FaultLine for SmmuLines {
         tracing::debug!(target: "emu::device", "SMMU global fault interrupt");
         self.0.raise(Irq::SmmuGlobal);
     }
+
     fn context_fault_handled(&self, bank: u8) -> Option<bool> {
         self.0.handled(Irq::SmmuBank(bank))
+    }
+
+    fn global_fault_handled(&self) -> Option<bool> {
+        self.0.handled(Irq::SmmuGlobal)
     }
 }

@@ -12,6 +12,7 @@ pub mod interrupt;
 pub mod layout;
 mod outbox;
 mod platform;
+mod platform_bus;
 pub mod qtest;
 pub mod ring;
 mod rpm;
@@ -25,6 +26,7 @@ use gpio::{GpioInterrupts, GpioLines};
 use host_files::socket::{Listening, SocketError};
 use interrupt::Interrupts;
 use layout::Layout;
+use platform_bus::PlatformBus;
 use qtest::Qtest;
 use std::os::fd::{AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
@@ -105,10 +107,18 @@ impl DspDevice {
         };
         let labels: Vec<_> = configs.iter().map(|config| config.label.clone()).collect();
         let labels = || labels.iter().map(String::as_str);
+        let bus = PlatformBus::new(attachment.layout, interrupts.clone());
         let mut devices = Vec::new();
         for (index, (config, socket)) in configs.into_iter().zip(&attachment.sockets).enumerate() {
             let ssctl = board::domain::ssctl_instance(&config.label, labels());
-            let subsystem = Subsystem::new(index, config, attachment.layout, ssctl, interrupts.clone())?;
+            let subsystem = Subsystem::new(
+                index,
+                config,
+                attachment.layout,
+                ssctl,
+                interrupts.clone(),
+                bus.clone(),
+            )?;
             let gpio = attachment.irq.is_gpio_slot(index).then(|| lines.clone());
             devices.push(Self::start(subsystem, gpio, socket)?);
         }

@@ -157,7 +157,7 @@ impl Session {
 
     /// Whether the two sessions' machine is the same.
     pub fn has_memory(&self, ram: &emu_core::mem::GuestRam) -> bool {
-        self.bus.ram().regions().eq(ram.regions())
+        self.bus.ram().is_same(ram)
     }
 
     /// The DSP's way to memory.

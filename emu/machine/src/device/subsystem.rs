@@ -8,10 +8,11 @@
 //! it, and not the device's being started and stopped.
 
 use super::board::power::BoardPower;
-use super::interrupt::{Interrupts, SmmuLines};
+use super::interrupt::Interrupts;
 use super::layout::{Irq, Layout, PlatformKind};
 use super::outbox::Queue;
 use super::platform::Platform;
+use super::platform_bus::PlatformBus;
 use super::rpm::Rpm;
 use super::session::{Fault, Parts, Session, Surroundings};
 use super::timer::Timer;
@@ -64,6 +65,7 @@ pub struct Subsystem {
     config: DspConfig,
     layout: Layout,
     interrupts: Arc<dyn Interrupts>,
+    platform_bus: Arc<PlatformBus>,
     outbox_event: EventFd,
     timer: Timer,
     probe: OnceLock<Arc<dyn Probe>>,
@@ -71,7 +73,8 @@ pub struct Subsystem {
 }
 
 struct State {
-    ram: Option<GuestRam>,
+    /// The way to the machine's memory, shared with its other DSPs.
+    bus: Option<Arc<Bus>>,
     session: Option<Session>,
     interposer: Option<Box<dyn Interposer>>,
     observers: Vec<Box<dyn Observer>>,
@@ -91,6 +94,7 @@ impl Subsystem {
         layout: Layout,
         ssctl: Option<u8>,
         interrupts: Arc<dyn Interrupts>,
+        platform_bus: Arc<PlatformBus>,
     ) -> std::io::Result<Arc<Self>> {
         let platform: Box<dyn Platform> = match layout.platform {
             PlatformKind::Rpm => Box::new(Rpm::new(&layout, index)),
@@ -103,7 +107,7 @@ impl Subsystem {
             )),
         };
         let state = State {
-            ram: None,
+            bus: None,
             session: None,
             interposer: None,
             observers: Vec::new(),
@@ -115,6 +119,7 @@ impl Subsystem {
             config,
             layout,
             interrupts,
+            platform_bus,
             outbox_event: EventFd::new(EFD_CLOEXEC | EFD_NONBLOCK)?,
             timer: Timer::new()?,
             probe: OnceLock::new(),
@@ -204,12 +209,12 @@ impl Subsystem {
                 self.layout.reserved(), self.layout.ram >> 20
             );
         }
-        state.ram = Some(ram);
+        state.bus = Some(self.platform_bus.to(&ram));
     }
 
     /// The machine is gone.
     pub fn forget_memory(&self) {
-        self.lock().ram = None;
+        self.lock().bus = None;
     }
 
     /// The guest stopped the device.
@@ -236,8 +241,8 @@ impl Subsystem {
         if !running() {
             return;
         }
-        if let Some(ram) = state.ram.clone() {
-            state.platform.rang(&ram);
+        if let Some(bus) = state.bus.clone() {
+            state.platform.rang(bus.ram());
         }
         self.look(&mut state);
         self.with_session(&mut state, Session::receive);
@@ -406,8 +411,7 @@ impl Subsystem {
     /// The DSP starts.
     fn begin(&self, state: &mut State) {
         self.end(state, "started again");
-        let Some(ram) = state.ram.clone() else { return };
-        let bus = self.new_bus(&ram);
+        let Some(bus) = state.bus.clone() else { return };
         let mut config = self.config.clone();
         config.probe = self.probe.get().cloned();
         let Some(start) = state.platform.start(&bus, &mut config) else {
@@ -434,12 +438,6 @@ impl Subsystem {
             let mut batches = start.greeting.into_iter();
             batches.try_for_each(|batch| session.carry_out(batch, around))
         });
-    }
-
-    fn new_bus(&self, ram: &GuestRam) -> Arc<Bus> {
-        let faults = Arc::new(SmmuLines(self.interrupts.clone()));
-        let (smmu, geometry) = (self.layout.smmu(), self.layout.geometry());
-        Arc::new(Bus::new(ram.clone(), smmu, geometry, faults))
     }
 
     fn end(&self, state: &mut State, why: &str) {

@@ -126,7 +126,7 @@ impl Board {
 
     /// Whether this is the machine's memory.
     pub fn has_memory(&self, ram: &GuestRam) -> bool {
-        self.ram.regions().eq(ram.regions())
+        self.ram.is_same(ram)
     }
 
     /// What is known of the DSP.
