@@ -17,6 +17,7 @@ mod files;
 mod linux;
 mod load;
 mod memory;
+mod numbers;
 mod semihosting;
 mod stack;
 mod stat;

@@ -1,6 +1,6 @@
-//! Linux system calls: which number means what, and the calls that need no file of their own.
+//! Linux system calls: which [number](super::numbers) does what, and the calls that need no file of their own.
 //!
-//! Source of truth: Linux's generic table (include/uapi/asm-generic/unistd.h) with its 32-bit calls, and Hexagon's calling
+//! Constants of the generic architecture are the host's (`libc`): x86-64 and arm64 have the same. Hexagon's calling
 //! convention: number in R6, arguments in R0-R5, a 64-bit argument in an even pair; the result in R0, errors from -1 to
 //! -4095. Calls about signals are accepted and have no effect, but for a signal that a program sends itself and that ends
 //! it. Users and groups are those of [`stack::ID`](super::stack).
@@ -8,6 +8,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::files::{AT_FDCWD, errno};
+use super::numbers as nr;
 use super::stat::About;
 use super::{Console, End, ExecError, Program, stack};
 use emu_core::mem::PAGE_SIZE;
@@ -35,14 +36,16 @@ impl Program {
         let number = r(6);
         let a = [r(0), r(1), r(2), r(3), r(4), r(5)];
         match (number, a) {
-            (93 | 94, [status, ..]) => return Ok(Some(End::Status(status as i32))),
-            // kill, tkill, tgkill
-            (129 | 130, [who, signal, ..]) | (131, [_, who, signal, ..]) if fatal(who, signal) => {
+            (nr::EXIT | nr::EXIT_GROUP, [status, ..]) => return Ok(Some(End::Status(status as i32))),
+            (nr::KILL | nr::TKILL, [who, signal, ..]) | (nr::TGKILL, [_, who, signal, ..])
+                if fatal(who, signal) =>
+            {
                 return Ok(Some(End::Signal(signal as u8)));
             }
             // A futex that nobody else can ever change.
-            (98 | 422, [va, op, value, 0, ..])
-                if matches!(op & 0x7f, 0 | 9) && self.space.load32(va).is_ok_and(|now| now == value) =>
+            (nr::FUTEX | nr::FUTEX_TIME64, [va, op, value, 0, ..])
+                if matches!(futex(op), libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET)
+                    && self.space.load32(va).is_ok_and(|now| now == value) =>
             {
                 return self.unsupported(format!(
                     "the only thread waits for a futex at {va:#010x} for ever"
@@ -51,7 +54,7 @@ impl Program {
             _ => {}
         }
         let answer = self.call(number, a, console);
-        if answer == Err(libc::EPIPE) && matches!(number, 64 | 66) {
+        if answer == Err(libc::EPIPE) && matches!(number, nr::WRITE | nr::WRITEV) {
             return Ok(Some(End::Signal(libc::SIGPIPE as u8)));
         }
         self.thread.regs.r[0] = match answer {
@@ -64,22 +67,22 @@ impl Program {
     fn call(&mut self, number: u32, args: [u32; 6], console: &mut dyn Console) -> Answer {
         let [a, b, c, d, e, _] = args;
         match number {
-            17 => self.getcwd(a, b),
-            23 => self.files.duplicate(a, 0),
-            24 => {
+            nr::GETCWD => self.getcwd(a, b),
+            nr::DUP => self.files.duplicate(a, 0),
+            nr::DUP3 => {
                 if a == b {
                     return Err(libc::EINVAL);
                 }
                 self.files.duplicate_to(a, b)
             }
-            25 => self.fcntl(a, b, c),
-            29 => self.ioctl(a, b, c, console),
-            34 => {
+            nr::FCNTL64 => self.fcntl(a, b, c),
+            nr::IOCTL => self.ioctl(a, b, c, console),
+            nr::MKDIRAT => {
                 let path = self.path_at(a, b)?;
                 use std::os::unix::fs::DirBuilderExt;
                 done(std::fs::DirBuilder::new().mode(c & 0o7777).create(path))
             }
-            35 => {
+            nr::UNLINKAT => {
                 let path = self.path_at(a, b)?;
                 done(if c & AT_REMOVEDIR != 0 {
                     std::fs::remove_dir(path)
@@ -87,95 +90,96 @@ impl Program {
                     std::fs::remove_file(path)
                 })
             }
-            38 | 276 => {
-                if number == 276 && e != 0 {
+            nr::RENAMEAT | nr::RENAMEAT2 => {
+                if number == nr::RENAMEAT2 && e != 0 {
                     return Err(libc::EINVAL);
                 }
                 done(std::fs::rename(self.path_at(a, b)?, self.path_at(c, d)?))
             }
-            46 => self.files.truncate(a, wide(c, d)).map(|()| 0),
-            48 | 439 => {
+            nr::FTRUNCATE64 => self.files.truncate(a, wide(c, d)).map(|()| 0),
+            nr::FACCESSAT | nr::FACCESSAT2 => {
                 let path = self.string(b)?;
                 self.files.access(a as i32, &path, c).map(|()| 0)
             }
-            56 => {
+            nr::OPENAT => {
                 let path = self.string(b)?;
                 self.files.open(a as i32, &path, c as i32, d)
             }
-            57 => self.files.close(a).map(|()| 0),
-            62 => {
+            nr::CLOSE => self.files.close(a).map(|()| 0),
+            nr::LLSEEK => {
                 let at = self.files.seek(a, wide(c, b) as i64, e)?;
                 self.store(d, &at.to_le_bytes())
             }
-            63 => self.read(a, b, c, console),
-            64 => self.write(a, b, c, console),
-            65 => self.vector(b, c, |p, va, len| p.read(a, va, len, console)),
-            66 => self.vector(b, c, |p, va, len| p.write(a, va, len, console)),
-            67 => {
+            nr::READ => self.read(a, b, c, console),
+            nr::WRITE => self.write(a, b, c, console),
+            nr::READV => self.vector(b, c, |p, va, len| p.read(a, va, len, console)),
+            nr::WRITEV => self.vector(b, c, |p, va, len| p.write(a, va, len, console)),
+            nr::PREAD64 => {
                 let mut bytes = vec![0; c.min(IO_LIMIT) as usize];
                 let n = self.files.read_at(a, &mut bytes, wide(e, args[5]))?;
                 bytes.truncate(n);
                 self.store(b, &bytes)?;
                 Ok(n as u32)
             }
-            68 => {
+            nr::PWRITE64 => {
                 let bytes = self.bytes(b, c)?;
                 let n = self.files.write_at(a, &bytes, wide(e, args[5]))?;
                 Ok(n as u32)
             }
-            78 => self.readlink(a, b, c, d),
-            79 => {
+            nr::READLINKAT => self.readlink(a, b, c, d),
+            nr::FSTATAT64 => {
                 let about = self.about(a, b, d, console)?;
                 self.store(c, &about.stat64())
             }
-            80 => {
+            nr::FSTAT64 => {
                 let about = About::new(self.files.metadata(a, console)?.as_ref());
                 self.store(b, &about.stat64())
             }
-            291 => {
+            nr::STATX => {
                 let about = self.about(a, b, c, console)?;
                 self.store(e, &about.statx())
             }
-            // set_tid_address, gettid, getpid, getppid
-            96 | 178 | 172 => Ok(PID),
-            173 => Ok(0),
-            174..=177 => Ok(stack::ID),
-            98 | 422 => self.futex(a, b, c, d, number == 422),
-            101 => self.sleep(0, a, false),
-            115 => self.sleep(b, c, false),
-            407 => self.sleep(b, c, true),
-            113 => self.clock(a, b, false),
-            403 => self.clock(a, b, true),
-            114 | 406 => {
+            nr::SET_TID_ADDRESS | nr::GETTID | nr::GETPID => Ok(PID),
+            nr::GETPPID => Ok(0),
+            nr::GETUID | nr::GETEUID | nr::GETGID | nr::GETEGID => Ok(stack::ID),
+            nr::FUTEX | nr::FUTEX_TIME64 => self.futex(a, b, c, d, number == nr::FUTEX_TIME64),
+            nr::NANOSLEEP => self.sleep(0, a, false),
+            nr::CLOCK_NANOSLEEP => self.sleep(b, c, false),
+            nr::CLOCK_NANOSLEEP_TIME64 => self.sleep(b, c, true),
+            nr::CLOCK_GETTIME => self.clock(a, b, false),
+            nr::CLOCK_GETTIME64 => self.clock(a, b, true),
+            nr::CLOCK_GETRES | nr::CLOCK_GETRES_TIME64 => {
                 clock_known(a)?;
                 match (b, number) {
                     (0, _) => Ok(0),
-                    (_, 114) => self.store(b, &[0, 0, 0, 0, 1, 0, 0, 0]),
+                    (_, nr::CLOCK_GETRES) => self.store(b, &[0, 0, 0, 0, 1, 0, 0, 0]),
                     _ => self.store(b, &1u128.rotate_left(64).to_le_bytes()),
                 }
             }
-            169 => {
+            nr::GETTIMEOFDAY => {
                 let now = realtime();
                 let words = [now.as_secs() as u32, now.subsec_micros()];
                 self.store(a, &words.map(u32::to_le_bytes).concat())
             }
-            124 => {
+            nr::SCHED_YIELD => {
                 std::thread::yield_now();
                 Ok(0)
             }
-            // set_robust_list, sigaltstack, rt_sigaction, rt_sigprocmask, madvise
-            99 | 132 | 134 | 135 | 233 => Ok(0),
-            129 | 130 => own(a),
-            131 => own(b),
-            160 => self.uname(a),
-            163 => self.limits(a, b, false),
-            261 => self.limits(b, d, true),
-            165 => self.store(b, &[0; 72]),
-            214 => Ok(self.set_brk(a)),
-            215 => self.munmap(a, b),
-            222 => self.mmap(args),
-            226 => self.mprotect(a, b, c),
-            278 => {
+            // No other thread, no signal but a fatal one, no advice that matters.
+            nr::SET_ROBUST_LIST | nr::SIGALTSTACK | nr::RT_SIGACTION | nr::RT_SIGPROCMASK | nr::MADVISE => {
+                Ok(0)
+            }
+            nr::KILL | nr::TKILL => own(a),
+            nr::TGKILL => own(b),
+            nr::UNAME => self.uname(a),
+            nr::GETRLIMIT => self.limits(a, b, false),
+            nr::PRLIMIT64 => self.limits(b, d, true),
+            nr::GETRUSAGE => self.store(b, &[0; 72]),
+            nr::BRK => Ok(self.set_brk(a)),
+            nr::MUNMAP => self.munmap(a, b),
+            nr::MMAP2 => self.mmap(args),
+            nr::MPROTECT => self.mprotect(a, b, c),
+            nr::GETRANDOM => {
                 use std::io::Read;
                 let mut bytes = vec![0; b.min(IO_LIMIT) as usize];
                 std::fs::File::open("/dev/urandom")
@@ -279,13 +283,11 @@ impl Program {
     }
 
     fn fcntl(&mut self, fd: u32, command: u32, argument: u32) -> Answer {
-        match command {
-            // F_DUPFD, F_DUPFD_CLOEXEC
-            0 | 1030 => self.files.duplicate(fd, argument),
-            // F_GETFD, F_SETFD, F_SETFL: nothing is executed, and flags stay as they were opened.
-            1 | 2 | 4 => self.files.get(fd).map(|_| 0),
-            // F_GETFL
-            3 => self.files.get(fd).map(|_| libc::O_RDWR as u32),
+        match command as i32 {
+            libc::F_DUPFD | libc::F_DUPFD_CLOEXEC => self.files.duplicate(fd, argument),
+            // Nothing is executed, and flags stay as they were opened.
+            libc::F_GETFD | libc::F_SETFD | libc::F_SETFL => self.files.get(fd).map(|_| 0),
+            libc::F_GETFL => self.files.get(fd).map(|_| libc::O_RDWR as u32),
             _ => {
                 self.files.get(fd)?;
                 Err(libc::EINVAL)
@@ -297,11 +299,11 @@ impl Program {
         if !self.files.is_terminal(fd, console)? {
             return Err(libc::ENOTTY);
         }
-        match request {
-            // TIOCGWINSZ: a terminal of the usual size.
-            0x5413 => self.store(va, &[24, 0, 80, 0, 0, 0, 0, 0]),
-            // TCGETS: nothing special.
-            0x5401 => self.store(va, &[0; 36]),
+        match request.into() {
+            // A terminal of the usual size.
+            libc::TIOCGWINSZ => self.store(va, &[24, 0, 80, 0, 0, 0, 0, 0]),
+            // Nothing special.
+            libc::TCGETS => self.store(va, &[0; 36]),
             _ => Err(libc::EINVAL),
         }
     }
@@ -332,18 +334,16 @@ impl Program {
 
     /// There is one thread: nobody is woken, and who waits waits for the time given.
     fn futex(&mut self, va: u32, op: u32, value: u32, timeout: u32, time64: bool) -> Answer {
-        match op & 0x7f {
-            // WAIT, WAIT_BITSET
-            0 | 9 => {
+        match futex(op) {
+            command @ (libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET) => {
                 if self.space.load32(va).map_err(|_| libc::EFAULT)? != value {
                     return Err(libc::EAGAIN);
                 }
                 // The second one's time is a moment, not a duration.
-                self.sleep(u32::from(op & 0x7f == 9), timeout, time64)?;
+                self.sleep(u32::from(command == libc::FUTEX_WAIT_BITSET), timeout, time64)?;
                 Err(libc::ETIMEDOUT)
             }
-            // WAKE, WAKE_BITSET
-            1 | 10 => Ok(0),
+            libc::FUTEX_WAKE | libc::FUTEX_WAKE_BITSET => Ok(0),
             _ => Err(libc::ENOSYS),
         }
     }
@@ -369,8 +369,11 @@ impl Program {
     /// `clock_gettime` with 32-bit or 64-bit fields. Only the wall clock is not the thread's time.
     fn clock(&self, clock: u32, va: u32, wide: bool) -> Answer {
         clock_known(clock)?;
-        let now = match clock {
-            0 | 5 | 8 | 11 => realtime(),
+        let now = match clock as i32 {
+            libc::CLOCK_REALTIME
+            | libc::CLOCK_REALTIME_COARSE
+            | libc::CLOCK_REALTIME_ALARM
+            | libc::CLOCK_TAI => realtime(),
             _ => Duration::from_nanos(self.thread.time.nanos(self.thread.packets)),
         };
         let (s, ns) = (now.as_secs(), now.subsec_nanos());
@@ -395,11 +398,11 @@ impl Program {
 
     /// getrlimit and prlimit64: the stack has its size, everything else no limit.
     fn limits(&self, which: u32, va: u32, wide: bool) -> Answer {
-        const STACK: u32 = 3;
+        const RLIMIT_STACK: u32 = 3;
         if va == 0 {
             return Ok(0);
         }
-        let limit = if which == STACK {
+        let limit = if which == RLIMIT_STACK {
             u64::from(stack::BYTES)
         } else {
             u64::MAX
@@ -410,6 +413,11 @@ impl Program {
             self.store(va, &[(limit as u32).to_le_bytes(); 2].concat())
         }
     }
+}
+
+/// A futex operation without its flags (private, realtime clock).
+fn futex(op: u32) -> i32 {
+    op as i32 & libc::FUTEX_CMD_MASK
 }
 
 /// A 64-bit argument from its two registers.
@@ -428,7 +436,9 @@ pub(super) fn realtime() -> Duration {
 
 /// Linux's clocks.
 fn clock_known(clock: u32) -> Result<(), i32> {
-    if clock <= 11 && clock != 10 {
+    // CLOCK_SGI_CYCLE was removed.
+    const REMOVED: u32 = 10;
+    if clock <= libc::CLOCK_TAI as u32 && clock != REMOVED {
         Ok(())
     } else {
         Err(libc::EINVAL)
@@ -437,8 +447,10 @@ fn clock_known(clock: u32) -> Result<(), i32> {
 
 /// A signal to this process that ends it.
 fn fatal(who: u32, signal: u32) -> bool {
-    // 0 only asks whether the process is there; CHLD, CONT, URG and WINCH are ignored by default.
-    own(who).is_ok() && (1..=64).contains(&signal) && ![17, 18, 23, 28].contains(&signal)
+    // 0 only asks whether the process is there.
+    const SIGNALS: u32 = 64;
+    let ignored = [libc::SIGCHLD, libc::SIGCONT, libc::SIGURG, libc::SIGWINCH];
+    own(who).is_ok() && (1..=SIGNALS).contains(&signal) && !ignored.contains(&(signal as i32))
 }
 
 /// There is only one process to send signals to.
