@@ -106,6 +106,47 @@ pub enum Control {
     },
 }
 
+/// Methods, as the kernel names them (`fastrpc.c`, `FASTRPC_RMID_*`).
+pub mod method {
+    /// `INIT_ATTACH`
+    pub const ATTACH: u8 = 0;
+    /// `INIT_RELEASE`
+    pub const RELEASE: u8 = 1;
+    /// `INIT_MMAP`
+    pub const MMAP: u8 = 4;
+    /// `INIT_MUNMAP`
+    pub const MUNMAP: u8 = 5;
+    /// `INIT_CREATE`
+    pub const CREATE: u8 = 6;
+    /// `INIT_CREATE_ATTR`
+    pub const CREATE_ATTR: u8 = 7;
+    /// `INIT_CREATE_STATIC`
+    pub const CREATE_STATIC: u8 = 8;
+    /// `INIT_MEM_MAP`
+    pub const MEM_MAP: u8 = 10;
+    /// `INIT_MEM_UNMAP`
+    pub const MEM_UNMAP: u8 = 11;
+}
+
+/// Methods by number.
+pub const METHODS: &[(u32, &str)] = &[
+    (method::ATTACH as u32, "attach"),
+    (method::RELEASE as u32, "release"),
+    (method::MMAP as u32, "mmap"),
+    (method::MUNMAP as u32, "munmap"),
+    (method::CREATE as u32, "create"),
+    (method::CREATE_ATTR as u32, "create_attr"),
+    (method::CREATE_STATIC as u32, "create_static"),
+    (method::MEM_MAP as u32, "mem_map"),
+    (method::MEM_UNMAP as u32, "mem_unmap"),
+];
+
+/// Whether input buffer [`SHELL_BUFFER`] of a call of this method is a shell.
+#[must_use]
+pub const fn has_shell(method: u8) -> bool {
+    matches!(method, method::CREATE | method::CREATE_ATTR)
+}
+
 /// [`Control::Mmap`] flags: pages for the user heap.
 pub const MMAP_ADD_PAGES: u32 = 0x1000;
 /// [`Control::Mmap`] flags: remote heap (up to 6.12).
@@ -134,14 +175,15 @@ impl Control {
     /// [`PayloadError`]: unknown method, or any count, size or value that differs from the table above.
     pub fn parse(payload: &Payload, shell_len: Option<u32>) -> Result<Self, PayloadError> {
         payload.check_counts()?;
-        let method = payload.method();
+        let unknown = || PayloadError::UnknownMethod(payload.method());
+        let method = u8::try_from(payload.method()).map_err(|_| unknown())?;
         let (ins, outs) = match method {
-            0 | 1 | 5 | 11 => (1, 0),
-            4 => (2, 1),
-            6 | 7 => (4, 0),
-            8 => (3, 0),
-            10 => (3, 1),
-            _ => return Err(PayloadError::UnknownMethod(method)),
+            method::ATTACH | method::RELEASE | method::MUNMAP | method::MEM_UNMAP => (1, 0),
+            method::MMAP => (2, 1),
+            method::CREATE | method::CREATE_ATTR => (4, 0),
+            method::CREATE_STATIC => (3, 0),
+            method::MEM_MAP => (3, 1),
+            _ => return Err(unknown()),
         };
         let count = |what, expected, found| {
             if expected == found {
@@ -169,9 +211,9 @@ impl Control {
         let page = |index: usize| Ok::<_, PayloadError>(Page::parse(&mut Reader::new(buffer(index)))?);
         let client = r.i32()?;
         Ok(match method {
-            0 => Self::Attach { client },
-            1 => Self::Release { client },
-            4 => {
+            method::ATTACH => Self::Attach { client },
+            method::RELEASE => Self::Release { client },
+            method::MMAP => {
                 let (flags, vaddr, num) = (r.u32()?, r.u64()?, r.i32()?);
                 one_page(num)?;
                 Self::Mmap {
@@ -181,7 +223,7 @@ impl Control {
                     page: page(1)?,
                 }
             }
-            5 => {
+            method::MUNMAP => {
                 r.u32()?;
                 Self::Munmap {
                     client,
@@ -189,7 +231,7 @@ impl Control {
                     size: r.u64()?,
                 }
             }
-            6 | 7 => {
+            method::CREATE | method::CREATE_ATTR => {
                 let (name_len, file_len, pages_len) = (r.u32()?, r.u32()?, r.u32()?);
                 let (attrs, signature_len) = (r.u32()?, r.u32()?);
                 if pages_len != 1 {
@@ -206,7 +248,7 @@ impl Control {
                     });
                 }
                 Self::Create {
-                    with_attributes: method == 7,
+                    with_attributes: method == method::CREATE_ATTR,
                     client,
                     name: name(name_len, buffer(1))?,
                     shell_len: file_len,
@@ -215,7 +257,7 @@ impl Control {
                     memory: page(3)?,
                 }
             }
-            8 => {
+            method::CREATE_STATIC => {
                 let (name_len, pages_len) = (r.u32()?, r.u32()?);
                 let heap = match pages_len {
                     0 => None,
@@ -233,7 +275,7 @@ impl Control {
                     heap,
                 }
             }
-            10 => {
+            method::MEM_MAP => {
                 let (fd, offset, flags, vaddrin) = (r.i32()?, r.i32()?, r.u32()?, r.u64()?);
                 one_page(r.i32()?)?;
                 r.i32()?;
@@ -280,23 +322,23 @@ impl Control {
             bytes.push(0);
             bytes
         };
-        let payload = |sc, ins, outs| Payload {
-            sc: Scalars(sc),
+        let payload = |method, ins: Vec<Vec<u8>>, outs: Vec<u32>| Payload {
+            sc: Scalars::new(method, ins.len() as u8, outs.len() as u8),
             ins,
             outs,
         };
         match self {
-            Self::Attach { .. } => payload(0x0001_0000, vec![w.finish()], vec![]),
-            Self::Release { .. } => payload(0x0101_0000, vec![w.finish()], vec![]),
+            Self::Attach { .. } => payload(method::ATTACH, vec![w.finish()], vec![]),
+            Self::Release { .. } => payload(method::RELEASE, vec![w.finish()], vec![]),
             Self::Mmap {
                 flags, vaddr, page, ..
             } => {
                 w.u32(*flags).u64(*vaddr).i32(ONE_PAGE).u32(0);
-                payload(0x0402_0100, vec![w.finish(), page.encode()], vec![8])
+                payload(method::MMAP, vec![w.finish(), page.encode()], vec![8])
             }
             Self::Munmap { vaddr, size, .. } => {
                 w.u32(0).u64(*vaddr).u64(*size);
-                payload(0x0501_0000, vec![w.finish()], vec![])
+                payload(method::MUNMAP, vec![w.finish()], vec![])
             }
             Self::Create {
                 with_attributes,
@@ -313,18 +355,18 @@ impl Control {
                     .u32(1)
                     .u32(*attrs)
                     .u32(*signature_len);
-                let sc = if *with_attributes {
-                    0x0704_0000
+                let method = if *with_attributes {
+                    method::CREATE_ATTR
                 } else {
-                    0x0604_0000
+                    method::CREATE
                 };
-                payload(sc, vec![w.finish(), name, shell, memory.encode()], vec![])
+                payload(method, vec![w.finish(), name, shell, memory.encode()], vec![])
             }
             Self::CreateStatic { name, heap, .. } => {
                 let name = with_nul(name);
                 w.u32(wire_len(name.len())).u32(heap.is_some().into());
                 let page = heap.unwrap_or_default().encode();
-                payload(0x0803_0000, vec![w.finish(), name, page], vec![])
+                payload(method::CREATE_STATIC, vec![w.finish(), name, page], vec![])
             }
             Self::MemMap {
                 fd,
@@ -340,11 +382,11 @@ impl Control {
                     .u64(*vaddrin)
                     .i32(ONE_PAGE)
                     .i32(0);
-                payload(0x0A03_0100, vec![w.finish(), page.encode(), vec![]], vec![8])
+                payload(method::MEM_MAP, vec![w.finish(), page.encode(), vec![]], vec![8])
             }
             Self::MemUnmap { fd, vaddr, len, .. } => {
                 w.i32(*fd).u64(*vaddr).u64(*len);
-                payload(0x0B01_0000, vec![w.finish()], vec![])
+                payload(method::MEM_UNMAP, vec![w.finish()], vec![])
             }
         }
     }

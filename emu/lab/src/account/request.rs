@@ -3,7 +3,7 @@
 use super::look::Addresses;
 use emu_core::mem::Bus;
 use emu_os::services::DspConfig;
-use rpmsg::fastrpc::control::{Control, SHELL_BUFFER};
+use rpmsg::fastrpc::control::{Control, SHELL_BUFFER, has_shell};
 use rpmsg::fastrpc::{Arg, InvokeLayout, Message, parse_args, snapshot_len};
 use rpmsg::iface::{Payload, handle};
 
@@ -70,7 +70,7 @@ impl Request {
 
     fn control(&self, stream: u16, bus: &Bus) -> Result<Control, String> {
         let sc = self.message.sc;
-        let creates = matches!(sc.method(), 6 | 7);
+        let creates = has_shell(sc.method());
         let mut payload = Payload {
             sc,
             ..Payload::default()

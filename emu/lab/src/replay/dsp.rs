@@ -9,7 +9,7 @@ use emu_core::mem::{Bus, BusFault, NoFaultLine};
 use emu_local_ap::{Direction, KernelError, KernelIommu};
 use emu_os::action::{Action, Outbox};
 use emu_os::services::{Dsp, DspConfig, FarfTo};
-use rpmsg::fastrpc::control::Control;
+use rpmsg::fastrpc::control::{self, Control};
 use rpmsg::fastrpc::{Arg, InvokeLayout, Page};
 use rpmsg::iface::{Payload, handle};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -283,14 +283,14 @@ impl Play<'_> {
 
     fn control(&mut self, exchange: &Exchange, sid: u32, stream: u16) -> Result<(), ReplayError> {
         let sc = exchange.message.sc;
-        let creates = matches!(sc.method(), 6 | 7);
+        let creates = control::has_shell(sc.method());
         let mut payload = Payload {
             sc,
             ..Payload::default()
         };
         for argument in 0..sc.in_bufs() {
             // The shell's contents matter to nobody.
-            let piece = match creates && argument == rpmsg::fastrpc::control::SHELL_BUFFER {
+            let piece = match creates && argument == control::SHELL_BUFFER {
                 true => None,
                 false => Self::input(exchange, argument as u16)?,
             };
@@ -300,12 +300,7 @@ impl Play<'_> {
         }
         let outs = exchange.args.iter().skip(sc.in_bufs()).take(sc.out_bufs());
         payload.outs.extend(outs.map(Arg::len));
-        let shell = creates.then(|| {
-            exchange
-                .args
-                .get(rpmsg::fastrpc::control::SHELL_BUFFER)
-                .map_or(0, Arg::len)
-        });
+        let shell = creates.then(|| exchange.args.get(control::SHELL_BUFFER).map_or(0, Arg::len));
         let Ok(control) = Control::parse(&payload, shell) else {
             return Ok(());
         };

@@ -3,6 +3,7 @@
 use crate::trace::decode::{Call, Decoder, Line, Meaning, Value};
 use crate::trace::read::{ReadError, Reader};
 use crate::trace::{About, Body, Change, Packet, Role};
+use rpmsg::fastrpc::control::method;
 use rpmsg::fastrpc::{Addressing, Arg, Message, Scalars, parse_args};
 use rpmsg::glink::{Command, FASTRPC_CHANNEL};
 use rpmsg::iface::handle;
@@ -360,5 +361,5 @@ impl Builder {
 
 /// Whether a call ends its session.
 pub(super) fn is_release(called: u32, client: i32, sc: Scalars) -> bool {
-    called == handle::PROCESS_CONTROL && client == 0 && sc.method() == 1
+    called == handle::PROCESS_CONTROL && client == 0 && sc.method() == method::RELEASE
 }

@@ -1,5 +1,6 @@
 //! Names of what messages call by number.
 
+use rpmsg::fastrpc::control;
 use rpmsg::glink::Command;
 use rpmsg::iface::{
     adspmsgd, adspmsgd_apps, apps_mem, apps_remotectl, apps_std, current_process, default_listener, handle,
@@ -9,18 +10,6 @@ use rpmsg::iface::{
 /// Methods of one interface, by number.
 pub type Methods = &'static [(u32, &'static str)];
 
-/// Process control: the kernel's own calls (`fastrpc.c`, FASTRPC_RMID_*).
-const PROCESS_CONTROL: Methods = &[
-    (0, "attach"),
-    (1, "release"),
-    (4, "mmap"),
-    (5, "munmap"),
-    (6, "create"),
-    (7, "create_attr"),
-    (8, "create_static"),
-    (10, "mem_map"),
-    (11, "mem_unmap"),
-];
 /// Attributes: the kernel's question for the DSP's capabilities.
 const ATTRIBUTES: Methods = &[(0, "get")];
 /// Methods of every interface with handles of 64 bits, before its own.
@@ -60,7 +49,7 @@ const fn handle64(handle: u32, name: &'static str, methods: Methods) -> Interfac
 /// What the DSP offers behind fixed handles.
 pub const ON_DSP: [Interface; 10] = [
     plain(handle::REMOTECTL, "remotectl", remotectl::METHODS),
-    plain(handle::PROCESS_CONTROL, "process_control", PROCESS_CONTROL),
+    plain(handle::PROCESS_CONTROL, "process_control", control::METHODS),
     plain(handle::ATTRIBUTES, "attributes", ATTRIBUTES),
     plain(handle::LISTENER, "adsp_listener", listener::METHODS),
     handle64(

@@ -28,7 +28,7 @@ pub(super) fn serve(dsp: &Arc<Shared>, call: Call) {
     if call.message().client_id != 0 {
         return call.refuse(Aee::BAD_PERMISSIONS, "only the kernel may call process control");
     }
-    let creates = matches!(call.message().sc.method(), 6 | 7);
+    let creates = control::has_shell(call.message().sc.method());
     let shell_len = creates.then(|| call.args().get(control::SHELL_BUFFER).map_or(0, |arg| arg.len()));
     let Some((call, payload)) = call.with_payload_except(creates.then_some(control::SHELL_BUFFER)) else {
         return;
