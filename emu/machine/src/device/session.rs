@@ -13,6 +13,7 @@ use emu_os::action::{Action, Channel, Inbound, Interposer, Observer, Place, Reac
 use emu_os::services::{Dsp, DspStats};
 use rpmsg::fastrpc::{Ctx, Response};
 use rpmsg::fifo::{FifoError, Link, PushError, RingMemory};
+use rpmsg::glink::command::HEADER;
 use rpmsg::glink::{Command, Edge, EdgeConfig, EdgeError, Event, Input, Outcome};
 use rpmsg::smp2p;
 use std::collections::VecDeque;
@@ -21,8 +22,6 @@ use std::time::Instant;
 
 /// Commands that may wait for room in the FIFO before the guest is taken to be dead.
 const MAX_BACKLOG: usize = 4096;
-/// GLINK command 13: "ring when you have read".
-const READ_NOTIF: [u8; 8] = [13, 0, 0, 0, 0, 0, 0, 0];
 
 /// Why an edge stopped.
 #[derive(Debug, thiserror::Error)]
@@ -518,13 +517,13 @@ impl Session {
         Ok(())
     }
 
-    /// Always leaves room to ask for room.
+    /// Always leaves room to ask for room, which takes a header.
     fn push_with_reserve(&mut self, command: &[u8]) -> Result<bool, Fault> {
         let Some(wire) = &mut self.wire else {
             return Ok(false);
         };
         let free = wire.link.producer.free(&wire.to_ap)?;
-        if command.len() + 2 * READ_NOTIF.len() > free as usize {
+        if command.len() + 2 * HEADER > free as usize {
             return Ok(false);
         }
         self.try_push(command)
@@ -547,7 +546,7 @@ impl Session {
     /// Without this the guest would not tell that it has read.
     fn ask_for_room(&mut self) -> Result<(), Fault> {
         if !self.asked_for_room {
-            self.asked_for_room = self.try_push(&READ_NOTIF)?;
+            self.asked_for_room = self.try_push(&Command::ReadNotif.encode())?;
         }
         Ok(())
     }

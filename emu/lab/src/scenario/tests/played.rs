@@ -112,8 +112,8 @@ fn what_no_rule_touches_passes_as_it_is() {
     assert_eq!(play.request(0x10, 3, 4), Reaction::default());
     assert_eq!(play.answer(0x10), [output(), answer(0x10, 0)]);
     assert_eq!(
-        play.engine.command(vec![13, 0, 0, 0, 0, 0, 0, 0]),
-        [Action::RawGlink(vec![13, 0, 0, 0, 0, 0, 0, 0])]
+        play.engine.command(Command::ReadNotif.encode()),
+        [Action::RawGlink(Command::ReadNotif.encode())]
     );
     let odd = vec![Action::Interrupt, Action::Halt, answer(0x99, 7)];
     assert_eq!(play.engine.outbound(odd.clone()), odd);
