@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use rpmsg::iface::apps_std::{SEEK_CUR, SEEK_END, SEEK_SET};
 use rpmsg::iface::{
-    Kind, Payload, PayloadError, Reply, Text, adspmsgd_apps, apps_mem, apps_remotectl, apps_std, handle,
+    Kind, Payload, PayloadError, Reply, Text, adspmsgd_apps, apps_mem, apps_remotectl, apps_std, handle, name,
 };
 
 use super::driver::Session;
@@ -38,7 +38,7 @@ const FIRST_FILE: i32 = 100;
 /// Largest read.
 const MAX_READ: u32 = 4 << 20;
 
-const MODULES: [&str; 3] = ["apps_std", "apps_mem", "adspmsgd_apps"];
+const MODULES: [&str; 3] = [name::APPS_STD, name::APPS_MEM, name::ADSPMSGD_APPS];
 const FIRST_HANDLE: u32 = 0x5500_0000;
 
 /// Receives log records of the DSP.

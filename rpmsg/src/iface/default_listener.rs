@@ -8,11 +8,6 @@ interface! {
     0 "register" Register {}
 }
 
-/// The plain name.
-pub const NAME: &str = "adsp_default_listener";
-/// The library of the handle64 variant.
-pub const LIBRARY: &str = "libadsp_default_listener1_skel.so";
-
 #[cfg(test)]
 mod tests {
     use super::*;

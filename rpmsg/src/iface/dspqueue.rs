@@ -44,9 +44,6 @@ interface! {
     6 "signal" Signal {}
 }
 
-/// The library in the module's URI.
-pub const LIBRARY: &str = "libdspqueue_rpc_skel.so";
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -62,3 +62,41 @@ pub mod handle {
     /// apps_remotectl, on the AP's side of the reverse tunnel.
     pub const APPS_REMOTECTL: u32 = 0;
 }
+
+/// Names under which modules are opened, on either side. With a 1 at the end, calls carry a 64-bit handle.
+pub mod name {
+    /// adsp_default_listener, plain.
+    pub const DEFAULT_LISTENER: &str = "adsp_default_listener";
+    /// The same with handles.
+    pub const DEFAULT_LISTENER1: &str = "adsp_default_listener1";
+    /// adsp_current_process, plain.
+    pub const CURRENT_PROCESS: &str = "adsp_current_process";
+    /// The same with handles.
+    pub const CURRENT_PROCESS1: &str = "adsp_current_process1";
+    /// adspmsgd_adsp, plain.
+    pub const ADSPMSGD: &str = "adspmsgd_adsp";
+    /// The same with handles.
+    pub const ADSPMSGD1: &str = "adspmsgd_adsp1";
+    /// dspqueue_rpc, with handles.
+    pub const DSPQUEUE: &str = "dspqueue_rpc";
+    /// apps_remotectl, on the AP.
+    pub const APPS_REMOTECTL: &str = "apps_remotectl";
+    /// apps_std, on the AP.
+    pub const APPS_STD: &str = "apps_std";
+    /// apps_mem, on the AP.
+    pub const APPS_MEM: &str = "apps_mem";
+    /// adspmsgd_apps, on the AP.
+    pub const ADSPMSGD_APPS: &str = "adspmsgd_apps";
+
+    /// The library that a plain name means (`mod_table.c` of qualcomm/fastrpc): `libNAME_skel.so`.
+    #[must_use]
+    pub fn library(name: &str) -> String {
+        format!("lib{name}_skel.so")
+    }
+
+    /// The name that means this library, if one does.
+    #[must_use]
+    pub fn of_library(file: &str) -> Option<&str> {
+        file.strip_prefix("lib")?.strip_suffix("_skel.so")
+    }
+}

@@ -4,7 +4,7 @@ use rpmsg::fastrpc::control;
 use rpmsg::glink::Command;
 use rpmsg::iface::{
     adspmsgd, adspmsgd_apps, apps_mem, apps_remotectl, apps_std, current_process, default_listener, handle,
-    listener, perf, remotectl,
+    listener, name, perf, remotectl,
 };
 
 /// Methods of one interface, by number.
@@ -54,10 +54,10 @@ pub const ON_DSP: [Interface; 10] = [
     plain(handle::LISTENER, "adsp_listener", listener::METHODS),
     handle64(
         handle::CURRENT_PROCESS1,
-        "adsp_current_process1",
+        name::CURRENT_PROCESS1,
         current_process::METHODS,
     ),
-    handle64(handle::ADSPMSGD1, "adspmsgd_adsp1", adspmsgd::METHODS),
+    handle64(handle::ADSPMSGD1, name::ADSPMSGD1, adspmsgd::METHODS),
     plain(handle::PERF, "adsp_perf", perf::METHODS),
     handle64(handle::LISTENER1, "adsp_listener1", listener::METHODS),
     handle64(handle::REMOTECTL1, "remotectl1", remotectl::METHODS),
@@ -66,15 +66,15 @@ pub const ON_DSP: [Interface; 10] = [
 
 /// What modules are that are opened by name, on either side.
 pub const BY_NAME: [(&str, Methods, bool); 9] = [
-    ("apps_remotectl", apps_remotectl::METHODS, false),
-    ("apps_std", apps_std::METHODS, false),
-    ("apps_mem", apps_mem::METHODS, false),
-    ("adspmsgd_apps", adspmsgd_apps::METHODS, false),
-    ("adsp_default_listener", default_listener::METHODS, false),
-    ("adsp_default_listener1", default_listener::METHODS, true),
-    ("adsp_current_process", current_process::METHODS, false),
-    ("adsp_current_process1", current_process::METHODS, true),
-    ("adspmsgd_adsp1", adspmsgd::METHODS, true),
+    (name::APPS_REMOTECTL, apps_remotectl::METHODS, false),
+    (name::APPS_STD, apps_std::METHODS, false),
+    (name::APPS_MEM, apps_mem::METHODS, false),
+    (name::ADSPMSGD_APPS, adspmsgd_apps::METHODS, false),
+    (name::DEFAULT_LISTENER, default_listener::METHODS, false),
+    (name::DEFAULT_LISTENER1, default_listener::METHODS, true),
+    (name::CURRENT_PROCESS, current_process::METHODS, false),
+    (name::CURRENT_PROCESS1, current_process::METHODS, true),
+    (name::ADSPMSGD1, adspmsgd::METHODS, true),
 ];
 
 /// The name of a method of the interface with these methods.

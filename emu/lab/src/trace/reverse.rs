@@ -6,7 +6,7 @@
 use super::decode::Fields;
 use super::{names, words};
 use rpmsg::fastrpc::Scalars;
-use rpmsg::iface::tunnel;
+use rpmsg::iface::{name, tunnel};
 use std::collections::HashMap;
 
 /// Most handles of the AP that are remembered of a process.
@@ -64,7 +64,7 @@ impl Listener {
         let &[ctx, handle, sc, length] = words(bytes).first_chunk()?;
         let sc = Scalars(sc);
         let interface = match handle {
-            0 => Some("apps_remotectl".to_owned()),
+            0 => Some(name::APPS_REMOTECTL.to_owned()),
             _ => self.handles.get(&handle).cloned(),
         };
         let method = names::method(

@@ -43,7 +43,7 @@ pub fn parse(name: &str) -> Result<ModuleName, OpenError> {
         }
         base_name(name)?;
         return Ok(ModuleName {
-            library: format!("lib{name}_skel.so"),
+            library: rpmsg::iface::name::library(name),
             symbol: format!("{name}_skel_invoke"),
             takes_handle: false,
         });

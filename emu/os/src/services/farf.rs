@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rpmsg::iface::adspmsgd_apps;
+use rpmsg::iface::{adspmsgd_apps, name};
 
 use super::ap::ApModule;
 use super::stats::{Counters, add};
@@ -45,7 +45,7 @@ struct State {
 
 impl GuestLog {
     pub fn new(tunnel: Arc<Tunnel>, counters: Arc<Counters>) -> Arc<Self> {
-        let module = ApModule::new("adspmsgd_apps");
+        let module = ApModule::new(name::ADSPMSGD_APPS);
         Arc::new(Self {
             tunnel,
             counters,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rpmsg::Aee;
 use rpmsg::fastrpc::Arg;
-use rpmsg::iface::Kind;
+use rpmsg::iface::{Kind, name};
 
 use super::call::Call;
 use super::pd::{MappingKind, Module, Origin, Pd};
@@ -34,18 +34,18 @@ pub(super) enum Library {
 }
 
 /// Looks a library up by its base name.
-pub(super) fn library(name: &str) -> Library {
-    let built_in = Library::BuiltIn;
-    match name {
-        "libadsp_default_listener_skel.so" => built_in(BuiltIn::DefaultListener(Kind::Plain)),
-        "libadsp_default_listener1_skel.so" => built_in(BuiltIn::DefaultListener(Kind::Handle64)),
-        "libadsp_current_process_skel.so" => built_in(BuiltIn::CurrentProcess(Kind::Plain)),
-        "libadsp_current_process1_skel.so" => built_in(BuiltIn::CurrentProcess(Kind::Handle64)),
-        "libadspmsgd_adsp_skel.so" => built_in(BuiltIn::Adspmsgd(Kind::Plain)),
-        "libadspmsgd_adsp1_skel.so" => built_in(BuiltIn::Adspmsgd(Kind::Handle64)),
-        "libdspqueue_rpc_skel.so" => Library::NotBuilt("dspqueue_rpc"),
-        _ => Library::File,
-    }
+pub(super) fn library(file: &str) -> Library {
+    let built_in = match name::of_library(file) {
+        Some(name::DEFAULT_LISTENER) => BuiltIn::DefaultListener(Kind::Plain),
+        Some(name::DEFAULT_LISTENER1) => BuiltIn::DefaultListener(Kind::Handle64),
+        Some(name::CURRENT_PROCESS) => BuiltIn::CurrentProcess(Kind::Plain),
+        Some(name::CURRENT_PROCESS1) => BuiltIn::CurrentProcess(Kind::Handle64),
+        Some(name::ADSPMSGD) => BuiltIn::Adspmsgd(Kind::Plain),
+        Some(name::ADSPMSGD1) => BuiltIn::Adspmsgd(Kind::Handle64),
+        Some(name::DSPQUEUE) => return Library::NotBuilt(name::DSPQUEUE),
+        _ => return Library::File,
+    };
+    Library::BuiltIn(built_in)
 }
 
 /// Serves a call of a module handle.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rpmsg::iface::handle::LAST_RESERVED;
+use rpmsg::iface::name;
 
 use super::ap::{ApModule, TunnelAp};
 use super::config::DspConfig;
@@ -137,8 +138,8 @@ impl Pd {
             max_library: config.limits.library_file,
             farf: config.farf,
             owner: owner.clone(),
-            apps_std: ApModule::new("apps_std"),
-            apps_mem: ApModule::new("apps_mem"),
+            apps_std: ApModule::new(name::APPS_STD),
+            apps_mem: ApModule::new(name::APPS_MEM),
         };
         let process_config = ProcessConfig {
             initial,
