@@ -55,9 +55,7 @@ pub struct Installation {
 
 /// What an open is for.
 pub struct OpenTask {
-    /// As the AP named it.
-    pub uri: String,
-    /// What that means.
+    /// What the AP named.
     pub name: ModuleName,
     /// How often it started again.
     pub retries: u32,

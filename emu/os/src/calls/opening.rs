@@ -9,7 +9,7 @@ use crate::error::OpenError;
 use crate::kernel::state::Kernel;
 use crate::loader::gather::{Gather, Library};
 use crate::loader::modules::{InstallError, ModuleId};
-use crate::loader::uri;
+use crate::loader::uri::ModuleName;
 use crate::memory::NoMemory;
 use crate::process::inbox::{OpenAnswer, Request};
 
@@ -17,19 +17,9 @@ use crate::process::inbox::{OpenAnswer, Request};
 const RETRIES: u32 = 4;
 
 /// Opens a module.
-pub fn open(os: &mut Kernel, uri: String, answer: OpenAnswer) {
-    match uri::parse(&uri) {
-        Ok(name) => {
-            let task = OpenTask {
-                uri,
-                name,
-                retries: 0,
-            };
-            os.loading.add(task, answer);
-            start_next(os);
-        }
-        Err(error) => answer.send(Err(error)),
-    }
+pub fn open(os: &mut Kernel, name: ModuleName, answer: OpenAnswer) {
+    os.loading.add(OpenTask { name, retries: 0 }, answer);
+    start_next(os);
 }
 
 /// The loader is free for the next open.

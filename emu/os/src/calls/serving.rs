@@ -113,12 +113,12 @@ fn open(c: &mut Call<'_>, opening: Opening) -> Done {
     // pra[0] = primIn {length of the URI with its NUL}, pra[1] = the URI, pra[2] = where the handle word goes.
     let pra = c.thread.stack.end;
     let (prim, text) = (pra + 24, pra + 32);
-    let len = task.uri.len() as u32 + 1;
+    let len = task.name.text.len() as u32 + 1;
     for (i, word) in [prim, 4, text, len, 0, 0].into_iter().enumerate() {
         c.store32(pra + 4 * i as u32, word)?;
     }
     c.store32(prim, len)?;
-    c.store(text, task.uri.as_bytes())?;
+    c.store(text, task.name.text.as_bytes())?;
     c.store8(text + len - 1, 0)?;
     c.os.shared.counters.add_call();
     let over = move |c: &mut Call<'_>, result: u64| {

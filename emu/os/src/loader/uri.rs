@@ -14,6 +14,8 @@ pub const MAX_NAME: usize = 4096;
 /// What a module name asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModuleName {
+    /// The name as it was given.
+    pub text: String,
     /// Base name of the library file.
     pub library: String,
     /// Symbol of the invoke function.
@@ -43,6 +45,7 @@ pub fn parse(name: &str) -> Result<ModuleName, OpenError> {
         }
         base_name(name)?;
         return Ok(ModuleName {
+            text: name.to_owned(),
             library: rpmsg::iface::name::library(name),
             symbol: format!("{name}_skel_invoke"),
             takes_handle: false,
@@ -71,6 +74,7 @@ pub fn parse(name: &str) -> Result<ModuleName, OpenError> {
         }
     }
     Ok(ModuleName {
+        text: name.to_owned(),
         library: library.to_owned(),
         symbol: symbol.to_owned(),
         takes_handle,
@@ -94,13 +98,12 @@ mod tests {
 
     #[test]
     fn parse_uri_with_handle_takes_file_and_symbol() {
-        let m = parse(
-            "file:///libcalculator_skel.so?calculator_skel_handle_invoke&_modver=1.0&_idlver=1.2.3&_dom=cdsp",
-        )
-        .unwrap();
+        let text =
+            "file:///libcalculator_skel.so?calculator_skel_handle_invoke&_modver=1.0&_idlver=1.2.3&_dom=cdsp";
         assert_eq!(
-            m,
+            parse(text).unwrap(),
             ModuleName {
+                text: text.into(),
                 library: "libcalculator_skel.so".into(),
                 symbol: "calculator_skel_handle_invoke".into(),
                 takes_handle: true

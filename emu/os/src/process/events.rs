@@ -36,7 +36,7 @@ fn handle(os: &mut Kernel, request: Request) -> Option<End> {
             Closing::Now(answer) => os.submit(None, Job::Close(handle, answer)),
             Closing::Later => {}
         },
-        Request::Open(uri, answer) => opening::open(os, uri, answer),
+        Request::Open(name, answer) => opening::open(os, name, answer),
         Request::Loaded(result) => opening::loaded(os, result),
         Request::Grown(given) => return memory_answered(os, given),
         Request::ThreadExit(tid) => os.workers.retire(tid),

@@ -11,6 +11,7 @@ use crate::crash::CrashReport;
 use crate::error::OpenError;
 use crate::invocation::Invocation;
 use crate::loader::gather::Library;
+use crate::loader::uri::ModuleName;
 
 /// Gets the result of an open: the module's handle.
 pub type OpenDone = Box<dyn FnOnce(Result<u32, OpenError>) + Send>;
@@ -20,7 +21,7 @@ pub type CallDone = Box<dyn FnOnce(u32) + Send>;
 /// One thing that a process is asked.
 pub enum Request {
     /// Open a module.
-    Open(String, OpenAnswer),
+    Open(ModuleName, OpenAnswer),
     /// Call a method.
     Invoke(Invocation, CallAnswer),
     /// Close a module.

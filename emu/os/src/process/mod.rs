@@ -20,6 +20,7 @@ use crate::error::OsError;
 use crate::imports;
 use crate::invocation::Invocation;
 use crate::kernel::state::Kernel;
+use crate::loader::uri::ModuleName;
 use emu_core::mem::Bus;
 use inbox::Request;
 use rpmsg::fastrpc::control::{MAP_FD_DELAYED, MAP_FD_NOMAP};
@@ -81,10 +82,10 @@ impl Process {
         }))
     }
 
-    /// Opens a module: reads and loads its library, calls its open method. See [`uri`](crate::uri) for names.
-    pub fn open(&self, uri: &str, done: OpenDone) {
+    /// Opens a module: reads and loads its library, calls its open method.
+    pub fn open(&self, name: ModuleName, done: OpenDone) {
         if let Some(answer) = self.shared.inbox.open(done) {
-            self.shared.inbox.send(Request::Open(uri.to_owned(), answer));
+            self.shared.inbox.send(Request::Open(name, answer));
         }
     }
 

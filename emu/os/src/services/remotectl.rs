@@ -74,7 +74,7 @@ fn open(pd: &Arc<Pd>, call: Call, name: &Text, counters: &Arc<Counters>) {
         Library::File => {
             let owner = Arc::clone(pd);
             pd.process.open(
-                &name,
+                wanted,
                 Box::new(move |result| opened(&owner, call, result.map(Module::Skeleton))),
             );
         }

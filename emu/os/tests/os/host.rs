@@ -12,6 +12,7 @@ use emu_os::config::ProcessConfig;
 use emu_os::error::OpenError;
 use emu_os::invocation::{Arg, Invocation};
 use emu_os::process::Process;
+use emu_os::uri;
 use hexagon_isa::Arch;
 
 /// Stream of the process's context bank.
@@ -146,8 +147,8 @@ impl Session {
 
     pub fn open_uri(&self, uri: &str) -> Result<u32, OpenError> {
         let (tx, rx) = mpsc::channel();
-        self.process
-            .open(uri, Box::new(move |r| tx.send(r).unwrap_or_default()));
+        let done = Box::new(move |r| tx.send(r).unwrap_or_default());
+        self.process.open(uri::parse(uri)?, done);
         rx.recv_timeout(HANG).expect("open was answered")
     }
 

@@ -32,7 +32,7 @@ proptest! {
         let (opened_tx, opened) = std::sync::mpsc::channel();
         let (called_tx, called) = std::sync::mpsc::channel();
         let uri = format!("file:///damaged.so?{name}_skel_handle_invoke&_modver=1.0&_idlver=1.2.3");
-        s.process.open(&uri, Box::new(move |r| opened_tx.send(r).unwrap_or_default()));
+        s.process.open(emu_os::uri::parse(&uri).unwrap(), Box::new(move |r| opened_tx.send(r).unwrap_or_default()));
         let mut answers = (0, 0);
         let mut calls = 0;
         // Damaged code may loop for ever: that is what kill is for.

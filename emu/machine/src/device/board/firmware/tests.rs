@@ -513,7 +513,7 @@ fn open(firmware: &Firmware, ram: &GuestRam) -> Result<u32, emu_os::error::OpenE
     let process = emu_os::process::Process::create(config, bus(ram)).unwrap();
     let (send, receive) = std::sync::mpsc::channel();
     process.open(
-        "file:///libbench_skel.so?bench_skel_handle_invoke&_modver=1.0",
+        emu_os::uri::parse("file:///libbench_skel.so?bench_skel_handle_invoke&_modver=1.0").unwrap(),
         Box::new(move |result| send.send(result).unwrap()),
     );
     receive.recv().unwrap()
