@@ -18,7 +18,7 @@ use rpmsg::fastrpc::{Addressing, Ctx, Message, Metadata, Page, Scalars};
 use rpmsg::iface::{Payload, handle};
 
 use crate::kernel_iommu::{DmaBuffer, KernelError, KernelIommu};
-use emu_core::mem::{Bus, NoFaultLine};
+use emu_core::mem::{Bus, NoFaultLine, PAGE};
 use emu_os::action::{Action, Outbox};
 use emu_os::services::{Dsp, DspConfig};
 
@@ -374,7 +374,7 @@ impl Session {
                 Arg::In(data) => ApArg::In { addr, data },
                 Arg::Out(len) => ApArg::Out { addr, len },
                 Arg::Mapped(buffer, offset, len) => {
-                    let base = addr & !0xfff;
+                    let base = addr / PAGE * PAGE;
                     ApArg::Mapped {
                         addr: base + offset,
                         len,

@@ -12,9 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use iommu::Geometry;
 use iommu::registers::{Bank, Global};
 
-use emu_core::mem::{Bus, FaultLine, GuestRam, RamError};
-
-const PAGE: u64 = 4096;
+use emu_core::mem::{Bus, FaultLine, GuestRam, PAGE, RamError};
 
 /// Why the kernel's part could not be done.
 #[derive(Debug, thiserror::Error)]

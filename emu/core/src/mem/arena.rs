@@ -7,6 +7,7 @@
 
 use std::io;
 
+use super::PAGE_SIZE;
 use super::mapping::Mapping;
 
 /// Size of the reservation: a whole DSP address space.
@@ -26,13 +27,13 @@ impl Arena {
     /// Host address of the page at DSP address `va`. Only to be accessed once committed.
     pub(super) fn page(&self, va: u32) -> *mut u8 {
         // SAFETY: every u32 is an offset inside the reservation
-        unsafe { self.0.base().as_ptr().add((va & !0xfff) as usize) }
+        unsafe { self.0.base().as_ptr().add((va & !(PAGE_SIZE - 1)) as usize) }
     }
 
     /// Bytes of whole host pages (which may be larger than ours) around `va..va + len`.
     fn host_range(va: u32, len: u32) -> (usize, usize) {
         // SAFETY: sysconf has no preconditions
-        let host_page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) }.max(4096) as usize;
+        let host_page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) }.max(PAGE_SIZE.into()) as usize;
         let start = va as usize / host_page * host_page;
         let end = (va as usize + len as usize).next_multiple_of(host_page).min(SIZE);
         (start, end - start)

@@ -13,6 +13,7 @@ use iommu::enumerate;
 use iommu::{Access, Geometry, Handled, Interrupt, Page, PhysicalMemory, RegisterFile, Smmu, Transaction};
 use tracing::{debug, warn};
 
+use super::PAGE;
 use super::ram::{GuestRam, RamError};
 use super::space::Shared;
 
@@ -260,8 +261,8 @@ impl Bus {
                 address: iova,
                 len: len as u64,
             })?;
-            let in_page = address & 0xfff;
-            let n = (4096 - in_page as usize).min(len - done);
+            let in_page = address % PAGE;
+            let n = ((PAGE - in_page) as usize).min(len - done);
             let page = self.translate(stream, address, access)?;
             f(page.physical | in_page, done, n)?;
             done += n;
@@ -307,8 +308,8 @@ impl Bus {
             let Some(address) = iova.checked_add(done as u64) else {
                 return false;
             };
-            let in_page = address & 0xfff;
-            let n = (4096 - in_page as usize).min(out.len() - done);
+            let in_page = address % PAGE;
+            let n = ((PAGE - in_page) as usize).min(out.len() - done);
             let Ok(page) = self.look(stream, address, Access::Read) else {
                 return false;
             };

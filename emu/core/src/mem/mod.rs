@@ -16,6 +16,7 @@ mod arena;
 mod bus;
 #[allow(unsafe_code)]
 mod mapping;
+mod page;
 #[allow(unsafe_code)]
 mod ram;
 #[allow(unsafe_code)]
@@ -27,6 +28,7 @@ mod space;
 mod table;
 
 pub use bus::{Bus, BusFault, FaultLine, MAX_REFUSED, NoFaultLine};
+pub use page::{PAGE, PAGE_SHIFT, PAGE_SIZE};
 pub use ram::{GuestRam, RamError};
-pub use regions::{MapError, PAGE_SIZE, Prot};
+pub use regions::{MapError, Prot};
 pub use space::AddressSpace;

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::BitOr;
 
-/// Bytes in a page of a DSP address space.
-pub const PAGE_SIZE: u32 = 4096;
+use super::PAGE_SIZE;
 
 /// What a process may do with a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

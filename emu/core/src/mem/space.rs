@@ -18,8 +18,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::arena::Arena;
 use super::bus::Bus;
 use super::raw;
-use super::regions::{Backing, MapError, PAGE_SIZE, Prot, Region, Regions};
-use super::table::{PAGE_SHIFT, Table};
+use super::regions::{Backing, MapError, Prot, Region, Regions};
+use super::table::Table;
+use super::{PAGE_SHIFT, PAGE_SIZE};
 use crate::memory::{Access, FaultKind, MemFault, Memory};
 
 /// Permission bits of a table entry (those of [`Prot`]); the rest is the host address of the page.

@@ -7,10 +7,9 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use super::PAGE_SHIFT;
 use super::mapping::Mapping;
 
-/// log2 of a page's bytes.
-pub(super) const PAGE_SHIFT: u32 = 12;
 /// Pages of a DSP's address space.
 pub(super) const PAGES: usize = 1 << (32 - PAGE_SHIFT);
 

@@ -33,7 +33,7 @@ pub(crate) use report::finding_text;
 pub use report::{Report, Totals};
 pub use suppress::{SuppressError, Suppressions};
 
-use emu_core::mem::Bus;
+use emu_core::mem::{Bus, PAGE};
 use emu_os::action::{Action, Inbound, Observer};
 use emu_os::services::DspConfig;
 use ledger::Ledger;
@@ -390,8 +390,8 @@ impl State {
                     )
                 };
                 let page = Addresses {
-                    iova: address & !0xfff,
-                    len: 0x1000,
+                    iova: address / PAGE * PAGE,
+                    len: PAGE,
                 };
                 books
                     .find(kind, text)

@@ -5,7 +5,7 @@
 //! module handles, addresses of mappings, numbers of reverse calls. The first difference ends it.
 
 use super::recording::{Exchange, Piece, Recording, Step};
-use emu_core::mem::{Bus, BusFault, NoFaultLine};
+use emu_core::mem::{Bus, BusFault, NoFaultLine, PAGE};
 use emu_local_ap::{Direction, KernelError, KernelIommu};
 use emu_os::action::{Action, Outbox};
 use emu_os::services::{Dsp, DspConfig, FarfTo};
@@ -20,7 +20,6 @@ use std::time::Duration;
 const MEMORY: usize = 1 << 30;
 /// How long the DSP may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
-const PAGE: u64 = 4096;
 
 /// Why it cannot be played.
 #[derive(Debug, thiserror::Error)]

@@ -10,13 +10,11 @@ use std::sync::Arc;
 use crate::aee;
 use crate::invocation::{Arg, Invocation};
 use crate::process::shared::Shared;
-use emu_core::mem::PAGE_SIZE;
+use emu_core::mem::PAGE;
 use emu_core::memory::Memory as _;
 
 /// Bytes above a worker's stack that hold the array: 540 arguments at most, or an open's three with the URI.
 pub const ARGUMENTS: u32 = 8192;
-
-const PAGE: u64 = PAGE_SIZE as u64;
 
 /// What a scalars word counts: in buffers, out buffers, in handles, out handles.
 fn counts(sc: u32) -> [usize; 4] {

@@ -7,6 +7,7 @@ use super::continuation::{Retry, Then};
 use super::state::Kernel;
 use crate::clock::Time;
 use crate::sched::{DspThread, Wait};
+use emu_core::mem::PAGE;
 use emu_core::memory::{MemFault, Memory as _};
 
 /// Why an imported function could not be carried out: the process crashes.
@@ -156,7 +157,7 @@ impl Call<'_> {
         let end = u64::from(va) + u64::from(last);
         loop {
             self.os.space.load8(at)?;
-            let next = (u64::from(at) & !0xfff) + 0x1000;
+            let next = (u64::from(at) / PAGE + 1) * PAGE;
             if next > end {
                 return Ok(());
             }

@@ -6,6 +6,7 @@ use crate::error::OsError;
 use crate::kernel::call::{Call, Done};
 use crate::kernel::import::{Import, import};
 use crate::library_state::cache_locks::CACHE;
+use emu_core::mem::PAGE_SIZE;
 
 /// This family's table.
 pub const IMPORTS: &[Import] = &[
@@ -142,7 +143,7 @@ fn cache_lock(c: &mut Call<'_>) -> Done {
     allocate(
         c,
         size,
-        4096,
+        PAGE_SIZE,
         Box::new(move |c, at| {
             c.os.lib.cache_locks.found(at, size);
             if at != 0 && physical != 0 {

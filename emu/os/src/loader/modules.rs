@@ -12,7 +12,7 @@ use crate::aee;
 use crate::builtins::Builtins;
 use crate::error::OpenError;
 use crate::memory::{NoMemory, ProcessMemory};
-use emu_core::mem::{PAGE_SIZE, Prot};
+use emu_core::mem::Prot;
 use emu_core::memory::{MemFault, Memory as _};
 
 /// Identifies a loaded library within its process.
@@ -389,5 +389,3 @@ fn prot(p: SegmentProt) -> Prot {
     let bit = |on, prot| if on { prot } else { Prot::NONE };
     bit(p.read, Prot::READ) | bit(p.write, Prot::WRITE) | bit(p.execute, Prot::EXECUTE)
 }
-
-const _: () = assert!(PAGE_SIZE == super::elf::PAGE);

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::error::OsError;
-use emu_core::mem::PAGE_SIZE;
+use emu_core::mem::PAGE;
 
 /// One dma-buf that has a file descriptor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,8 +82,8 @@ impl Descriptor {
 
     /// Bytes from the first one to the end of its last page: what a mapping makes accessible.
     pub fn whole_pages(&self) -> u64 {
-        let before = self.iova % u64::from(PAGE_SIZE);
-        (before + u64::from(self.len)).next_multiple_of(u64::from(PAGE_SIZE)) - before
+        let before = self.iova % PAGE;
+        (before + u64::from(self.len)).next_multiple_of(PAGE) - before
     }
 }
 
@@ -101,7 +101,7 @@ type Window = (u32, u64);
 
 fn window(va: u32, len: u32) -> Window {
     let end = u64::from(va) + u64::from(len);
-    (va, end.div_ceil(u64::from(PAGE_SIZE)))
+    (va, end.div_ceil(PAGE))
 }
 
 /// All descriptors of a process.

@@ -18,12 +18,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::config::Limits;
 use crate::error::OsError;
 use descriptors::{Descriptor, Descriptors, Unmap};
-use emu_core::mem::{AddressSpace, PAGE_SIZE, Prot};
+use emu_core::mem::{AddressSpace, PAGE, PAGE_SIZE, Prot};
 use emu_core::memory::Memory as _;
 use layout::RANGE;
 use ranges::Ranges;
-
-const PAGE: u64 = PAGE_SIZE as u64;
 
 /// Why there is no own memory to be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

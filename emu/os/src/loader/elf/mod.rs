@@ -9,8 +9,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Page size of the process's address space.
-pub const PAGE: u32 = 4096;
+use emu_core::mem::{PAGE, PAGE_SIZE};
+
 /// Most program headers, dynamic symbols, and bytes of one symbol name that are looked at.
 const MAX_PHDRS: usize = 64;
 const MAX_SYMBOLS: u32 = 1 << 18;
@@ -119,7 +119,7 @@ pub struct Segment {
 impl Segment {
     /// Address range, rounded out to pages.
     pub fn pages(&self) -> Range<u64> {
-        let page = u64::from(PAGE);
+        let page = PAGE;
         let start = u64::from(self.vaddr) / page * page;
         start..(u64::from(self.vaddr) + u64::from(self.memsz)).div_ceil(page) * page
     }
@@ -456,7 +456,7 @@ fn phdrs<'a>(file: &File<'a>) -> Result<impl Iterator<Item = (usize, [u32; 8])> 
 }
 
 fn load_align(file: &File<'_>) -> Result<u32, ElfError> {
-    let mut align = PAGE;
+    let mut align = PAGE_SIZE;
     for (index, [kind, _, vaddr, _, _, memsz, _, a]) in phdrs(file)? {
         if kind == PT_LOAD && a > 1 {
             if !a.is_power_of_two() || a > MAX_ALIGN {
