@@ -77,6 +77,8 @@ codes! {
     NO_RPC_MEMORY = 0x8000_0468, "AEE_ENORPCMEMORY";
     /// Refused in an unsigned process.
     UNSIGNED_MODULE = 0x8000_0481, "AEE_EUNSIGNEDMOD";
+    /// A mapping's reference count is 0 already.
+    BAD_MAP_REFCOUNT = 0x8000_0485, "AEE_EBADMAPREFCNT";
     /// No session.
     NO_SESSION = 0x8000_048A, "AEE_ENOSESSION";
     /// Stub and skeleton come from different interface versions.

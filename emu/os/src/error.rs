@@ -1,6 +1,6 @@
 //! What can go wrong between a DSP process and those who use it.
 
-use crate::aee;
+use rpmsg::Aee;
 
 /// A request to a process that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,32 +45,32 @@ pub enum OsError {
 
 impl OsError {
     /// The AEE code that the DSP answers for it.
-    pub fn aee(&self) -> u32 {
+    pub fn aee(&self) -> Aee {
         match self {
-            Self::Dead => aee::DEAD,
-            Self::NoRoom { .. } => aee::ENOMEMORY,
-            Self::Limit(_) | Self::Host(_) => aee::ERESOURCENOTFOUND,
-            Self::BadRange { .. } => aee::EBADPARM,
-            Self::NoSuchMap(_) => aee::ENOSUCHMAP,
-            Self::NoUser(_) => aee::EBADMAPREFCNT,
-            Self::InUse(_) => aee::EFAILED,
+            Self::Dead => Aee::GONE,
+            Self::NoRoom { .. } => Aee::NO_MEMORY,
+            Self::Limit(_) | Self::Host(_) => Aee::RESOURCE_NOT_FOUND,
+            Self::BadRange { .. } => Aee::BAD_PARM,
+            Self::NoSuchMap(_) => Aee::NO_SUCH_MAP,
+            Self::NoUser(_) => Aee::BAD_MAP_REFCOUNT,
+            Self::InUse(_) => Aee::FAILED,
         }
     }
 }
 
 /// Why a module could not be opened: the code for the AP and one sentence for people (`dlerror`).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text} ({aee:#x})")]
+#[error("{text}: {aee}")]
 pub struct OpenError {
     /// AEE code.
-    pub aee: u32,
+    pub aee: Aee,
     /// One line that says what is wrong, and with what.
     pub text: String,
 }
 
 impl OpenError {
     /// An error from its code and text.
-    pub fn new(aee: u32, text: impl Into<String>) -> Self {
+    pub fn new(aee: Aee, text: impl Into<String>) -> Self {
         Self {
             aee,
             text: text.into(),

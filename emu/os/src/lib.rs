@@ -8,7 +8,6 @@
 //! process held together) → `sched`, `objects`, `loader`, `memory` (one part each).
 
 pub mod action;
-pub mod aee;
 pub mod ap;
 mod builtins;
 mod calls;

@@ -7,11 +7,11 @@
 
 use std::sync::Arc;
 
-use crate::aee;
 use crate::invocation::{Arg, Invocation};
 use crate::process::shared::Shared;
 use emu_core::mem::PAGE;
 use emu_core::memory::Memory as _;
+use rpmsg::Aee;
 
 /// Bytes above a worker's stack that hold the array: 540 arguments at most, or an open's three with the URI.
 pub const ARGUMENTS: u32 = 8192;
@@ -61,12 +61,12 @@ fn page_ranges(args: &[Arg]) -> Option<Vec<(u64, u64)>> {
 }
 
 /// Checks a call's arguments, maps them, and writes the array at `at`. `Err`: the AEE code to answer.
-pub fn place(shared: &Arc<Shared>, invocation: &Invocation, at: u32) -> Result<Mapped, u32> {
+pub fn place(shared: &Arc<Shared>, invocation: &Invocation, at: u32) -> Result<Mapped, Aee> {
     let [in_buffers, out_buffers, in_handles, out_handles] = counts(invocation.sc);
     let buffers = in_buffers + out_buffers;
     let args = &invocation.args;
     if args.len() != buffers + in_handles + out_handles {
-        return Err(aee::EBADPARM);
+        return Err(Aee::BAD_PARM);
     }
     let fits = |(i, arg): (usize, &Arg)| match *arg {
         Arg::Buffer { len, .. } => i < buffers && len > 0 && len < 1 << 31,
@@ -74,9 +74,9 @@ pub fn place(shared: &Arc<Shared>, invocation: &Invocation, at: u32) -> Result<M
         Arg::Handle { .. } => i >= buffers,
     };
     if !args.iter().enumerate().all(fits) {
-        return Err(aee::EBADPARM);
+        return Err(Aee::BAD_PARM);
     }
-    let ranges = page_ranges(args).ok_or(aee::EBADPARM)?;
+    let ranges = page_ranges(args).ok_or(Aee::BAD_PARM)?;
     let mut mapped = Mapped {
         shared: shared.clone(),
         buffers: Vec::new(),
@@ -101,7 +101,7 @@ pub fn place(shared: &Arc<Shared>, invocation: &Invocation, at: u32) -> Result<M
                 let &(start, _, va) = i
                     .checked_sub(1)
                     .and_then(|i| placed.get(i))
-                    .ok_or(aee::EBADPARM)?;
+                    .ok_or(Aee::BAD_PARM)?;
                 (va + (iova - start) as u32, len)
             }
             Arg::Handle {
@@ -110,7 +110,7 @@ pub fn place(shared: &Arc<Shared>, invocation: &Invocation, at: u32) -> Result<M
                 len,
                 iova,
             } => {
-                let whole = offset.checked_add(len).ok_or(aee::EBADPARM)?;
+                let whole = offset.checked_add(len).ok_or(Aee::BAD_PARM)?;
                 if whole > 0 {
                     let id = shared.memory.begin_handle(fd, iova, whole).map_err(|e| e.aee())?;
                     mapped.handles.push((fd, id));
@@ -122,7 +122,7 @@ pub fn place(shared: &Arc<Shared>, invocation: &Invocation, at: u32) -> Result<M
         array.extend_from_slice(&second.to_le_bytes());
     }
     if !array.is_empty() {
-        shared.memory.space.store(at, &array).map_err(|_| aee::EFAILED)?;
+        shared.memory.space.store(at, &array).map_err(|_| Aee::FAILED)?;
     }
     Ok(mapped)
 }

@@ -8,6 +8,7 @@ use crate::loader::gather::Library;
 use crate::loader::modules::ModuleId;
 use crate::loader::uri::ModuleName;
 use crate::process::inbox::{CallAnswer, OpenAnswer};
+use rpmsg::Aee;
 
 /// Something for a worker to do.
 pub enum Job {
@@ -21,7 +22,7 @@ pub enum Job {
 
 impl Job {
     /// Answers that it cannot be done.
-    pub fn fail(self, aee: u32, why: &str) {
+    pub fn fail(self, aee: Aee, why: &str) {
         match self {
             Self::Invoke(_, answer) | Self::Close(_, answer) => answer.send(aee),
             Self::Open(opening) => opening.answer.send(Err(OpenError::new(aee, why))),

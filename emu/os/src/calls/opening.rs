@@ -4,7 +4,6 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::job::{Installation, Job, OpenTask, Opening, Starved};
-use crate::aee;
 use crate::error::OpenError;
 use crate::kernel::state::Kernel;
 use crate::loader::gather::{Gather, Library};
@@ -12,6 +11,7 @@ use crate::loader::modules::{InstallError, ModuleId};
 use crate::loader::uri::ModuleName;
 use crate::memory::NoMemory;
 use crate::process::inbox::{OpenAnswer, Request};
+use rpmsg::Aee;
 
 /// How often an open starts again because a library it counted on was unloaded meanwhile.
 const RETRIES: u32 = 4;
@@ -35,7 +35,7 @@ fn start_next(os: &mut Kernel) {
             return start(os, task, answer);
         }
         answer.send(Err(OpenError::new(
-            aee::ERESOURCENOTFOUND,
+            Aee::RESOURCE_NOT_FOUND,
             "too many open modules",
         )));
         os.loading.done();
@@ -72,7 +72,7 @@ fn start(os: &mut Kernel, task: OpenTask, answer: OpenAnswer) {
             }
         });
     if let Err(error) = helper {
-        let error = OpenError::new(aee::ERESOURCENOTFOUND, format!("no host thread: {error}"));
+        let error = OpenError::new(Aee::RESOURCE_NOT_FOUND, format!("no host thread: {error}"));
         os.shared.inbox.send(Request::Loaded(Err(error)));
     }
 }
@@ -114,9 +114,9 @@ pub fn install(os: &mut Kernel, mut open: Installation) {
             Err(error) => {
                 let error = match error {
                     InstallError::Refused(error) => error,
-                    InstallError::NoMemory(why) => OpenError::new(aee::ENOMEMORY, why.to_string()),
+                    InstallError::NoMemory(why) => OpenError::new(Aee::NO_MEMORY, why.to_string()),
                     InstallError::Gone => {
-                        OpenError::new(aee::EUNABLETOLOAD, "a needed library was unloaded meanwhile")
+                        OpenError::new(Aee::UNABLE_TO_LOAD, "a needed library was unloaded meanwhile")
                     }
                 };
                 return fail(os, &open.installed, open.answer, error);
@@ -132,11 +132,11 @@ pub fn install(os: &mut Kernel, mut open: Installation) {
     } = open;
     let Some(module) = os.modules.find(&task.name.library) else {
         let text = format!("{} was not loaded", task.name.library);
-        return fail(os, &installed, answer, OpenError::new(aee::EUNABLETOLOAD, text));
+        return fail(os, &installed, answer, OpenError::new(Aee::UNABLE_TO_LOAD, text));
     };
     if os.modules.symbol(module, task.name.symbol.as_bytes()).is_none() {
         let text = format!("{} has no symbol {}", task.name.library, task.name.symbol);
-        return fail(os, &installed, answer, OpenError::new(aee::ENOSUCHSYM, text));
+        return fail(os, &installed, answer, OpenError::new(Aee::NO_SUCH_SYMBOL, text));
     }
     os.modules.retain(module);
     let opening = Opening {
@@ -150,7 +150,7 @@ pub fn install(os: &mut Kernel, mut open: Installation) {
 
 /// The AP gave no memory for an open's libraries.
 pub fn starved(os: &mut Kernel, open: Installation) {
-    let error = OpenError::new(aee::ENOMEMORY, "no memory to load the library into");
+    let error = OpenError::new(Aee::NO_MEMORY, "no memory to load the library into");
     fail(os, &open.installed, open.answer, error);
 }
 

@@ -6,7 +6,6 @@ use super::arguments::{self, ARGUMENTS};
 use super::handles::OpenModule;
 use super::job::{Job, Opening};
 use super::opening;
-use crate::aee;
 use crate::error::OpenError;
 use crate::invocation::Invocation;
 use crate::kernel::call::{Call, Done, Outcome};
@@ -14,6 +13,7 @@ use crate::kernel::continuation::Then;
 use crate::loader::modules::ModuleId;
 use crate::loader::uri;
 use crate::process::inbox::CallAnswer;
+use rpmsg::Aee;
 
 /// Calls functions one after the other, then does the last thing.
 fn sequence(mut functions: VecDeque<u32>, last: Then) -> Then {
@@ -41,7 +41,7 @@ pub fn begin(c: &mut Call<'_>, job: Job) -> Done {
 fn invoke(c: &mut Call<'_>, invocation: Invocation, answer: CallAnswer) -> Done {
     let number = invocation.handle;
     let Some(open) = c.os.handles.get(number) else {
-        answer.send(aee::ENOSUCHMOD);
+        answer.send(Aee::NO_SUCH_MODULE);
         return Ok(Outcome::Return);
     };
     let at = c.thread.stack.end;
@@ -75,7 +75,7 @@ fn invoke(c: &mut Call<'_>, invocation: Invocation, answer: CallAnswer) -> Done 
         if let Some(probe) = &probe {
             probe.ends(ctx, thread);
         }
-        answer.send(result as u32);
+        answer.send(Aee(result as u32));
         Ok(Outcome::Return)
     };
     Ok(Outcome::Enter(open.entry, args, Box::new(over)))
@@ -122,8 +122,8 @@ fn open(c: &mut Call<'_>, opening: Opening) -> Done {
     c.store8(text + len - 1, 0)?;
     c.os.shared.counters.add_call();
     let over = move |c: &mut Call<'_>, result: u64| {
-        let result = result as u32;
-        if result == aee::SUCCESS {
+        let result = Aee(result as u32);
+        if result.is_ok() {
             let context = c.load64(pra + 16)?;
             let number = c.os.handles.add(OpenModule { context, ..opened });
             c.os.count();
@@ -132,7 +132,7 @@ fn open(c: &mut Call<'_>, opening: Opening) -> Done {
         }
         let error = OpenError::new(
             result,
-            format!("{} refused to open with {result:#x}", task.name.symbol),
+            format!("{} refused to open with {result}", task.name.symbol),
         );
         let unused = c.os.modules.release(module);
         let refused = move |_: &mut Call<'_>, _: u64| {
@@ -147,7 +147,7 @@ fn open(c: &mut Call<'_>, opening: Opening) -> Done {
 
 fn close(c: &mut Call<'_>, number: u32, answer: CallAnswer) -> Done {
     let Some(open) = c.os.handles.closing(number) else {
-        answer.send(aee::ENOSUCHMOD);
+        answer.send(Aee::NO_SUCH_MODULE);
         return Ok(Outcome::Return);
     };
     let closed = move |c: &mut Call<'_>, result: u64| {
@@ -155,7 +155,7 @@ fn close(c: &mut Call<'_>, number: u32, answer: CallAnswer) -> Done {
         c.os.count();
         let unused = c.os.modules.release(open.module);
         let over = move |_: &mut Call<'_>, _: u64| {
-            answer.send(result as u32);
+            answer.send(Aee(result as u32));
             Ok(Outcome::Return)
         };
         finalise(c, unused, Box::new(over))

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::arguments::ARGUMENTS;
 use super::job::{Job, Starved};
-use crate::aee;
 use crate::kernel::growth::Growth;
 use crate::memory::NoMemory;
 use crate::process::shared::Shared;
 use crate::sched::{DspThread, Role, Scheduler, ThreadId, Wait};
+use rpmsg::Aee;
 
 /// Priority of workers until the AP sets one.
 const WORKER_PRIORITY: u8 = 192;
@@ -73,7 +73,7 @@ impl Workers {
         let id = match known.map_or_else(|| self.make(tid, sched, shared), Ok) {
             Ok(id) => id,
             Err(NoMemory::Dry(bytes)) => return growth.wait(shared, bytes, Starved::Job(tid, job)),
-            Err(NoMemory::Refused(why)) => return job.fail(aee::ERESOURCENOTFOUND, &why),
+            Err(NoMemory::Refused(why)) => return job.fail(Aee::RESOURCE_NOT_FOUND, &why),
         };
         if let Some(worker) = self.map.get_mut(&id) {
             worker.queue.push_back(job);

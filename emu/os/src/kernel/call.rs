@@ -9,6 +9,7 @@ use crate::clock::Time;
 use crate::sched::{DspThread, Wait};
 use emu_core::mem::PAGE;
 use emu_core::memory::{MemFault, Memory as _};
+use rpmsg::Aee;
 
 /// Why an imported function could not be carried out: the process crashes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -115,6 +116,11 @@ impl Call<'_> {
     pub fn ret(&mut self, v: u32) -> Done {
         self.set(v);
         Ok(Outcome::Return)
+    }
+
+    /// Returns a result code.
+    pub fn ret_code(&mut self, code: Aee) -> Done {
+        self.ret(code.0)
     }
 
     /// Returns a doubleword.

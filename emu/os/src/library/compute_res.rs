@@ -8,7 +8,6 @@
 //!
 //! The attribute block is 64 bytes and opaque to programs; its layout here is our own.
 
-use crate::aee;
 use crate::clock::Time;
 use crate::kernel::call::{Call, Done, Outcome, Stop};
 use crate::kernel::import::{Import, import};
@@ -18,6 +17,7 @@ use crate::sched::Wait;
 use emu_core::mem::Prot;
 use hexagon_isa::Arch;
 use hexagon_isa::info::Feature;
+use rpmsg::Aee;
 use std::time::Duration;
 
 /// This family's table. Skeletons import the short names (weak) or, built with other headers, the long ones.
@@ -85,7 +85,7 @@ fn attributes(c: &Call<'_>, at: u32) -> Result<bool, Stop> {
 
 fn set_word(c: &mut Call<'_>, at: u32, offset: u32, value: u32) -> Done {
     if !attributes(c, at)? {
-        return c.ret(aee::EBADPARM);
+        return c.ret_code(Aee::BAD_PARM);
     }
     c.store32(at.wrapping_add(offset), value)?;
     c.ret(0)
@@ -130,7 +130,7 @@ fn set_vtcm_v2(c: &mut Call<'_>) -> Done {
 
 fn vtcm(c: &mut Call<'_>, at: u32, size: u32, least: u32, page: u32) -> Done {
     if !attributes(c, at)? {
-        return c.ret(aee::EBADPARM);
+        return c.ret_code(Aee::BAD_PARM);
     }
     // Nothing larger than 1 MiB has to be one page here: VTCM is one range anyway.
     let page = page.clamp(GRANULE, 1 << 20);
@@ -153,7 +153,7 @@ fn set_callback(c: &mut Call<'_>) -> Done {
 fn set_cache_mode(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
     let ok = attributes(c, at)?;
-    c.ret(if ok { 0 } else { aee::EBADPARM })
+    c.ret_code(if ok { Aee::SUCCESS } else { Aee::BAD_PARM })
 }
 
 /// `int attr_set_app_type(attr *, int)`
@@ -182,7 +182,7 @@ fn vtcm_ptr(c: &mut Call<'_>) -> Done {
 fn vtcm_ptr_v2(c: &mut Call<'_>) -> Done {
     let (at, pointer, size) = (c.arg(0)?, c.arg(1)?, c.arg(2)?);
     if !attributes(c, at)? {
-        return c.ret(aee::EBADPARM);
+        return c.ret_code(Aee::BAD_PARM);
     }
     c.store32(pointer, c.load32(at.wrapping_add(field::POINTER))?)?;
     c.store32(size, c.load32(at.wrapping_add(field::GIVEN))?)?;
@@ -260,7 +260,7 @@ fn try_now(c: &mut Call<'_>, request: Request, until: Option<Time>) -> Done {
 fn release(c: &mut Call<'_>) -> Done {
     let context = c.arg(0)?;
     if !c.os.lib.resources.give_back(context) {
-        return c.ret(aee::EBADPARM);
+        return c.ret_code(Aee::BAD_PARM);
     }
     let mut queue = std::mem::take(&mut c.os.lib.resources.waiting);
     // Those whose time-out has come in between wait no more.
@@ -282,7 +282,7 @@ fn release(c: &mut Call<'_>) -> Done {
 /// `int acquire_cached(unsigned context, unsigned timeout_us)`: what was acquired is still held.
 fn acquire_cached(c: &mut Call<'_>) -> Done {
     let held = c.os.lib.resources.held.contains_key(&c.arg(0)?);
-    c.ret(if held { 0 } else { aee::EBADPARM })
+    c.ret_code(if held { Aee::SUCCESS } else { Aee::BAD_PARM })
 }
 
 /// `int release_cached(unsigned context)`: stays held, as long as nobody takes it away.
@@ -304,11 +304,11 @@ fn accept(c: &mut Call<'_>) -> Done {
 /// `int hmx_lock(unsigned context)`, `int hmx_unlock(unsigned context)`: the thread has the unit anyway.
 fn hmx_lock(c: &mut Call<'_>) -> Done {
     let result = match c.os.lib.resources.held.get(&c.arg(0)?) {
-        Some(holding) if holding.hmx => 0,
-        Some(_) => aee::EUNSUPPORTED,
-        None => aee::EBADPARM,
+        Some(holding) if holding.hmx => Aee::SUCCESS,
+        Some(_) => Aee::UNSUPPORTED,
+        None => Aee::BAD_PARM,
     };
-    c.ret(result)
+    c.ret_code(result)
 }
 
 /// `int query_VTCM(unsigned application, unsigned *total, table *, unsigned *available, table *)`. A table is a block
@@ -340,7 +340,7 @@ mod tests {
         let at = g.bytes(&[0xff; 64]);
         assert_eq!(
             g.call("compute_resource_attr_set_vtcm_param_v2", &[at, size, 0, least]),
-            aee::EBADPARM
+            Aee::BAD_PARM.0
         );
         assert_eq!(g.call("compute_resource_attr_init", &[at]), 0);
         assert_eq!(
@@ -372,7 +372,7 @@ mod tests {
             Ok(Outcome::Park(Wait::Resource, Some(_)))
         ));
         assert_eq!(g.call("compute_resource_release", &[rest]), 0);
-        assert_eq!(g.call("compute_resource_release", &[rest]), aee::EBADPARM);
+        assert_eq!(g.call("compute_resource_release", &[rest]), Aee::BAD_PARM.0);
     }
 
     #[test]
@@ -402,8 +402,8 @@ mod tests {
         assert!(with != 0 && without != 0);
         assert_eq!(g.call("HAP_compute_res_hmx_lock", &[with]), 0);
         assert_eq!(g.call("compute_resource_hmx_unlock", &[with]), 0);
-        assert_eq!(g.call("HAP_compute_res_hmx_lock", &[without]), aee::EUNSUPPORTED);
+        assert_eq!(g.call("HAP_compute_res_hmx_lock", &[without]), Aee::UNSUPPORTED.0);
         assert_eq!(g.call("HAP_compute_res_release", &[with]), 0);
-        assert_eq!(g.call("HAP_compute_res_hmx_lock", &[with]), aee::EBADPARM);
+        assert_eq!(g.call("HAP_compute_res_hmx_lock", &[with]), Aee::BAD_PARM.0);
     }
 }

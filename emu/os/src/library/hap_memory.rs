@@ -1,12 +1,12 @@
 //! HAP memory: buffers of the AP by file descriptor, heap statistics, lockable cache.
 
 use super::heap::allocate;
-use crate::aee;
 use crate::error::OsError;
 use crate::kernel::call::{Call, Done};
 use crate::kernel::import::{Import, import};
 use crate::library_state::cache_locks::CACHE;
 use emu_core::mem::PAGE_SIZE;
+use rpmsg::Aee;
 
 /// This family's table.
 pub const IMPORTS: &[Import] = &[
@@ -45,7 +45,7 @@ fn mmap(c: &mut Call<'_>) -> Done {
 /// `int HAP_munmap(void *address, int len)`: of exactly what `HAP_mmap` gave, in whole pages.
 fn munmap(c: &mut Call<'_>) -> Done {
     let result = c.os.shared.memory.unmap_window(c.arg(0)?, c.arg(1)?);
-    c.ret(code(result))
+    c.ret_code(code(result))
 }
 
 /// `int HAP_mmap_get(int fd, void **address, uint64 *physical)`: where a mapped descriptor is, and another user of it.
@@ -54,7 +54,7 @@ fn mmap_get(c: &mut Call<'_>) -> Done {
     let (fd, address, physical) = (c.arg(0)? as i32, c.arg(1)?, c.arg(2)?);
     let (va, iova) = match c.os.shared.memory.use_fd(fd) {
         Ok(place) => place,
-        Err(e) => return c.ret(e.aee()),
+        Err(e) => return c.ret_code(e.aee()),
     };
     if address != 0 {
         c.store32(address, va)?;
@@ -62,27 +62,27 @@ fn mmap_get(c: &mut Call<'_>) -> Done {
     if physical != 0 {
         c.store64(physical, iova)?;
     }
-    c.ret(aee::SUCCESS)
+    c.ret_code(Aee::SUCCESS)
 }
 
 /// `int HAP_mmap_put(int fd)`: one user less. What `HAP_mmap` mapped stays mapped.
 fn mmap_put(c: &mut Call<'_>) -> Done {
     let result = c.os.shared.memory.unuse_fd(c.arg(0)? as i32);
-    c.ret(code(result))
+    c.ret_code(code(result))
 }
 
-fn code(result: Result<(), OsError>) -> u32 {
-    result.err().map_or(aee::SUCCESS, |e| e.aee())
+fn code(result: Result<(), OsError>) -> Aee {
+    result.err().map_or(Aee::SUCCESS, |e| e.aee())
 }
 
 /// `int adsp_mmap_fd_getinfo(int fd, uint32 *len)`: how skeletons learn the length of a DMA handle.
 fn fd_info(c: &mut Call<'_>) -> Done {
     let (fd, place) = (c.arg(0)? as i32, c.arg(1)?);
     let Some(known) = c.os.shared.memory.fd(fd) else {
-        return c.ret(aee::ENOSUCHMAP);
+        return c.ret_code(Aee::NO_SUCH_MAP);
     };
     c.store32(place, known.len)?;
-    c.ret(aee::SUCCESS)
+    c.ret_code(Aee::SUCCESS)
 }
 
 /// `int HAP_mem_get_stats(HAP_mem_stats_t *)`: bytes free, bytes used, segments free, segments used, least growth; all
@@ -96,7 +96,7 @@ fn stats(c: &mut Call<'_>) -> Done {
     for (i, v) in (0..).zip(words) {
         c.store64(at.wrapping_add(8 * i), v)?;
     }
-    c.ret(aee::SUCCESS)
+    c.ret_code(Aee::SUCCESS)
 }
 
 /// `int HAP_mem_set_grow_size(uint64 least, uint64 most)`; 0 leaves a bound as it is.
@@ -111,10 +111,10 @@ fn set_grow_size(c: &mut Call<'_>) -> Done {
     };
     let (least, most) = (pick(least, c.os.growth.least), pick(most, c.os.growth.most));
     if least > most {
-        return c.ret(aee::EBADPARM);
+        return c.ret_code(Aee::BAD_PARM);
     }
     (c.os.growth.least, c.os.growth.most) = (least, most);
-    c.ret(aee::SUCCESS)
+    c.ret_code(Aee::SUCCESS)
 }
 
 /// `int HAP_mem_available_stack(void)`: bytes between the stack pointer and the stack's end.
@@ -130,7 +130,7 @@ fn available_stack(c: &mut Call<'_>) -> Done {
 
 /// `int HAP_mem_request(payload *)`: reserving address space is not built.
 fn request(c: &mut Call<'_>) -> Done {
-    c.ret(aee::EUNSUPPORTED)
+    c.ret_code(Aee::UNSUPPORTED)
 }
 
 /// `void *HAP_cache_lock(unsigned size, void **physical)`: ordinary memory, since every access costs the same here.
@@ -158,7 +158,7 @@ fn cache_lock(c: &mut Call<'_>) -> Done {
 fn cache_unlock(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
     let unlocked = c.os.lib.cache_locks.unlock(at) && c.os.heap.free(at).is_ok();
-    c.ret(if unlocked { aee::SUCCESS } else { aee::EBADPARM })
+    c.ret_code(if unlocked { Aee::SUCCESS } else { Aee::BAD_PARM })
 }
 
 /// `int HAP_query_total_cachelock(void)`
@@ -198,9 +198,9 @@ mod tests {
         assert_eq!(g.word(out), 8192);
         assert_eq!(g.call("HAP_mmap_put", &[7]), 0);
         assert_eq!(g.call("HAP_munmap", &[va, 4096]), 0);
-        assert_eq!(g.call("HAP_munmap", &[va, 4096]), aee::ENOSUCHMAP);
+        assert_eq!(g.call("HAP_munmap", &[va, 4096]), Aee::NO_SUCH_MAP.0);
         assert_eq!(g.os.shared.memory.withdraw_fd(-1, va), Ok(()));
-        assert_eq!(g.call("HAP_mmap_get", &[7, out, 0]), aee::ENOSUCHMAP);
+        assert_eq!(g.call("HAP_mmap_get", &[7, out, 0]), Aee::NO_SUCH_MAP.0);
     }
 
     #[test]
@@ -219,12 +219,12 @@ mod tests {
             for (at, len) in [(part, 0x800), (part, 0), (part + 0x1000, 0x234), (first, 0x3800)] {
                 assert_eq!(
                     g.call(unmap, &[at, len]),
-                    aee::ENOSUCHMAP,
+                    Aee::NO_SUCH_MAP.0,
                     "{unmap} {at:#x} {len:#x}"
                 );
             }
             assert_eq!(g.call(unmap, &[part, 0x1234]), 0, "{unmap}");
-            assert_eq!(g.call(unmap, &[part, 0x1234]), aee::ENOSUCHMAP);
+            assert_eq!(g.call(unmap, &[part, 0x1234]), Aee::NO_SUCH_MAP.0);
             assert!(mapped(&g, first));
             assert_eq!(g.call(unmap, &[first, 1]), 0);
             assert!(!mapped(&g, first));
@@ -261,7 +261,7 @@ mod tests {
         let (shared, out) = (g.os.shared.clone(), g.bytes(&[0; 4]));
         let memory = &shared.memory;
         let name = memory.announce_fd(7, 0x4000_0000, 0x2000, true).unwrap();
-        assert_eq!(g.call("HAP_mmap_get", &[7, out, 0]), aee::ENOSUCHMAP);
+        assert_eq!(g.call("HAP_mmap_get", &[7, out, 0]), Aee::NO_SUCH_MAP.0);
         let va = g.call("HAP_mmap", &[0, 0x2000, 3, 0, 7, 0]);
         assert_eq!(va, name);
         for _ in 0..2 {
@@ -270,14 +270,14 @@ mod tests {
         }
         assert_eq!(
             [(); 3].map(|()| g.call("HAP_mmap_put", &[7])),
-            [0, 0, aee::EBADMAPREFCNT]
+            [0, 0, Aee::BAD_MAP_REFCOUNT.0]
         );
         assert!(g.os.space.load8(va).is_ok());
         assert_eq!(g.call("HAP_munmap", &[va, 0x2000]), 0);
         assert!(g.os.space.load8(va).is_err());
-        assert_eq!(g.call("HAP_mmap_get", &[7, out, 0]), aee::ENOSUCHMAP);
+        assert_eq!(g.call("HAP_mmap_get", &[7, out, 0]), Aee::NO_SUCH_MAP.0);
         assert_eq!((memory.withdraw_fd(7, name), memory.usage().1), (Ok(()), 0));
-        assert_eq!(g.call("HAP_mmap_put", &[7]), aee::ENOSUCHMAP);
+        assert_eq!(g.call("HAP_mmap_put", &[7]), Aee::NO_SUCH_MAP.0);
     }
 
     #[test]
@@ -300,7 +300,7 @@ mod tests {
         assert_eq!(g.call("HAP_mem_get_stats", &[at]), 0);
         assert_eq!(g.word(at + 8), 1008);
         assert_eq!(g.call("HAP_mem_available_stack", &[]), 0x8000);
-        assert_eq!(g.call("HAP_mem_set_grow_size", &[2, 0, 1, 0]), aee::EBADPARM);
+        assert_eq!(g.call("HAP_mem_set_grow_size", &[2, 0, 1, 0]), Aee::BAD_PARM.0);
         let cache = g.call("HAP_cache_lock", &[0x1000, 0]);
         assert_eq!(g.call("HAP_query_avail_cachelock", &[]), CACHE - 0x1000);
         assert_eq!(g.call("HAP_cache_unlock", &[cache]), 0);
@@ -329,14 +329,14 @@ mod tests {
         let mut g = Guest::new();
         let available = |g: &mut Guest| g.call("HAP_query_avail_cachelock", &[]);
         let block = g.call("malloc", &[0x1000]);
-        assert_eq!(g.call("HAP_cache_unlock", &[block]), aee::EBADPARM);
+        assert_eq!(g.call("HAP_cache_unlock", &[block]), Aee::BAD_PARM.0);
         let locked = g.call("HAP_cache_lock", &[CACHE, 0]);
         assert_ne!(locked, 0);
         assert_eq!(g.call("HAP_cache_lock", &[1, 0]), 0);
         // A skeleton that frees it instead has it counted until it unlocks it.
         assert_eq!(g.call("free", &[locked]), 0);
         assert_eq!(available(&mut g), 0);
-        assert_eq!(g.call("HAP_cache_unlock", &[locked]), aee::EBADPARM);
+        assert_eq!(g.call("HAP_cache_unlock", &[locked]), Aee::BAD_PARM.0);
         assert_eq!(available(&mut g), CACHE);
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::aee;
 use crate::kernel::call::{Call, Done, Outcome};
 use crate::kernel::import::{Import, import};
 use crate::sched::Wait;
 use emu_core::UTIMER_HZ;
+use rpmsg::Aee;
 
 /// This family's table.
 pub const IMPORTS: &[Import] = &[
@@ -74,7 +74,7 @@ fn usleep(c: &mut Call<'_>) -> Done {
 fn userpd_params(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
     if c.load8(at)? != 1 {
-        return c.ret(aee::EUNSUPPORTED);
+        return c.ret_code(Aee::UNSUPPORTED);
     }
     let pid = c.os.shared.config.ap_pid;
     c.store32(at.wrapping_add(4), pid)?;

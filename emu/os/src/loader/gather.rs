@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use super::elf::{self, Image};
 use super::uri;
-use crate::aee;
 use crate::ap::{Ap, ApError};
 use crate::config::Limits;
 use crate::error::OpenError;
+use rpmsg::Aee;
 
 /// A library that was read and parsed.
 #[derive(Debug, Clone)]
@@ -77,37 +77,37 @@ impl Gather<'_> {
         let fail = |code, why: String| Err(OpenError::new(code, format!("{}: {why}", chain())));
         if path.iter().any(|p| p == name) {
             return fail(
-                aee::EUNABLETOLOAD,
+                Aee::UNABLE_TO_LOAD,
                 "these libraries need each other in a circle".into(),
             );
         }
         if path.len() >= self.limits.needed_depth {
             return fail(
-                aee::EUNABLETOLOAD,
+                Aee::UNABLE_TO_LOAD,
                 format!("needs nest deeper than {}", self.limits.needed_depth),
             );
         }
         if self.loaded.len() + out.len() + path.len() >= self.limits.modules {
             return fail(
-                aee::EUNABLETOLOAD,
+                Aee::UNABLE_TO_LOAD,
                 format!("more than {} libraries", self.limits.modules),
             );
         }
         uri::base_name(name)?;
         let bytes = match self.ap.read_library(name) {
             Ok(bytes) => bytes,
-            Err(ApError::Ended) => return fail(aee::DEAD, "the process ended while it was read".into()),
-            Err(error) => return fail(aee::EUNABLETOLOAD, format!("cannot be read: {error}")),
+            Err(ApError::Ended) => return fail(Aee::GONE, "the process ended while it was read".into()),
+            Err(error) => return fail(Aee::UNABLE_TO_LOAD, format!("cannot be read: {error}")),
         };
         if bytes.len() > self.limits.library_file {
             return fail(
-                aee::EUNABLETOLOAD,
+                Aee::UNABLE_TO_LOAD,
                 format!("the file has {} bytes, too many", bytes.len()),
             );
         }
         let image = match elf::parse(bytes.into(), self.core, self.limits.library_memory) {
             Ok(image) => image,
-            Err(error) => return fail(aee::EUNABLETOLOAD, error.to_string()),
+            Err(error) => return fail(Aee::UNABLE_TO_LOAD, error.to_string()),
         };
         path.push(name.to_owned());
         for needed in image.needed.iter().filter(|n| !is_built_in(n)) {
@@ -185,7 +185,7 @@ mod tests {
             bytes[i + 3] = b'x';
         }
         let error = gather(bytes, "a.so").unwrap_err();
-        assert_eq!(error.aee, aee::EUNABLETOLOAD);
+        assert_eq!(error.aee, Aee::UNABLE_TO_LOAD);
         assert!(
             error
                 .text

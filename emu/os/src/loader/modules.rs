@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use super::elf::{Binding, Image, RelocationKind, Segment, SegmentProt};
 use super::gather::{Library, is_built_in};
-use crate::aee;
 use crate::builtins::Builtins;
 use crate::error::OpenError;
 use crate::memory::{NoMemory, ProcessMemory};
 use emu_core::mem::Prot;
 use emu_core::memory::{MemFault, Memory as _};
+use rpmsg::Aee;
 
 /// Identifies a loaded library within its process.
 pub type ModuleId = u32;
@@ -375,7 +375,7 @@ impl Modules {
 
     fn refuse(&self, module: &Module, why: String) -> InstallError {
         InstallError::Refused(OpenError::new(
-            aee::EUNABLETOLOAD,
+            Aee::UNABLE_TO_LOAD,
             format!("{}: {why}", module.name),
         ))
     }

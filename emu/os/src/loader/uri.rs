@@ -5,8 +5,8 @@
 //! (`mod_table.c`). Only `_modver` means something here; the skeleton checks `_idlver` itself, and other keys belong to
 //! the AP's library. Only base names are taken: where libraries lie is the AP's business.
 
-use crate::aee;
 use crate::error::OpenError;
+use rpmsg::Aee;
 
 /// Longest name in bytes.
 pub const MAX_NAME: usize = 4096;
@@ -27,7 +27,7 @@ pub struct ModuleName {
 
 /// Parses a module name.
 pub fn parse(name: &str) -> Result<ModuleName, OpenError> {
-    let bad = |why: String| OpenError::new(aee::EBADPARM, why);
+    let bad = |why: String| OpenError::new(Aee::BAD_PARM, why);
     if name.is_empty() || name.len() > MAX_NAME {
         return Err(bad(format!(
             "a module name has 1 to {MAX_NAME} bytes, this one {}",
@@ -66,7 +66,7 @@ pub fn parse(name: &str) -> Result<ModuleName, OpenError> {
         if let Some(version) = part.strip_prefix("_modver=") {
             if version != "1.0" {
                 return Err(OpenError::new(
-                    aee::EUNSUPPORTED,
+                    Aee::UNSUPPORTED,
                     format!("_modver={version} is not known; only 1.0 is"),
                 ));
             }
@@ -85,7 +85,7 @@ pub fn parse(name: &str) -> Result<ModuleName, OpenError> {
 pub fn base_name(name: &str) -> Result<(), OpenError> {
     if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\\']) {
         return Err(OpenError::new(
-            aee::EBADPARM,
+            Aee::BAD_PARM,
             format!("{name:?} is not a plain file name; libraries are named without a directory"),
         ));
     }

@@ -1,6 +1,5 @@
 //! What is asked of a process, carried out by whichever of its host threads comes first.
 
-use crate::aee;
 use crate::calls::handles::Closing;
 use crate::calls::job::{Job, Starved};
 use crate::calls::{opening, serving};
@@ -9,6 +8,7 @@ use crate::kernel::state::Kernel;
 use crate::process::inbox::Request;
 use crate::process::traps::{End, run_as};
 use crate::sched::{RunState, Wait};
+use rpmsg::Aee;
 
 /// Threads that are described when somebody asks what a process is doing.
 const MAX_DESCRIBED: usize = 32;
@@ -32,7 +32,7 @@ fn handle(os: &mut Kernel, request: Request) -> Option<End> {
     match request {
         Request::Invoke(call, answer) => os.submit(Some(call.tid), Job::Invoke(call, answer)),
         Request::Close(handle, answer) => match os.handles.begin_close(handle, answer) {
-            Closing::Unknown(answer) => answer.send(aee::ENOSUCHMOD),
+            Closing::Unknown(answer) => answer.send(Aee::NO_SUCH_MODULE),
             Closing::Now(answer) => os.submit(None, Job::Close(handle, answer)),
             Closing::Later => {}
         },
@@ -53,7 +53,7 @@ fn memory_answered(os: &mut Kernel, given: bool) -> Option<End> {
     for work in starved {
         match work {
             Starved::Job(tid, job) if given => os.submit(tid, job),
-            Starved::Job(_, job) => job.fail(aee::ENOMEMORY, "no memory for a thread's stack"),
+            Starved::Job(_, job) => job.fail(Aee::NO_MEMORY, "no memory for a thread's stack"),
             Starved::Installation(open) if given => opening::install(os, open),
             Starved::Installation(open) => opening::starved(os, open),
         }

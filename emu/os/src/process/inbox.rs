@@ -5,18 +5,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::aee;
 use crate::clock::{Clock, Time};
 use crate::crash::CrashReport;
 use crate::error::OpenError;
 use crate::invocation::Invocation;
 use crate::loader::gather::Library;
 use crate::loader::uri::ModuleName;
+use rpmsg::Aee;
 
 /// Gets the result of an open: the module's handle.
 pub type OpenDone = Box<dyn FnOnce(Result<u32, OpenError>) + Send>;
 /// Gets the result of a call: 0 or an AEE code, to be answered unchanged.
-pub type CallDone = Box<dyn FnOnce(u32) + Send>;
+pub type CallDone = Box<dyn FnOnce(Aee) + Send>;
 
 /// One thing that a process is asked.
 pub enum Request {
@@ -70,7 +70,7 @@ impl Inbox {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a request in; after [`close`](Self::close) it is dropped (which answers calls with `DEAD`).
+    /// Puts a request in; after [`close`](Self::close) it is dropped (which answers calls with [`Aee::GONE`]).
     pub fn send(&self, request: Request) {
         let mut queue = self.lock();
         if !queue.closed {
@@ -138,7 +138,7 @@ impl Inbox {
                 pending,
             }),
             None => {
-                done(aee::ERESOURCENOTFOUND);
+                done(Aee::RESOURCE_NOT_FOUND);
                 None
             }
         }
@@ -153,7 +153,7 @@ impl Inbox {
             }),
             None => {
                 done(Err(OpenError::new(
-                    aee::ERESOURCENOTFOUND,
+                    Aee::RESOURCE_NOT_FOUND,
                     "too many calls are under way",
                 )));
                 None
@@ -162,7 +162,7 @@ impl Inbox {
     }
 }
 
-/// Answers a call once: when told to, or with `DEAD` when dropped.
+/// Answers a call once: when told to, or with [`Aee::GONE`] when dropped.
 pub struct CallAnswer {
     done: Option<CallDone>,
     pending: Arc<AtomicUsize>,
@@ -170,11 +170,11 @@ pub struct CallAnswer {
 
 impl CallAnswer {
     /// Answers.
-    pub fn send(mut self, retval: u32) {
+    pub fn send(mut self, retval: Aee) {
         self.answer(retval);
     }
 
-    fn answer(&mut self, retval: u32) {
+    fn answer(&mut self, retval: Aee) {
         if let Some(done) = self.done.take() {
             self.pending.fetch_sub(1, Ordering::AcqRel);
             done(retval);
@@ -184,11 +184,11 @@ impl CallAnswer {
 
 impl Drop for CallAnswer {
     fn drop(&mut self) {
-        self.answer(aee::DEAD);
+        self.answer(Aee::GONE);
     }
 }
 
-/// Answers an open once: when told to, or with `DEAD` when dropped.
+/// Answers an open once: when told to, or with [`Aee::GONE`] when dropped.
 pub struct OpenAnswer {
     done: Option<OpenDone>,
     pending: Arc<AtomicUsize>,
@@ -210,7 +210,7 @@ impl OpenAnswer {
 
 impl Drop for OpenAnswer {
     fn drop(&mut self) {
-        self.answer(Err(OpenError::new(aee::DEAD, "the process has ended")));
+        self.answer(Err(OpenError::new(Aee::GONE, "the process has ended")));
     }
 }
 
@@ -244,18 +244,18 @@ mod tests {
     fn dropped_calls_are_answered_dead_and_make_room() {
         let inbox = Inbox::new(1);
         let (tx, rx) = mpsc::channel();
-        let sender = |tx: &mpsc::Sender<u32>| -> CallDone {
+        let sender = |tx: &mpsc::Sender<Aee>| -> CallDone {
             let tx = tx.clone();
             Box::new(move |r| tx.send(r).unwrap())
         };
         let first = inbox.call(sender(&tx)).unwrap();
         assert!(inbox.call(sender(&tx)).is_none());
-        assert_eq!(rx.try_recv(), Ok(aee::ERESOURCENOTFOUND));
+        assert_eq!(rx.try_recv(), Ok(Aee::RESOURCE_NOT_FOUND));
         inbox.send(Request::Close(1, first));
         inbox.close();
-        assert_eq!(rx.try_recv(), Ok(aee::DEAD));
+        assert_eq!(rx.try_recv(), Ok(Aee::GONE));
         let late = inbox.call(sender(&tx)).unwrap();
         inbox.send(Request::Close(1, late));
-        assert_eq!(rx.try_recv(), Ok(aee::DEAD));
+        assert_eq!(rx.try_recv(), Ok(Aee::GONE));
     }
 }

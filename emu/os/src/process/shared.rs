@@ -17,7 +17,7 @@ use emu_core::mem::{AddressSpace, Bus};
 pub enum State {
     /// It takes calls.
     Running,
-    /// A DSP thread crashed; every call is answered with [`aee::DEAD`](crate::aee::DEAD) until the process is released.
+    /// A DSP thread crashed; every call is answered with [`GONE`](rpmsg::Aee::GONE) until the process is released.
     Crashed(Box<CrashReport>),
     /// It was killed, or its program ended.
     Ended,

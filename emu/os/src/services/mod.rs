@@ -295,7 +295,7 @@ impl Shared {
             }
             Err(why) => {
                 tracing::warn!(target: "emu::services", process = %key, "process not created: {why}");
-                Err(Aee(why.aee()))
+                Err(why.aee())
             }
         }
     }

@@ -84,7 +84,6 @@ fn invoke(pd: &Arc<Pd>, call: Call, handle: u32, counters: &Counters) {
     pd.process.invoke(
         invocation,
         Box::new(move |retval| {
-            let retval = Aee(retval);
             if retval == Aee::GONE {
                 owner.note_crash();
             }

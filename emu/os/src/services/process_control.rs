@@ -175,7 +175,7 @@ fn map_heap(dsp: &Shared, pd: &Pd, flags: u32, page: Page) -> Result<u64, Aee> {
     match flags {
         control::MMAP_ADD_PAGES => {
             let (iova, len) = own_memory(dsp, pd.key.sid, page)?;
-            let va = pd.process.add_memory(iova, len).map_err(|e| Aee(e.aee()))?;
+            let va = pd.process.add_memory(iova, len).map_err(|e| e.aee())?;
             let mapping = Mapping {
                 kind: MappingKind::Heap,
                 len: page.size,
@@ -213,7 +213,7 @@ fn unmap_heap(pd: &Pd, address: u64, size: u64) -> Result<(), Aee> {
     };
     if kind == MappingKind::Heap && !dead {
         let (va, len) = narrow(address, size)?;
-        pd.process.remove_memory(va, len).map_err(|e| Aee(e.aee()))?;
+        pd.process.remove_memory(va, len).map_err(|e| e.aee())?;
     }
     pd.state().mappings.remove(&address);
     Ok(())
@@ -224,7 +224,7 @@ fn map_buffer(dsp: &Shared, pd: &Pd, fd: i32, flags: u32, vaddrin: u64, page: Pa
     let va = pd
         .process
         .map_fd(fd, iova, len, vaddrin, flags)
-        .map_err(|e| Aee(e.aee()))?;
+        .map_err(|e| e.aee())?;
     if !pd.add_mapping(
         va.into(),
         Mapping {
@@ -250,9 +250,7 @@ fn unmap_buffer(pd: &Pd, fd: i32, address: u64, len: u64) -> Result<(), Aee> {
     };
     if !dead {
         let (va, _) = narrow(address, 0)?;
-        pd.process
-            .unmap_fd(mapped_fd, va, len)
-            .map_err(|e| Aee(e.aee()))?;
+        pd.process.unmap_fd(mapped_fd, va, len).map_err(|e| e.aee())?;
     }
     pd.state().mappings.remove(&address);
     Ok(())

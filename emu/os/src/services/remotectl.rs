@@ -59,17 +59,13 @@ fn open(pd: &Arc<Pd>, call: Call, name: &Text, counters: &Arc<Counters>) {
         Err(e) => return opened(pd, call, Err(e)),
     };
     if pd.state().exiting {
-        return opened(
-            pd,
-            call,
-            Err(OpenError::new(Aee::BAD_STATE.0, "the process exits")),
-        );
+        return opened(pd, call, Err(OpenError::new(Aee::BAD_STATE, "the process exits")));
     }
     match modules::library(&wanted.library) {
         Library::BuiltIn(module) => opened(pd, call, Ok(Module::BuiltIn(module))),
         Library::NotBuilt(what) => {
             let text = format!("the DSP module {what} is not built into this DSP yet");
-            opened(pd, call, Err(OpenError::new(Aee::UNSUPPORTED.0, text)));
+            opened(pd, call, Err(OpenError::new(Aee::UNSUPPORTED, text)));
         }
         Library::File => {
             let owner = Arc::clone(pd);
@@ -88,7 +84,7 @@ fn opened(pd: &Pd, call: Call, result: Result<Module, OpenError>) {
             if let Module::Skeleton(inner) = module {
                 pd.process.close(inner, Box::new(|_| ()));
             }
-            OpenError::new(Aee::RESOURCE_NOT_FOUND.0, "the session can open no more modules")
+            OpenError::new(Aee::RESOURCE_NOT_FOUND, "the session can open no more modules")
         })
     });
     let reply = match result {
@@ -99,11 +95,11 @@ fn opened(pd: &Pd, call: Call, result: Result<Module, OpenError>) {
         },
         Err(e) => {
             tracing::warn!(target: "emu::services", process = %pd.key, "open failed: {e}");
-            if e.aee == Aee::GONE.0 {
+            if e.aee == Aee::GONE {
                 pd.note_crash();
             }
             // An error must not look like success.
-            let error = if e.aee == 0 { Aee::FAILED } else { Aee(e.aee) };
+            let error = if e.aee.is_ok() { Aee::FAILED } else { e.aee };
             OpenReply {
                 handle: 0,
                 error,
@@ -122,7 +118,7 @@ fn close(pd: &Pd, call: Call, handle: u32) {
         Some(Module::BuiltIn(_)) => closed(call, Aee::SUCCESS),
         Some(Module::Skeleton(inner)) => {
             pd.process
-                .close(inner, Box::new(move |retval| closed(call, Aee(retval))));
+                .close(inner, Box::new(move |retval| closed(call, retval)));
         }
     }
 }

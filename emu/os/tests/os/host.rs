@@ -14,6 +14,7 @@ use emu_os::invocation::{Arg, Invocation};
 use emu_os::process::Process;
 use emu_os::uri;
 use hexagon_isa::Arch;
+use rpmsg::Aee;
 
 /// Stream of the process's context bank.
 const STREAM: u16 = 0x801;
@@ -163,7 +164,7 @@ impl Session {
 
     pub fn start(&self, handle: u32, sc: u32, args: Vec<Arg>, tid: i32) -> mpsc::Receiver<u32> {
         let (tx, rx) = mpsc::channel();
-        let done = Box::new(move |r| tx.send(r).unwrap_or_default());
+        let done = Box::new(move |code: Aee| tx.send(code.0).unwrap_or_default());
         self.process.invoke(
             Invocation {
                 handle,
@@ -184,7 +185,7 @@ impl Session {
     pub fn close(&self, handle: u32) -> u32 {
         let (tx, rx) = mpsc::channel();
         self.process
-            .close(handle, Box::new(move |r| tx.send(r).unwrap_or_default()));
+            .close(handle, Box::new(move |code| tx.send(code.0).unwrap_or_default()));
         finish(&rx)
     }
 

@@ -1,11 +1,11 @@
 //! Skeletons that misbehave in every way, and processes that are killed: each ends alone, with a report, and all calls
 //! are answered.
 
-use emu_os::aee;
 use emu_os::invocation::Arg;
 use emu_os::process::State;
 
 use super::host::{Options, Session, finish, skeletons};
+use rpmsg::Aee;
 
 /// The calculator with the first words of `calculator_sum` replaced.
 fn patched(code: &[u32]) -> Option<Session> {
@@ -44,14 +44,14 @@ const ILLEGAL: u32 = 0x0000_c001;
 fn crash(code: &[u32]) -> Option<(Session, emu_os::crash::CrashReport)> {
     let s = patched(code)?;
     let handle = open_patched(&s);
-    assert_eq!(s.invoke(handle, 0x0202_0100, sum_args(&s)), aee::DEAD);
+    assert_eq!(s.invoke(handle, 0x0202_0100, sum_args(&s)), Aee::GONE.0);
     // Every later call is answered the same way.
-    assert_eq!(s.invoke(handle, 0x0202_0100, sum_args(&s)), aee::DEAD);
+    assert_eq!(s.invoke(handle, 0x0202_0100, sum_args(&s)), Aee::GONE.0);
     assert_eq!(
-        s.open_uri("file:///libpatched_skel.so?x").unwrap_err().aee,
-        aee::DEAD
+        s.open_uri("file:///libpatched_skel.so?x").unwrap_err().aee.0,
+        Aee::GONE.0
     );
-    assert_eq!(s.close(handle), aee::DEAD);
+    assert_eq!(s.close(handle), Aee::GONE.0);
     assert!(s.process.map_fd(1, 0x1000, 4096, 0, 0).is_err());
     let State::Crashed(report) = s.process.state() else {
         panic!("{:?}", s.process.state())
@@ -125,12 +125,12 @@ fn killing_is_prompt_in_an_endless_loop_and_answers_everything() {
     s.process.kill();
     assert_eq!(s.process.state(), State::Ended);
     for call in calls {
-        assert_eq!(finish(&call), aee::DEAD);
+        assert_eq!(finish(&call), Aee::GONE.0);
     }
     assert_eq!(s.process.stats().mapped, 0);
     assert_eq!(s.process.stats().memory, 0);
     s.process.kill();
-    assert_eq!(s.invoke(handle, 0, vec![]), aee::DEAD);
+    assert_eq!(s.invoke(handle, 0, vec![]), Aee::GONE.0);
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn a_sleeping_process_is_killed_at_once() {
     let handle = s.open("hap_example");
     let sleeping = s.start(handle, 0x0a00_0000, vec![], 1);
     s.process.kill();
-    assert_eq!(finish(&sleeping), aee::DEAD);
+    assert_eq!(finish(&sleeping), Aee::GONE.0);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_buffer_that_the_smmu_does_not_know_crashes_only_the_caller() {
         iova: 0x1234_5000,
         len: 4,
     };
-    assert_eq!(s.invoke(handle, 0x0202_0100, args), aee::DEAD);
+    assert_eq!(s.invoke(handle, 0x0202_0100, args), Aee::GONE.0);
     let State::Crashed(report) = s.process.state() else {
         panic!("{:?}", s.process.state())
     };

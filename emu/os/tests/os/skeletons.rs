@@ -1,8 +1,8 @@
 //! What the real skeletons compute.
 
-use emu_os::aee;
 use emu_os::invocation::Arg;
 use emu_os::process::State;
+use rpmsg::Aee;
 use rpmsg::fastrpc::control::MAP_FD;
 
 use super::host::{Options, Session, finish, skeletons};
@@ -36,11 +36,11 @@ fn calculator_sums_and_finds_the_maximum() {
         (0, 7i32.to_le_bytes().to_vec())
     );
     // What the skeleton refuses, it refuses itself.
-    assert_eq!(calculate(&s, handle, 9, &values, 4).0, aee::EUNSUPPORTED);
-    assert_eq!(calculate(&s, handle, 2, &values, 4).0, aee::EBADPARM);
+    assert_eq!(calculate(&s, handle, 9, &values, 4).0, Aee::UNSUPPORTED.0);
+    assert_eq!(calculate(&s, handle, 2, &values, 4).0, Aee::BAD_PARM.0);
     assert_eq!(s.close(handle), 0);
-    assert_eq!(s.close(handle), aee::ENOSUCHMOD);
-    assert_eq!(s.invoke(handle, 0x0200_0000, vec![]), aee::ENOSUCHMOD);
+    assert_eq!(s.close(handle), Aee::NO_SUCH_MODULE.0);
+    assert_eq!(s.invoke(handle, 0x0200_0000, vec![]), Aee::NO_SUCH_MODULE.0);
     let texts = s.texts();
     assert!(texts.iter().any(|t| t.contains("sum result 499500")), "{texts:?}");
     assert!(
@@ -108,7 +108,7 @@ fn an_older_stub_version_is_fine_and_a_newer_one_is_refused_by_the_skeleton() {
     let uri = |v: &str| {
         format!("file:///libcalculator_skel.so?calculator_skel_handle_invoke&_modver=1.0&_idlver={v}")
     };
-    assert_eq!(s.open_uri(&uri("9.9.9")).unwrap_err().aee, 0x8000_0594);
+    assert_eq!(s.open_uri(&uri("9.9.9")).unwrap_err().aee, Aee::STUB_SKEL_VERSION);
     assert_eq!(s.process.stats().modules, 0);
     s.open_uri(&uri("1.2.3")).unwrap();
 }
@@ -120,23 +120,23 @@ fn what_cannot_be_opened_is_said_in_one_line() {
     for (uri, code, text) in [
         (
             "file:///libnone_skel.so?x&_modver=1.0",
-            aee::EUNABLETOLOAD,
+            Aee::UNABLE_TO_LOAD.0,
             "libnone_skel.so: cannot be read: no such file",
         ),
         (
             "file:///cut.so?x",
-            aee::EUNABLETOLOAD,
+            Aee::UNABLE_TO_LOAD.0,
             "cut.so: the file is truncated",
         ),
         (
             "file:///libcalculator_skel.so?nothing",
-            aee::ENOSUCHSYM,
+            Aee::NO_SUCH_SYMBOL.0,
             "has no symbol nothing",
         ),
-        ("file:////etc/passwd?x", aee::EBADPARM, "not a plain file name"),
+        ("file:////etc/passwd?x", Aee::BAD_PARM.0, "not a plain file name"),
     ] {
         let error = s.open_uri(uri).unwrap_err();
-        assert_eq!(error.aee, code, "{uri}");
+        assert_eq!(error.aee.0, code, "{uri}");
         assert!(error.text.contains(text), "{}", error.text);
     }
     assert_eq!(s.process.state(), State::Running);
@@ -154,7 +154,7 @@ fn an_undefined_symbol_is_named() {
     let error = s
         .open_uri("file:///broken.so?calculator_skel_handle_invoke&_modver=1.0")
         .unwrap_err();
-    assert_eq!(error.aee, aee::EUNABLETOLOAD);
+    assert_eq!(error.aee, Aee::UNABLE_TO_LOAD);
     assert!(
         error.text.contains("undefined symbols: qtrtok_r"),
         "{}",
@@ -190,7 +190,7 @@ fn bad_arguments_are_refused_before_the_skeleton_runs() {
         (0x0201_0000, vec![dma.clone()]),
         (0x0200_0010, vec![dma]),
     ] {
-        assert_eq!(s.invoke(handle, sc, args), aee::EBADPARM, "{sc:#x}");
+        assert_eq!(s.invoke(handle, sc, args), Aee::BAD_PARM.0, "{sc:#x}");
     }
     assert_eq!(s.process.stats().mapped, 0);
 }
@@ -216,7 +216,7 @@ fn multithreading_fails_cleanly_when_there_is_no_memory() {
     });
     let handle = s.open("multithreading");
     // The skeleton asserts that its allocations succeed.
-    assert_eq!(s.invoke(handle, 0x0200_0000, vec![]), aee::DEAD);
+    assert_eq!(s.invoke(handle, 0x0200_0000, vec![]), Aee::GONE.0);
     let State::Crashed(report) = s.process.state() else {
         panic!("{:?}", s.process.state())
     };
@@ -313,7 +313,7 @@ fn an_ap_that_gives_no_memory_is_not_asked_for_ever() {
         };
         let s = Session::new(options);
         let uri = "file:///libcalculator_skel.so?calculator_skel_handle_invoke&_modver=1.0&_idlver=1.2.3";
-        assert_eq!(s.open_uri(uri).unwrap_err().aee, aee::ENOMEMORY);
+        assert_eq!(s.open_uri(uri).unwrap_err().aee, Aee::NO_MEMORY);
         assert_eq!(s.process.state(), State::Running);
     }
 }
