@@ -7,6 +7,7 @@ use hexagon_isa::Arch;
 
 use crate::ap::Ap;
 use crate::builtins::Builtins;
+use crate::calls::handles::HandleNumbers;
 use crate::clock::{Clock, HostClock};
 use crate::probe::Probe;
 
@@ -34,6 +35,8 @@ pub struct ProcessConfig {
     pub builtins: Option<Arc<Builtins>>,
     /// 128-byte HVX contexts that `qurt_hvx_get_units` reports (0 = the DSP has none).
     pub hvx_units: u32,
+    /// Where handles of opened modules come from: one for all processes of a DSP.
+    pub handles: Arc<HandleNumbers>,
     /// Where the process has its time from.
     pub clock: Arc<dyn Clock>,
     /// Told when threads run calls.
@@ -55,6 +58,7 @@ impl ProcessConfig {
             vtcm: 8 << 20,
             builtins: None,
             hvx_units: 4,
+            handles: Arc::default(),
             clock: Arc::new(HostClock::new()),
             probe: None,
         }

@@ -28,5 +28,6 @@ pub mod process;
 mod sched;
 pub mod services;
 
+pub use calls::handles::HandleNumbers;
 pub use loader::{elf, uri};
 pub use memory::{heap, ranges};

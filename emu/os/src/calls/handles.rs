@@ -2,13 +2,38 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::loader::modules::ModuleId;
 use crate::process::inbox::CallAnswer;
+use rpmsg::iface::handle::LAST_RESERVED;
 
-/// The first handle; they count up in steps and never repeat while one is open.
-const FIRST_HANDLE: u32 = 0x35f0_8490;
-const HANDLE_STEP: u32 = 0x40;
+/// The numbers that module handles get: unique on the whole DSP, so that a handle of one process means nothing to another.
+#[derive(Debug)]
+pub struct HandleNumbers(Mutex<u32>);
+
+impl Default for HandleNumbers {
+    fn default() -> Self {
+        Self(Mutex::new(Self::FIRST))
+    }
+}
+
+impl HandleNumbers {
+    /// Where the numbers start, and their distance: addresses of module objects in the firmware's heap look like this.
+    const FIRST: u32 = 0x35f0_8490;
+    const STEP: u32 = 0x2820;
+
+    /// The next one. They repeat after a hundred million; whoever gives one out skips those that it has in use.
+    pub fn next(&self) -> u32 {
+        let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let handle = *next;
+        *next = next.wrapping_add(Self::STEP);
+        if *next <= LAST_RESERVED || *next == u32::MAX {
+            *next = next.wrapping_add(Self::STEP);
+        }
+        handle
+    }
+}
 
 /// How an open module is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,29 +71,43 @@ pub enum Closing {
 /// All of them by number.
 pub struct Handles {
     map: HashMap<u32, Handle>,
-    next: u32,
-}
-
-impl Default for Handles {
-    fn default() -> Self {
-        Self {
-            map: HashMap::new(),
-            next: FIRST_HANDLE,
-        }
-    }
+    numbers: Arc<HandleNumbers>,
+    /// Opens under way that have room.
+    opening: usize,
 }
 
 impl Handles {
+    /// None yet; `numbers` are those of the whole DSP.
+    pub fn new(numbers: Arc<HandleNumbers>) -> Self {
+        Self {
+            map: HashMap::new(),
+            numbers,
+            opening: 0,
+        }
+    }
+
     /// How many are open.
     pub fn len(&self) -> usize {
         self.map.len()
     }
 
-    /// Gives an open module a number.
+    /// Takes room for a module that is to be opened; false if `limit` are open or about to be.
+    pub fn reserve(&mut self, limit: usize) -> bool {
+        let fits = self.map.len() + self.opening < limit;
+        self.opening += usize::from(fits);
+        fits
+    }
+
+    /// The open that had room is not going to happen.
+    pub fn give_up(&mut self) {
+        self.opening = self.opening.saturating_sub(1);
+    }
+
+    /// Gives an open module, for which there is [room](Self::reserve), a number.
     pub fn add(&mut self, open: OpenModule) -> u32 {
+        self.give_up();
         loop {
-            let number = self.next;
-            self.next = number.checked_add(HANDLE_STEP).unwrap_or(FIRST_HANDLE);
+            let number = self.numbers.next();
             if let Entry::Vacant(place) = self.map.entry(number) {
                 place.insert(Handle {
                     open,
@@ -121,8 +160,68 @@ impl Handles {
         self.map.get(&number).map(|h| h.open)
     }
 
+    /// It cannot be closed now: it stays open.
+    pub fn cancel_close(&mut self, number: u32) {
+        if let Some(h) = self.map.get_mut(&number) {
+            h.closing = false;
+        }
+    }
+
     /// It is closed.
     pub fn remove(&mut self, number: u32) {
         self.map.remove(&number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handle_numbers_are_never_reserved_ones() {
+        let numbers = HandleNumbers::default();
+        assert_eq!((numbers.next(), numbers.next()), (0x35f0_8490, 0x35f0_acb0));
+        for _ in 0..1_000_000 {
+            let handle = numbers.next();
+            assert!(handle > LAST_RESERVED && handle != u32::MAX);
+        }
+    }
+
+    #[test]
+    fn opens_under_way_count_for_the_limit() {
+        let mut handles = Handles::new(Arc::default());
+        let open = OpenModule {
+            module: 1,
+            entry: 0,
+            takes_handle: false,
+            context: 0,
+        };
+        assert!(handles.reserve(2) && handles.reserve(2));
+        assert!(!handles.reserve(2), "two are about to be");
+        let first = handles.add(open);
+        assert!(!handles.reserve(2), "one is, one is about to be");
+        handles.give_up();
+        assert!(handles.reserve(2));
+        assert_ne!(handles.add(open), first);
+        handles.remove(first);
+        assert!(handles.reserve(2) && !handles.reserve(2));
+    }
+
+    #[test]
+    fn a_close_that_cannot_be_done_leaves_the_handle_open() {
+        let mut handles = Handles::new(Arc::default());
+        handles.reserve(1);
+        let number = handles.add(OpenModule {
+            module: 1,
+            entry: 0,
+            takes_handle: false,
+            context: 0,
+        });
+        let inbox = crate::process::inbox::Inbox::new(1);
+        let answer = inbox.call(Box::new(|_| ())).unwrap();
+        assert!(matches!(handles.begin_close(number, answer), Closing::Now(_)));
+        assert_eq!(handles.get(number), None);
+        handles.cancel_close(number);
+        assert!(handles.get(number).is_some());
     }
 }

@@ -2,13 +2,11 @@
 
 use std::collections::VecDeque;
 
-use crate::error::OpenError;
 use crate::invocation::Invocation;
 use crate::loader::gather::Library;
 use crate::loader::modules::ModuleId;
 use crate::loader::uri::ModuleName;
 use crate::process::inbox::{CallAnswer, OpenAnswer};
-use rpmsg::Aee;
 
 /// Something for a worker to do.
 pub enum Job {
@@ -18,16 +16,6 @@ pub enum Job {
     Open(Opening),
     /// Run the close method of this handle's module.
     Close(u32, CallAnswer),
-}
-
-impl Job {
-    /// Answers that it cannot be done.
-    pub fn fail(self, aee: Aee, why: &str) {
-        match self {
-            Self::Invoke(_, answer) | Self::Close(_, answer) => answer.send(aee),
-            Self::Open(opening) => opening.answer.send(Err(OpenError::new(aee, why))),
-        }
-    }
 }
 
 /// An open whose library is in memory.

@@ -31,7 +31,7 @@ pub fn done(os: &mut Kernel) {
 /// Starts the next open if the loader is free.
 fn start_next(os: &mut Kernel) {
     while let Some((task, answer)) = os.loading.take_next() {
-        if os.handles.len() < os.shared.config.limits.handles {
+        if os.handles.reserve(os.shared.config.limits.handles) {
             return start(os, task, answer);
         }
         answer.send(Err(OpenError::new(
@@ -107,6 +107,7 @@ pub fn install(os: &mut Kernel, mut open: Installation) {
             }
             Err(InstallError::Gone) if open.task.retries < RETRIES => {
                 uninstall(os, &open.installed);
+                os.handles.give_up();
                 open.task.retries += 1;
                 os.loading.add_again(open.task, open.answer);
                 return done(os);
@@ -154,8 +155,26 @@ pub fn starved(os: &mut Kernel, open: Installation) {
     fail(os, &open.installed, open.answer, error);
 }
 
+/// There is no worker for an open whose library is in memory.
+pub fn no_worker(os: &mut Kernel, opening: Opening, error: OpenError) {
+    let Opening {
+        module,
+        installed,
+        answer,
+        ..
+    } = opening;
+    if !installed.contains(&module) {
+        // Without a worker there is nobody to run finalisers either.
+        for unused in os.modules.release(module) {
+            os.modules.remove(unused, &os.shared.memory);
+        }
+    }
+    fail(os, &installed, answer, error);
+}
+
 fn fail(os: &mut Kernel, installed: &[ModuleId], answer: OpenAnswer, error: OpenError) {
     uninstall(os, installed);
+    os.handles.give_up();
     tracing::warn!(target: "emu::os", process = os.shared.config.name, %error, "open failed");
     answer.send(Err(error));
     done(os);

@@ -134,6 +134,7 @@ fn open(c: &mut Call<'_>, opening: Opening) -> Done {
             result,
             format!("{} refused to open with {result}", task.name.symbol),
         );
+        c.os.handles.give_up();
         let unused = c.os.modules.release(module);
         let refused = move |_: &mut Call<'_>, _: u64| {
             answer.send(Err(error));

@@ -9,7 +9,6 @@ use crate::kernel::growth::Growth;
 use crate::memory::NoMemory;
 use crate::process::shared::Shared;
 use crate::sched::{DspThread, Role, Scheduler, ThreadId, Wait};
-use rpmsg::Aee;
 
 /// Priority of workers until the AP sets one.
 const WORKER_PRIORITY: u8 = 192;
@@ -34,6 +33,8 @@ pub struct Workers {
     priority: u8,
     /// Workers that may have something to do, or to be dropped.
     due: Vec<ThreadId>,
+    /// Jobs for which there can be no worker, and why.
+    refused: Vec<(Job, String)>,
     ticks: u64,
 }
 
@@ -44,6 +45,7 @@ impl Default for Workers {
             by_tid: HashMap::new(),
             priority: WORKER_PRIORITY,
             due: Vec::new(),
+            refused: Vec::new(),
             ticks: 0,
         }
     }
@@ -73,7 +75,7 @@ impl Workers {
         let id = match known.map_or_else(|| self.make(tid, sched, shared), Ok) {
             Ok(id) => id,
             Err(NoMemory::Dry(bytes)) => return growth.wait(shared, bytes, Starved::Job(tid, job)),
-            Err(NoMemory::Refused(why)) => return job.fail(Aee::RESOURCE_NOT_FOUND, &why),
+            Err(NoMemory::Refused(why)) => return self.refused.push((job, why)),
         };
         if let Some(worker) = self.map.get_mut(&id) {
             worker.queue.push_back(job);
@@ -138,6 +140,11 @@ impl Workers {
         if let Some(w) = self.map.get_mut(&id) {
             w.used = self.ticks;
         }
+    }
+
+    /// A job for which there can be no worker, with the reason.
+    pub fn take_refused(&mut self) -> Option<(Job, String)> {
+        self.refused.pop()
     }
 
     /// A worker that waits, and a job for it. Workers that are not needed any more are dropped on the way.

@@ -63,7 +63,7 @@ impl Kernel {
             heap: Heap::default(),
             growth: Growth::default(),
             workers: Workers::default(),
-            handles: Handles::default(),
+            handles: Handles::new(shared.config.handles.clone()),
             loading: Loading::default(),
             lib: LibraryState::new(shared.config.vtcm),
             builtins,

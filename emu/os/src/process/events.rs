@@ -4,6 +4,7 @@ use crate::calls::handles::Closing;
 use crate::calls::job::{Job, Starved};
 use crate::calls::{opening, serving};
 use crate::crash::{CrashReport, backtrace};
+use crate::error::OpenError;
 use crate::kernel::state::Kernel;
 use crate::process::inbox::Request;
 use crate::process::traps::{End, run_as};
@@ -20,6 +21,9 @@ pub fn handle_all(os: &mut Kernel) -> Option<End> {
             return Some(end);
         }
     }
+    while let Some((job, why)) = os.workers.take_refused() {
+        fail(os, job, Aee::RESOURCE_NOT_FOUND, &why);
+    }
     while let Some((id, job)) = os.workers.take_job(&mut os.sched, &os.shared) {
         if let Some(end) = run_as(os, id, |call| serving::begin(call, job)) {
             return Some(end);
@@ -30,7 +34,10 @@ pub fn handle_all(os: &mut Kernel) -> Option<End> {
 
 fn handle(os: &mut Kernel, request: Request) -> Option<End> {
     match request {
-        Request::Invoke(call, answer) => os.submit(Some(call.tid), Job::Invoke(call, answer)),
+        Request::Invoke(call, answer) => match os.handles.get(call.handle) {
+            Some(_) => os.submit(Some(call.tid), Job::Invoke(call, answer)),
+            None => answer.send(Aee::NO_SUCH_MODULE),
+        },
         Request::Close(handle, answer) => match os.handles.begin_close(handle, answer) {
             Closing::Unknown(answer) => answer.send(Aee::NO_SUCH_MODULE),
             Closing::Now(answer) => os.submit(None, Job::Close(handle, answer)),
@@ -47,13 +54,25 @@ fn handle(os: &mut Kernel, request: Request) -> Option<End> {
     None
 }
 
+/// Answers a job that no worker can do.
+fn fail(os: &mut Kernel, job: Job, code: Aee, why: &str) {
+    match job {
+        Job::Invoke(_, answer) => answer.send(code),
+        Job::Close(number, answer) => {
+            os.handles.cancel_close(number);
+            answer.send(code);
+        }
+        Job::Open(opening) => opening::no_worker(os, opening, OpenError::new(code, why)),
+    }
+}
+
 /// The AP has answered: everybody who waited tries again.
 fn memory_answered(os: &mut Kernel, given: bool) -> Option<End> {
     let (given, starved) = os.growth.answered(&os.shared, given);
     for work in starved {
         match work {
             Starved::Job(tid, job) if given => os.submit(tid, job),
-            Starved::Job(_, job) => job.fail(Aee::NO_MEMORY, "no memory for a thread's stack"),
+            Starved::Job(_, job) => fail(os, job, Aee::NO_MEMORY, "no memory for a thread's stack"),
             Starved::Installation(open) if given => opening::install(os, open),
             Starved::Installation(open) => opening::starved(os, open),
         }

@@ -38,12 +38,13 @@ pub use stats::DspStats;
 pub use tunnel::ReverseError;
 
 use crate::action::SharedOutbox;
+use crate::calls::handles::HandleNumbers;
 use crate::crash::CrashReport;
 use crate::process::State;
 use answer::{NotTaken, OpenCalls};
 use call::Call;
 use emu_core::mem::Bus;
-use pd::{HandleNumbers, Pd};
+use pd::Pd;
 use stats::{Counters, count};
 
 /// Most sessions with a process at once. A driver has 14 slots a channel.
@@ -90,7 +91,7 @@ impl Dsp {
     pub fn new(config: DspConfig, bus: Arc<Bus>, outbox: SharedOutbox) -> Arc<Self> {
         let counters = Arc::<Counters>::default();
         let calls = OpenCalls::new(outbox, Arc::clone(&counters));
-        let handles = HandleNumbers::new();
+        let handles = Arc::<HandleNumbers>::default();
         Arc::new(Self {
             shared: Arc::new(Shared {
                 config,

@@ -1,4 +1,4 @@
-//! Module handles: what was opened through remotectl, built-in module or skeleton.
+//! Calls of module handles: of what was opened through remotectl, built-in module or skeleton.
 //!
 //! A skeleton runs in the session's DSP process with its buffers in place; a built-in module is one of the services here, under
 //! the name by which the AP's library opens it.
@@ -10,7 +10,7 @@ use rpmsg::fastrpc::Arg;
 use rpmsg::iface::{Kind, name};
 
 use super::call::Call;
-use super::pd::{MappingKind, Module, Origin, Pd};
+use super::pd::{MappingKind, Origin, Pd};
 use super::stats::{Counters, add, count};
 use super::{adspmsgd, current_process, default_listener};
 use crate::invocation;
@@ -60,21 +60,21 @@ pub(super) fn serve(pd: &Arc<Pd>, call: Call, counters: &Arc<Counters>) {
     }
     count(&counters.module_calls);
     match module {
-        None => call.refuse(Aee::NO_SUCH_MODULE, "no module behind this handle"),
-        Some(Module::BuiltIn(BuiltIn::DefaultListener(kind))) => default_listener::serve(call, kind),
-        Some(Module::BuiltIn(BuiltIn::CurrentProcess(kind))) => current_process::serve(pd, call, kind),
-        Some(Module::BuiltIn(BuiltIn::Adspmsgd(kind))) => adspmsgd::serve(call, kind),
-        Some(Module::Skeleton(inner)) => invoke(pd, call, inner, counters),
+        Some(BuiltIn::DefaultListener(kind)) => default_listener::serve(call, kind),
+        Some(BuiltIn::CurrentProcess(kind)) => current_process::serve(pd, call, kind),
+        Some(BuiltIn::Adspmsgd(kind)) => adspmsgd::serve(call, kind),
+        // A skeleton's, or nobody's, which the process says.
+        None => invoke(pd, call, counters),
     }
 }
 
-fn invoke(pd: &Arc<Pd>, call: Call, handle: u32, counters: &Counters) {
+fn invoke(pd: &Arc<Pd>, call: Call, counters: &Counters) {
     let args: Vec<invocation::Arg> = call.args().iter().map(argument).collect();
     let mapped: u64 = call.args().iter().map(|arg| u64::from(arg.len())).sum();
     add(&counters.bytes_mapped, mapped);
     let message = call.message();
     let invocation = invocation::Invocation {
-        handle,
+        handle: message.handle,
         sc: message.sc.0,
         args,
         tid: message.tid,

@@ -7,7 +7,6 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rpmsg::iface::handle::LAST_RESERVED;
 use rpmsg::iface::name;
 
 use super::ap::{ApModule, TunnelAp};
@@ -16,6 +15,7 @@ use super::farf::GuestLog;
 use super::modules::BuiltIn;
 use super::stats::{Counters, add, count};
 use super::tunnel::Tunnel;
+use crate::calls::handles::HandleNumbers;
 use crate::config::ProcessConfig;
 use crate::error::OsError;
 use crate::process::{self, Process};
@@ -53,15 +53,6 @@ pub enum Origin {
     },
     /// INIT_CREATE_STATIC: a process that the firmware brings along.
     Static,
-}
-
-/// What is behind a module handle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Module {
-    /// A skeleton, by the handle that the process knows it by.
-    Skeleton(u32),
-    /// A module that every DSP image brings along.
-    BuiltIn(BuiltIn),
 }
 
 /// A piece of the AP's memory that the driver mapped into the process.
@@ -104,7 +95,8 @@ pub(super) struct State {
     pub exiting: bool,
     /// The crash was counted.
     pub crashed: bool,
-    pub modules: HashMap<u32, Module>,
+    /// Modules of the DSP image that the session has open, by handle.
+    pub modules: HashMap<u32, BuiltIn>,
     /// By the address that the driver was told.
     pub mappings: BTreeMap<u64, Mapping>,
     /// The AP polls for the ends of calls.
@@ -150,6 +142,7 @@ impl Pd {
             hvx_units: config.hvx_units,
             builtins: Some(Arc::clone(&config.builtins)),
             probe: config.probe.clone(),
+            handles: Arc::clone(handles),
             ..ProcessConfig::new(owner, config.arch, stream, Arc::new(ap))
         };
         let process = Process::create(process_config, Arc::clone(bus))?;
@@ -172,13 +165,12 @@ impl Pd {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives a module a handle; `None` when the session has too many.
-    pub fn add_module(&self, module: Module) -> Option<u32> {
+    /// Gives a built-in module a handle; `None` when the session has too many.
+    pub fn add_module(&self, module: BuiltIn) -> Option<u32> {
         let mut state = self.state();
         if state.exiting || state.modules.len() >= MAX_MODULES {
             return None;
         }
-        // Numbers repeat only after two billion opens, and then a live one is skipped.
         loop {
             let handle = self.handles.next();
             if let Entry::Vacant(free) = state.modules.entry(handle) {
@@ -234,44 +226,6 @@ impl Pd {
                 self.counters.crashed(*report);
                 tracing::warn!(target: "emu::services", process = %self.key, name = self.name, "the process crashed");
             }
-        }
-    }
-}
-
-/// The numbers that module handles get: unique on the whole DSP, so that a handle of one process means nothing to another.
-pub(super) struct HandleNumbers(Mutex<u32>);
-
-impl HandleNumbers {
-    /// Where the numbers start, and their distance: addresses of module objects in the firmware's heap look like this.
-    const FIRST: u32 = 0x35f0_8490;
-    const STEP: u32 = 0x2820;
-
-    pub fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Self::FIRST)))
-    }
-
-    fn next(&self) -> u32 {
-        let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let handle = *next;
-        *next = next.wrapping_add(Self::STEP);
-        if *next <= LAST_RESERVED || *next == u32::MAX {
-            *next = next.wrapping_add(Self::STEP);
-        }
-        handle
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn handle_numbers_are_never_reserved_ones() {
-        let numbers = HandleNumbers::new();
-        assert_eq!((numbers.next(), numbers.next()), (0x35f0_8490, 0x35f0_acb0));
-        for _ in 0..1_000_000 {
-            let handle = numbers.next();
-            assert!(handle > LAST_RESERVED && handle != u32::MAX);
         }
     }
 }

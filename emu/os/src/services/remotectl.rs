@@ -14,7 +14,7 @@ use rpmsg::iface::remotectl::{CloseReply, OpenReply, Request, THREAD_PARAMS};
 
 use super::call::Call;
 use super::modules::{self, Library};
-use super::pd::{Module, Pd};
+use super::pd::Pd;
 use super::stats::{Counters, count};
 use crate::error::OpenError;
 use crate::uri;
@@ -62,7 +62,10 @@ fn open(pd: &Arc<Pd>, call: Call, name: &Text, counters: &Arc<Counters>) {
         return opened(pd, call, Err(OpenError::new(Aee::BAD_STATE, "the process exits")));
     }
     match modules::library(&wanted.library) {
-        Library::BuiltIn(module) => opened(pd, call, Ok(Module::BuiltIn(module))),
+        Library::BuiltIn(module) => {
+            let handle = pd.add_module(module);
+            opened(pd, call, handle.ok_or_else(too_many));
+        }
         Library::NotBuilt(what) => {
             let text = format!("the DSP module {what} is not built into this DSP yet");
             opened(pd, call, Err(OpenError::new(Aee::UNSUPPORTED, text)));
@@ -71,22 +74,27 @@ fn open(pd: &Arc<Pd>, call: Call, name: &Text, counters: &Arc<Counters>) {
             let owner = Arc::clone(pd);
             pd.process.open(
                 wanted,
-                Box::new(move |result| opened(&owner, call, result.map(Module::Skeleton))),
+                Box::new(move |result| opened(&owner, call, result.and_then(|handle| admit(&owner, handle)))),
             );
         }
     }
 }
 
+/// A skeleton that was opened while the process was told to exit is closed again.
+fn admit(pd: &Pd, handle: u32) -> Result<u32, OpenError> {
+    if pd.state().exiting {
+        pd.process.close(handle, Box::new(|_| ()));
+        return Err(OpenError::new(Aee::BAD_STATE, "the process exits"));
+    }
+    Ok(handle)
+}
+
+fn too_many() -> OpenError {
+    OpenError::new(Aee::RESOURCE_NOT_FOUND, "the session can open no more modules")
+}
+
 /// Answers an open.
-fn opened(pd: &Pd, call: Call, result: Result<Module, OpenError>) {
-    let result = result.and_then(|module| {
-        pd.add_module(module).ok_or_else(|| {
-            if let Module::Skeleton(inner) = module {
-                pd.process.close(inner, Box::new(|_| ()));
-            }
-            OpenError::new(Aee::RESOURCE_NOT_FOUND, "the session can open no more modules")
-        })
-    });
+fn opened(pd: &Pd, call: Call, result: Result<u32, OpenError>) {
     let reply = match result {
         Ok(handle) => OpenReply {
             handle,
@@ -112,15 +120,11 @@ fn opened(pd: &Pd, call: Call, result: Result<Module, OpenError>) {
 }
 
 fn close(pd: &Pd, call: Call, handle: u32) {
-    let module = pd.state().modules.remove(&handle);
-    match module {
-        None => closed(call, Aee::NO_SUCH_MODULE),
-        Some(Module::BuiltIn(_)) => closed(call, Aee::SUCCESS),
-        Some(Module::Skeleton(inner)) => {
-            pd.process
-                .close(inner, Box::new(move |retval| closed(call, retval)));
-        }
+    if pd.state().modules.remove(&handle).is_some() {
+        return closed(call, Aee::SUCCESS);
     }
+    pd.process
+        .close(handle, Box::new(move |retval| closed(call, retval)));
 }
 
 fn closed(call: Call, error: Aee) {

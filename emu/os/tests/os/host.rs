@@ -93,6 +93,8 @@ pub struct Options {
     pub may_grow: bool,
     /// Says that it gave memory, and gave none.
     pub lies: bool,
+    /// DSP threads at once, if not the usual number.
+    pub threads: Option<usize>,
 }
 
 impl Options {
@@ -103,6 +105,7 @@ impl Options {
             initial: Some(2 << 20),
             may_grow: true,
             lies: false,
+            threads: None,
         }
     }
 }
@@ -123,6 +126,7 @@ impl Session {
         });
         let mut config = ProcessConfig::new("test", options.arch, STREAM, host.clone());
         config.ap_pid = 4711;
+        config.limits.threads = options.threads.unwrap_or(config.limits.threads);
         config.initial = options.initial.map(|len| {
             let b = kernel.dma_alloc(STREAM, len).unwrap();
             (b.iova, b.len as u32)

@@ -159,3 +159,19 @@ fn a_buffer_that_the_smmu_does_not_know_crashes_only_the_caller() {
     assert!(report.cause.contains("Smmu"), "{report}");
     assert_eq!(other.invoke(good, 0x0202_0100, sum_args(&other)), 0);
 }
+
+#[test]
+fn an_open_for_which_there_is_no_thread_fails_and_leaves_the_loader_to_the_next() {
+    let Some(dir) = skeletons() else { return };
+    let s = Session::new(Options {
+        threads: Some(0),
+        ..Options::new(dir)
+    });
+    let uri = "file:///libcalculator_skel.so?calculator_skel_handle_invoke&_modver=1.0&_idlver=1.2.3";
+    for _ in 0..2 {
+        let error = s.open_uri(uri).unwrap_err();
+        assert_eq!(error.aee, Aee::RESOURCE_NOT_FOUND, "{error}");
+    }
+    let stats = s.process.stats();
+    assert_eq!((stats.handles, stats.modules), (0, 0));
+}
