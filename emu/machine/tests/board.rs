@@ -6,6 +6,7 @@
 mod qemu;
 
 use emu_core::mem::GuestRam;
+use emu_machine::device::board::registers::{BOOT_CMD, HALTREQ, RST_EVB};
 use emu_machine::device::layout::{CARVEOUT_SIZE, Irq, Layout, PlatformKind, SMEM_SIZE, TCSR_MUTEX_SIZE};
 use emu_machine::device::subsystem::PowerState;
 use emu_machine::device::tree::IrqPath;
@@ -31,14 +32,14 @@ fn started() -> (Host, Machine) {
 /// What `adsp_start` writes last.
 fn start(ram: &GuestRam, layout: &Layout) {
     let registers = layout.qdsp6ss(DSP);
-    ram.write_u32(registers + 0x10, (layout.carveout(DSP) >> 4) as u32)
+    ram.write_u32(registers + RST_EVB, (layout.carveout(DSP) >> 4) as u32)
         .unwrap();
-    ram.write_u32(registers + 0x404, 1).unwrap();
+    ram.write_u32(registers + BOOT_CMD, 1).unwrap();
 }
 
 /// What `qcom_adsp_shutdown` writes last.
 fn reset(ram: &GuestRam, layout: &Layout) {
-    ram.write_u32(layout.halt(DSP), 0).unwrap();
+    ram.write_u32(layout.halt(DSP) + HALTREQ, 0).unwrap();
 }
 
 fn smem(ram: &GuestRam, layout: &Layout) -> Smem<Image> {
@@ -97,8 +98,8 @@ fn a_boot_address_outside_of_the_carveout_is_refused() {
     let (host, machine) = started();
     let (ram, layout) = (&machine.ram, &host.layout);
     for entry in [0, u32::MAX, (layout.smem() >> 4) as u32] {
-        ram.write_u32(layout.qdsp6ss(DSP) + 0x10, entry).unwrap();
-        ram.write_u32(layout.qdsp6ss(DSP) + 0x404, 1).unwrap();
+        ram.write_u32(layout.qdsp6ss(DSP) + RST_EVB, entry).unwrap();
+        ram.write_u32(layout.qdsp6ss(DSP) + BOOT_CMD, 1).unwrap();
         let reason = wait_for_fatal(ram, layout);
         assert!(reason.contains("boot address"), "{reason}");
         reset(ram, layout);
@@ -208,7 +209,7 @@ fn whatever_stands_in_shared_memory_the_dsp_lives_and_starts_when_it_is_right_ag
         if round % 10 == 9 {
             // As after a reset of the machine: everything is as at the beginning.
             reset(ram, layout);
-            ram.write_u32(layout.qdsp6ss(DSP) + 0x404, 0).unwrap();
+            ram.write_u32(layout.qdsp6ss(DSP) + BOOT_CMD, 0).unwrap();
             wait("the reset", || {
                 reset(ram, layout);
                 host.devices[DSP].subsystem().power_state() == PowerState::Off

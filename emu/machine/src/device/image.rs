@@ -5,14 +5,13 @@
 //! boot loader leaves it. Regions far apart are parts of their own, so that the files stay small.
 
 use super::board::domain::Domain;
+use super::board::registers::BOOT_STATUS;
 use super::layout::{FIFO_SIZE, Layout, MSGRAM_SIZE, POWER_SIZE, PlatformKind, SMEM_SIZE, TCSR_MUTEX_SIZE};
 use crate::profile::Profile;
 use rpmsg::fifo::rpm;
 use rpmsg::smem::socinfo::{self, ImageVersion, SocInfo};
 use rpmsg::smem::{self, ImageBuilder};
 
-/// QDSP6SS registers (qcom_q6v5_adsp.c): bit 0 of BOOT_STATUS says that the core is out of reset.
-const BOOT_STATUS: u64 = 0x408;
 /// The register pages of a DSP that a reset clears: QDSP6SS, halt, reset.
 const DSP_PAGES: u64 = 0x3000;
 /// Items that SMEM can have: the DSPs' crash reasons and SMP2P items go beyond the 512 of older layouts.
@@ -131,8 +130,10 @@ fn smem(profile: &Profile) -> Result<Vec<u8>, smem::ImageError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::board::registers::{BOOT_CMD, HALTREQ, PWR_ON};
     use super::*;
     use crate::profile::names;
+    use iommu::registers::Global;
     use rpmsg::smem::Smem;
     use rpmsg::words::Image;
 
@@ -149,9 +150,10 @@ mod tests {
         let image = &parts[0].bytes;
         assert_eq!(image.len(), 0x21_0000);
         // NUMCB and NUMPAGENDXB of ID1, stage 1 and stream matching of ID0
-        assert_eq!(word(image, 0x24) & 0xff, 13);
-        assert_eq!(word(image, 0x24) >> 28 & 7, 3);
-        assert_eq!(word(image, 0x20) & (1 << 30 | 1 << 27), 1 << 30 | 1 << 27);
+        let register = |register: Global| word(image, register.offset(layout.geometry()) as usize);
+        assert_eq!(register(Global::Id1) & 0xff, 13);
+        assert_eq!(register(Global::Id1) >> 28 & 7, 3);
+        assert_eq!(register(Global::Id0) & (1 << 30 | 1 << 27), 1 << 30 | 1 << 27);
         for msgram in [0x10_0000, 0x20_0000] {
             let toc = &image[msgram + 0xff00..msgram + 0x10000];
             assert_eq!(rpm::Layout::parse_toc(toc, MSGRAM_SIZE as u32), Ok(fifos()));
@@ -166,10 +168,10 @@ mod tests {
         let parts = build(&profile, &layout).unwrap();
         let cdsp = parts.iter().find(|part| part.name == "cdsp").unwrap();
         assert_eq!(cdsp.address, layout.qdsp6ss(0));
-        assert_eq!((word(&cdsp.bytes, 0x404), word(&cdsp.bytes, 0x408)), (0, 1));
-        let halt = (layout.halt(0) - cdsp.address) as usize;
-        assert_eq!(word(&cdsp.bytes, halt), 0, "LPASS_HALTREQ");
-        assert_eq!(word(&cdsp.bytes, halt + 0x10), 0, "LPASS_PWR_ON");
+        let register = |register: u64| word(&cdsp.bytes, register as usize);
+        assert_eq!((register(BOOT_CMD), register(BOOT_STATUS)), (0, 1));
+        let halt = layout.halt(0) - cdsp.address;
+        assert_eq!((register(halt + HALTREQ), register(halt + PWR_ON)), (0, 0));
     }
 
     #[test]

@@ -12,15 +12,17 @@ use crate::device::layout::Layout;
 use emu_core::mem::GuestRam;
 
 /// QDSP6SS RST_EVB: the boot address, shifted right by 4.
-const RST_EVB: u64 = 0x10;
+pub const RST_EVB: u64 = 0x10;
 /// QDSP6SS BOOT_CMD: bit 0 starts the core.
-const BOOT_CMD: u64 = 0x404;
+pub const BOOT_CMD: u64 = 0x404;
 /// QDSP6SS BOOT_STATUS: bit 0, the core has left reset.
-const BOOT_STATUS: u64 = 0x408;
+pub const BOOT_STATUS: u64 = 0x408;
 /// LPASS_HALTREQ, from the start of the halt registers.
-const HALTREQ: u64 = 0;
+pub const HALTREQ: u64 = 0;
 /// LPASS_HALTACK.
-const HALTACK: u64 = 4;
+pub const HALTACK: u64 = 4;
+/// LPASS_PWR_ON: 0, so that nobody waits for a halt.
+pub const PWR_ON: u64 = 0x10;
 /// What stands in HALTREQ while the DSP runs. Bit 0, the request, is clear.
 pub const RUNNING_MARK: u32 = 0x5648_0000;
 
