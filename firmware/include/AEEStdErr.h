@@ -12,12 +12,12 @@
 #define AEE_EFAILED          (AEE_EOFFSET + 0x001) /* general failure */
 #define AEE_ENOMEMORY        (AEE_EOFFSET + 0x002)
 #define AEE_EUNABLETOLOAD    (AEE_EOFFSET + 0x006) /* library not found or not loadable */
-#define AEE_EALREADY         (AEE_EOFFSET + 0x009)
+#define AEE_EALREADY         (AEE_EOFFSET + 0x01a)
 #define AEE_EBADPARM         (AEE_EOFFSET + 0x00e)
-#define AEE_EITEMBUSY        (AEE_EOFFSET + 0x010)
+#define AEE_EITEMBUSY        (AEE_EOFFSET + 0x020)
 #define AEE_EUNSUPPORTED     (AEE_EOFFSET + 0x014) /* no such method */
 #define AEE_EBADSTATE        (AEE_EOFFSET + 0x00d)
-#define AEE_EEXPIRED         (AEE_EOFFSET + 0x04e)
+#define AEE_EEXPIRED         (AEE_EOFFSET + 0x00c)
 #define AEE_ENOSUCHSYMBOL    (AEE_EOFFSET + 0x042)
 
 /* Codes without the offset: errno-like numbers that come from the transport. */

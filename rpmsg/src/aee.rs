@@ -43,22 +43,22 @@ codes! {
     BAD_STATE = 0x8000_040D, "AEE_EBADSTATE";
     /// A parameter is wrong.
     BAD_PARM = 0x8000_040E, "AEE_EBADPARM";
+    /// A value is out of range.
+    BAD_ITEM = 0x8000_0410, "AEE_EBADITEM";
     /// No such method, or not supported.
     UNSUPPORTED = 0x8000_0414, "AEE_EUNSUPPORTED";
-    /// An item that was received is malformed.
-    BAD_ITEM = 0x8000_0415, "AEE_EBADITEM";
     /// A resource was not found.
     RESOURCE_NOT_FOUND = 0x8000_0416, "AEE_ERESOURCENOTFOUND";
     /// A buffer is too small.
     BUFFER_TOO_SMALL = 0x8000_0426, "AEE_EBUFFERTOOSMALL";
     /// A handle is invalid.
-    BAD_HANDLE = 0x8000_042C, "AEE_EBADHANDLE";
+    BAD_HANDLE = 0x8000_042C, "AEE_EINVHANDLE";
     /// No module behind this handle.
     NO_SUCH_MODULE = 0x8000_043E, "AEE_ENOSUCHMOD";
     /// No such DSP process.
-    NO_SUCH_PROCESS = 0x8000_0441, "AEE_ENOSUCHPROC";
+    NO_SUCH_PROCESS = 0x8000_0441, "AEE_ENOSUCHPROCESS";
     /// The library has no such symbol.
-    NO_SUCH_SYMBOL = 0x8000_0442, "AEE_ENOSUCHSYM";
+    NO_SUCH_SYMBOL = 0x8000_0442, "AEE_ENOSUCHSYMBOL";
     /// No such file.
     NO_SUCH_FILE = 0x8000_0445, "AEE_ENOSUCHFILE";
     /// No such handle.
@@ -115,6 +115,15 @@ impl Aee {
         }
     }
 
+    /// The code as functions of the AP return it: without the offset.
+    #[must_use]
+    pub const fn on_ap(self) -> u32 {
+        match self.0.checked_sub(DSP_OFFSET) {
+            Some(number @ 0..0x400) => number,
+            _ => self.0,
+        }
+    }
+
     /// Whether an answer may carry this value. The kernel takes −4095..−1 for its own errno results and leaks the call's
     /// context on some of them (docs/protocol.md#return-values).
     #[must_use]
@@ -161,6 +170,16 @@ mod tests {
         assert_eq!(Aee::from_ap(0x8000_0414), Aee::UNSUPPORTED);
         assert_eq!(Aee::from_ap(39), Aee::GONE);
         assert_eq!(Aee::from_ap(0), Aee::SUCCESS);
+        for code in [
+            Aee::NO_SUCH_MODULE,
+            Aee::FILE,
+            Aee::GONE,
+            Aee::WOULD_BLOCK,
+            Aee::SUCCESS,
+        ] {
+            assert_eq!(Aee::from_ap(code.on_ap()), code);
+        }
+        assert_eq!(Aee::NO_SUCH_MODULE.on_ap(), 0x3E);
     }
 
     #[test]

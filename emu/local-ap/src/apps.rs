@@ -10,6 +10,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rpmsg::Aee;
 use rpmsg::iface::apps_std::{SEEK_CUR, SEEK_END, SEEK_SET};
 use rpmsg::iface::{
     Kind, Payload, PayloadError, Reply, Text, adspmsgd_apps, apps_mem, apps_remotectl, apps_std, handle, name,
@@ -23,16 +24,13 @@ const ENOENT: i32 = 2;
 const EBADF: i32 = 9;
 /// errno of a failed read.
 const EIO: i32 = 5;
-/// AEE_EUNSUPPORTED without offset.
-const UNSUPPORTED: i32 = 0x14;
-/// AEE_EBADPARM without offset.
-const BAD_PARM: i32 = 0x0E;
-/// AEE_EINVHANDLE without offset: no such module.
-const NO_MODULE: i32 = 0x2C;
-/// AEE_ENOSUCHMOD without offset: no module behind the handle.
-const NO_SUCH_MODULE: i32 = 0x3E;
-/// AEE_ENORPCMEMORY without offset.
-const NO_MEMORY: i32 = 0x68;
+const UNSUPPORTED: i32 = Aee::UNSUPPORTED.on_ap() as i32;
+const BAD_PARM: i32 = Aee::BAD_PARM.on_ap() as i32;
+/// There is no such module.
+const NO_MODULE: i32 = Aee::BAD_HANDLE.on_ap() as i32;
+/// No module is behind the handle.
+const NO_SUCH_MODULE: i32 = Aee::NO_SUCH_MODULE.on_ap() as i32;
+const NO_MEMORY: i32 = Aee::NO_RPC_MEMORY.on_ap() as i32;
 /// First file number, as the library's.
 const FIRST_FILE: i32 = 100;
 /// Largest read.

@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rpmsg::Aee;
 use rpmsg::iface::{Cap, Text, apps_mem, apps_remotectl, apps_std, handle};
 
 use super::config::{FarfTo, LibraryRead};
@@ -23,9 +24,6 @@ const CRASH_REPORT: &str = "crash";
 const ERROR_TEXT: u32 = 255;
 /// The AP's own allocator is not used for the driver's pages.
 const NO_HEAP: i32 = -1;
-
-/// The module could not be opened; AEE_ENOSUCHMOD without offset.
-const NO_SUCH_MODULE: u32 = 0x3E;
 
 /// The AP as one process sees it.
 pub(super) struct TunnelAp {
@@ -70,7 +68,7 @@ impl ApModule {
         };
         let reply = tunnel.call(handle::APPS_REMOTECTL, &open)?;
         if reply.error != 0 {
-            return Err(ReverseError::Result(NO_SUCH_MODULE));
+            return Err(ReverseError::Result(Aee::NO_SUCH_MODULE.on_ap()));
         }
         *slot = Some(reply.handle);
         Ok(reply.handle)
