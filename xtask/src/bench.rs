@@ -150,7 +150,7 @@ struct Core {
 fn core(emulator: &Path, sources: &Path, name: &str, iterations: u32) -> Result<Core> {
     let work = firmware::target_dir().join("bench");
     std::fs::create_dir_all(&work)?;
-    let llvm = tools::llvm().context("no clang with Hexagon")?;
+    let llvm = firmware_builder::tools::llvm().context("no clang with Hexagon")?;
     let text = std::fs::read_to_string(sources.join(format!("{name}.c")))?;
     let at = text
         .rfind("MAIN(")

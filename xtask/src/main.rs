@@ -39,8 +39,8 @@ struct Cli {
 enum Task {
     /// Checks the tools, installs what is missing, fetches kernels and guest user space into the cache.
     Setup(assets::SetupArgs),
-    /// Builds skeletons, the shell placeholder and the guest's programs into target/firmware.
-    Firmware,
+    /// Writes skeletons, DSP image, shell placeholder and the guest's programs into target/firmware.
+    Firmware(firmware::FirmwareArgs),
     /// Builds a DSP firmware of your own from a copy of firmware/dsp.
     DspImage(dsp_image::Args),
     /// Builds a small arm64 kernel with the drivers a DSP needs, from Debian's source or a tree of yours.
@@ -68,9 +68,7 @@ fn run() -> Result<()> {
         Task::Difftest(args) => difftest::difftest(&args),
         Task::Zoo(args) => zoo::zoo(&args),
         Task::Test(args) => test::test(&args),
-        Task::Firmware => {
-            ui::step("firmware", firmware::build).map(|built| ui::say(format!("{}", built.root().display())))
-        }
+        Task::Firmware(args) => firmware::firmware(&args),
     }
 }
 

@@ -4,10 +4,11 @@
 //! printed. Packages come from this machine's own Debian archive; for what the release has too old (QEMU 9 on Debian
 //! 12) from its backports, through a private source list: `/etc/apt` is not touched.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, bail};
+use firmware_builder::tools::llvm;
 
 use crate::apt::{self, Apt, Suite};
 use crate::cache::Cache;
@@ -164,21 +165,6 @@ fn qemu(tool: &str) -> Option<String> {
     let version = text.split("version ").nth(1)?.split_whitespace().next()?;
     let major: u32 = version.split('.').next()?.parse().ok()?;
     (major >= QEMU_MIN).then(|| format!("{tool} {version}"))
-}
-
-/// Folder of the newest complete LLVM with Hexagon support (`clang`, `ld.lld`, `llvm-mc`, `llvm-objdump`).
-pub fn llvm() -> Option<PathBuf> {
-    let named = std::env::var_os("VH_LLVM_BIN").map(PathBuf::from);
-    let installed = (19..=40)
-        .rev()
-        .map(|n| PathBuf::from(format!("/usr/lib/llvm-{n}/bin")));
-    named.into_iter().chain(installed).find(|dir| {
-        ["clang", "ld.lld", "llvm-mc", "llvm-objdump"]
-            .iter()
-            .all(|tool| dir.join(tool).is_file())
-            && ui::output(Command::new(dir.join("clang")).arg("--print-targets"))
-                .is_ok_and(|targets| targets.contains("hexagon"))
-    })
 }
 
 /// The formatter and the linter belong to the Rust toolchain, not to Debian.
