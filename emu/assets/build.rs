@@ -23,8 +23,6 @@ const TEXTS: &[(&str, &str, &str)] = &[
 ];
 /// The folder whose folders are suites.
 const SUITES: &str = "scenarios";
-/// A table beside the profiles that is none.
-const NOT_A_PROFILE: &str = "zoo.toml";
 
 fn main() -> ExitCode {
     match run() {
@@ -136,9 +134,7 @@ fn texts(top: &Path) -> Result<Vec<(String, PathBuf)>, Box<dyn Error>> {
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into_owned();
-            if name != NOT_A_PROFILE {
-                found.push((format!("{to}/{name}"), file));
-            }
+            found.push((format!("{to}/{name}"), file));
         }
         Ok(())
     };

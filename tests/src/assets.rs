@@ -1,6 +1,7 @@
 //! Where fetched kernels, built firmware and test data are, and what to do when they are not there.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// The workspace's top.
 pub fn workspace() -> &'static Path {
@@ -78,13 +79,23 @@ pub fn programs() -> PathBuf {
     }
 }
 
-/// What `cargo xtask firmware` built.
-pub fn firmware() -> Option<PathBuf> {
-    let dir = match std::env::var_os("VH_FIRMWARE") {
-        Some(dir) => PathBuf::from(dir),
-        None => programs().parent()?.join("firmware"),
+/// The folder with what runs inside the DSP and the guest, as files: `guest/bin`, `skel`, `dsp/dsp.mbn`.
+///
+/// # Panics
+/// When it cannot be written.
+pub fn firmware() -> PathBuf {
+    static WRITTEN: OnceLock<PathBuf> = OnceLock::new();
+    let write = || {
+        let dir = programs().join("../firmware");
+        let wanted = emu_assets::all().iter().filter(|asset| {
+            ["guest/", "skel/", "dsp/"]
+                .iter()
+                .any(|top| asset.path.starts_with(top))
+        });
+        emu_assets::extract(wanted, &dir, emu_assets::Overwrite::Replace).expect("the firmware's files");
+        dir
     };
-    dir.join("guest/bin/vh-calc").is_file().then_some(dir)
+    WRITTEN.get_or_init(write).clone()
 }
 
 /// Says why a test cannot run here; fails instead where `VH_REQUIRE_E2E` demands that it does.

@@ -12,3 +12,4 @@ pub mod machine;
 pub mod model;
 pub mod run;
 pub mod trace;
+pub mod user;

@@ -10,9 +10,9 @@ use tests::assets::{self, Kernel};
 use tests::guest::requirements;
 
 /// What the tests work with, or `None` where they cannot.
-fn needed(series: &str) -> Option<(Kernel, PathBuf)> {
+fn needed(series: &str) -> Option<Kernel> {
     match requirements(series) {
-        Ok(found) => Some(found),
+        Ok((kernel, _)) => Some(kernel),
         Err(reason) => {
             assets::skip(&reason);
             None
@@ -40,18 +40,15 @@ impl Place {
     }
 
     /// `vhost-hexagon ci` with a temporary folder of its own.
-    fn ci(&self, firmware: &Path) -> Command {
+    fn ci(&self) -> Command {
         let mut command = Command::new(assets::programs().join("vhost-hexagon"));
         command.arg("ci");
-        self.at_home(&mut command, firmware);
+        self.at_home(&mut command);
         command
     }
 
-    fn at_home(&self, command: &mut Command, firmware: &Path) {
-        command
-            .env("TMPDIR", self.path("tmp"))
-            .env("VH_FIRMWARE", firmware)
-            .stdin(Stdio::null());
+    fn at_home(&self, command: &mut Command) {
+        command.env("TMPDIR", self.path("tmp")).stdin(Stdio::null());
     }
 
     /// Nothing is left in the temporary folder, and no QEMU that was started from here runs.
@@ -199,12 +196,12 @@ fn ktap(text: &str) -> Vec<Line> {
 
 /// Plays the smoke suite; every case passes, and all forms of the result say so.
 fn smoke(series: &str) {
-    let Some((kernel, firmware)) = needed(series) else {
+    let Some(kernel) = needed(series) else {
         return;
     };
     let place = Place::new();
     let (junit, json) = (place.path("junit.xml"), place.path("result.json"));
-    let mut command = place.ci(&firmware);
+    let mut command = place.ci();
     command.arg("--kernel").arg(kernel.dir.join("Image"));
     command.args(["--suite", "smoke", "--ktap"]);
     command.arg("--junit").arg(&junit).arg("--json").arg(&json);
@@ -315,7 +312,7 @@ run = "echo c >/proc/sysrq-trigger"
 /// What fails is said to fail, with its reasons, and in all forms.
 #[test]
 fn cases_that_must_not_pass_do_not() {
-    let Some((kernel, firmware)) = needed("newest") else {
+    let Some(kernel) = needed("newest") else {
         return;
     };
     let place = Place::new();
@@ -325,7 +322,7 @@ fn cases_that_must_not_pass_do_not() {
         std::fs::write(suite.join(format!("{name}.toml")), text).expect("a case");
     }
     let json = place.path("result.json");
-    let mut command = place.ci(&firmware);
+    let mut command = place.ci();
     command.arg("--kernel").arg(kernel.dir.join("Image"));
     command.arg("--suite").arg(&suite).arg("--json").arg(&json);
     let output = output(command, Duration::from_secs(300));
@@ -390,7 +387,7 @@ fn cases_that_must_not_pass_do_not() {
         .lines()
         .find(|line| line.contains("vhost-hexagon ci") && line.ends_with(" wrong"));
     let words: Vec<&str> = line.expect("the command").split_whitespace().skip(2).collect();
-    let mut command = place.ci(&firmware);
+    let mut command = place.ci();
     command.args(words).arg("--list");
     let listed = text(&self::output(command, Duration::from_secs(30)).stdout);
     assert_eq!(listed.lines().count(), 1, "{listed}");
@@ -412,14 +409,14 @@ fn assert_sentence(output: &Output, code: i32, words: &[&str]) {
 
 #[test]
 fn what_cannot_be_tested_is_one_sentence_before_any_guest_starts() {
-    let Some((kernel, firmware)) = needed("newest") else {
+    let Some(kernel) = needed("newest") else {
         return;
     };
     let place = Place::new();
     let limit = Duration::from_secs(60);
     let image = kernel.dir.join("Image");
     let run = |arguments: &[&str]| {
-        let mut command = place.ci(&firmware);
+        let mut command = place.ci();
         command.arg("--kernel").arg(&image).args(arguments);
         output(command, limit)
     };
@@ -470,7 +467,7 @@ fn what_cannot_be_tested_is_one_sentence_before_any_guest_starts() {
         &["cannot be tested"],
     );
     assert_sentence(&run(&["--bisect-run", "no-such-case"]), 128, &["no case"]);
-    let mut command = place.ci(&firmware);
+    let mut command = place.ci();
     command.args(["--bisect-run", "--kernel", "/nonexistent/Image"]);
     assert_sentence(
         &output(command, limit),
@@ -495,7 +492,7 @@ fn what_cannot_be_tested_is_one_sentence_before_any_guest_starts() {
 
 #[test]
 fn a_full_disk_is_one_sentence_and_leaves_nothing() {
-    let Some((kernel, firmware)) = needed("newest") else {
+    let Some(kernel) = needed("newest") else {
         return;
     };
     let place = Place::new();
@@ -511,7 +508,7 @@ fn a_full_disk_is_one_sentence_and_leaves_nothing() {
         .arg("--kernel")
         .arg(kernel.dir.join("Image"))
         .arg("calculator");
-    place.at_home(&mut command, &firmware);
+    place.at_home(&mut command);
     let output = output(command, Duration::from_secs(60));
     assert_eq!(output.status.code(), Some(2), "{}", both(&output));
     let report = both(&output);
@@ -524,7 +521,7 @@ fn a_full_disk_is_one_sentence_and_leaves_nothing() {
 
 #[test]
 fn a_guest_that_never_boots_is_given_up() {
-    let Some((_, firmware)) = needed("newest") else {
+    let Some(_) = needed("newest") else {
         return;
     };
     let place = Place::new();
@@ -534,7 +531,7 @@ fn a_guest_that_never_boots_is_given_up() {
     image[16..24].copy_from_slice(&4096u64.to_le_bytes());
     image[56..60].copy_from_slice(b"ARM\x64");
     std::fs::write(place.path("Image"), image).expect("an image");
-    let mut command = place.ci(&firmware);
+    let mut command = place.ci();
     command.arg("--kernel").arg(place.path("Image"));
     command.args(["--boot-timeout", "3", "--bisect-run", "calculator"]);
     let output = output(command, Duration::from_secs(90));
@@ -548,12 +545,12 @@ fn a_guest_that_never_boots_is_given_up() {
 }
 
 /// A run with a guest that is up for a long time, and its process.
-fn long_run(place: &Place, kernel: &Kernel, firmware: &Path) -> Child {
+fn long_run(place: &Place, kernel: &Kernel) -> Child {
     let case = place.write(
         "long.toml",
         "[workload]\nrun = \"sleep 1000\"\ntimeout = \"1000s\"\n",
     );
-    let mut command = place.ci(firmware);
+    let mut command = place.ci();
     command.arg("--kernel").arg(kernel.dir.join("Image"));
     command
         .arg("--suite")
@@ -584,11 +581,11 @@ fn long_run(place: &Place, kernel: &Kernel, firmware: &Path) -> Child {
 
 #[test]
 fn a_killed_qemu_is_an_error_of_that_case() {
-    let Some((kernel, firmware)) = needed("newest") else {
+    let Some(kernel) = needed("newest") else {
         return;
     };
     let place = Place::new();
-    let mut child = long_run(&place, &kernel, &firmware);
+    let mut child = long_run(&place, &kernel);
     for pid in processes(&place.path("tmp").display().to_string()) {
         let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
     }
@@ -605,11 +602,11 @@ fn a_killed_qemu_is_an_error_of_that_case() {
 
 #[test]
 fn ctrl_c_ends_guests_and_leaves_nothing() {
-    let Some((kernel, firmware)) = needed("newest") else {
+    let Some(kernel) = needed("newest") else {
         return;
     };
     let place = Place::new();
-    let mut child = long_run(&place, &kernel, &firmware);
+    let mut child = long_run(&place, &kernel);
     let _ = Command::new("kill")
         .args(["-INT", &child.id().to_string()])
         .status();

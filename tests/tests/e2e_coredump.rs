@@ -55,8 +55,7 @@ fn dump(series: &str) {
     assert!(dump.segments.iter().all(|(s, intact)| {
         *intact == Intact::Yes || (*intact == Intact::No && s.prot.contains(emu_core::mem::Prot::WRITE))
     }));
-    let image = assets::firmware().expect("the firmware that the guest was given");
-    debugger(&file, &image.join("dsp/dsp.mbn"));
+    debugger(&file, &assets::firmware().join("dsp/dsp.mbn"));
 }
 
 /// Debian's gdb-multiarch shows the DSP's memory at its addresses, and the record by its fields.

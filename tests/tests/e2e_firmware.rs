@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use emu_machine::vm::Vm;
-use tests::assets;
 use tests::guest::{board, requirements};
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -18,16 +17,16 @@ fn guest(script: &str, files: Vec<(String, Vec<u8>)>) -> Option<Vm> {
     Some(builder.spawn().unwrap())
 }
 
-/// The image as `cargo xtask firmware` built it, and the offset of the bytes of its segment at a link address.
-fn image(address: u32) -> Option<(Vec<u8>, usize)> {
-    let file = std::fs::read(assets::firmware()?.join("dsp/dsp.mbn")).unwrap();
+/// The image, and the offset of the bytes of its segment at a link address.
+fn image(address: u32) -> (Vec<u8>, usize) {
+    let file = emu_assets::dsp_firmware().into_owned();
     let word = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
     let count = usize::from(u16::from_le_bytes([file[44], file[45]]));
     let found = (0..count)
         .map(|n| 52 + 32 * n)
         .find(|&at| word(at + 8) == address);
     let offset = word(found.unwrap() + 4) as usize;
-    Some((file, offset))
+    (file, offset)
 }
 
 /// Everything up to a line.
@@ -51,9 +50,7 @@ try() { echo "@$1"; cp /vh/$2 /lib/firmware/cdsp.mbn; echo start > $R/state; ech
 
 #[test]
 fn a_damaged_image_does_not_start_and_a_good_one_does() {
-    let Some((good, library)) = image(0x0100_5000) else {
-        return assets::skip("the firmware is not built");
-    };
+    let (good, library) = image(0x0100_5000);
     let mut damaged = good.clone();
     damaged[library + 0x400] ^= 0x10;
     let mut other = good.clone();

@@ -55,14 +55,12 @@ fn kernel(version: &str) -> Option<PathBuf> {
 }
 
 /// What `ci` says of one case on one kernel.
-fn play(kernel: &Path, case: &str, firmware: &Path) -> Value {
+fn play(kernel: &Path, case: &str) -> Value {
     let dir = tempfile::tempdir().unwrap();
     let json = dir.path().join("result.json");
     let output = Command::new(assets::programs().join("vhost-hexagon"))
         .args(["ci", "--suite", "zoo", "--jobs", "1", "--kernel"])
         .arg(kernel)
-        .arg("--guest-files")
-        .arg(firmware)
         .arg("--json")
         .arg(&json)
         .arg(case)
@@ -97,9 +95,6 @@ fn caught(played: &Value, detects: &[String]) -> bool {
 
 #[test]
 fn bad_kernels_are_caught_and_fixed_ones_are_clean() {
-    let Some(firmware) = assets::firmware() else {
-        return assets::skip("there is no firmware; run `cargo xtask firmware`");
-    };
     let text = std::fs::read_to_string(assets::workspace().join("scenarios/zoo/kernels/pairs.toml")).unwrap();
     let book: Book = toml::from_str(&text).unwrap();
     let cases = cases();
@@ -113,9 +108,9 @@ fn bad_kernels_are_caught_and_fixed_ones_are_clean() {
             continue;
         };
         let mut own = cases.iter().filter(|case| case.zoo.bugs.contains(&bug.row));
-        let hit = own.find(|case| caught(&play(&bad, &case.name, &firmware), &case.zoo.detects));
+        let hit = own.find(|case| caught(&play(&bad, &case.name), &case.zoo.detects));
         let hit = hit.unwrap_or_else(|| panic!("bug {} is not caught on {}", bug.row, bad.display()));
-        let after = play(&fixed, &hit.name, &firmware);
+        let after = play(&fixed, &hit.name);
         assert_eq!(
             verdict(&after),
             "pass",

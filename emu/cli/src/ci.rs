@@ -64,7 +64,7 @@ pub struct Guests {
     /// Directory that becomes the guest's root file system [default: from the cache].
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
-    /// Folder with the guest's programs and skeletons, as `cargo xtask firmware` builds it [default: found].
+    /// Folder with the guest's programs and skeletons, laid out as `assets --extract` does, that go before the program's own.
     #[arg(long, value_name = "DIR")]
     guest_files: Option<PathBuf>,
     /// QEMU program [default: qemu-system-aarch64].
@@ -138,7 +138,10 @@ impl Guests {
             root: self.root.clone(),
             profile,
             platform: self.platform,
-            tools: Tools::load(self.guest_files.as_deref())?,
+            tools: self
+                .guest_files
+                .as_deref()
+                .map_or(Ok(Tools::default()), Tools::load)?,
             qemu: self.qemu.clone(),
             qemu_args: self.qemu_arg.clone(),
             append: self.append.clone(),

@@ -28,7 +28,8 @@ What is no packet is printed as <unknown> with the reason; decoding goes on behi
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Hexagon ELF file, or what --raw and --hex say; `-` is standard input.
+    /// Hexagon ELF file, or what --raw and --hex say; `-` is standard input; a bare name can also be a skeleton that the program
+    /// carries (`assets --list skel`).
     file: PathBuf,
     /// Decode as this version of the core, e.g. 68; else the one the file was built for.
     #[arg(long, value_name = "VERSION", value_parser = arch)]
@@ -96,7 +97,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             .read_to_end(&mut file)
             .context("cannot read standard input")?;
     } else {
-        file = std::fs::read(&args.file).with_context(|| format!("cannot read {what}"))?;
+        file = super::assets::read_or_skeleton(&args.file).with_context(|| format!("cannot read {what}"))?;
     }
     if args.hex {
         file = words(&file)?;

@@ -5,6 +5,7 @@
 
 mod spec;
 
+use super::assets::{Skeletons, read_or_skeleton};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -48,7 +49,7 @@ Exit code: 0 the method returned 0; 1 it returned an error, or the library could
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = DETAILS, after_help = "More about buffers, and examples: --help")]
 pub struct Args {
-    /// The skeleton library.
+    /// The skeleton library: a file, or the name of one that the program carries (`assets --list skel`).
     #[arg(long, value_name = "FILE")]
     skel: PathBuf,
     /// Where libraries that it needs are, besides its own directory. Can be given several times.
@@ -106,14 +107,15 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(2));
         }
     };
-    let bytes = std::fs::read(&args.skel)
+    let bytes = read_or_skeleton(&args.skel)
         .with_context(|| format!("cannot read the skeleton {}", args.skel.display()))?;
     let uri = match &args.uri {
         Some(uri) => uri.clone(),
         None => suggest_uri(&args.skel, &bytes)?,
     };
     let driver = machine(args)?;
-    let client = client(args, &driver)?;
+    let skeletons = Skeletons::write()?;
+    let client = client(args, &driver, &skeletons)?;
     let outcome = call(args, &client, &uri, sc, &inputs, &outputs);
     // A crashed process says nothing any more, but its session ends as any other.
     let ended = client.exit();
@@ -196,7 +198,7 @@ fn machine(args: &Args) -> anyhow::Result<Arc<Driver>> {
     Driver::start(config, RAM).context("cannot set up the machine")
 }
 
-fn client(args: &Args, driver: &Arc<Driver>) -> anyhow::Result<Client> {
+fn client(args: &Args, driver: &Arc<Driver>, skeletons: &Skeletons) -> anyhow::Result<Client> {
     let own = args
         .skel
         .parent()
@@ -206,7 +208,10 @@ fn client(args: &Args, driver: &Arc<Driver>) -> anyhow::Result<Client> {
     } else {
         own
     };
-    let directories = std::iter::once(own).chain(args.search.iter().cloned()).collect();
+    let directories = std::iter::once(own)
+        .chain(args.search.iter().cloned())
+        .chain([skeletons.path()])
+        .collect();
     let on_log = Box::new(|record: &LogRecord| {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if record.file != CRASH_REPORT {

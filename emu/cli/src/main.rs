@@ -1,6 +1,7 @@
 //! Commands of `vhost-hexagon`.
 
 mod account;
+mod assets;
 mod ci;
 mod coredump;
 mod ctl;
@@ -76,6 +77,8 @@ enum Command {
     Profiles(profiles::Args),
     /// Plays a recorded run again: its DSPs to a live guest, or its AP to this program's DSP.
     Replay(replay::Args),
+    /// Lists the files that the program carries (guest programs, skeletons, profiles, suites, …), or writes them out.
+    Assets(assets::Args),
     /// Prints a trace of a run (`run --trace`), or draws it.
     Trace(trace::Args),
     /// Prints what a DSP's core dump (/sys/class/devcoredump/devcd*/data) says: reason, version, threads, log.
@@ -104,6 +107,7 @@ fn main() -> ExitCode {
         Command::Invoke(args) => invoke::run(&args),
         Command::Profiles(args) => profiles::run(&args),
         Command::Replay(args) => replay::run(args),
+        Command::Assets(args) => assets::run(&args),
         Command::Trace(args) => trace::run(&args),
         Command::Coredump(args) => coredump::run(&args),
         Command::Disasm(args) => disasm::run(&args),

@@ -61,7 +61,7 @@ pub struct Args {
     /// More words for the kernel's command line (may be repeated).
     #[arg(long, value_name = "WORDS")]
     append: Vec<String>,
-    /// Firmware for the DSPs of a board, as /lib/firmware has it [default: from the cache].
+    /// Firmware for the DSPs of a board, as /lib/firmware has it [default: the program's own].
     #[arg(long, value_name = "FILE")]
     firmware: Option<PathBuf>,
     /// File that gets the guest's console.

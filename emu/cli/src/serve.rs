@@ -9,7 +9,6 @@ use anyhow::Context as _;
 use emu_machine::device::board::domain::Domain;
 use emu_machine::device::layout::PlatformKind;
 use emu_machine::device::tree::IrqPath;
-use emu_machine::vm::default_firmware;
 use emu_machine::vm::qemu::{self, Machine, Qemu};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -89,7 +88,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         {
             say!("  /lib/firmware/{:<12} {}", domain.firmware, domain.label);
         }
-        say!("  all the same file: {}", default_firmware().display());
+        say!("  all the same file: dsp/dsp.mbn, as `vhost-hexagon assets --extract DIR dsp` writes it");
     }
     say!(
         "{}",

@@ -10,19 +10,6 @@ use rpmsg::fastrpc::SidPosition;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
-/// Profiles that are compiled in, in the order `vhost-hexagon profiles` lists them.
-const BUILT_IN: &[(&str, &str)] = &[
-    ("qcs6490", include_str!("../../../configs/qcs6490.toml")),
-    ("sm8350", include_str!("../../../configs/sm8350.toml")),
-    ("sm8550", include_str!("../../../configs/sm8550.toml")),
-    ("sm8650", include_str!("../../../configs/sm8650.toml")),
-    ("sa8775p", include_str!("../../../configs/sa8775p.toml")),
-    (
-        "synthetic-mdsp",
-        include_str!("../../../configs/synthetic-mdsp.toml"),
-    ),
-];
-
 /// The profile that is used when the user names none.
 pub const DEFAULT: &str = "qcs6490";
 
@@ -142,14 +129,17 @@ pub enum ProfileError {
     },
 }
 
+/// Where the built-in profiles are among the assets.
+const BUILT_IN: &str = "profiles";
+
 /// Names of the built-in profiles.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    BUILT_IN.iter().map(|(name, _)| *name)
+    emu_assets::folder(BUILT_IN).filter_map(|(file, _)| file.strip_suffix(".toml"))
 }
 
 /// Text of a built-in profile, with its comments.
 pub fn text(name: &str) -> Option<&'static str> {
-    BUILT_IN.iter().find(|(n, _)| *n == name).map(|(_, text)| *text)
+    emu_assets::find(&format!("{BUILT_IN}/{name}.toml"))?.text()
 }
 
 impl Profile {
@@ -368,7 +358,7 @@ mod tests {
     fn a_missing_profile_names_the_ones_there_are() {
         let error = Profile::load("sm9999").unwrap_err().to_string();
         assert!(
-            error.contains("qcs6490, sm8350, sm8550, sm8650, sa8775p"),
+            error.contains("qcs6490, sa8775p, sm8350, sm8550, sm8650"),
             "{error}"
         );
         let error = Profile::load("./none.toml").unwrap_err().to_string();

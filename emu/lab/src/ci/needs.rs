@@ -1,7 +1,7 @@
 //! Whether a kernel can play a case: what it lacks, in words.
 
 use super::guest::Setup;
-use crate::scenario::{Case, Driver, Program};
+use crate::scenario::{Case, Driver};
 use emu_machine::device::layout::PlatformKind;
 use emu_machine::vm::kernel::Kernel;
 use emu_machine::vm::modules::{Setting, config_setting};
@@ -54,9 +54,6 @@ impl Facts {
     #[must_use]
     pub fn lacking(&self, case: &Case, setup: &Setup) -> Option<String> {
         let needs = &case.needs;
-        if let (Program::Drive(_), false) = (&case.program, setup.tools.has("vh-drive")) {
-            return Some("needs vh-drive, which is not among the guest's programs".into());
-        }
         if let Some(driver) = needs.driver
             && !self.drivers.contains(&driver)
             && (self.config.is_some() || !self.drivers.is_empty())

@@ -3,9 +3,8 @@
 use crate::scenario::{Case, ScenarioError};
 use std::path::{Path, PathBuf};
 
-/// Folders of `scenarios/` with their files: name, text.
-type Embedded = &'static [(&'static str, &'static [(&'static str, &'static str)])];
-const EMBEDDED: Embedded = include!(concat!(env!("OUT_DIR"), "/suites.rs"));
+/// Where the suites are among the assets.
+const EMBEDDED: &str = "suites/";
 
 /// A case that is to be played.
 #[derive(Debug, Clone)]
@@ -76,8 +75,23 @@ pub enum SuiteError {
 /// Names of the suites in the program that have cases.
 #[must_use]
 pub fn embedded() -> Vec<&'static str> {
-    let has_cases = |(_, files): &&(&str, &[(&str, &str)])| files.iter().any(|(_, text)| is_case(text));
-    EMBEDDED.iter().filter(has_cases).map(|(name, _)| *name).collect()
+    let cases = emu_assets::all()
+        .iter()
+        .filter(|asset| asset.text().is_some_and(is_case));
+    let mut names: Vec<_> = cases
+        .filter_map(|asset| asset.path.strip_prefix(EMBEDDED)?.split_once('/'))
+        .map(|(suite, _)| suite)
+        .collect();
+    names.dedup();
+    names
+}
+
+/// File names and texts of a suite in the program.
+fn texts(suite: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    emu_assets::folder(&format!("{EMBEDDED}{suite}"))
+        .filter_map(|(file, asset)| Some((file, asset.text()?)))
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 /// Whether a text means to be a case: what is only a scenario is passed over in a folder.
@@ -94,20 +108,16 @@ fn is_case(text: &str) -> bool {
 /// No such suite, or a file of it is wrong.
 pub fn load(name: &str) -> Result<Vec<Entry>, SuiteError> {
     let path = Path::new(name);
-    let in_program = EMBEDDED.iter().find(|(suite, _)| *suite == name);
-    let entries = if let Some((suite, files)) = in_program {
-        let cases = files
-            .iter()
-            .filter(|(_, text)| is_case(text))
-            .map(|(file, text)| {
-                let file = format!("{suite}/{file}");
-                Ok(Entry {
-                    suite: (*suite).to_owned(),
-                    argument: name.to_owned(),
-                    case: Case::parse(text, &file)?,
-                    file,
-                })
-            });
+    let entries = if texts(name).next().is_some() {
+        let cases = texts(name).filter(|(_, text)| is_case(text)).map(|(file, text)| {
+            let file = format!("{name}/{file}");
+            Ok(Entry {
+                suite: name.to_owned(),
+                argument: name.to_owned(),
+                case: Case::parse(text, &file)?,
+                file,
+            })
+        });
         cases.collect::<Result<Vec<_>, SuiteError>>()?
     } else if path.is_dir() {
         folder(path, name)?

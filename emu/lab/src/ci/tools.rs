@@ -1,4 +1,4 @@
-//! What runs in a guest: the programs and skeletons that `cargo xtask firmware` builds.
+//! Programs and skeletons that a run's guests have instead of the ones that every guest has.
 
 use emu_machine::vm::initramfs::GuestFile;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,7 @@ pub struct Tools {
 #[derive(Debug, thiserror::Error)]
 pub enum ToolsError {
     /// None found.
-    #[error(
-        "there are no programs for the guest at {0}: run `cargo xtask firmware`, or name a folder with --guest-files"
-    )]
+    #[error("there are no programs for the guest at {0}: it has no folder guest/bin")]
     Missing(PathBuf),
     /// A file cannot be read.
     #[error("cannot read {path} for the guest: {source}")]
@@ -34,28 +32,20 @@ pub enum ToolsError {
 const PROGRAMS: &str = "guest/bin";
 
 impl Tools {
-    /// Finds and reads them: in `named`, or in the first of these that has some: `$VH_FIRMWARE`, the build that this program
-    /// is part of, the build below the current folder, the cache.
+    /// Reads those of a folder laid out as `vhost-hexagon assets --extract` does.
     ///
     /// # Errors
     /// There are none, or a file cannot be read.
-    pub fn load(named: Option<&Path>) -> Result<Self, ToolsError> {
-        let top = match named {
-            Some(path) => path.to_owned(),
-            None => find().ok_or_else(|| ToolsError::Missing(emu_machine::vm::cache().join("firmware")))?,
-        };
+    pub fn load(top: &Path) -> Result<Self, ToolsError> {
         if !top.join(PROGRAMS).is_dir() {
-            return Err(ToolsError::Missing(top));
+            return Err(ToolsError::Missing(top.to_owned()));
         }
         let mut tools = Self::default();
         tools.folder(&top.join(PROGRAMS), "/vh/bin", 0o755)?;
         if top.join("skel").is_dir() {
             tools.folder(&top.join("skel"), "/vh/skel", 0o644)?;
         }
-        tools.firmware = ["dsp/dsp.mbn", "dsp.mbn"]
-            .map(|name| top.join(name))
-            .into_iter()
-            .find(|path| path.is_file());
+        tools.firmware = Some(top.join("dsp/dsp.mbn")).filter(|path| path.is_file());
         Ok(tools)
     }
 
@@ -79,40 +69,6 @@ impl Tools {
         }
         Ok(())
     }
-
-    /// Whether the guest has that program.
-    #[must_use]
-    pub fn has(&self, program: &str) -> bool {
-        self.files
-            .iter()
-            .any(|file| file.path.strip_prefix("/vh/bin/") == Some(program))
-    }
-}
-
-fn find() -> Option<PathBuf> {
-    let exe = std::env::current_exe().ok();
-    let build = exe.as_deref().and_then(Path::parent).map(|dir| {
-        // Tests are in a folder below.
-        let dir = if dir.ends_with("deps") {
-            dir.parent().unwrap_or(dir)
-        } else {
-            dir
-        };
-        dir.join("../firmware")
-    });
-    let named = std::env::var_os("VH_FIRMWARE")
-        .filter(|dir| !dir.is_empty())
-        .map(PathBuf::from);
-    let places = [
-        named,
-        build,
-        Some("target/firmware".into()),
-        Some(emu_machine::vm::cache().join("firmware")),
-    ];
-    places
-        .into_iter()
-        .flatten()
-        .find(|top| top.join(PROGRAMS).is_dir())
 }
 
 #[cfg(test)]
@@ -122,11 +78,8 @@ mod tests {
     #[test]
     fn programs_and_skeletons_have_their_places() {
         let dir = tempfile::tempdir().unwrap();
-        let error = Tools::load(Some(dir.path())).unwrap_err().to_string();
-        assert!(
-            error.contains("there are no programs") && error.contains("--guest-files"),
-            "{error}"
-        );
+        let error = Tools::load(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("there are no programs"), "{error}");
         for (path, text) in [
             ("guest/bin/vh-x", "x"),
             ("skel/liby_skel.so", "y"),
@@ -136,10 +89,9 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        let tools = Tools::load(Some(dir.path())).unwrap();
+        let tools = Tools::load(dir.path()).unwrap();
         let paths: Vec<_> = tools.files.iter().map(|f| (f.path.as_str(), f.mode)).collect();
         assert_eq!(paths, [("/vh/bin/vh-x", 0o755), ("/vh/skel/liby_skel.so", 0o644)]);
-        assert!(tools.has("vh-x") && !tools.has("vh-y"));
         assert_eq!(tools.firmware, Some(dir.path().join("dsp/dsp.mbn")));
     }
 }

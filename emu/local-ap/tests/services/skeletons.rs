@@ -164,9 +164,7 @@ fn a_missing_library_is_named() {
 
 #[test]
 fn a_crash_ends_its_process_and_no_other() {
-    let Some(dir) = own_skeleton("misbehave") else {
-        return;
-    };
+    let dir = own_skeleton("misbehave");
     let driver = machine(with_log());
     let (healthy, _) = client(&driver, 1, 1, std::slice::from_ref(&dir));
     let well = healthy.open(&uri("misbehave")).unwrap();
@@ -192,9 +190,7 @@ fn a_crash_ends_its_process_and_no_other() {
 
 #[test]
 fn return_values_that_a_kernel_would_misread_are_replaced() {
-    let Some(dir) = own_skeleton("misbehave") else {
-        return;
-    };
+    let dir = own_skeleton("misbehave");
     let driver = machine(config());
     let (client, _) = client(&driver, 1, 1, &[dir]);
     let handle = client.open(&uri("misbehave")).unwrap();
@@ -212,9 +208,7 @@ fn return_values_that_a_kernel_would_misread_are_replaced() {
 
 #[test]
 fn a_process_killed_in_the_middle_of_a_call_is_gone_with_its_memory() {
-    let Some(dir) = own_skeleton("misbehave") else {
-        return;
-    };
+    let dir = own_skeleton("misbehave");
     let driver = machine(config());
     // 12 times one and the same session; nothing may pile up.
     for round in 0..12 {
@@ -268,9 +262,7 @@ fn three_processes_compute_at_once() {
 
 #[test]
 fn heap_grows_by_asking_the_ap() {
-    let Some(dir) = own_skeleton("misbehave") else {
-        return;
-    };
+    let dir = own_skeleton("misbehave");
     let mut config = config();
     config.limits.memory = 12 << 20;
     let driver = machine(config);
@@ -287,9 +279,7 @@ fn heap_grows_by_asking_the_ap() {
 
 #[test]
 fn a_flood_of_log_lines_neither_blocks_nor_grows() {
-    let Some(dir) = own_skeleton("misbehave") else {
-        return;
-    };
+    let dir = own_skeleton("misbehave");
     let driver = machine(with_log());
     let (client, log) = client(&driver, 1, 1, &[dir]);
     let handle = client.open(&uri("misbehave")).unwrap();
@@ -303,9 +293,7 @@ fn a_flood_of_log_lines_neither_blocks_nor_grows() {
 
 #[test]
 fn dma_handles_are_handed_back() {
-    let Some(dir) = own_skeleton("misbehave") else {
-        return;
-    };
+    let dir = own_skeleton("misbehave");
     let driver = machine(config());
     let (client, _) = client(&driver, 1, 1, &[dir]);
     let handle = client.open(&uri("misbehave")).unwrap();

@@ -110,63 +110,18 @@ pub fn skeletons() -> Option<PathBuf> {
     None
 }
 
-/// Our own skeletons, built from `firmware/skel` once per test run; `None`, with a line that says so, where there is no clang for
-/// Hexagon.
-pub fn own_skeleton(name: &str) -> Option<PathBuf> {
-    static BUILT: OnceLock<Option<tempfile::TempDir>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| {
-        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../firmware");
+/// The folder of our own skeletons, which has that one.
+pub fn own_skeleton(name: &str) -> PathBuf {
+    static WRITTEN: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let written = WRITTEN.get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();
-        for skeleton in ["bench", "misbehave"] {
-            let built = std::process::Command::new(clang()?)
-                .args([
-                    "--target=hexagon-unknown-none-elf",
-                    "-mv68",
-                    "-O2",
-                    "-G0",
-                    "-fPIC",
-                    "-ffreestanding",
-                ])
-                .args([
-                    "-fno-builtin",
-                    "-fvisibility=hidden",
-                    "-std=c17",
-                    "-shared",
-                    "-nostdlib",
-                    "-nostartfiles",
-                ])
-                .args([
-                    "-fuse-ld=lld",
-                    "-Wl,--hash-style=sysv",
-                    "-Wl,-z,max-page-size=0x1000",
-                ])
-                .arg(format!("-I{root}/include"))
-                .arg(format!("{root}/skel/{skeleton}.c"))
-                .arg("-o")
-                .arg(dir.path().join(format!("lib{skeleton}_skel.so")))
-                .output()
-                .unwrap();
-            assert!(
-                built.status.success(),
-                "{}",
-                String::from_utf8_lossy(&built.stderr)
-            );
-        }
-        Some(dir)
+        let skeletons = emu_assets::folder("skel").map(|(_, asset)| asset);
+        emu_assets::extract(skeletons, dir.path(), emu_assets::Overwrite::Refuse).unwrap();
+        dir
     });
-    let Some(dir) = built else {
-        println!("skipped: no clang for Hexagon");
-        return None;
-    };
-    assert!(dir.path().join(format!("lib{name}_skel.so")).exists());
-    Some(dir.path().to_path_buf())
-}
-
-fn clang() -> Option<PathBuf> {
-    let newest = (19..=30)
-        .rev()
-        .map(|v| PathBuf::from(format!("/usr/lib/llvm-{v}/bin/clang")));
-    newest.into_iter().find(|path| path.exists())
+    let folder = written.path().join("skel");
+    assert!(folder.join(format!("lib{name}_skel.so")).exists());
+    folder
 }
 
 /// The URI of a skeleton with the usual names.

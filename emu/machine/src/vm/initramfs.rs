@@ -9,9 +9,6 @@ use super::modules::Module;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// The first program of the guest.
-const INIT: &str = include_str!("../../../../firmware/guest/init");
-
 /// A file of the user's that the guest gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuestFile {
@@ -77,7 +74,7 @@ impl Contents {
         }
         archive.device("dev/console", 0o600, 5, 1);
         archive.device("dev/null", 0o666, 1, 3);
-        archive.file("init", 0o755, INIT.as_bytes());
+        archive.file("init", 0o755, &emu_assets::guest_init());
         let mut list = String::new();
         for module in &self.modules {
             list.push_str(&format!("{}.ko\n", module.name));

@@ -66,9 +66,6 @@ pub enum VmError {
     /// There is no user space.
     #[error("there is no guest user space at {0}: run `cargo xtask setup`, or name a directory with --root")]
     NoRoot(PathBuf),
-    /// There is no firmware for a board's DSPs.
-    #[error("there is no DSP firmware at {0}: run `cargo xtask firmware`, or name a file with --firmware")]
-    NoFirmware(PathBuf),
     /// The kernel's driver closes the DSP's channel as often as the DSP opens it.
     #[error(
         "the kernel's fastrpc driver is too old to know a DSP with the label {0:?}: take a newer kernel, or another profile with --soc"
@@ -137,17 +134,8 @@ pub fn cache() -> PathBuf {
     Path::new(&std::env::var_os("HOME").unwrap_or_default()).join(".cache/vhost-hexagon")
 }
 
-/// The firmware that a board's DSPs get if none is named: the cache's, else a fresh build's below the current directory.
-/// The cache's path is returned when there is none.
-pub fn default_firmware() -> PathBuf {
-    let cached = cache().join("firmware/dsp.mbn");
-    let built = PathBuf::from("target/firmware/dsp/dsp.mbn");
-    if !cached.is_file() && built.is_file() {
-        built
-    } else {
-        cached
-    }
-}
+/// Folders of the assets that every guest has, and where.
+const EVERY_GUEST: [(&str, &str); 2] = [("guest/bin", "/vh/bin"), ("skel", "/vh/skel")];
 
 /// A guest under construction.
 #[derive(Debug)]
@@ -223,7 +211,7 @@ impl Builder {
         self
     }
 
-    /// The firmware that the kernel loads into every DSP of a board (default: [`default_firmware`]).
+    /// The firmware that the kernel loads into every DSP of a board (default: the program's own).
     #[must_use]
     pub fn firmware(mut self, path: Option<PathBuf>) -> Self {
         self.firmware = path;
@@ -414,6 +402,14 @@ impl Builder {
                 data: pin::program(),
             });
         }
+        // After the user's files, which may be others of the same name.
+        for (folder, to) in EVERY_GUEST {
+            files.extend(emu_assets::folder(folder).map(|(name, asset)| GuestFile {
+                path: format!("{to}/{name}"),
+                mode: asset.mode,
+                data: asset.bytes().into_owned(),
+            }));
+        }
         let firmware = match self.platform {
             layout::PlatformKind::Rpm => None,
             layout::PlatformKind::Board => {
@@ -462,11 +458,13 @@ impl Builder {
     }
 
     fn firmware_files(&self) -> Result<FirmwareFiles, VmError> {
-        let path = self.firmware.clone().unwrap_or_else(default_firmware);
-        let data = std::fs::read(&path).map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => VmError::NoFirmware(path.clone()),
-            _ => VmError::Path { path, source },
-        })?;
+        let data = match &self.firmware {
+            None => emu_assets::dsp_firmware().into_owned(),
+            Some(path) => std::fs::read(path).map_err(|source| VmError::Path {
+                path: path.clone(),
+                source,
+            })?,
+        };
         let domains = self
             .profile
             .dsps

@@ -149,21 +149,9 @@ pub(crate) fn bus(ram: &GuestRam) -> Arc<Bus> {
     ))
 }
 
-/// Where `cargo xtask firmware` puts things.
-fn target() -> PathBuf {
-    let cargo = || std::env::var_os("CARGO_TARGET_DIR").map(|dir| PathBuf::from(dir).join("firmware"));
-    std::env::var_os("VH_FIRMWARE")
-        .map(PathBuf::from)
-        .or_else(cargo)
-        .unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/firmware")))
-}
-
-/// The real image, as the kernel's mdt loader puts it into the carveout; `None` (said on stderr) where it was not built.
-pub(crate) fn real() -> Option<(GuestRam, Vec<u8>)> {
-    let Ok(file) = std::fs::read(target().join("dsp/dsp.mbn")) else {
-        eprintln!("skipped: `cargo xtask firmware` has built no dsp/dsp.mbn");
-        return None;
-    };
+/// The real image, as the kernel's mdt loader puts it into the carveout.
+pub(crate) fn real() -> (GuestRam, Vec<u8>) {
+    let file = emu_assets::dsp_firmware().into_owned();
     let ram = GuestRam::anonymous(8 << 20, RAM).unwrap();
     // Whatever was there before.
     ram.write(CARVEOUT.start, &vec![0xa5; 4 << 20]).unwrap();
@@ -181,12 +169,12 @@ pub(crate) fn real() -> Option<(GuestRam, Vec<u8>)> {
         let rest = vec![0; (p.p_memsz - p.p_filesz) as usize];
         ram.write(to + p.p_filesz, &rest).unwrap();
     }
-    Some((ram, file))
+    (ram, file)
 }
 
 #[test]
 fn the_real_image_is_whole_boots_and_exports_everything() {
-    let Some((ram, file)) = real() else { return };
+    let (ram, file) = real();
     let firmware = load(&ram).unwrap();
     assert!(
         firmware.version().starts_with("VHOST.DSP."),
@@ -216,7 +204,7 @@ fn the_real_image_is_whole_boots_and_exports_everything() {
     for arch in [Arch::V68, Arch::V73] {
         firmware.boot(&bus(&ram), arch).unwrap();
         // The boot changed its data; the kernel loads it afresh before every start.
-        let (fresh, _) = real().unwrap();
+        let (fresh, _) = real();
         let mut bytes = vec![0; 4 << 20];
         fresh.read(CARVEOUT.start, &mut bytes).unwrap();
         let mut log = vec![0; 128];
@@ -245,7 +233,7 @@ fn the_real_image_is_whole_boots_and_exports_everything() {
 
 #[test]
 fn the_real_image_is_refused_once_a_byte_is_different() {
-    let Some((ram, _)) = real() else { return };
+    let (ram, _) = real();
     let firmware = load(&ram).unwrap();
     for (index, segment) in firmware.segments().iter().enumerate() {
         for at in [segment.address, segment.address + segment.memory_size - 1] {
@@ -521,7 +509,7 @@ fn open(firmware: &Firmware, ram: &GuestRam) -> Result<u32, emu_os::error::OpenE
 
 #[test]
 fn processes_run_what_lies_in_the_carveout_and_import_only_what_it_exports() {
-    let Some((ram, _)) = real() else { return };
+    let (ram, _) = real();
     let firmware = load(&ram).unwrap();
     open(&firmware, &ram).unwrap();
     let mut poor = firmware.clone();
