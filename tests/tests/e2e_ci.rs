@@ -1,7 +1,7 @@
 //! `vhost-hexagon ci` as a user starts it: the smoke suite on stock kernels, its JUnit and KTAP, and everything that can go
 //! wrong around it, each of which must be one sentence and leave nothing behind.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 

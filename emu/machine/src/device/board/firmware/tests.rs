@@ -1,5 +1,3 @@
-use std::path::PathBuf;
-
 use goblin::elf::Elf;
 use goblin::elf::program_header::PT_LOAD;
 use hexagon_isa::Arch;
@@ -480,12 +478,16 @@ proptest! {
     }
 }
 
-/// Reads libraries from where they were built.
-struct Files(PathBuf);
+/// Has the program's own skeletons.
+struct Skeletons;
 
-impl emu_os::ap::Ap for Files {
+impl emu_os::ap::Ap for Skeletons {
     fn read_library(&self, name: &str) -> Result<Vec<u8>, emu_os::ap::ApError> {
-        std::fs::read(self.0.join("skel").join(name)).map_err(|_| emu_os::ap::ApError::NotFound(2))
+        let found = emu_assets::find(&format!("skel/{name}"));
+        Ok(found
+            .ok_or(emu_os::ap::ApError::NotFound(2))?
+            .bytes()
+            .into_owned())
     }
     fn grow_heap(&self, _: u32) -> Result<(), emu_os::ap::ApError> {
         Err(emu_os::ap::ApError::NoListener)
@@ -496,7 +498,7 @@ impl emu_os::ap::Ap for Files {
 /// A process with what `firmware` exports opens the bench skeleton.
 fn open(firmware: &Firmware, ram: &GuestRam) -> Result<u32, emu_os::error::OpenError> {
     use emu_os::config::ProcessConfig;
-    let mut config = ProcessConfig::new("test", Arch::V68, 1, Arc::new(Files(target())));
+    let mut config = ProcessConfig::new("test", Arch::V68, 1, Arc::new(Skeletons));
     config.builtins = Some(firmware.builtins());
     let process = emu_os::process::Process::create(config, bus(ram)).unwrap();
     let (send, receive) = std::sync::mpsc::channel();
