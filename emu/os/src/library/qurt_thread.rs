@@ -71,10 +71,11 @@ fn exit(c: &mut Call<'_>) -> Done {
     Ok(Outcome::Exit(c.arg(0)?))
 }
 
-/// `int qurt_thread_join(unsigned id, int *status)`: a thread that has ended already leaves nothing to join.
+/// `int qurt_thread_join(unsigned id, int *status)`: a thread that has ended already leaves nothing to join,
+/// and none waits for its own end.
 fn join(c: &mut Call<'_>) -> Done {
     let (thread, status) = (c.arg(0)?, c.arg(1)?);
-    if !c.os.sched.contains(thread) {
+    if thread == c.thread.id || !c.os.sched.contains(thread) {
         return c.ret(ENOTHREAD);
     }
     if status != 0 {
@@ -184,6 +185,8 @@ mod tests {
             Ok(Outcome::Park(Wait::Join { .. }, None))
         ));
         assert_eq!(g.call("qurt_thread_join", &[999, 0]), ENOTHREAD);
+        let me = g.call("qurt_thread_get_id", &[]);
+        assert_eq!(g.call("qurt_thread_join", &[me, 0]), ENOTHREAD);
         g.write(at + 0x18, &[0; 4]);
         assert_eq!(g.call("qurt_thread_create", &[place, at, 0x1000, 42]), EINVALID);
     }
