@@ -6,10 +6,10 @@
 use rpmsg::Aee;
 use rpmsg::iface::{Kind, adspmsgd::Request};
 
-use super::call::Call;
+use super::call::ApCall;
 
 /// Serves one call.
-pub(super) fn serve(call: Call, kind: Kind) {
+pub(super) fn serve(call: ApCall, kind: Kind) {
     let Some((call, payload)) = call.with_payload() else {
         return;
     };

@@ -3,11 +3,11 @@
 //! The AP's modules are opened by name once per process. Libraries are read the way the firmware does it: `fopen_with_env` along
 //! the AP's search path, `flen`, `fread` in chunks, `fclose`. An AP without `flen` (hexagonrpcd) is read until end of file.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use rpmsg::Aee;
-use rpmsg::iface::{Cap, Text, apps_mem, apps_remotectl, apps_std, handle};
+use rpmsg::iface::{Cap, Text, apps_mem, apps_std};
 
+use super::ap_module::ApModule;
 use super::config::{FarfTo, LibraryRead};
 use super::farf::GuestLog;
 use super::stats::{Counters, add, count};
@@ -20,8 +20,6 @@ const SEARCH_PATH: &str = "ADSP_LIBRARY_PATH";
 const SEPARATOR: &str = ";";
 /// What crash reports name as their source file.
 const CRASH_REPORT: &str = "crash";
-/// Capacity for dlerror texts.
-const ERROR_TEXT: u32 = 255;
 /// The AP's own allocator is not used for the driver's pages.
 const NO_HEAP: i32 = -1;
 
@@ -38,41 +36,6 @@ pub(super) struct TunnelAp {
     pub owner: String,
     pub apps_std: ApModule,
     pub apps_mem: ApModule,
-}
-
-/// A module on the AP, opened when it is needed first.
-pub(super) struct ApModule {
-    name: &'static str,
-    handle: Mutex<Option<u32>>,
-}
-
-impl ApModule {
-    pub const fn new(name: &'static str) -> Self {
-        Self {
-            name,
-            handle: Mutex::new(None),
-        }
-    }
-
-    /// The module's handle. Any value is a valid one; only result and dlErr tell of failure
-    /// (docs/protocol.md#apps_remotectl).
-    pub fn handle(&self, tunnel: &Tunnel) -> Result<u32, ReverseError> {
-        // Held over the call: a second caller waits for the first one's handle instead of opening the module again.
-        let mut slot = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(handle) = *slot {
-            return Ok(handle);
-        }
-        let open = apps_remotectl::Open {
-            name: Text::from(self.name),
-            error_text: Cap(ERROR_TEXT),
-        };
-        let reply = tunnel.call(handle::APPS_REMOTECTL, &open)?;
-        if reply.error != 0 {
-            return Err(ReverseError::Result(Aee::NO_SUCH_MODULE.on_ap()));
-        }
-        *slot = Some(reply.handle);
-        Ok(reply.handle)
-    }
 }
 
 impl From<ReverseError> for ApError {

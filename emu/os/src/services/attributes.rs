@@ -5,11 +5,11 @@
 
 use rpmsg::fastrpc::attributes;
 
-use super::call::Call;
+use super::call::ApCall;
 use super::config::DspConfig;
 
 /// Serves one call.
-pub(super) fn serve(config: &DspConfig, call: Call) {
+pub(super) fn serve(config: &DspConfig, call: ApCall) {
     let Some((call, payload)) = call.with_payload() else {
         return;
     };

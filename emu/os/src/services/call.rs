@@ -20,7 +20,7 @@ use emu_core::mem::Bus;
 const MAX_INPUT: u64 = 32 << 20;
 
 /// A call to be answered.
-pub(super) struct Call {
+pub(super) struct ApCall {
     message: Message,
     /// Session ID of the message.
     sid: u32,
@@ -32,7 +32,7 @@ pub(super) struct Call {
     answerer: Answerer,
 }
 
-impl Call {
+impl ApCall {
     /// Reads the descriptors of a message's invoke buffer. A message that is not acceptable is answered here.
     pub fn receive(message: Message, config: &DspConfig, bus: &Arc<Bus>, answerer: Answerer) -> Option<Self> {
         match Self::read_args(&message, config, bus) {

@@ -12,15 +12,15 @@ use rpmsg::Aee;
 use rpmsg::iface::Kind;
 use rpmsg::iface::current_process::{GetAsidReply, Request};
 
-use super::call::Call;
+use super::background::run_in_background;
+use super::call::ApCall;
 use super::pd::Pd;
-use super::worker;
 
 /// How long `exit` waits for log lines that are on their way to the AP.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Serves one call.
-pub(super) fn serve(pd: &Arc<Pd>, call: Call, kind: Kind) {
+pub(super) fn serve(pd: &Arc<Pd>, call: ApCall, kind: Kind) {
     let Some((call, payload)) = call.with_payload() else {
         return;
     };
@@ -55,10 +55,10 @@ pub(super) fn serve(pd: &Arc<Pd>, call: Call, kind: Kind) {
     }
 }
 
-fn exit(pd: &Arc<Pd>, call: Call) {
+fn exit(pd: &Arc<Pd>, call: ApCall) {
     let pd = Arc::clone(pd);
     // Killing takes a moment, and so does the AP when it is still to get log lines: not on the device thread.
-    worker("exit", move || {
+    run_in_background("exit", move || {
         pd.log.flush(LAST_WORDS);
         pd.state().exiting = true;
         let parked = pd.tunnel.shut();
@@ -71,10 +71,10 @@ fn exit(pd: &Arc<Pd>, call: Call) {
 }
 
 /// The AP wants to see how it looks when the DSP process crashes.
-fn exception(pd: &Arc<Pd>, call: Call) {
+fn exception(pd: &Arc<Pd>, call: ApCall) {
     tracing::warn!(target: "emu::services", process = %pd.key, name = pd.name, "the AP asked this process to crash");
     let owner = Arc::clone(pd);
-    worker("exception", move || {
+    run_in_background("exception", move || {
         owner.kill();
         call.refuse(Aee::BAD_STATE, "crashed on request");
     });

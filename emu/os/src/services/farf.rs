@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rpmsg::iface::{adspmsgd_apps, name};
 
-use super::ap::ApModule;
+use super::ap_module::ApModule;
 use super::stats::{Counters, add};
 use super::tunnel::Tunnel;
 use crate::ap::LogRecord;

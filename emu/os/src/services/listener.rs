@@ -2,14 +2,14 @@
 //! library falls back from one to the other. The rules are in [`tunnel`](super::tunnel).
 
 use rpmsg::iface::Kind;
-use rpmsg::iface::listener::{GetInBufs2Reply, Next2Reply, Request};
+use rpmsg::iface::listener::{GetInBufs2Reply, Request};
 
-use super::call::Call;
+use super::call::ApCall;
 use super::pd::Pd;
-use super::tunnel::{Handover, Previous};
+use super::tunnel::Previous;
 
 /// Serves one call.
-pub(super) fn serve(pd: &Pd, call: Call, kind: Kind) {
+pub(super) fn serve(pd: &Pd, call: ApCall, kind: Kind) {
     let Some((call, payload)) = call.with_payload() else {
         return;
     };
@@ -38,17 +38,4 @@ pub(super) fn serve(pd: &Pd, call: Call, kind: Kind) {
         },
         Err(e) => call.refuse_payload(&e),
     }
-}
-
-/// Answers a parked `next2` with a request.
-pub(super) fn hand_over(call: Call, request: Handover) {
-    let reply = Next2Reply {
-        ctx: request.ctx,
-        handle: request.handle,
-        sc: request.sc.0,
-        bufs_len_req: request.total,
-        bufs: request.head,
-    };
-    let capacities = call.capacities();
-    call.reply_with(&capacities, &reply);
 }

@@ -7,49 +7,16 @@ use std::sync::Arc;
 
 use rpmsg::Aee;
 use rpmsg::fastrpc::Arg;
-use rpmsg::iface::{Kind, name};
 
-use super::call::Call;
+use super::built_in::BuiltIn;
+use super::call::ApCall;
 use super::pd::{MappingKind, Origin, Pd};
 use super::stats::{Counters, add, count};
 use super::{adspmsgd, current_process, default_listener};
 use crate::invocation;
 
-/// A module of the DSP image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BuiltIn {
-    DefaultListener(Kind),
-    CurrentProcess(Kind),
-    Adspmsgd(Kind),
-}
-
-/// What a library's name stands for on this DSP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Library {
-    BuiltIn(BuiltIn),
-    /// Part of a DSP image, but not of this one.
-    NotBuilt(&'static str),
-    /// A file of the AP.
-    File,
-}
-
-/// Looks a library up by its base name.
-pub(super) fn library(file: &str) -> Library {
-    let built_in = match name::of_library(file) {
-        Some(name::DEFAULT_LISTENER) => BuiltIn::DefaultListener(Kind::Plain),
-        Some(name::DEFAULT_LISTENER1) => BuiltIn::DefaultListener(Kind::Handle64),
-        Some(name::CURRENT_PROCESS) => BuiltIn::CurrentProcess(Kind::Plain),
-        Some(name::CURRENT_PROCESS1) => BuiltIn::CurrentProcess(Kind::Handle64),
-        Some(name::ADSPMSGD) => BuiltIn::Adspmsgd(Kind::Plain),
-        Some(name::ADSPMSGD1) => BuiltIn::Adspmsgd(Kind::Handle64),
-        Some(name::DSPQUEUE) => return Library::NotBuilt(name::DSPQUEUE),
-        _ => return Library::File,
-    };
-    Library::BuiltIn(built_in)
-}
-
 /// Serves a call of a module handle.
-pub(super) fn serve(pd: &Arc<Pd>, call: Call, counters: &Arc<Counters>) {
+pub(super) fn serve(pd: &Arc<Pd>, call: ApCall, counters: &Arc<Counters>) {
     let handle = call.message().handle;
     let (module, exiting) = {
         let state = pd.state();
@@ -68,7 +35,7 @@ pub(super) fn serve(pd: &Arc<Pd>, call: Call, counters: &Arc<Counters>) {
     }
 }
 
-fn invoke(pd: &Arc<Pd>, call: Call, counters: &Counters) {
+fn invoke(pd: &Arc<Pd>, call: ApCall, counters: &Counters) {
     let args: Vec<invocation::Arg> = call.args().iter().map(argument).collect();
     let mapped: u64 = call.args().iter().map(|arg| u64::from(arg.len())).sum();
     add(&counters.bytes_mapped, mapped);
@@ -119,7 +86,7 @@ fn argument(arg: &Arg) -> invocation::Arg {
 
 /// Answers a skeleton's call, and hands DMA handles back: each one with memory behind it made the kernel map the whole buffer, once
 /// a call. A buffer that is also mapped by MEM_MAP must not be named, because the kernel would drop that mapping instead.
-fn finish(pd: &Pd, call: Call, retval: Aee) {
+fn finish(pd: &Pd, call: ApCall, retval: Aee) {
     let (drop_fds, poll) = {
         let mut state = pd.state();
         let mut fds = std::mem::take(&mut state.drop_fds);

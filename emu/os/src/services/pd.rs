@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rpmsg::iface::name;
 
-use super::ap::{ApModule, TunnelAp};
+use super::ap::TunnelAp;
+use super::ap_module::ApModule;
+use super::built_in::BuiltIn;
 use super::config::DspConfig;
 use super::farf::GuestLog;
-use super::modules::BuiltIn;
 use super::stats::{Counters, add, count};
 use super::tunnel::Tunnel;
 use crate::calls::handles::HandleNumbers;

@@ -13,9 +13,9 @@ use std::sync::Arc;
 use rpmsg::Aee;
 use rpmsg::fastrpc::{Page, PdHint, control};
 
-use super::Shared;
-use super::call::Call;
+use super::call::ApCall;
 use super::pd::{Mapping, MappingKind, Origin, Pd, PdKey};
+use super::sessions::Sessions;
 use super::stats::add;
 
 /// Addresses told for remote heap: above everything that a process can have.
@@ -24,7 +24,7 @@ const REMOTE_HEAP_BASE: u64 = 1 << 40;
 const ELF_MACHINE: u16 = 164;
 
 /// Serves one call.
-pub(super) fn serve(dsp: &Arc<Shared>, call: Call) {
+pub(super) fn serve(dsp: &Arc<Sessions>, call: ApCall) {
     if call.message().client_id != 0 {
         return call.refuse(Aee::BAD_PERMISSIONS, "only the kernel may call process control");
     }
@@ -70,21 +70,21 @@ pub(super) fn serve(dsp: &Arc<Shared>, call: Call) {
     }
 }
 
-fn with_pd(dsp: &Shared, call: Call, key: PdKey, serve: impl FnOnce(&Pd, Call)) {
+fn with_pd(dsp: &Sessions, call: ApCall, key: PdKey, serve: impl FnOnce(&Pd, ApCall)) {
     match dsp.pd(key) {
         Some(pd) => serve(&pd, call),
         None => call.refuse(Aee::NO_SUCH_PROCESS, "the session has no process"),
     }
 }
 
-fn answer(call: Call, result: Result<(), Aee>) {
+fn answer(call: ApCall, result: Result<(), Aee>) {
     match result {
         Ok(()) => call.done(),
         Err(code) => call.refuse(code, "process control"),
     }
 }
 
-fn answer_address(call: Call, result: Result<u64, Aee>) {
+fn answer_address(call: ApCall, result: Result<u64, Aee>) {
     match result {
         Ok(address) => call.reply(vec![control::encode_vaddr(address)]),
         Err(code) => call.refuse(code, "process control"),
@@ -93,7 +93,7 @@ fn answer_address(call: Call, result: Result<u64, Aee>) {
 
 // ---- processes ----------------------------------------------------------------------------------------------------
 
-fn attach(dsp: &Arc<Shared>, call: Call, key: PdKey) {
+fn attach(dsp: &Arc<Sessions>, call: ApCall, key: PdKey) {
     let name = match call.message().ctx.pd() {
         Some(PdHint::Sensors) => "sensors",
         _ => "root",
@@ -102,7 +102,7 @@ fn attach(dsp: &Arc<Shared>, call: Call, key: PdKey) {
     answer(call, result);
 }
 
-fn create(dsp: &Arc<Shared>, call: Call, key: PdKey, name: &[u8], attrs: u32, memory: Page) {
+fn create(dsp: &Arc<Sessions>, call: ApCall, key: PdKey, name: &[u8], attrs: u32, memory: Page) {
     look_at_shell(&call);
     let origin = Origin::Created {
         unsigned: attrs & control::ATTR_UNSIGNED != 0,
@@ -116,7 +116,7 @@ fn create(dsp: &Arc<Shared>, call: Call, key: PdKey, name: &[u8], attrs: u32, me
     answer(call, result);
 }
 
-fn create_static(dsp: &Arc<Shared>, call: Call, key: PdKey, name: &[u8], heap: Option<Page>) {
+fn create_static(dsp: &Arc<Sessions>, call: ApCall, key: PdKey, name: &[u8], heap: Option<Page>) {
     if let Some(heap) = heap {
         tracing::debug!(target: "emu::services", address = heap.addr, size = heap.size, "remote heap offered; not used");
     }
@@ -124,16 +124,16 @@ fn create_static(dsp: &Arc<Shared>, call: Call, key: PdKey, name: &[u8], heap: O
     answer(call, result);
 }
 
-fn release(dsp: &Arc<Shared>, call: Call, key: PdKey) {
+fn release(dsp: &Arc<Sessions>, call: ApCall, key: PdKey) {
     match dsp.remove(key) {
         // Killing waits for the process's threads; the device thread must not.
-        Some(pd) => dsp.bury(pd, move || call.done()),
+        Some(pd) => dsp.release_in_background(pd, move || call.done()),
         None => call.done(),
     }
 }
 
 /// The shell is a Hexagon program, if it is given at all. Ours or a vendor's: it is not run.
-fn look_at_shell(call: &Call) {
+fn look_at_shell(call: &ApCall) {
     let Ok(head) = call.peek(control::SHELL_BUFFER, 20) else {
         return;
     };
@@ -158,7 +158,7 @@ fn printable(name: &[u8]) -> String {
 // ---- memory -------------------------------------------------------------------------------------------------------
 
 /// Checks that a page is the session's and fits a 32-bit DSP: (I/O virtual address, size).
-fn own_memory(dsp: &Shared, sid: u32, page: Page) -> Result<(u64, u32), Aee> {
+fn own_memory(dsp: &Sessions, sid: u32, page: Page) -> Result<(u64, u32), Aee> {
     let addressing = &dsp.config.addressing;
     let (page_sid, iova) = addressing.split(page.addr);
     let len = u32::try_from(page.size).map_err(|_| Aee::BAD_SIZE)?;
@@ -171,7 +171,7 @@ fn own_memory(dsp: &Shared, sid: u32, page: Page) -> Result<(u64, u32), Aee> {
     Ok((iova, len))
 }
 
-fn map_heap(dsp: &Shared, pd: &Pd, flags: u32, page: Page) -> Result<u64, Aee> {
+fn map_heap(dsp: &Sessions, pd: &Pd, flags: u32, page: Page) -> Result<u64, Aee> {
     match flags {
         control::MMAP_ADD_PAGES => {
             let (iova, len) = own_memory(dsp, pd.key.sid, page)?;
@@ -219,7 +219,7 @@ fn unmap_heap(pd: &Pd, address: u64, size: u64) -> Result<(), Aee> {
     Ok(())
 }
 
-fn map_buffer(dsp: &Shared, pd: &Pd, fd: i32, flags: u32, vaddrin: u64, page: Page) -> Result<u64, Aee> {
+fn map_buffer(dsp: &Sessions, pd: &Pd, fd: i32, flags: u32, vaddrin: u64, page: Page) -> Result<u64, Aee> {
     let (iova, len) = own_memory(dsp, pd.key.sid, page)?;
     let va = pd
         .process

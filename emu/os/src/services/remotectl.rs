@@ -12,15 +12,15 @@ use rpmsg::iface::Kind;
 use rpmsg::iface::Text;
 use rpmsg::iface::remotectl::{CloseReply, OpenReply, Request, THREAD_PARAMS};
 
-use super::call::Call;
-use super::modules::{self, Library};
+use super::built_in::{self, Library};
+use super::call::ApCall;
 use super::pd::Pd;
 use super::stats::{Counters, count};
 use crate::error::OpenError;
 use crate::uri;
 
 /// Serves one call.
-pub(super) fn serve(pd: &Arc<Pd>, call: Call, kind: Kind, counters: &Arc<Counters>) {
+pub(super) fn serve(pd: &Arc<Pd>, call: ApCall, kind: Kind, counters: &Arc<Counters>) {
     let Some((call, payload)) = call.with_payload() else {
         return;
     };
@@ -50,7 +50,7 @@ fn set_param(pd: &Pd, request: u32, values: &[u32]) {
     }
 }
 
-fn open(pd: &Arc<Pd>, call: Call, name: &Text, counters: &Arc<Counters>) {
+fn open(pd: &Arc<Pd>, call: ApCall, name: &Text, counters: &Arc<Counters>) {
     let name = name.to_lossy();
     tracing::debug!(target: "emu::services", process = %pd.key, name, "open");
     count(&counters.opens);
@@ -61,7 +61,7 @@ fn open(pd: &Arc<Pd>, call: Call, name: &Text, counters: &Arc<Counters>) {
     if pd.state().exiting {
         return opened(pd, call, Err(OpenError::new(Aee::BAD_STATE, "the process exits")));
     }
-    match modules::library(&wanted.library) {
+    match built_in::library(&wanted.library) {
         Library::BuiltIn(module) => {
             let handle = pd.add_module(module);
             opened(pd, call, handle.ok_or_else(too_many));
@@ -94,7 +94,7 @@ fn too_many() -> OpenError {
 }
 
 /// Answers an open.
-fn opened(pd: &Pd, call: Call, result: Result<u32, OpenError>) {
+fn opened(pd: &Pd, call: ApCall, result: Result<u32, OpenError>) {
     let reply = match result {
         Ok(handle) => OpenReply {
             handle,
@@ -119,7 +119,7 @@ fn opened(pd: &Pd, call: Call, result: Result<u32, OpenError>) {
     call.reply_with(&capacities, &reply);
 }
 
-fn close(pd: &Pd, call: Call, handle: u32) {
+fn close(pd: &Pd, call: ApCall, handle: u32) {
     if pd.state().modules.remove(&handle).is_some() {
         return closed(call, Aee::SUCCESS);
     }
@@ -127,7 +127,7 @@ fn close(pd: &Pd, call: Call, handle: u32) {
         .close(handle, Box::new(move |retval| closed(call, retval)));
 }
 
-fn closed(call: Call, error: Aee) {
+fn closed(call: ApCall, error: Aee) {
     let text = match error {
         Aee::SUCCESS => String::new(),
         code => format!("close: {code}"),

@@ -15,9 +15,10 @@ use std::time::Duration;
 
 use rpmsg::Aee;
 use rpmsg::fastrpc::Scalars;
+use rpmsg::iface::listener::Next2Reply;
 use rpmsg::iface::{Kind, Method, Payload, Reply, tunnel};
 
-use super::call::Call;
+use super::call::ApCall;
 use super::stats::{Counters, count};
 
 /// Most reverse calls of one process that wait for their turn.
@@ -76,7 +77,7 @@ struct State {
 
 /// A `next2` that waits for a request.
 struct Parked {
-    call: Call,
+    call: ApCall,
     /// Bytes of packed input that it can take.
     room: u32,
 }
@@ -196,7 +197,7 @@ impl Tunnel {
     }
 
     /// `next2`: takes the reply to the request before, and parks the call until there is a request.
-    pub fn next(&self, call: Call, previous: Previous, room: u32) {
+    pub fn next(&self, call: ApCall, previous: Previous, room: u32) {
         let mut state = self.state();
         if state.ended || !state.initialised {
             drop(state);
@@ -290,7 +291,7 @@ impl Tunnel {
     }
 
     /// The same, but the parked call is left to the caller to answer.
-    pub fn shut(&self) -> Option<Call> {
+    pub fn shut(&self) -> Option<ApCall> {
         let mut state = self.state();
         state.ended = true;
         state.fail_all(ReverseError::Ended);
@@ -304,23 +305,38 @@ impl Tunnel {
                 target: "emu::services", process = %self.owner, ctx = answer.ctx, name = answer.name,
                 handle = format_args!("{:#x}", answer.handle), sc = %answer.sc, bytes = answer.total, "reverse call"
             );
-            super::listener::hand_over(call, answer);
+            answer.send(call);
         }
     }
 }
 
-type Delivery = (Call, Handover);
+type Delivery = (ApCall, Handover);
 
 /// A request as `next2` is answered with it.
-pub(super) struct Handover {
-    pub ctx: u32,
-    pub name: &'static str,
-    pub handle: u32,
-    pub sc: Scalars,
+struct Handover {
+    ctx: u32,
+    name: &'static str,
+    handle: u32,
+    sc: Scalars,
     /// Length of the whole pack.
-    pub total: u32,
+    total: u32,
     /// As much of the pack as fits.
-    pub head: Vec<u8>,
+    head: Vec<u8>,
+}
+
+impl Handover {
+    /// Answers a parked `next2`.
+    fn send(self, call: ApCall) {
+        let reply = Next2Reply {
+            ctx: self.ctx,
+            handle: self.handle,
+            sc: self.sc.0,
+            bufs_len_req: self.total,
+            bufs: self.head,
+        };
+        let capacities = call.capacities();
+        call.reply_with(&capacities, &reply);
+    }
 }
 
 impl State {
