@@ -7,6 +7,7 @@ mod apt;
 mod assets;
 mod bench;
 mod cache;
+mod circles;
 mod demo;
 mod difftest;
 mod dsp_image;
@@ -54,6 +55,8 @@ enum Task {
     Difftest(difftest::DifftestArgs),
     /// Plays scenarios for the drivers' past bugs on kernels with and without them.
     Zoo(zoo::ZooArgs),
+    /// Counts the source files of each crate below emu/ that need each other in a circle.
+    Circles,
     /// Formatting, lints, documentation, set-up, firmware, all tests.
     Test(test::TestArgs),
 }
@@ -67,6 +70,7 @@ fn run() -> Result<()> {
         Task::Bench(args) => bench::bench(&args),
         Task::Difftest(args) => difftest::difftest(&args),
         Task::Zoo(args) => zoo::zoo(&args),
+        Task::Circles => circles::report(),
         Task::Test(args) => test::test(&args),
         Task::Firmware(args) => firmware::firmware(&args),
     }
