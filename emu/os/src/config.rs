@@ -7,8 +7,8 @@ use hexagon_isa::Arch;
 
 use crate::ap::Ap;
 use crate::builtins::Builtins;
-use crate::calls::handles::HandleNumbers;
 use crate::clock::{Clock, HostClock};
+use crate::handle_numbers::HandleNumbers;
 use crate::probe::Probe;
 
 /// Everything that is fixed when a process is created.

@@ -15,6 +15,7 @@ pub mod clock;
 pub mod config;
 pub mod crash;
 pub mod error;
+mod handle_numbers;
 pub mod imports;
 pub mod invocation;
 mod kernel;
@@ -28,6 +29,6 @@ pub mod process;
 mod sched;
 pub mod services;
 
-pub use calls::handles::HandleNumbers;
+pub use handle_numbers::HandleNumbers;
 pub use loader::{elf, uri};
 pub use memory::{heap, ranges};

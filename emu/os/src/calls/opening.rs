@@ -10,7 +10,7 @@ use crate::loader::gather::{Gather, Library};
 use crate::loader::modules::{InstallError, ModuleId};
 use crate::loader::uri::ModuleName;
 use crate::memory::NoMemory;
-use crate::process::inbox::{OpenAnswer, Request};
+use crate::process::inbox::{OpenAnswer, ProcessRequest};
 use rpmsg::Aee;
 
 /// How often an open starts again because a library it counted on was unloaded meanwhile.
@@ -68,12 +68,12 @@ fn start(os: &mut Kernel, task: OpenTask, answer: OpenAnswer) {
             };
             let result = gather.run(&library);
             if let Some(shared) = weak.upgrade() {
-                shared.inbox.send(Request::Loaded(result));
+                shared.inbox.send(ProcessRequest::Loaded(result));
             }
         });
     if let Err(error) = helper {
         let error = OpenError::new(Aee::RESOURCE_NOT_FOUND, format!("no host thread: {error}"));
-        os.shared.inbox.send(Request::Loaded(Err(error)));
+        os.shared.inbox.send(ProcessRequest::Loaded(Err(error)));
     }
 }
 

@@ -12,8 +12,8 @@ use crate::sched::{DspThread, Role, Scheduler, ThreadId, Wait};
 
 /// Priority of workers until the AP sets one.
 const WORKER_PRIORITY: u8 = 192;
-/// Idle workers that are kept.
-const IDLE_WORKERS: usize = 32;
+/// With so many workers, a new one takes the place of one that is idle, if there is one.
+const KEPT_WORKERS: usize = 32;
 
 #[derive(Default)]
 struct Worker {
@@ -90,7 +90,7 @@ impl Workers {
         shared: &Shared,
     ) -> Result<ThreadId, NoMemory> {
         let limits = &shared.config.limits;
-        if self.map.len() >= IDLE_WORKERS || sched.len() >= limits.threads {
+        if self.map.len() >= KEPT_WORKERS || sched.len() >= limits.threads {
             let idle = self.map.iter().filter(|&(&id, w)| is_idle(sched, id, w));
             if let Some((&id, _)) = idle.min_by_key(|(_, w)| w.used) {
                 self.drop_worker(id, sched, shared);

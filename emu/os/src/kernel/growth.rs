@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::calls::job::Starved;
-use crate::process::inbox::Request;
+use crate::process::inbox::ProcessRequest;
 use crate::process::shared::Shared;
 
 /// Requests are for multiples of this.
@@ -53,11 +53,11 @@ impl Growth {
                     tracing::warn!(target: "emu::os", bytes, %error, "the AP gave no memory");
                 });
                 if let Some(shared) = weak.upgrade() {
-                    shared.inbox.send(Request::Grown(given.is_ok()));
+                    shared.inbox.send(ProcessRequest::Grown(given.is_ok()));
                 }
             });
         if helper.is_err() {
-            shared.inbox.send(Request::Grown(false));
+            shared.inbox.send(ProcessRequest::Grown(false));
         }
     }
 

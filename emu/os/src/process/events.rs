@@ -6,7 +6,7 @@ use crate::calls::{opening, serving};
 use crate::crash::{CrashReport, backtrace};
 use crate::error::OpenError;
 use crate::kernel::state::Kernel;
-use crate::process::inbox::Request;
+use crate::process::inbox::ProcessRequest;
 use crate::process::traps::{End, run_as};
 use crate::sched::{RunState, Wait};
 use rpmsg::Aee;
@@ -32,24 +32,24 @@ pub fn handle_all(os: &mut Kernel) -> Option<End> {
     None
 }
 
-fn handle(os: &mut Kernel, request: Request) -> Option<End> {
+fn handle(os: &mut Kernel, request: ProcessRequest) -> Option<End> {
     match request {
-        Request::Invoke(call, answer) => match os.handles.get(call.handle) {
+        ProcessRequest::Invoke(call, answer) => match os.handles.get(call.handle) {
             Some(_) => os.submit(Some(call.tid), Job::Invoke(call, answer)),
             None => answer.send(Aee::NO_SUCH_MODULE),
         },
-        Request::Close(handle, answer) => match os.handles.begin_close(handle, answer) {
+        ProcessRequest::Close(handle, answer) => match os.handles.begin_close(handle, answer) {
             Closing::Unknown(answer) => answer.send(Aee::NO_SUCH_MODULE),
             Closing::Now(answer) => os.submit(None, Job::Close(handle, answer)),
             Closing::Later => {}
         },
-        Request::Open(name, answer) => opening::open(os, name, answer),
-        Request::Loaded(result) => opening::loaded(os, result),
-        Request::Grown(given) => return memory_answered(os, given),
-        Request::ThreadExit(tid) => os.workers.retire(tid),
-        Request::Priority(priority) => os.workers.set_priority(priority, &mut os.sched),
+        ProcessRequest::Open(name, answer) => opening::open(os, name, answer),
+        ProcessRequest::Loaded(result) => opening::loaded(os, result),
+        ProcessRequest::Grown(given) => return memory_answered(os, given),
+        ProcessRequest::ThreadExit(tid) => os.workers.retire(tid),
+        ProcessRequest::Priority(priority) => os.workers.set_priority(priority, &mut os.sched),
         // Nobody may wait for it any more.
-        Request::Threads(to) => drop(to.send(describe_threads(os))),
+        ProcessRequest::Threads(to) => drop(to.send(describe_threads(os))),
     }
     None
 }

@@ -19,7 +19,7 @@ pub type OpenDone = Box<dyn FnOnce(Result<u32, OpenError>) + Send>;
 pub type CallDone = Box<dyn FnOnce(Aee) + Send>;
 
 /// One thing that a process is asked.
-pub enum Request {
+pub enum ProcessRequest {
     /// Open a module.
     Open(ModuleName, OpenAnswer),
     /// Call a method.
@@ -39,7 +39,7 @@ pub enum Request {
 }
 
 struct Queue {
-    requests: VecDeque<Request>,
+    requests: VecDeque<ProcessRequest>,
     closed: bool,
 }
 
@@ -71,7 +71,7 @@ impl Inbox {
     }
 
     /// Puts a request in; after [`close`](Self::close) it is dropped (which answers calls with [`Aee::GONE`]).
-    pub fn send(&self, request: Request) {
+    pub fn send(&self, request: ProcessRequest) {
         let mut queue = self.lock();
         if !queue.closed {
             queue.requests.push_back(request);
@@ -91,7 +91,7 @@ impl Inbox {
     }
 
     /// Takes everything that is there.
-    pub fn drain(&self) -> VecDeque<Request> {
+    pub fn drain(&self) -> VecDeque<ProcessRequest> {
         std::mem::take(&mut self.lock().requests)
     }
 
@@ -251,11 +251,11 @@ mod tests {
         let first = inbox.call(sender(&tx)).unwrap();
         assert!(inbox.call(sender(&tx)).is_none());
         assert_eq!(rx.try_recv(), Ok(Aee::RESOURCE_NOT_FOUND));
-        inbox.send(Request::Close(1, first));
+        inbox.send(ProcessRequest::Close(1, first));
         inbox.close();
         assert_eq!(rx.try_recv(), Ok(Aee::GONE));
         let late = inbox.call(sender(&tx)).unwrap();
-        inbox.send(Request::Close(1, late));
+        inbox.send(ProcessRequest::Close(1, late));
         assert_eq!(rx.try_recv(), Ok(Aee::GONE));
     }
 }

@@ -22,7 +22,7 @@ use crate::invocation::Invocation;
 use crate::kernel::state::Kernel;
 use crate::loader::uri::ModuleName;
 use emu_core::mem::Bus;
-use inbox::Request;
+use inbox::ProcessRequest;
 use rpmsg::fastrpc::control::{MAP_FD_DELAYED, MAP_FD_NOMAP};
 use shared::Shared;
 
@@ -85,21 +85,21 @@ impl Process {
     /// Opens a module: reads and loads its library, calls its open method.
     pub fn open(&self, name: ModuleName, done: OpenDone) {
         if let Some(answer) = self.shared.inbox.open(done) {
-            self.shared.inbox.send(Request::Open(name, answer));
+            self.shared.inbox.send(ProcessRequest::Open(name, answer));
         }
     }
 
     /// Calls a method of an open module.
     pub fn invoke(&self, invocation: Invocation, done: CallDone) {
         if let Some(answer) = self.shared.inbox.call(done) {
-            self.shared.inbox.send(Request::Invoke(invocation, answer));
+            self.shared.inbox.send(ProcessRequest::Invoke(invocation, answer));
         }
     }
 
     /// Closes a module, after the calls that are under way in it.
     pub fn close(&self, handle: u32, done: CallDone) {
         if let Some(answer) = self.shared.inbox.call(done) {
-            self.shared.inbox.send(Request::Close(handle, answer));
+            self.shared.inbox.send(ProcessRequest::Close(handle, answer));
         }
     }
 
@@ -134,12 +134,12 @@ impl Process {
 
     /// An AP thread ended: the DSP thread that served it is not needed any more. Unknown ones are ignored.
     pub fn thread_exit(&self, tid: i32) {
-        self.shared.inbox.send(Request::ThreadExit(tid));
+        self.shared.inbox.send(ProcessRequest::ThreadExit(tid));
     }
 
     /// Priority (1 highest … 255 lowest) of the DSP threads that serve AP threads.
     pub fn set_priority(&self, priority: u8) {
-        self.shared.inbox.send(Request::Priority(priority.max(1)));
+        self.shared.inbox.send(ProcessRequest::Priority(priority.max(1)));
     }
 
     /// Ends all threads, answers every call not yet answered, drops all mappings. Returns when nothing of the process
@@ -172,7 +172,7 @@ impl Process {
             State::Ended => Vec::new(),
             State::Running => {
                 let (send, receive) = std::sync::mpsc::channel();
-                self.shared.inbox.send(Request::Threads(send));
+                self.shared.inbox.send(ProcessRequest::Threads(send));
                 receive.recv_timeout(wait).unwrap_or_default()
             }
         }

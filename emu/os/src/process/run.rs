@@ -160,3 +160,116 @@ fn is_wanted(os: &Kernel) -> bool {
         || !shared.inbox.is_empty()
         || os.sched.next_deadline().is_some_and(|at| at <= os.now())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::Clock as _;
+    use crate::kernel::call::{Call, Outcome};
+    use crate::kernel::testing::Guest;
+    use crate::process::inbox::ProcessRequest;
+    use crate::sched::Wait;
+    use emu_core::mem::{PAGE_SIZE, Prot};
+
+    /// Counts the word at r0 down and spins until it is 0, without `pause`. Encodings by llvm-mc.
+    const MEET: [u32; 8] = [
+        0x9200_c001, // 1: { r1 = memw_locked(r0) }
+        0xbfe1_ffe1, //    { r1 = add(r1,#-1) }
+        0xa0a0_c100, //    { memw_locked(r0,p0) = r1 }
+        0x5cff_e0fa, //    { if (!p0) jump 1b }
+        0x9180_c001, // 2: { r1 = memw(r0+#0) }
+        0x7501_c000, //    { p0 = cmp.eq(r1,#0) }
+        0x5cff_e0fc, //    { if (!p0) jump 2b }
+        0x529f_c000, //    { jumpr r31 }
+    ];
+    /// Many times what threads that meet need.
+    const MOST_PACKETS: u64 = 200_000_000;
+
+    /// How many threads of these priorities meet.
+    fn meet(priorities: &[u8]) -> usize {
+        let mut g = Guest::new();
+        let code: Vec<u8> = MEET.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let entry = g.bytes(&code);
+        g.os.space.protect(entry, PAGE_SIZE, Prot::RX).unwrap();
+        let word = g.bytes(&(priorities.len() as u32).to_le_bytes());
+        let met = Arc::new(AtomicUsize::new(0));
+        for &priority in priorities {
+            let mut thread = g.new_thread(priority);
+            let (met, all) = (met.clone(), priorities.len());
+            let over = move |_: &mut Call<'_>, _: u64| match met.fetch_add(1, Ordering::Relaxed) + 1 {
+                n if n == all => Ok(Outcome::EndProcess(0)),
+                _ => Ok(Outcome::Exit(0)),
+            };
+            g.os.enter(&mut thread, entry, &[word], Box::new(over)).unwrap();
+            g.os.sched.requeue(thread);
+        }
+        let shared = g.os.shared.clone();
+        let os = g.os;
+        let host = std::thread::spawn(move || run(os));
+        while !host.is_finished() {
+            if shared.counters.read().0 > MOST_PACKETS {
+                shared.kill();
+            }
+            std::thread::yield_now();
+        }
+        host.join().unwrap();
+        met.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn threads_that_spin_until_all_are_there_meet_whatever_their_priorities() {
+        for priorities in [
+            [100, 100, 100],
+            // Equals below one that spins.
+            [100, 110, 110],
+            // One below equals that spin.
+            [100, 100, 110],
+            [100, 110, 120],
+        ] {
+            assert_eq!(meet(&priorities), 3, "{priorities:?}");
+        }
+    }
+
+    #[test]
+    fn a_sleep_lasts_as_long_as_the_clock_of_the_process_says() {
+        const YEAR: u64 = 365 * 86_400;
+        let mut g = Guest::new();
+        let sleep = g.os.builtins.address(b"qurt_sleep").unwrap();
+        let us = YEAR * 1_000_000;
+        let (tell, told) = mpsc::channel();
+        let over = move |c: &mut Call<'_>, _: u64| {
+            tell.send(c.os.now()).unwrap();
+            Ok(Outcome::EndProcess(0))
+        };
+        let mut thread = g.new_thread(100);
+        let args = [us as u32, (us >> 32) as u32];
+        g.os.enter(&mut thread, sleep, &args, Box::new(over)).unwrap();
+        g.os.sched.requeue(thread);
+        let (shared, clock, os) = (g.os.shared.clone(), g.clock, g.os);
+        let asked = shared.clone();
+        clock.watch(Box::new(move || {
+            shared.inbox.nudge();
+            true
+        }));
+        let host = std::thread::spawn(move || run(os));
+        let sleeps = || {
+            let (ask, answer) = mpsc::channel();
+            asked.inbox.send(ProcessRequest::Threads(ask));
+            let threads = answer.recv().unwrap();
+            threads
+                .iter()
+                .any(|thread| thread.cause == Wait::Sleep.to_string())
+        };
+        while !sleeps() {}
+        clock.advance(Duration::from_secs(YEAR - 1));
+        assert!(sleeps());
+        clock.advance(Duration::from_secs(1));
+        host.join().unwrap();
+        assert_eq!(told.try_recv(), Ok(Duration::from_secs(YEAR)));
+    }
+}

@@ -48,18 +48,8 @@ impl Dsp {
     /// A DSP without processes. Its answers go to `outbox`.
     #[must_use]
     pub fn new(config: DspConfig, bus: Arc<Bus>, outbox: SharedOutbox) -> Arc<Self> {
-        let counters = Arc::<Counters>::default();
-        let calls = OpenCalls::new(outbox, Arc::clone(&counters));
-        let handles = Arc::<HandleNumbers>::default();
         Arc::new(Self {
-            shared: Arc::new(Shared {
-                config,
-                bus,
-                counters,
-                calls,
-                handles,
-                processes: Mutex::default(),
-            }),
+            sessions: Arc::new(Sessions::new(config, bus, outbox)),
         })
     }
 

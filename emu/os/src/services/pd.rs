@@ -16,9 +16,9 @@ use super::config::DspConfig;
 use super::farf::GuestLog;
 use super::stats::{Counters, add, count};
 use super::tunnel::Tunnel;
-use crate::calls::handles::HandleNumbers;
 use crate::config::ProcessConfig;
 use crate::error::OsError;
+use crate::handle_numbers::HandleNumbers;
 use crate::process::{self, Process};
 use emu_core::mem::Bus;
 

@@ -11,7 +11,7 @@ use super::config::DspConfig;
 use super::pd::{Origin, Pd, PdKey};
 use super::stats::Counters;
 use crate::action::SharedOutbox;
-use crate::calls::handles::HandleNumbers;
+use crate::handle_numbers::HandleNumbers;
 use emu_core::mem::Bus;
 
 /// Most sessions with a process at once. A driver has 14 slots a channel.
