@@ -4,7 +4,7 @@
 //! QEMU goes away, or when the machine's memory changes: that is the DSP's reset. All processes die, nothing is answered,
 //! the FIFO indices are zeroed. FIFO contents wait for the device: a session looks at them once when it begins.
 //!
-//! When a DSP starts and is reset is the platform's to say ([`Platform`]): on a board it is the AP's remoteproc driver that does
+//! When a DSP starts and is reset is the platform's to say (`platform.rs`): on a board it is the AP's remoteproc driver that does
 //! it, and not the device's being started and stopped.
 
 use super::board::power::BoardPower;
