@@ -69,7 +69,7 @@ impl Packet {
                     out.push('\t');
                     if let Some(insn) = insns.next() {
                         insn.write(out, pc)?;
-                        if let Some(name) = insn.target(pc).and_then(name) {
+                        if let Some(name) = insn.named_target(pc).and_then(name) {
                             write!(out, " <{name}>")?;
                         }
                     }
@@ -112,6 +112,12 @@ impl Insn {
             .position(|o| o.class == OperandClass::PcRel)?;
         let v = *self.v.get(n)?;
         info.is_branch().then(|| pc.wrapping_add(v as u32))
+    }
+
+    /// The same, where `llvm-objdump` puts a name behind it: not at the branches that compare a register with 0, which take no
+    /// constant extender.
+    fn named_target(&self, pc: u32) -> Option<u32> {
+        self.info().ext.and_then(|_| self.target(pc))
     }
 
     fn write(&self, out: &mut impl Write, pc: u32) -> fmt::Result {
