@@ -9,6 +9,9 @@ fn main() {
     let spec = hexagon_isa_meta::spec::load(&root.join("spec")).unwrap_or_else(|e| fail(&e));
     let tables = hexagon_isa_meta::tables::generate(&spec).unwrap_or_else(|e| fail(&e));
     write("tables.rs", &tables);
+    for (name, text) in hexagon_isa_meta::vocabulary::FILES {
+        write(&format!("vocabulary_{name}.rs"), text);
+    }
     let meanings = hexagon_isa_meta::meaning::generate(&spec).unwrap_or_else(|errors| {
         for e in &errors {
             println!("cargo::error={e}");

@@ -25,6 +25,7 @@ mod regnames;
 mod regset;
 mod rules;
 mod slots;
+mod vocabulary;
 
 pub use arch::Arch;
 pub use assemble::{AsmError, assemble, assemble_packet};

@@ -5,7 +5,7 @@
 
 use crate::info::{Flags, Guard, GuardReg, Implicit, InsnClass, OperandClass, Role};
 use crate::packet::EndLoop;
-use crate::{Arch, DecodeError, Insn, Packet, RegSet, interp};
+use crate::{Arch, DecodeError, Insn, Packet, RegSet, ir};
 
 /// Registers that an instruction writes.
 #[derive(Default, Clone, Copy)]
@@ -82,7 +82,7 @@ fn written(insn: &Insn) -> Result<Writes, DecodeError> {
     for reg in info.defs {
         write(RegSet::implicit(*reg))?;
     }
-    let effects = interp::effects(insn.op).copied().unwrap_or_default();
+    let effects = ir::effects(insn.op).copied().unwrap_or_default();
     write(RegSet {
         vec: if effects.vectors { u32::MAX } else { 0 },
         z: effects.writes_z,

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use hexagon_isa::info::Feature;
-use hexagon_isa::{Opcode, interp, ir};
+use hexagon_isa::{Opcode, ir};
 use hexagon_isa_meta::spec::{self, Entry};
 
 use crate::assets::workspace;
@@ -116,12 +116,10 @@ enum Meaning {
 }
 
 fn meaning(op: Opcode) -> Meaning {
-    let privileged =
-        |m: &ir::Meaning| matches!(m.body, [ir::Stmt::Call(called, _)] if *called == "privileged");
-    match (interp::effects(op), ir::meaning(op)) {
-        (Some(_), Some(m)) if privileged(m) => Meaning::Privileged,
-        (Some(_), _) => Meaning::Written,
-        _ => Meaning::None,
+    match ir::effects(op) {
+        Some(fx) if fx.privileged => Meaning::Privileged,
+        Some(_) => Meaning::Written,
+        None => Meaning::None,
     }
 }
 

@@ -212,7 +212,7 @@ fn any_register_values_end_soon() {
     let mut unit = Unit::new(Arch::V81);
     let mut rng = tests::difftest::random::Random::of(&[0x686d78]);
     let all: Vec<Opcode> = Opcode::all()
-        .filter(|op| op.info().name.starts_with("M8_") && hexagon_isa::interp::effects(*op).is_some())
+        .filter(|op| op.info().name.starts_with("M8_") && hexagon_isa::ir::effects(*op).is_some())
         .collect();
     let of = |what: &str| -> Vec<Opcode> {
         all.iter()

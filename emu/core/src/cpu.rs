@@ -2,7 +2,7 @@
 
 use hexagon_isa::interp::hmx::HmxModel;
 use hexagon_isa::interp::{self, DmaCommand, Event, Qfloat, Regs, usr};
-use hexagon_isa::{Arch, EndLoop, Opcode};
+use hexagon_isa::{Arch, EndLoop, Opcode, ir};
 
 use super::block::{Block, Core, MAX_PACKETS, Mark};
 use super::cache::Cache;
@@ -266,7 +266,7 @@ fn end_loops(regs: &mut Regs, which: EndLoop) -> Option<u32> {
 /// The name of the instruction of the packet at `pc` that may stop a run.
 fn asked<P: interp::Memory>(block: &Block<P>, pc: u32) -> &'static str {
     let steps = block.steps.iter().filter(|s| s.args.pc == pc);
-    let may_stop = |op: &Opcode| interp::effects(*op).is_some_and(|fx| fx.event);
+    let may_stop = |op: &Opcode| ir::effects(*op).is_some_and(|fx| fx.event);
     let found = steps.filter_map(|s| s.of).find(may_stop);
     found.map_or("instruction", |op| op.info().name)
 }

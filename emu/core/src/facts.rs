@@ -1,8 +1,8 @@
 //! What one instruction of a packet reads, writes and may do, as planning needs it.
 
+use hexagon_isa::Insn;
 use hexagon_isa::info::{Flags, OperandClass, Role};
-use hexagon_isa::interp::{self, Effects};
-use hexagon_isa::{Insn, ir};
+use hexagon_isa::ir::{self, Effects};
 
 /// Control registers that follow clocks or counters and are refreshed before they are read.
 const CLOCKS: u64 = 3 << 14 | 3 << 18 | 7 << 20 | 3 << 30;
@@ -108,10 +108,10 @@ impl Facts {
     /// It has no meaning, or is not for user code.
     pub(crate) fn of(insn: &Insn) -> Result<Facts, Unplanned> {
         let name = insn.info().name;
-        let (Some(fx), Some(meaning)) = (interp::effects(insn.op), ir::meaning(insn.op)) else {
+        let (Some(fx), Some(meaning)) = (ir::effects(insn.op), ir::meaning(insn.op)) else {
             return Err(Unplanned::NoMeaning(name));
         };
-        if let [ir::Stmt::Call("privileged", _)] = meaning.body {
+        if fx.privileged {
             return Err(Unplanned::Privileged(name));
         }
         let mut reads = Set {

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use hexagon_isa::info::Role;
-use hexagon_isa::interp::effects;
+use hexagon_isa::ir::effects;
 use hexagon_isa::{Arch, Packet, RegSet, decode_packet};
 
 use super::fetch::fetch;

@@ -373,10 +373,7 @@ fn frames_are_scrambled_and_bounded() {
 /// Every instruction of the supervisor, one by one: the exception that names it, and nothing has happened.
 #[test]
 fn what_user_code_may_not_use_is_privileged() {
-    let privileged = Opcode::all().filter(|op| {
-        hexagon_isa::ir::meaning(*op)
-            .is_some_and(|m| matches!(m.body, [hexagon_isa::ir::Stmt::Call("privileged", _)]))
-    });
+    let privileged = Opcode::all().filter(|op| hexagon_isa::ir::effects(*op).is_some_and(|fx| fx.privileged));
     let mut count = 0;
     for op in privileged {
         let name = op.info().name;
@@ -403,7 +400,7 @@ fn what_cannot_run_is_named() {
     // As long as there is an instruction without a meaning.
     let without = Opcode::all().find(|op| {
         let info = op.info();
-        info.feature == Some(hexagon_isa::info::Feature::Hmx) && hexagon_isa::interp::effects(*op).is_none()
+        info.feature == Some(hexagon_isa::info::Feature::Hmx) && hexagon_isa::ir::effects(*op).is_none()
     });
     if let Some(op) = without {
         let name = op.info().name;

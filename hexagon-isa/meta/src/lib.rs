@@ -5,3 +5,4 @@ pub mod meaning;
 pub mod spec;
 pub mod tables;
 pub mod tree;
+pub mod vocabulary;

@@ -27,10 +27,13 @@ mod encoding;
 mod parse;
 mod syntax;
 
-pub use attributes::{Attributes, Ext, Feature, Namespace};
-pub use encoding::{Encoding, Field, Run};
+pub use crate::vocabulary::info::{
+    Ext, Feature, Flags, Guard, GuardReg, Implicit, Numbering, OperandClass, Role, Run,
+};
+pub use attributes::{Attributes, Namespace};
+pub use encoding::{Encoding, Field};
 pub use parse::{SpecError, load, parse};
-pub use syntax::{Guard, GuardReg, Piece};
+pub use syntax::Piece;
 
 /// Where in the spec files an entry stands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -105,80 +108,9 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Short {
     /// Operand index and the value it must have.
-    pub when: Vec<(usize, i32)>,
+    pub when: Vec<(u8, i32)>,
     /// The text, with the instruction's own operands.
     pub syntax: Vec<Piece>,
-}
-
-/// Which registers, or what kind of immediate, an operand names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Class {
-    /// General register, 32 bit (`R`).
-    Gpr,
-    /// General register pair, 64 bit (`RR`); the value is the even register number.
-    GprPair,
-    /// Predicate register, 8 bit (`P`).
-    Pred,
-    /// Modifier register M0/M1 (`M`).
-    Mod,
-    /// Control register (`C`).
-    Ctrl,
-    /// Control register pair (`CC`).
-    CtrlPair,
-    /// Guest register (`G`) and pair (`GG`).
-    Guest,
-    /// Guest register pair.
-    GuestPair,
-    /// Supervisor register (`S`).
-    Sys,
-    /// Supervisor register pair.
-    SysPair,
-    /// HVX vector register (`V`).
-    Vec,
-    /// HVX vector pair (`VV`).
-    VecPair,
-    /// HVX vector quad (`VVVV`).
-    VecQuad,
-    /// HVX predicate (`Q`).
-    VecPred,
-    /// Immediate; the value is final (extended, scaled, sign or zero extended).
-    Imm,
-    /// Branch target as a byte offset from the packet's address.
-    PcRel,
-}
-
-impl Class {
-    /// Whether it is a register of the vector unit.
-    pub fn is_vector(self) -> bool {
-        matches!(
-            self,
-            Class::Vec | Class::VecPair | Class::VecQuad | Class::VecPred
-        )
-    }
-}
-
-/// How the instruction uses the operand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// Read only.
-    Read,
-    /// Written only.
-    Write,
-    /// Read and written (accumulators, post-increment bases).
-    ReadWrite,
-}
-
-/// How a field's number becomes a register number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Numbering {
-    /// The field is the number; also all immediates.
-    Plain,
-    /// Four bits: R0-R7, R16-R23.
-    Sub16,
-    /// Three bits: R1:0, R3:2, R5:4, R7:6, R17:16 … R23:22.
-    Pair8,
-    /// Three bits: distance to the producer (bits 2:1) and half of a pair (bit 0).
-    Distance,
 }
 
 /// One operand of an instruction.
@@ -187,12 +119,12 @@ pub struct Operand {
     /// Name in the syntax and in the meaning, without the width suffix: `Rd`, `Rss`, `Ii`, `Nt`, `Pu`, `Vuu`, `Qv`.
     pub name: String,
     /// What it names.
-    pub class: Class,
+    pub class: OperandClass,
     /// How it is used.
     pub role: Role,
     /// The operand is consumed as `.new` (the packet decoder resolves `Nt8`/`Os8` to the producer's register number).
     pub new: bool,
-    /// Meaningful for [`Class::Imm`]: the value is signed.
+    /// Meaningful for [`OperandClass::Imm`]: the value is signed.
     pub signed: bool,
     /// Meaningful for immediates: how many bits the value is shifted left when it is not extended.
     pub scale: u8,

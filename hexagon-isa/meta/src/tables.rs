@@ -1,6 +1,6 @@
 //! Generates the tables of `hexagon-isa`: the opcodes, what is known about each, and the decision trees of the decoder.
 
-use crate::spec::{Class, Entry, GuardReg, Namespace, Numbering, Operand, Piece, Role, Spec, SpecError};
+use crate::spec::{Entry, Implicit, Namespace, Operand, Piece, Spec, SpecError};
 use crate::tree::{self, Pattern};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
@@ -144,20 +144,15 @@ fn info(e: &Entry, pool: &mut Pool) -> String {
     let pieces = pieces(&e.syntax, pool);
     let defs = pool.slice("Implicit", &implicit(&a.defs));
     let uses = pool.slice("Implicit", &implicit(&a.uses));
+    // Values of the shared vocabulary print as they are written.
     let guard = match e.guard {
         None => "None".into(),
-        Some(g) => {
-            let reg = match g.reg {
-                GuardReg::Operand(n) => format!("GuardReg::Operand({n})"),
-                GuardReg::Fixed(n) => format!("GuardReg::Fixed({n})"),
-            };
-            format!("Some(Guard {{ reg: {reg}, sense: {}, new: {} }})", g.sense, g.new)
-        }
+        Some(g) => format!(
+            "Some(Guard {{ reg: GuardReg::{:?}, sense: {}, new: {} }})",
+            g.reg, g.sense, g.new
+        ),
     };
-    let ext = match a.ext {
-        None => "None".into(),
-        Some(x) => format!("Some(Ext {{ operand: {}, must: {} }})", x.operand, x.must),
-    };
+    let ext = a.ext.map_or("None".into(), |x| format!("Some({x:?})"));
     let short = match &e.short {
         None => "None".into(),
         Some(s) => {
@@ -178,7 +173,7 @@ fn info(e: &Entry, pool: &mut Pool) -> String {
     format!(
         "InsnInfo {{ name: {:?}, syntax: {:?}, pieces: {pieces}, operands: {operands}, class: InsnClass::{}, \
          slots: {}, units: {:?}, arch: Arch::V{}, feature: {feature}, ext: {ext}, load: {:?}, store: {:?}, \
-         flags: Flags({:#x}), guard: {guard}, defs: {defs}, uses: {uses}, extended: {extended}, short: {short}, \
+         flags: {:?}, guard: {guard}, defs: {defs}, uses: {uses}, extended: {extended}, short: {short}, \
          width: {}, mask: {:#x}, value: {:#x}, dont_care: {:#x} }}",
         e.name,
         e.text,
@@ -188,7 +183,7 @@ fn info(e: &Entry, pool: &mut Pool) -> String {
         a.arch,
         a.load,
         a.store,
-        flags(e),
+        a.flags,
         e.encoding.width,
         e.encoding.mask,
         e.encoding.value,
@@ -196,34 +191,8 @@ fn info(e: &Entry, pool: &mut Pool) -> String {
     )
 }
 
-/// The order is that of `Flags` in `hexagon-isa/src/info.rs`.
-fn flags(e: &Entry) -> u32 {
-    let a = &e.attributes;
-    let hvx = e.class.starts_with("CVI_") || e.name.starts_with("V6_");
-    [
-        a.branch,
-        a.call,
-        a.ret,
-        a.late,
-        a.fp,
-        a.overflow,
-        a.solo,
-        a.solo_ax,
-        a.slot1_alu,
-        a.no_slot1_store,
-        hvx,
-        e.text.contains(".cur"),
-        e.text.contains(".tmp"),
-        e.text.contains(":nt") || e.text.contains(":t "),
-        e.text.contains(":t "),
-    ]
-    .iter()
-    .zip(0..)
-    .fold(0, |bits, (on, n)| bits | u32::from(*on) << n)
-}
-
-fn implicit(names: &[String]) -> Vec<String> {
-    names.iter().map(|n| format!("Implicit::{n}")).collect()
+fn implicit(regs: &[Implicit]) -> Vec<String> {
+    regs.iter().map(|r| format!("Implicit::{r:?}")).collect()
 }
 
 fn pieces(syntax: &[Piece], pool: &mut Pool) -> String {
@@ -239,45 +208,12 @@ fn pieces(syntax: &[Piece], pool: &mut Pool) -> String {
 }
 
 fn operand(o: &Operand, field: &crate::spec::Field, pool: &mut Pool) -> String {
-    let class = match o.class {
-        Class::Gpr => "Gpr",
-        Class::GprPair => "GprPair",
-        Class::Pred => "Pred",
-        Class::Mod => "Mod",
-        Class::Ctrl => "Ctrl",
-        Class::CtrlPair => "CtrlPair",
-        Class::Guest => "Guest",
-        Class::GuestPair => "GuestPair",
-        Class::Sys => "Sys",
-        Class::SysPair => "SysPair",
-        Class::Vec => "Vec",
-        Class::VecPair => "VecPair",
-        Class::VecQuad => "VecQuad",
-        Class::VecPred => "VecPred",
-        Class::Imm => "Imm",
-        Class::PcRel => "PcRel",
-    };
-    let role = match o.role {
-        Role::Read => "Read",
-        Role::Write => "Write",
-        Role::ReadWrite => "ReadWrite",
-    };
-    let numbering = match o.numbering {
-        Numbering::Plain => "Plain",
-        Numbering::Sub16 => "Sub16",
-        Numbering::Pair8 => "Pair8",
-        Numbering::Distance => "Distance",
-    };
-    let runs: Vec<String> = field
-        .runs
-        .iter()
-        .map(|r| format!("Run {{ lsb: {}, width: {}, to: {} }}", r.lsb, r.width, r.to))
-        .collect();
+    let runs: Vec<String> = field.runs.iter().map(|r| format!("{r:?}")).collect();
     let runs = pool.slice("Run", &runs);
     format!(
-        "OperandInfo {{ name: {:?}, class: OperandClass::{class}, role: Role::{role}, new: {}, signed: {}, scale: {}, \
-         numbering: Numbering::{numbering}, width: {}, runs: {runs} }}",
-        o.name, o.new, o.signed, o.scale, field.width
+        "OperandInfo {{ name: {:?}, class: OperandClass::{:?}, role: Role::{:?}, new: {}, signed: {}, scale: {}, \
+         numbering: Numbering::{:?}, width: {}, runs: {runs} }}",
+        o.name, o.class, o.role, o.new, o.signed, o.scale, o.numbering, field.width
     )
 }
 

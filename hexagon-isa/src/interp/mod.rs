@@ -173,45 +173,6 @@ impl<M: Memory> Clone for Exec<M> {
 }
 impl<M: Memory> Copy for Exec<M> {}
 
-/// What an instruction touches besides its operands; masks are by register number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Effects {
-    /// Named general registers that are read.
-    pub reads_gpr: u32,
-    /// Named general registers that are written.
-    pub writes_gpr: u32,
-    /// Named control registers that are read.
-    pub reads_ctl: u32,
-    /// Named control registers that are written.
-    pub writes_ctl: u32,
-    /// Named predicates that are read as before the packet.
-    pub reads_pred: u8,
-    /// Named predicates that are read as the packet's writers have left them.
-    pub reads_new_pred: u8,
-    /// Named predicates that are written.
-    pub writes_pred: u8,
-    /// Sticky flags of USR may be set.
-    pub sticky: bool,
-    /// USR's rounding mode is read.
-    pub status: bool,
-    /// Memory is read.
-    pub load: bool,
-    /// Memory is written.
-    pub store: bool,
-    /// May fault (also without an access).
-    pub fault: bool,
-    /// May jump.
-    pub jump: bool,
-    /// May stop the thread's run: traps, pause, failed store-conditional, privileged.
-    pub event: bool,
-    /// Every vector register is read and written (histograms).
-    pub vectors: bool,
-    /// The Z register is read.
-    pub reads_z: bool,
-    /// Half of the Z register is written.
-    pub writes_z: bool,
-}
-
 /// The function of an instruction, monomorphised for a memory; `None` if it has no meaning yet.
 pub fn exec<M: Memory>(op: crate::Opcode) -> Option<Exec<M>> {
     generated::dispatch(op as u16)
@@ -239,11 +200,6 @@ pub fn exec_avx512<M: Memory>(op: crate::Opcode) -> Option<Exec<M>> {
     generated::avx512::dispatch(op as u16)
 }
 
-/// What an instruction touches implicitly; `None` if it has no meaning yet.
-pub fn effects(op: crate::Opcode) -> Option<&'static Effects> {
-    generated::EFFECTS.get(op as usize)?.as_ref()
-}
-
 // One function per instruction, as plain as a generator writes them.
 #[allow(
     non_snake_case,
@@ -259,7 +215,7 @@ mod generated {
     use super::dot::{self, plain::dot4};
     use super::lanes::*;
     use super::qfloat::{Qf16, Qf32};
-    use super::{Args, Effects, Exec, Memory, Regs, Vector, builtins};
+    use super::{Args, Exec, Memory, Regs, Vector, builtins};
 
     include!(concat!(env!("OUT_DIR"), "/functions.rs"));
 }

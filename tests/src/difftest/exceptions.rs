@@ -1,7 +1,7 @@
 //! Where a peer is not to be believed: by instruction, with the reason and the versions of QEMU that it is about.
 
 use hexagon_isa::info::{OperandClass, Role};
-use hexagon_isa::{Insn, Opcode, interp};
+use hexagon_isa::{Insn, Opcode, ir};
 
 /// What a peer does with an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,12 +87,12 @@ fn beside_writer(insns: &[Insn]) -> bool {
         let named = i.info().operands.iter().zip(i.v);
         named
             .filter(|(o, _)| o.role != Role::Read && o.class == OperandClass::Pred)
-            .fold(interp::effects(i.op).map_or(0, |f| f.writes_pred), |m, (_, v)| {
+            .fold(ir::effects(i.op).map_or(0, |f| f.writes_pred), |m, (_, v)| {
                 m | 1 << v
             })
     };
     insns.iter().enumerate().any(|(n, i)| {
-        let own = interp::effects(i.op).map_or(0, |f| if f.jump { f.writes_pred } else { 0 });
+        let own = ir::effects(i.op).map_or(0, |f| if f.jump { f.writes_pred } else { 0 });
         let others = insns.iter().enumerate().filter(|(k, _)| *k != n);
         others.fold(0, |m, (_, o)| m | written(o)) & own != 0
     })

@@ -2,7 +2,7 @@
 //! `qemu-hexagon` can be asked about.
 
 use hexagon_isa::info::{Feature, Flags, Numbering, OperandClass, OperandInfo, Role};
-use hexagon_isa::{Arch, EndLoop, Insn, Opcode, interp, ir};
+use hexagon_isa::{Arch, EndLoop, Insn, Opcode, ir};
 
 use super::program::{AREA, Fragment, Place, Shape, Target, Value, insn};
 use super::random::Random;
@@ -19,13 +19,10 @@ const PAIR_TRANSFERS: [i32; 6] = [0, 2, 6, 10, 12, 16];
 #[must_use]
 pub fn not_asked(op: Opcode) -> Option<&'static str> {
     let info = op.info();
-    let Some(fx) = interp::effects(op) else {
+    let Some(fx) = ir::effects(op) else {
         return Some("no meaning");
     };
-    let call = |name| {
-        ir::meaning(op).is_some_and(|m| matches!(m.body, [ir::Stmt::Call(called, _)] if *called == name))
-    };
-    if call("privileged") {
+    if fx.privileged {
         return Some("privileged: raises an exception in user mode");
     }
     if let Some(feature) = info.feature {
@@ -219,7 +216,7 @@ fn base_operand(op: Opcode) -> Option<&'static str> {
 /// Builds a random packet around `op`. Not always one that assembles.
 pub fn directed(op: Opcode, rng: &mut Random) -> Fragment {
     let info = op.info();
-    let fx = interp::effects(op).copied().unwrap_or_default();
+    let fx = ir::effects(op).copied().unwrap_or_default();
     let memory = fx.load || fx.store || info.name.starts_with("Y");
     let implicit = fx.reads_gpr | fx.writes_gpr;
     let mut b = Builder {
@@ -400,7 +397,7 @@ fn frame_at(b: &mut Builder, r: i32) {
 
 /// Sources may be the same register; outputs and addresses may not.
 fn share_sources(op: Opcode, v: &mut [i32], memory: bool, rng: &mut Random) {
-    if memory || interp::effects(op).is_some_and(|f| f.jump) || !rng.one_in(5) {
+    if memory || ir::effects(op).is_some_and(|f| f.jump) || !rng.one_in(5) {
         return;
     }
     let info = op.info();

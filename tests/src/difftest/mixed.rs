@@ -2,7 +2,7 @@
 //! hardware loops; small programs of loops and branches.
 
 use hexagon_isa::info::{Flags, Guard, GuardReg, OperandClass, Role};
-use hexagon_isa::{EndLoop, Insn, Opcode, assemble_packet, decode_packet, interp};
+use hexagon_isa::{EndLoop, Insn, Opcode, assemble_packet, decode_packet, ir};
 
 use super::generate::ARCH;
 use super::program::{AREA, Fragment, Place, Shape, Target, Value, insn};
@@ -40,7 +40,7 @@ impl Stock {
         };
         for &op in asked {
             let info = op.info();
-            let Some(fx) = interp::effects(op) else { continue };
+            let Some(fx) = ir::effects(op) else { continue };
             let awkward = info.flags.any(Flags::SOLO)
                 || fx.event
                 || info.name.starts_with('Y')
@@ -180,7 +180,7 @@ fn attempt(stock: &Stock, wish: Wish, rng: &mut Random) -> Option<Shape> {
     let mut insns: Vec<Insn> = Vec::new();
     let mut targets = Vec::new();
     for op in ops {
-        if interp::effects(op).is_some_and(|f| f.jump) {
+        if ir::effects(op).is_some_and(|f| f.jump) {
             targets.push((insns.len(), Target::Exit(1 + rng.below(2) as usize)));
         }
         insns.push(operands(op, &insns, new_pred, wish.calm, rng)?);
@@ -304,7 +304,7 @@ fn clash(insns: &[Insn]) -> bool {
                 _ => {}
             }
         }
-        w.0 |= u64::from(interp::effects(i.op).map_or(0, |f| f.writes_gpr));
+        w.0 |= u64::from(ir::effects(i.op).map_or(0, |f| f.writes_gpr));
         w
     };
     let condition = |i: &Insn| {
@@ -340,7 +340,7 @@ fn operands(
     rng: &mut Random,
 ) -> Option<Insn> {
     let info = op.info();
-    let memory = interp::effects(op).is_some_and(|f| f.load || f.store);
+    let memory = ir::effects(op).is_some_and(|f| f.load || f.store);
     let hvx = info.flags.any(Flags::HVX);
     let post = info.syntax.contains("++");
     let mut producer = None;

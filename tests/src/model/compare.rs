@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use emu_core::VectorUnit;
 use hexagon_isa::info::{Feature, Flags, Implicit, OperandClass, Role};
-use hexagon_isa::{Arch, EndLoop, Insn, Opcode, assemble_packet, decode_packet, interp};
+use hexagon_isa::{Arch, EndLoop, Insn, Opcode, assemble_packet, decode_packet, ir};
 
 use super::{AREA_BASE, AREA_BYTES, Model, Runner, State, matrix, model};
 use crate::difftest::input;
@@ -171,7 +171,7 @@ fn free(taken: &mut u32, among: u32, pair: bool, rng: &mut Random) -> i32 {
 
 fn operands(op: Opcode, used: &mut Used, case: &mut Case, rng: &mut Random) -> Vec<i32> {
     let info = op.info();
-    let fx = interp::effects(op).copied().unwrap_or_default();
+    let fx = ir::effects(op).copied().unwrap_or_default();
     let memory = fx.load || fx.store || case.region;
     let mut all: Vec<i32> = Vec::new();
     for o in info.operands {

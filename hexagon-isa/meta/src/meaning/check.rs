@@ -8,8 +8,7 @@ mod order;
 use order::Order;
 
 use super::ast::{self, ExprKind, StmtKind};
-use super::builtins;
-use super::ir::{Expr, Kind, Meaning, Stmt, Type};
+use super::ir::{Builtin, Expr, Kind, Meaning, Stmt, Type, builtin, keep_all};
 use super::{Error, Pos};
 use crate::spec::{Operand, Role};
 
@@ -82,8 +81,8 @@ pub fn check(body: &[ast::Stmt], operands: &[Operand], pos: &Pos) -> Result<Mean
         .block(&out)
         .map_err(|what| pos.error(pos.col, what.to_string()))?;
     Ok(Meaning {
-        locals: c.locals,
-        body: out,
+        locals: keep_all(c.locals),
+        body: keep_all(out),
     })
 }
 
@@ -130,7 +129,7 @@ impl Checker<'_> {
                 let a = self.block(a)?;
                 let b = self.block(b)?;
                 self.conditional -= 1;
-                out.push(Stmt::If(c, a, b));
+                out.push(Stmt::If(c, keep_all(a), keep_all(b)));
             }
             StmtKind::For(name, from, to, body) => {
                 if to - from > MAX_UNROLL {
@@ -153,7 +152,7 @@ impl Checker<'_> {
                 let body = self.block(body)?;
                 self.lane = None;
                 let bits = if *pair { 2048 } else { 1024 };
-                out.push(Stmt::Lanes(bits / ty.bits(), body));
+                out.push(Stmt::Lanes(bits / ty.bits(), keep_all(body)));
             }
             StmtKind::Call(name, args) => {
                 if name == "jump" {
@@ -165,14 +164,14 @@ impl Checker<'_> {
                     out.push(Stmt::Jump(t));
                     return Ok(());
                 }
-                let Some(b) = builtins::find(name).filter(|b| b.result.is_none()) else {
+                let Some(b) = builtin(name).filter(|b| b.signature().result.is_none()) else {
                     return self.err(s.col, format!("`{name}` is no statement"));
                 };
-                if matches!(name.as_str(), "privileged" | "dma") {
+                if matches!(b, Builtin::privileged | Builtin::dma) {
                     self.hint = true;
                 }
-                let args = self.args(b, args, s.col)?;
-                out.push(Stmt::Call(b.name, args));
+                let args = self.args(b.signature(), args, s.col)?;
+                out.push(Stmt::Call(b, keep_all(args)));
             }
             StmtKind::Assign(place, op, value) => {
                 let spelled;

@@ -42,6 +42,8 @@ fn expr(e: &Expr) -> String {
         Kind::Compare(op, a, b) => format!("Compare(Compare::{op:?}, {}, {})", r(a), r(b)),
         Kind::BoolAnd(a, b) => format!("BoolAnd({}, {})", r(a), r(b)),
         Kind::BoolOr(a, b) => format!("BoolOr({}, {})", r(a), r(b)),
+        Kind::Mask(a) => format!("Mask({})", r(a)),
+        Kind::Lsb(a) => format!("Lsb({})", r(a)),
         Kind::Cast(a) => format!("Cast({})", r(a)),
         Kind::Bits(a) => format!("Bits({})", r(a)),
         Kind::Saturate { value, sticky } => format!("Saturate {{ value: {}, sticky: {sticky} }}", r(value)),
@@ -50,7 +52,7 @@ fn expr(e: &Expr) -> String {
         Kind::LoadVec { ea, aligned } => format!("LoadVec {{ ea: {}, aligned: {aligned} }}", r(ea)),
         Kind::Element(n, i) => format!("Element({n}, {})", r(i)),
         Kind::Half(n, h) => format!("Half({n}, {h})"),
-        Kind::Call(name, args) => format!("Call({name:?}, &[{}])", exprs(args)),
+        Kind::Call(b, args) => format!("Call(Builtin::{b:?}, &[{}])", exprs(args)),
     };
     format!("Expr {{ ty: {}, kind: Kind::{kind} }}", ty(e.ty))
 }
@@ -67,7 +69,7 @@ fn stmt(s: &Stmt) -> String {
         Stmt::Store(a, e) => format!("Stmt::Store({}, {})", expr(a), expr(e)),
         Stmt::StoreVec(a, e, aligned) => format!("Stmt::StoreVec({}, {}, {aligned})", expr(a), expr(e)),
         Stmt::Jump(e) => format!("Stmt::Jump({})", expr(e)),
-        Stmt::Call(name, args) => format!("Stmt::Call({name:?}, &[{}])", exprs(args)),
+        Stmt::Call(b, args) => format!("Stmt::Call(Builtin::{b:?}, &[{}])", exprs(args)),
     }
 }
 
@@ -78,5 +80,5 @@ fn stmts(list: &[Stmt]) -> String {
 /// The text of a `Meaning` value.
 pub fn meaning(m: &Meaning) -> String {
     let locals = m.locals.iter().map(|t| ty(*t)).collect::<Vec<_>>().join(", ");
-    format!("Meaning {{ locals: &[{locals}], body: &[{}] }}", stmts(&m.body))
+    format!("Meaning {{ locals: &[{locals}], body: &[{}] }}", stmts(m.body))
 }

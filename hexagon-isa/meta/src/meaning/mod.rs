@@ -20,7 +20,7 @@
 //! * `+ - *` are wrapping; `<<` and `>>` give 0 or the sign when the amount reaches the width; `sat8 sat16 sat32 sat64 satu8 …` saturate and,
 //!   outside lanes, set USR.OVF. Float operators round by USR and raise its sticky flags. `abs clz ctz popcount bitrev bswap min max` are generic.
 //! * `mem_i16[ea]` and its like read and write memory; `vmem[ea]` (low address bits ignored) and `vmemu[ea]` whole vectors.
-//! * What is left is a builtin ([`builtins`]).
+//! * What is left is a builtin ([`ir::Builtin`]).
 //!
 //! # Statements
 //! `place = e`, `place += e`; `let x = e`; `if (c) … else …`; `for k in 0..4 { … }` (unrolled); `lane h: …` (once for every element
@@ -32,7 +32,6 @@
 //! nothing behind. Nothing between the braces = no meaning yet.
 
 pub mod ast;
-pub mod builtins;
 pub mod check;
 pub mod data;
 pub mod dot;
@@ -101,7 +100,7 @@ pub fn compile(text: &str, operands: &[Operand], pos: &Pos) -> Result<Option<ir:
 pub struct Generated {
     /// Functions and their dispatch: to be included by `hexagon_isa::interp`.
     pub functions: String,
-    /// Meanings as data: to be included by `hexagon_isa::ir`.
+    /// Meanings and effects as data: to be included by `hexagon_isa::ir`.
     pub data: String,
     /// How many instructions have a meaning.
     pub count: usize,
@@ -200,13 +199,13 @@ pub fn generate(spec: &Spec) -> Result<Generated, Vec<Error>> {
         g.functions,
         "\n/// The function of instruction number `n`, if it has a meaning.\n\
          pub(super) fn dispatch<M: Memory>(n: u16) -> Option<Exec<M>> {{\nSome(match n {{\n{dispatch}_ => return None,\n}})\n}}\n\
-         \n/// Implicit effects by instruction number.\n\
-         pub(super) static EFFECTS: [Option<Effects>; {count}] = [\n{table}];\n"
+         "
     );
     g.functions.push_str(&vector.text());
     let _ = write!(
         g.data,
-        "static MEANINGS: [Option<Meaning>; {count}] = [\n{ir}];\n"
+        "static MEANINGS: [Option<Meaning>; {count}] = [\n{ir}];\n\
+         static EFFECTS: [Option<Effects>; {count}] = [\n{table}];\n"
     );
     if errors.is_empty() { Ok(g) } else { Err(errors) }
 }

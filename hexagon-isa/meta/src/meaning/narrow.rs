@@ -4,7 +4,7 @@
 //! what it could. Where the range of every intermediate value is known to fit 16 (or 32) bits, the same expression in that
 //! type has the same value. Only the generated Rust text uses this; the meaning as data stays as it was written.
 
-use super::ir::{Binary, Expr, Kind, Type, Unary};
+use super::ir::{Binary, Expr, Kind, Type, Unary, keep, keep_all};
 
 type Range = (i128, i128);
 
@@ -80,15 +80,15 @@ fn tree(e: &Expr, all: &mut Vec<Range>) -> Option<Range> {
 
 /// The same tree in another type.
 fn retype(e: &Expr, ty: Type) -> Expr {
-    let again = |x: &Expr| Box::new(retype(x, ty));
+    let again = |x: &Expr| keep(retype(x, ty));
     let kind = match &e.kind {
-        Kind::Cast(x) if x.ty == ty => return (**x).clone(),
-        Kind::Cast(x) => Kind::Cast(Box::new(expr(x))),
-        Kind::Binary(op @ (Binary::Shr | Binary::Shl), a, n) => Kind::Binary(*op, again(a), n.clone()),
+        Kind::Cast(x) if x.ty == ty => return **x,
+        Kind::Cast(x) => Kind::Cast(keep(expr(x))),
+        Kind::Binary(op @ (Binary::Shr | Binary::Shl), a, n) => Kind::Binary(*op, again(a), n),
         Kind::Binary(op, a, b) => Kind::Binary(*op, again(a), again(b)),
         Kind::Unary(op, a) => Kind::Unary(*op, again(a)),
-        Kind::Select(c, a, b) => Kind::Select(Box::new(expr(c)), again(a), again(b)),
-        other => other.clone(),
+        Kind::Select(c, a, b) => Kind::Select(keep(expr(c)), again(a), again(b)),
+        other => *other,
     };
     Expr { ty, kind }
 }
@@ -107,8 +107,8 @@ fn narrowed(e: &Expr) -> Option<Expr> {
 
 /// The expression with everything narrowed whose wide value is not needed: what is saturated or truncated.
 pub fn expr(e: &Expr) -> Expr {
-    let again = |x: &Expr| Box::new(expr(x));
-    let inner = |x: &Expr| Box::new(narrowed(x).unwrap_or_else(|| expr(x)));
+    let again = |x: &Expr| keep(expr(x));
+    let inner = |x: &Expr| keep(narrowed(x).unwrap_or_else(|| expr(x)));
     let kind = match &e.kind {
         Kind::Saturate { value, sticky: false } => Kind::Saturate {
             value: inner(value),
@@ -126,9 +126,11 @@ pub fn expr(e: &Expr) -> Expr {
         Kind::Compare(op, a, b) => Kind::Compare(*op, again(a), again(b)),
         Kind::BoolAnd(a, b) => Kind::BoolAnd(again(a), again(b)),
         Kind::BoolOr(a, b) => Kind::BoolOr(again(a), again(b)),
+        Kind::Mask(c) => Kind::Mask(again(c)),
+        Kind::Lsb(a) => Kind::Lsb(again(a)),
         Kind::Select(c, a, b) => Kind::Select(again(c), again(a), again(b)),
-        Kind::Call(name, args) => Kind::Call(name, args.iter().map(expr).collect()),
-        other => other.clone(),
+        Kind::Call(b, args) => Kind::Call(*b, keep_all(args.iter().map(expr).collect())),
+        other => *other,
     };
     Expr { ty: e.ty, kind }
 }
@@ -146,21 +148,21 @@ mod tests {
         };
         Expr {
             ty: Type::Int(signed, bits),
-            kind: Kind::Element(0, Box::new(lane)),
+            kind: Kind::Element(0, keep(lane)),
         }
     }
 
     fn cast(e: Expr, ty: Type) -> Expr {
         Expr {
             ty,
-            kind: Kind::Cast(Box::new(e)),
+            kind: Kind::Cast(keep(e)),
         }
     }
 
     fn binary(op: Binary, a: Expr, b: Expr) -> Expr {
         Expr {
             ty: a.ty,
-            kind: Kind::Binary(op, Box::new(a), Box::new(b)),
+            kind: Kind::Binary(op, keep(a), keep(b)),
         }
     }
 
@@ -168,7 +170,7 @@ mod tests {
         Expr {
             ty,
             kind: Kind::Saturate {
-                value: Box::new(value),
+                value: keep(value),
                 sticky: false,
             },
         }
@@ -194,12 +196,9 @@ mod tests {
     fn a_product_of_unsigned_bytes_needs_an_unsigned_halfword() {
         let side = || cast(element(8, false), I32);
         let product = binary(Binary::Mul, side(), side());
-        assert_eq!(
-            width_inside(&saturated(product.clone(), Type::U8)),
-            Type::Int(false, 16)
-        );
+        assert_eq!(width_inside(&saturated(product, Type::U8)), Type::Int(false, 16));
         // Twice as much does not fit any more.
-        let sum = binary(Binary::Add, product.clone(), product);
+        let sum = binary(Binary::Add, product, product);
         assert_eq!(width_inside(&saturated(sum, Type::U8)), I32);
     }
 

@@ -6,13 +6,14 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::builtins::{self, Needs};
 use super::dot::{Bytes, Dot, dot};
-use super::effects::{Effects, effects};
-use super::ir::{Binary, Compare, Expr, Fixed, Kind, Meaning, Stmt, Type, Unary};
-use super::twin::{begins_again, float_operator, no_effect, quick_float};
+use super::effects::effects;
+use super::ir::{
+    Binary, Builtin, Compare, Effects, Expr, Fixed, Kind, Meaning, Needs, Signature, Stmt, Type, Unary,
+};
+use super::twin::{begins_again, no_effect, quick_float};
 use super::{narrow, stride};
-use crate::spec::{Class, Operand, Role};
+use crate::spec::{Operand, OperandClass, Role};
 
 /// Whether the function needs the memory (and is generic over it).
 pub fn needs_memory(e: &Effects) -> bool {
@@ -32,8 +33,8 @@ fn ty(t: Type) -> String {
 
 fn lanes(o: &Operand, t: Type) -> u32 {
     let bits = match o.class {
-        Class::VecPair => 2048,
-        Class::VecQuad => 4096,
+        OperandClass::VecPair => 2048,
+        OperandClass::VecQuad => 4096,
         _ => 1024,
     };
     bits / t.bits()
@@ -107,7 +108,7 @@ fn one_function(name: &str, operands: &[Operand], m: &Meaning, slow: Option<&str
         g.line(&format!("let o{n} = {read};"));
     }
     for (n, bits) in &hidden {
-        let pair = if operands[*n].class == Class::VecPair {
+        let pair = if operands[*n].class == OperandClass::VecPair {
             "_pair"
         } else {
             ""
@@ -140,7 +141,7 @@ fn one_function(name: &str, operands: &[Operand], m: &Meaning, slow: Option<&str
     for (n, t) in &elements {
         let o = &operands[*n];
         let k = lanes(o, *t);
-        let init = if o.role == Role::ReadWrite && !written_whole(&m.body, *n, k) {
+        let init = if o.role == Role::ReadWrite && !written_whole(m.body, *n, k) {
             format!("elements(&{})", g.source(*n))
         } else {
             format!("[Default::default(); {k}]")
@@ -156,12 +157,12 @@ fn one_function(name: &str, operands: &[Operand], m: &Meaning, slow: Option<&str
         };
         g.line(&format!("let mut t{l}: {} = {zero};", ty(*t)));
     }
-    for s in &m.body {
+    for s in m.body {
         g.stmt(s);
     }
     for (n, t) in &elements {
         if let Type::Qf(bits) = t {
-            let pair = if operands[*n].class == Class::VecPair {
+            let pair = if operands[*n].class == OperandClass::VecPair {
                 "_pair"
             } else {
                 ""
@@ -170,9 +171,9 @@ fn one_function(name: &str, operands: &[Operand], m: &Meaning, slow: Option<&str
             continue;
         }
         let write = match operands[*n].class {
-            Class::VecPair => "w_vec_pair",
-            Class::VecQuad => "w_vec_quad",
-            Class::VecPred => "w_vec_pred",
+            OperandClass::VecPair => "w_vec_pair",
+            OperandClass::VecQuad => "w_vec_quad",
+            OperandClass::VecPred => "w_vec_pred",
             _ => "w_vec",
         };
         g.line(&format!("s.{write}(a.v[{n}], a.vec_off, bytes(&w{n}));"));
@@ -191,7 +192,7 @@ fn one_function(name: &str, operands: &[Operand], m: &Meaning, slow: Option<&str
 fn leaves_registers_alone(s: &Stmt) -> bool {
     match s {
         Stmt::Set(..) | Stmt::WriteElement(..) => true,
-        Stmt::If(_, a, b) => a.iter().chain(b).all(leaves_registers_alone),
+        Stmt::If(_, a, b) => a.iter().chain(*b).all(leaves_registers_alone),
         Stmt::Lanes(_, body) => body.iter().all(leaves_registers_alone),
         _ => false,
     }
@@ -213,7 +214,7 @@ fn only_stored(m: &Meaning, operands: &[Operand]) -> BTreeSet<usize> {
         }
     });
     (0..operands.len())
-        .filter(|n| uses[*n] == 0 && operands[*n].class == Class::Vec)
+        .filter(|n| uses[*n] == 0 && operands[*n].class == OperandClass::Vec)
         .collect()
 }
 
@@ -251,25 +252,29 @@ impl Gen<'_> {
         let o = &self.operands[n];
         let v = format!("a.v[{n}]");
         match o.class {
-            Class::Gpr => format!("s.gpr({v}) as i32"),
-            Class::GprPair => format!("s.gpr_pair({v}) as i64"),
-            Class::Pred => format!("s.pred({v})"),
-            Class::Mod => format!("s.modifier({v})"),
-            Class::Ctrl => format!("s.ctl({v}, a)"),
-            Class::CtrlPair => format!("s.ctl_pair({v}, a)"),
-            Class::Guest | Class::GuestPair | Class::Sys | Class::SysPair => "0".to_string(),
-            Class::Imm if o.signed => v,
-            Class::Imm | Class::PcRel => format!("{v} as u32"),
-            Class::Vec | Class::VecPair | Class::VecPred | Class::VecQuad => self.source(n),
+            OperandClass::Gpr => format!("s.gpr({v}) as i32"),
+            OperandClass::GprPair => format!("s.gpr_pair({v}) as i64"),
+            OperandClass::Pred => format!("s.pred({v})"),
+            OperandClass::Mod => format!("s.modifier({v})"),
+            OperandClass::Ctrl => format!("s.ctl({v}, a)"),
+            OperandClass::CtrlPair => format!("s.ctl_pair({v}, a)"),
+            OperandClass::Guest | OperandClass::GuestPair | OperandClass::Sys | OperandClass::SysPair => {
+                "0".to_string()
+            }
+            OperandClass::Imm if o.signed => v,
+            OperandClass::Imm | OperandClass::PcRel => format!("{v} as u32"),
+            OperandClass::Vec | OperandClass::VecPair | OperandClass::VecPred | OperandClass::VecQuad => {
+                self.source(n)
+            }
         }
     }
 
     /// A vector operand's bytes.
     fn source(&self, n: usize) -> String {
         match self.operands[n].class {
-            Class::VecPair => format!("s.vec_pair(a.v[{n}])"),
-            Class::VecQuad => format!("s.vec_quad(a.v[{n}])"),
-            Class::VecPred => format!("s.vec_pred(a.v[{n}])"),
+            OperandClass::VecPair => format!("s.vec_pair(a.v[{n}])"),
+            OperandClass::VecQuad => format!("s.vec_quad(a.v[{n}])"),
+            OperandClass::VecPred => format!("s.vec_pred(a.v[{n}])"),
             _ => format!("*s.vec(a.v[{n}])"),
         }
     }
@@ -277,7 +282,7 @@ impl Gen<'_> {
     /// A reference to a vector operand's bytes.
     fn view(&self, n: usize) -> String {
         match self.operands[n].class {
-            Class::Vec if self.borrows => format!("s.vec(a.v[{n}])"),
+            OperandClass::Vec if self.borrows => format!("s.vec(a.v[{n}])"),
             _ => format!("&{{ {} }}", self.source(n)),
         }
     }
@@ -303,7 +308,7 @@ impl Gen<'_> {
                     kind: Kind::LoadVec { ea, aligned },
                     ..
                 },
-            ) if self.operands[*n].class == Class::Vec => {
+            ) if self.operands[*n].class == OperandClass::Vec => {
                 let (ea, mask) = (self.expr(ea), if *aligned { " & !127" } else { "" });
                 self.line(&format!(
                     "s.load_vec::<M>(a.v[{n}], a.vec_off, m, ({ea}){mask})?;"
@@ -312,18 +317,18 @@ impl Gen<'_> {
             Stmt::Write(n, e) => {
                 let v = self.expr(e);
                 let (f, cast) = match self.operands[*n].class {
-                    Class::GprPair => ("w_gpr_pair", " as u64"),
-                    Class::Pred => ("w_pred", " as u8"),
-                    Class::Ctrl => ("w_ctl", " as u32"),
-                    Class::CtrlPair => ("w_ctl_pair", " as u64"),
-                    Class::Vec => ("w_vec", ""),
-                    Class::VecPair => ("w_vec_pair", ""),
-                    Class::VecPred => ("w_vec_pred", ""),
+                    OperandClass::GprPair => ("w_gpr_pair", " as u64"),
+                    OperandClass::Pred => ("w_pred", " as u8"),
+                    OperandClass::Ctrl => ("w_ctl", " as u32"),
+                    OperandClass::CtrlPair => ("w_ctl_pair", " as u64"),
+                    OperandClass::Vec => ("w_vec", ""),
+                    OperandClass::VecPair => ("w_vec_pair", ""),
+                    OperandClass::VecPred => ("w_vec_pred", ""),
                     _ => ("w_gpr", " as u32"),
                 };
                 self.line(&format!("let x = ({v}){cast};"));
                 let o = &self.operands[*n];
-                if matches!(o.class, Class::Gpr | Class::GprPair) {
+                if matches!(o.class, OperandClass::Gpr | OperandClass::GprPair) {
                     // An operand that is only written names where its result goes; one that is read too, where it is read.
                     let off = if o.role == Role::Write {
                         ""
@@ -359,8 +364,8 @@ impl Gen<'_> {
                 self.line(&format!("s.w_vec(a.v[{n}] ^ {half}, a.vec_off, {e});"));
             }
             Stmt::If(c, a, b) => {
-                if let ([Stmt::Write(n, e)], []) = (a.as_slice(), b.as_slice())
-                    && matches!(self.operands[*n].class, Class::Gpr)
+                if let ([Stmt::Write(n, e)], []) = (*a, *b)
+                    && matches!(self.operands[*n].class, OperandClass::Gpr)
                     && no_effect(e)
                 {
                     // Without a branch: nobody can predict the program's data.
@@ -412,7 +417,7 @@ impl Gen<'_> {
                     Kind::Operand(n) if self.operands[n].new => {
                         format!("builtins::store_new_vec::<M>(s, m, a, ({ea}){mask}, a.v[{n}])?;")
                     }
-                    Kind::Operand(n) if self.operands[n].class == Class::Vec => {
+                    Kind::Operand(n) if self.operands[n].class == OperandClass::Vec => {
                         format!("store_vec::<M>(m, a, ({ea}){mask}, s.vec(a.v[{n}]))?;")
                     }
                     _ => format!("store_vec::<M>(m, a, ({ea}){mask}, &({}))?;", self.expr(e)),
@@ -422,8 +427,8 @@ impl Gen<'_> {
                 let e = self.expr(e);
                 self.line(&format!("s.jump({e});"));
             }
-            Stmt::Call(name, args) => {
-                let call = self.call(name, args);
+            Stmt::Call(b, args) => {
+                let call = self.call(*b, args);
                 self.line(&format!("{call};"));
             }
         }
@@ -431,7 +436,7 @@ impl Gen<'_> {
 
     /// All operands are single vectors.
     fn whole_vectors(&self, d: &Dot<'_>) -> bool {
-        let single = |n: usize| self.operands[n].class == Class::Vec;
+        let single = |n: usize| self.operands[n].class == OperandClass::Vec;
         single(d.to)
             && d.factors.iter().all(|(bytes, _)| match bytes {
                 Bytes::Lane(n) => single(*n),
@@ -475,8 +480,8 @@ impl Gen<'_> {
         }
     }
 
-    fn call(&self, name: &str, args: &[Expr]) -> String {
-        let needs = builtins::find(name).map_or(Needs::Nothing, |b| b.needs);
+    fn call(&self, b: Builtin, args: &[Expr]) -> String {
+        let Signature { name, needs, .. } = *b.signature();
         if needs == Needs::Status {
             let args: Vec<String> = args.iter().map(|a| self.expr(a)).collect();
             return self.status_call(name, &args);
@@ -485,7 +490,7 @@ impl Gen<'_> {
             Needs::Nothing | Needs::Status => vec![],
             Needs::Qfloat => vec!["qfloat".into()],
             Needs::Z => vec!["&z".into()],
-            Needs::Regs | Needs::Vectors => vec!["s".into(), "a".into()],
+            Needs::Regs => vec!["s".into(), "a".into()],
             Needs::Memory => vec!["s".into(), "m".into(), "a".into()],
         };
         for a in args {
@@ -537,8 +542,8 @@ impl Gen<'_> {
             }
             Kind::Binary(op, a, b) => {
                 let (x, y) = (self.expr(a), self.expr(b));
-                if let Some(name) = float_operator(e.ty, *op) {
-                    return self.status_call(name, &[x, y]);
+                if let Some(b) = op.float_builtin(e.ty) {
+                    return self.status_call(b.signature().name, &[x, y]);
                 }
                 match op {
                     Binary::And => format!("({x} & {y})"),
@@ -566,6 +571,17 @@ impl Gen<'_> {
             }
             Kind::BoolAnd(a, b) => format!("({} & {})", self.expr(a), self.expr(b)),
             Kind::BoolOr(a, b) => format!("({} | {})", self.expr(a), self.expr(b)),
+            Kind::Mask(c) => {
+                let ones = match e.ty {
+                    Type::Int(false, n) => (1i128 << n) - 1,
+                    _ => -1,
+                };
+                format!("(if {} {{ {ones}{t} }} else {{ 0{t} }})", self.expr(c))
+            }
+            Kind::Lsb(a) => {
+                let t = ty(a.ty);
+                format!("(({} & 1{t}) != 0{t})", self.expr(a))
+            }
             Kind::Cast(a) => format!("({} as {t})", self.expr(a)),
             Kind::Bits(a) => {
                 let x = self.expr(a);
@@ -615,7 +631,7 @@ impl Gen<'_> {
                 }
             }
             Kind::Half(n, h) => format!("half(&o{n}, {h})"),
-            Kind::Call(name, args) => self.call(name, args),
+            Kind::Call(b, args) => self.call(*b, args),
         }
     }
 }

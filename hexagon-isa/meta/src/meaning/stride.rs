@@ -50,7 +50,7 @@ pub fn part(index: &Expr, bits: u32, lanes: u32) -> Option<Part> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::meaning::ir::Type;
+    use crate::meaning::ir::{Type, keep};
 
     fn e(kind: Kind) -> Expr {
         Expr { ty: Type::U32, kind }
@@ -59,14 +59,10 @@ mod tests {
     fn index(c: i128, k: i128) -> Expr {
         let product = e(Kind::Binary(
             Binary::Mul,
-            Box::new(e(Kind::Const(c))),
-            Box::new(e(Kind::Lane)),
+            keep(e(Kind::Const(c))),
+            keep(e(Kind::Lane)),
         ));
-        e(Kind::Binary(
-            Binary::Add,
-            Box::new(product),
-            Box::new(e(Kind::Const(k))),
-        ))
+        e(Kind::Binary(Binary::Add, keep(product), keep(e(Kind::Const(k)))))
     }
 
     #[test]

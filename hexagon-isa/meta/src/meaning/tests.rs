@@ -3,9 +3,9 @@
 use super::effects::effects;
 use super::ir::{Binary, Kind, Stmt, Type};
 use super::{Error, Pos, compile, ir, rust};
-use crate::spec::{Class, Numbering, Operand, Role};
+use crate::spec::{Numbering, Operand, OperandClass, Role};
 
-fn operand(name: &str, class: Class, role: Role) -> Operand {
+fn operand(name: &str, class: OperandClass, role: Role) -> Operand {
     Operand {
         name: name.into(),
         class,
@@ -19,17 +19,17 @@ fn operand(name: &str, class: Class, role: Role) -> Operand {
 
 fn operands() -> Vec<Operand> {
     vec![
-        operand("Rd", Class::Gpr, Role::Write),
-        operand("Rs", Class::Gpr, Role::Read),
-        operand("Rt", Class::Gpr, Role::Read),
+        operand("Rd", OperandClass::Gpr, Role::Write),
+        operand("Rs", OperandClass::Gpr, Role::Read),
+        operand("Rt", OperandClass::Gpr, Role::Read),
     ]
 }
 
 fn vectors() -> Vec<Operand> {
     vec![
-        operand("Vd", Class::Vec, Role::Write),
-        operand("Vu", Class::Vec, Role::Read),
-        operand("Vv", Class::Vec, Role::Read),
+        operand("Vd", OperandClass::Vec, Role::Write),
+        operand("Vu", OperandClass::Vec, Role::Read),
+        operand("Vv", OperandClass::Vec, Role::Read),
     ]
 }
 
@@ -57,7 +57,7 @@ fn nothing_between_the_braces_is_no_meaning_yet() {
 #[test]
 fn saturation_is_typed_and_sticky() {
     let m = meaning("Rd = sat32(i64(Rs) + i64(Rt))", &operands());
-    let [Stmt::Write(0, e)] = m.body.as_slice() else {
+    let [Stmt::Write(0, e)] = m.body else {
         panic!("{m:?}")
     };
     assert_eq!(e.ty, Type::I32);
@@ -72,7 +72,7 @@ fn saturation_is_typed_and_sticky() {
 fn saturation_of_lanes_leaves_usr_alone() {
     let m = meaning("lane h: Vd = sat16(i32(Vu) + i32(Vv))", &vectors());
     assert!(!effects(&m).sticky);
-    let [Stmt::Lanes(64, _)] = m.body.as_slice() else {
+    let [Stmt::Lanes(64, _)] = m.body else {
         panic!("{m:?}")
     };
 }
@@ -107,12 +107,12 @@ fn shifts_are_arithmetic_or_logical_by_type() {
 #[test]
 fn predicated_instructions_keep_their_write_under_the_condition() {
     let mut ops = operands();
-    ops.push(operand("Pu", Class::Pred, Role::Read));
+    ops.push(operand("Pu", OperandClass::Pred, Role::Read));
     let m = meaning("if (!Pu.lsb) Rd = Rs + Rt", &ops);
-    let [Stmt::If(_, a, b)] = m.body.as_slice() else {
+    let [Stmt::If(_, a, b)] = m.body else {
         panic!("{m:?}")
     };
-    assert!(matches!(a.as_slice(), [Stmt::Write(0, _)]) && b.is_empty());
+    assert!(matches!(a, [Stmt::Write(0, _)]) && b.is_empty());
 }
 
 #[test]
@@ -130,8 +130,8 @@ fn named_registers_show_in_the_effects() {
 #[test]
 fn a_pair_counts_its_elements_through_both_halves() {
     let ops = [
-        operand("Vdd", Class::VecPair, Role::Write),
-        operand("Vu", Class::Vec, Role::Read),
+        operand("Vdd", OperandClass::VecPair, Role::Write),
+        operand("Vu", OperandClass::Vec, Role::Read),
     ];
     let m = meaning(
         "lane h: { Vdd.lo.h = i16(Vu.b[2*i]); Vdd.hi.h = i16(Vu.b[2*i+1]) }",
@@ -209,9 +209,9 @@ fn a_function_reads_its_operands_before_it_writes() {
 #[test]
 fn four_products_of_bytes_become_one_call() {
     let ops = [
-        operand("Vx", Class::Vec, Role::ReadWrite),
-        operand("Vu", Class::Vec, Role::Read),
-        operand("Vv", Class::Vec, Role::Read),
+        operand("Vx", OperandClass::Vec, Role::ReadWrite),
+        operand("Vu", OperandClass::Vec, Role::Read),
+        operand("Vv", OperandClass::Vec, Role::Read),
     ];
     let text = |t: &str| rust::function("X", &ops, &meaning(t, &ops));
     let sum = |f: &dyn Fn(u32) -> String| (0..4).map(f).collect::<Vec<_>>().join(" + ");
@@ -241,8 +241,8 @@ fn four_products_of_bytes_become_one_call() {
 #[test]
 fn a_quad_has_elements_only() {
     let ops = [
-        operand("Vyyyy", Class::VecQuad, Role::ReadWrite),
-        operand("Vu", Class::Vec, Role::Read),
+        operand("Vyyyy", OperandClass::VecQuad, Role::ReadWrite),
+        operand("Vu", OperandClass::Vec, Role::Read),
     ];
     let f = rust::function("X", &ops, &meaning("lane w: Vyyyy.w[96 + i] += Vu.w", &ops));
     assert!(f.contains("[i32; 128]") && f.contains("s.w_vec_quad("), "{f}");
@@ -258,14 +258,14 @@ fn a_quad_has_elements_only() {
 
 #[test]
 fn a_vector_goes_between_memory_and_its_register_without_a_copy() {
-    let address = operand("Rt", Class::Gpr, Role::ReadWrite);
-    let ops = [operand("Vd", Class::Vec, Role::Write), address.clone()];
+    let address = operand("Rt", OperandClass::Gpr, Role::ReadWrite);
+    let ops = [operand("Vd", OperandClass::Vec, Role::Write), address.clone()];
     let f = rust::function("X", &ops, &meaning("Vd = vmem[Rt]; Rt += 128", &ops));
     assert!(
         f.contains("s.load_vec::<M>(a.v[0]") && !f.contains("w_vec("),
         "{f}"
     );
-    let ops = [operand("Vs", Class::Vec, Role::Read), address];
+    let ops = [operand("Vs", OperandClass::Vec, Role::Read), address];
     let f = rust::function("X", &ops, &meaning("vmem[Rt] = Vs; Rt += 128", &ops));
     assert!(f.contains("s.vec(a.v[0]))?") && !f.contains("let o0"), "{f}");
 }

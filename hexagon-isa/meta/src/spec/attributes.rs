@@ -1,5 +1,7 @@
 //! The words between an instruction's encoding and its meaning.
 
+use super::{Ext, Feature, Flags, Implicit};
+
 /// Which decode table the encoding belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Namespace {
@@ -17,34 +19,6 @@ pub enum Namespace {
     S2,
 }
 
-/// The architecture extension an instruction belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Feature {
-    /// Audio extension (`audio`), V67T and V71T only.
-    Audio,
-    /// Arithmetic decoder (`cabac`).
-    Cabac,
-    /// The HVX Z register (`zreg`).
-    ZReg,
-    /// HVX qfloat (`qfloat`).
-    QFloat,
-    /// HVX IEEE floating point (`ieee_fp`).
-    IeeeFp,
-    /// HVX floating point available with either (`hvx_fp`).
-    HvxFp,
-    /// Matrix unit (`hmx`).
-    Hmx,
-}
-
-/// What a constant extender in front does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Ext {
-    /// Index of the operand that it extends.
-    pub operand: usize,
-    /// The encoding is not legal without the extender.
-    pub must: bool,
-}
-
 /// Facts about an instruction that neither its syntax nor its encoding shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attributes {
@@ -58,30 +32,13 @@ pub struct Attributes {
     pub load: Option<u8>,
     /// `st=n`, `st`: writes memory, n bytes (0: not a plain access).
     pub store: Option<u8>,
-    /// `branch`: may change the program counter (jump).
-    pub branch: bool,
-    /// `call`: branch that writes R31.
-    pub call: bool,
-    /// `ret`: branch to R31 or to a loaded return address.
-    pub ret: bool,
-    /// `late`: the predicate is written too late to be used as `.new` in the packet.
-    pub late: bool,
-    /// `fp`: scalar floating point; reads the rounding mode and sets the sticky flags in USR.
-    pub fp: bool,
-    /// `ovf`: may set USR.OVF.
-    pub overflow: bool,
-    /// `solo`: must be alone in its packet.
-    pub solo: bool,
-    /// `solo_ax`: may share its packet only with ALU32 and non-floating-point XTYPE instructions.
-    pub solo_ax: bool,
-    /// `slot1_alu`: slot 1 may only hold an ALU32 instruction beside it.
-    pub slot1_alu: bool,
-    /// `no_slot1_store`: slot 1 must not hold a store beside it.
-    pub no_slot1_store: bool,
+    /// `branch`, `call`, `ret`, `late`, `fp`, `ovf`, `solo`, `solo_ax`, `slot1_alu`, `no_slot1_store`; and what the syntax and
+    /// the section say: HVX, `.cur`, `.tmp`, the hints of branches.
+    pub flags: Flags,
     /// `def(…)`: registers written that are not operands, beside the program counter of branches.
-    pub defs: Vec<String>,
+    pub defs: Vec<Implicit>,
     /// `use(…)`: registers read that are not operands.
-    pub uses: Vec<String>,
+    pub uses: Vec<Implicit>,
     /// `extended=NAME`: with a constant extender in front, the word is that instruction instead.
     pub extended: Option<String>,
 }
@@ -107,16 +64,16 @@ pub(super) fn read(words: &str) -> Result<(Attributes, Option<(char, bool)>), St
             ("ext" | "must_ext", Some("I")) => ext = Some(('I', key == "must_ext")),
             ("ld", arg) => a.load = Some(size(word, arg)?),
             ("st", arg) => a.store = Some(size(word, arg)?),
-            ("branch", None) => a.branch = true,
-            ("call", None) => a.call = true,
-            ("ret", None) => a.ret = true,
-            ("late", None) => a.late = true,
-            ("fp", None) => a.fp = true,
-            ("ovf", None) => a.overflow = true,
-            ("solo", None) => a.solo = true,
-            ("solo_ax", None) => a.solo_ax = true,
-            ("slot1_alu", None) => a.slot1_alu = true,
-            ("no_slot1_store", None) => a.no_slot1_store = true,
+            ("branch", None) => a.flags |= Flags::BRANCH,
+            ("call", None) => a.flags |= Flags::CALL,
+            ("ret", None) => a.flags |= Flags::RETURN,
+            ("late", None) => a.flags |= Flags::LATE,
+            ("fp", None) => a.flags |= Flags::FLOAT,
+            ("ovf", None) => a.flags |= Flags::OVERFLOW,
+            ("solo", None) => a.flags |= Flags::SOLO,
+            ("solo_ax", None) => a.flags |= Flags::SOLO_AX,
+            ("slot1_alu", None) => a.flags |= Flags::SLOT1_ALU,
+            ("no_slot1_store", None) => a.flags |= Flags::NO_SLOT1_STORE,
             ("def", Some(list)) => a.defs = registers(list)?,
             ("use", Some(list)) => a.uses = registers(list)?,
             ("extended", Some(name)) => a.extended = Some(name.to_owned()),
@@ -132,38 +89,29 @@ pub(super) fn read(words: &str) -> Result<(Attributes, Option<(char, bool)>), St
     Ok((a, ext))
 }
 
-/// Registers that `def(…)` and `use(…)` may name.
-const IMPLICIT: [&str; 22] = [
-    "P0",
-    "P1",
-    "P3",
-    "R29",
-    "R30",
-    "R31",
-    "PC",
-    "LC0",
-    "SA0",
-    "LC1",
-    "SA1",
-    "USR",
-    "GP",
-    "CS",
-    "FRAMEKEY",
-    "FRAMELIMIT",
-    "VTMP",
-    "CCR",
-    "GOSP",
-    "ELR",
-    "SGP0",
-    "SGP1",
-];
-
-fn registers(list: &str) -> Result<Vec<String>, String> {
-    let all: Vec<String> = list.split(',').map(str::to_owned).collect();
-    match all.iter().find(|r| !IMPLICIT.contains(&r.as_str())) {
-        Some(bad) => Err(format!("`{bad}` is no register that def(…) or use(…) knows")),
-        None => Ok(all),
+/// The flags that the name, the class and the text show.
+pub(super) fn shown(name: &str, class: &str, text: &str) -> Flags {
+    let mut flags = Flags::default();
+    for (on, flag) in [
+        (class.starts_with("CVI_") || name.starts_with("V6_"), Flags::HVX),
+        (text.contains(".cur"), Flags::CUR),
+        (text.contains(".tmp"), Flags::TMP),
+        (text.contains(":nt") || text.contains(":t "), Flags::HINTED),
+        (text.contains(":t "), Flags::HINT_TAKEN),
+    ] {
+        if on {
+            flags |= flag;
+        }
     }
+    flags
+}
+
+fn registers(list: &str) -> Result<Vec<Implicit>, String> {
+    let known = |name: &str| {
+        let register = Implicit::ALL.iter().find(|i| format!("{i:?}") == name).copied();
+        register.ok_or_else(|| format!("`{name}` is no register that def(…) or use(…) knows"))
+    };
+    list.split(',').map(known).collect()
 }
 
 fn size(word: &str, arg: Option<&str>) -> Result<u8, String> {

@@ -1,15 +1,6 @@
 //! An instruction's bits.
 
-/// One run of operand bits: `width` bits of the word from bit `lsb` up are the operand's field bits from bit `to` up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Run {
-    /// Lowest bit in the instruction word.
-    pub lsb: u8,
-    /// Number of bits.
-    pub width: u8,
-    /// Lowest bit in the field's value.
-    pub to: u8,
-}
+use super::Run;
 
 /// The bits of one operand.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Reads spec files line by line.
 
-use super::attributes::{self, Ext, Namespace};
-use super::{Entry, Piece, Place, Short, Spec, encoding, syntax};
+use super::attributes::{self, Namespace};
+use super::{Entry, Ext, Piece, Place, Short, Spec, encoding, syntax};
 
 /// What is wrong with a spec file, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -199,7 +199,8 @@ fn read_short(words: &str, entries: &mut [Entry]) -> Result<(), String> {
         .ok_or_else(|| format!("@short: {name} is not defined above"))?;
     let find = |name: &str| {
         let at = entry.operands.iter().position(|o| o.name == name);
-        at.ok_or_else(|| format!("@short: {} has no operand {name}", entry.name))
+        at.map(|at| at as u8)
+            .ok_or_else(|| format!("@short: {} has no operand {name}", entry.name))
     };
     let mut when = Vec::new();
     for condition in conditions.trim().split(',') {
@@ -210,7 +211,7 @@ fn read_short(words: &str, entries: &mut [Entry]) -> Result<(), String> {
     let mut pieces = Vec::new();
     for piece in read.pieces {
         pieces.push(match piece {
-            Piece::Operand(n) => Piece::Operand(find(&read.operands[n].name)?),
+            Piece::Operand(n) => Piece::Operand(find(&read.operands[usize::from(n)].name)?),
             text => text,
         });
     }
@@ -279,8 +280,12 @@ fn read_entry(
             .iter()
             .position(|(l, _)| *l == letter)
             .ok_or_else(|| format!("ext({letter}): the instruction has no such immediate"))?;
-        attributes.ext = Some(Ext { operand, must });
+        attributes.ext = Some(Ext {
+            operand: operand as u8,
+            must,
+        });
     }
+    attributes.flags |= attributes::shown(name, &section.class, text);
     Ok(Entry {
         name: name.to_owned(),
         place,
@@ -302,7 +307,7 @@ fn read_entry(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Class, GuardReg, Piece, Role};
+    use super::super::{GuardReg, OperandClass, Piece, Role};
     use super::*;
 
     const HEAD: &str = "@class LD slots=01\n";
@@ -320,7 +325,7 @@ mod tests {
         assert_eq!(e.operands[2].role, Role::ReadWrite);
         assert_eq!(
             (e.operands[3].class, e.operands[3].signed, e.operands[3].scale),
-            (Class::Imm, true, 1)
+            (OperandClass::Imm, true, 1)
         );
         let guard = e.guard.unwrap();
         assert_eq!(

@@ -1,6 +1,6 @@
 //! An instruction's assembler text: literal pieces and operands.
 
-use super::{Class, Numbering, Operand, Role};
+use super::{Guard, GuardReg, Numbering, Operand, OperandClass, Role};
 
 /// A piece of the assembler text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -8,27 +8,7 @@ pub enum Piece {
     /// Copied as it is.
     Text(String),
     /// The operand with this index.
-    Operand(usize),
-}
-
-/// The predicate register of a guard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum GuardReg {
-    /// The operand with this index.
-    Operand(usize),
-    /// This predicate register.
-    Fixed(u8),
-}
-
-/// `if ([!]P…[.new])` in front of an instruction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Guard {
-    /// The predicate.
-    pub reg: GuardReg,
-    /// Executes if the predicate's lowest bit is set.
-    pub sense: bool,
-    /// Uses the value that the packet itself produces.
-    pub new: bool,
+    Operand(u8),
 }
 
 /// What [`read`] finds in a syntax string.
@@ -64,7 +44,7 @@ pub(super) fn read(text: &str) -> Result<Syntax, String> {
             continue;
         };
         // The number sign belongs to the text of immediates; branch targets are printed without it.
-        if op.class == Class::Imm {
+        if op.class == OperandClass::Imm {
             literal.push('#');
         }
         if !literal.is_empty() {
@@ -78,7 +58,7 @@ pub(super) fn read(text: &str) -> Result<Syntax, String> {
                 out.operands.len() - 1
             }
         };
-        out.pieces.push(Piece::Operand(at));
+        out.pieces.push(Piece::Operand(at as u8));
         rest = &rest[len..];
         prev = '0';
     }
@@ -110,25 +90,25 @@ fn operand(s: &str) -> Result<Option<(usize, Operand, char, u8)>, String> {
         .map_err(|_| format!("`{}` names no registers", &s[..len]))?;
     let new = s[len..].starts_with(".new");
     let (class, numbering, width) = match (at(0), letters, number) {
-        (b'R', 1, 32) => (Class::Gpr, Numbering::Plain, 5),
-        (b'R', 1, 16) => (Class::Gpr, Numbering::Sub16, 4),
-        (b'R', 1, 8) => (Class::Gpr, Numbering::Plain, 3),
-        (b'R', 2, 32) => (Class::GprPair, Numbering::Plain, 5),
-        (b'R', 2, 8) => (Class::GprPair, Numbering::Pair8, 3),
-        (b'N', 1, 8) if new => (Class::Gpr, Numbering::Distance, 3),
-        (b'O', 1, 8) if new => (Class::Vec, Numbering::Distance, 3),
-        (b'P', 1, 4) => (Class::Pred, Numbering::Plain, 2),
-        (b'M', 1, 2) => (Class::Mod, Numbering::Plain, 1),
-        (b'C', 1, 32) => (Class::Ctrl, Numbering::Plain, 5),
-        (b'C', 2, 32) => (Class::CtrlPair, Numbering::Plain, 5),
-        (b'G', 1, 32) => (Class::Guest, Numbering::Plain, 5),
-        (b'G', 2, 32) => (Class::GuestPair, Numbering::Plain, 5),
-        (b'S', 1, 128) => (Class::Sys, Numbering::Plain, 7),
-        (b'S', 2, 128) => (Class::SysPair, Numbering::Plain, 7),
-        (b'V', 1, 32) => (Class::Vec, Numbering::Plain, 5),
-        (b'V', 2, 32) => (Class::VecPair, Numbering::Plain, 5),
-        (b'V', 4, 32) => (Class::VecQuad, Numbering::Plain, 5),
-        (b'Q', 1, 4) => (Class::VecPred, Numbering::Plain, 2),
+        (b'R', 1, 32) => (OperandClass::Gpr, Numbering::Plain, 5),
+        (b'R', 1, 16) => (OperandClass::Gpr, Numbering::Sub16, 4),
+        (b'R', 1, 8) => (OperandClass::Gpr, Numbering::Plain, 3),
+        (b'R', 2, 32) => (OperandClass::GprPair, Numbering::Plain, 5),
+        (b'R', 2, 8) => (OperandClass::GprPair, Numbering::Pair8, 3),
+        (b'N', 1, 8) if new => (OperandClass::Gpr, Numbering::Distance, 3),
+        (b'O', 1, 8) if new => (OperandClass::Vec, Numbering::Distance, 3),
+        (b'P', 1, 4) => (OperandClass::Pred, Numbering::Plain, 2),
+        (b'M', 1, 2) => (OperandClass::Mod, Numbering::Plain, 1),
+        (b'C', 1, 32) => (OperandClass::Ctrl, Numbering::Plain, 5),
+        (b'C', 2, 32) => (OperandClass::CtrlPair, Numbering::Plain, 5),
+        (b'G', 1, 32) => (OperandClass::Guest, Numbering::Plain, 5),
+        (b'G', 2, 32) => (OperandClass::GuestPair, Numbering::Plain, 5),
+        (b'S', 1, 128) => (OperandClass::Sys, Numbering::Plain, 7),
+        (b'S', 2, 128) => (OperandClass::SysPair, Numbering::Plain, 7),
+        (b'V', 1, 32) => (OperandClass::Vec, Numbering::Plain, 5),
+        (b'V', 2, 32) => (OperandClass::VecPair, Numbering::Plain, 5),
+        (b'V', 4, 32) => (OperandClass::VecQuad, Numbering::Plain, 5),
+        (b'Q', 1, 4) => (OperandClass::VecPred, Numbering::Plain, 2),
         _ => return Err(format!("`{}` names no kind of operand", &s[..len])),
     };
     let role = match at(1) {
@@ -170,9 +150,9 @@ fn immediate(s: &str) -> Result<Option<(usize, Operand, char, u8)>, String> {
         len += 2;
     }
     let (class, signed) = match kind.to_ascii_lowercase() {
-        b's' => (Class::Imm, true),
-        b'u' => (Class::Imm, false),
-        b'r' => (Class::PcRel, true),
+        b's' => (OperandClass::Imm, true),
+        b'u' => (OperandClass::Imm, false),
+        b'r' => (OperandClass::PcRel, true),
         _ => return Err(bad()),
     };
     let (name, letter) = if kind.is_ascii_lowercase() {
@@ -211,11 +191,13 @@ fn guard(pieces: &[Piece], operands: &[Operand]) -> Option<Guard> {
         });
     }
     match pieces.get(1) {
-        Some(Piece::Operand(at)) if inner.is_empty() && operands.get(*at)?.class == Class::Pred => {
+        Some(Piece::Operand(at))
+            if inner.is_empty() && operands.get(usize::from(*at))?.class == OperandClass::Pred =>
+        {
             Some(Guard {
                 reg: GuardReg::Operand(*at),
                 sense,
-                new: operands.get(*at)?.new,
+                new: operands.get(usize::from(*at))?.new,
             })
         }
         _ => None,

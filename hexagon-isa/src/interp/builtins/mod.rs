@@ -1,6 +1,6 @@
 //! The functions that meanings call by name: what the meaning language cannot say well by itself.
 //!
-//! Names and types are declared in `hexagon-isa-meta` (`meaning::builtins`); a name or type that differs does not compile.
+//! Names and types are those of [`crate::ir::Builtin`]; one that differs does not compile.
 
 mod cabac;
 mod control;

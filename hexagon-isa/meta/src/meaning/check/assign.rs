@@ -1,11 +1,11 @@
 //! Assignments: to locals, registers, their fields and lanes, and memory.
 
-use super::names::{bin, cast, constant, fixed, fixed_type, is_vector, node, operand_type, wrap};
+use super::names::{bin, cast, constant, fixed, fixed_type, node, operand_type, wrap};
 use super::{Bound, Checker};
 use crate::meaning::Error;
 use crate::meaning::ast::{self, ExprKind};
 use crate::meaning::ir::{Binary, Fixed, Kind, Stmt, Type};
-use crate::spec::{Class, Role};
+use crate::spec::{OperandClass, Role};
 
 impl Checker<'_> {
     pub(super) fn assign(
@@ -62,7 +62,7 @@ impl Checker<'_> {
                     return self.err(col, format!("`{}` is an input", o.name));
                 }
                 self.written[n] = true;
-                if is_vector(o) {
+                if o.class.is_vector() {
                     self.used[n] |= o.role == Role::ReadWrite;
                     if field == "lo" || field == "hi" {
                         let e = self.expr(value, Some(Type::Vec))?;
@@ -117,7 +117,7 @@ impl Checker<'_> {
             return self.err(col, format!("`{}` is an input", o.name));
         }
         self.written[n] = true;
-        if let Some(lane) = self.lane.filter(|_| is_vector(o)) {
+        if let Some(lane) = self.lane.filter(|_| o.class.is_vector()) {
             let e = self.expr(value, Some(lane))?;
             let e = self.to_element(e, lane, value.col)?;
             out.push(Stmt::WriteElement(n, node(Type::U32, Kind::Lane), e));
@@ -126,11 +126,11 @@ impl Checker<'_> {
         if self.lane.is_some() {
             return self.err(col, "a scalar register cannot be written for every lane");
         }
-        if o.class == Class::VecQuad {
+        if o.class == OperandClass::VecQuad {
             return self.err(col, "of a quad, only elements can be written");
         }
         let ty = operand_type(o);
-        let pred = o.class == Class::Pred;
+        let pred = o.class == OperandClass::Pred;
         let e = self.expr(value, Some(ty))?;
         let e = if pred { self.to_pred(e) } else { e };
         let e = self.to_width(e, ty, value.col)?;

@@ -1,35 +1,26 @@
 //! Expressions: values and their conversions, builtins, fields and elements.
 
-use super::names::{bin, cast, constant, fits, fixed, fixed_type, is_vector, node, operand_type, wrap};
+use super::names::{bin, cast, constant, fits, fixed, fixed_type, node, operand_type, wrap};
 use super::{Bound, Checker};
+use crate::meaning::Error;
 use crate::meaning::ast::{self, ExprKind};
-use crate::meaning::ir::{Binary, Compare, Expr, Fixed, Kind, Type, Unary};
-use crate::meaning::{Error, builtins};
-use crate::spec::Class;
+use crate::meaning::ir::{
+    Binary, Builtin, Compare, Expr, Fixed, Kind, Signature, Type, Unary, builtin, keep, keep_all,
+};
+use crate::spec::OperandClass;
 
 impl Checker<'_> {
     pub(super) fn to_pred(&self, e: Expr) -> Expr {
         if e.ty != Type::Bool {
             return e;
         }
-        node(
-            Type::U8,
-            Kind::Select(
-                Box::new(e),
-                Box::new(constant(Type::U8, 0xff)),
-                Box::new(constant(Type::U8, 0)),
-            ),
-        )
+        node(Type::U8, Kind::Mask(keep(e)))
     }
 
     /// A value for a lane of type `ty`; `true` is all ones (vector predicates).
     pub(super) fn to_element(&self, e: Expr, ty: Type, col: u32) -> Result<Expr, Error> {
         if e.ty == Type::Bool && ty.is_int() {
-            let ones = constant(ty, wrap(ty, -1));
-            return Ok(node(
-                ty,
-                Kind::Select(Box::new(e), Box::new(ones), Box::new(constant(ty, 0))),
-            ));
+            return Ok(node(ty, Kind::Mask(keep(e))));
         }
         self.to_width(e, ty, col)
     }
@@ -37,7 +28,7 @@ impl Checker<'_> {
     /// The integer that holds a float's bits; everything else as it is.
     pub(super) fn bits(&self, e: Expr) -> Expr {
         match e.ty {
-            Type::Float(n) => node(Type::Int(false, n), Kind::Bits(Box::new(e))),
+            Type::Float(n) => node(Type::Int(false, n), Kind::Bits(keep(e))),
             _ => e,
         }
     }
@@ -52,9 +43,7 @@ impl Checker<'_> {
                 let b = self.bits(e);
                 Ok(cast(ty, b))
             }
-            (Type::Int(..), Type::Float(_)) if e.ty.bits() == ty.bits() => {
-                Ok(node(ty, Kind::Bits(Box::new(e))))
-            }
+            (Type::Int(..), Type::Float(_)) if e.ty.bits() == ty.bits() => Ok(node(ty, Kind::Bits(keep(e)))),
             (Type::Int(..), Type::Int(..)) if e.ty.bits() == ty.bits() => Ok(cast(ty, e)),
             _ => self.err(col, format!("expected {}, found {}", ty.name(), e.ty.name())),
         }
@@ -73,12 +62,7 @@ impl Checker<'_> {
         self.to_width(ea, Type::U32, e.col)
     }
 
-    pub(super) fn args(
-        &mut self,
-        b: &builtins::Builtin,
-        args: &[ast::Expr],
-        col: u32,
-    ) -> Result<Vec<Expr>, Error> {
+    pub(super) fn args(&mut self, b: &Signature, args: &[ast::Expr], col: u32) -> Result<Vec<Expr>, Error> {
         if args.len() != b.params.len() {
             return self.err(
                 col,
@@ -161,7 +145,7 @@ impl Checker<'_> {
                     ("-", Type::Int(..) | Type::Float(_)) => Unary::Neg,
                     _ => return self.err(e.col, format!("`{op}` of {}", a.ty.name())),
                 };
-                Ok(node(a.ty, Kind::Unary(op, Box::new(a))))
+                Ok(node(a.ty, Kind::Unary(op, keep(a))))
             }
             ExprKind::Binary(op, a, b) => self.binary(op, a, b, want, e.col),
             ExprKind::Select(c, a, b) => {
@@ -171,11 +155,11 @@ impl Checker<'_> {
                 let c = self.condition(c)?;
                 let (a, b) = self.pair(a, b, want)?;
                 let b = self.to_width(b, a.ty, e.col)?;
-                Ok(node(a.ty, Kind::Select(Box::new(c), Box::new(a), Box::new(b))))
+                Ok(node(a.ty, Kind::Select(keep(c), keep(a), keep(b))))
             }
             ExprKind::Call(name, args) => self.call(name, args, want, e.col),
             ExprKind::Index(name, ea) => {
-                let ea = Box::new(self.address(ea)?);
+                let ea = keep(self.address(ea)?);
                 match name.as_str() {
                     "vmem" | "vmemu" => Ok(node(
                         Type::Vec,
@@ -221,7 +205,7 @@ impl Checker<'_> {
         col: u32,
     ) -> Result<Expr, Error> {
         if op == "&&" || op == "||" {
-            let (a, b) = (Box::new(self.condition(a)?), Box::new(self.condition(b)?));
+            let (a, b) = (keep(self.condition(a)?), keep(self.condition(b)?));
             return Ok(node(
                 Type::Bool,
                 if op == "&&" {
@@ -272,26 +256,26 @@ impl Checker<'_> {
                     Compare::Le => (Compare::Ge, y, x),
                     c => (c, x, y),
                 };
-                let name = match (n, c) {
-                    (32, Compare::Eq) => "sf_cmp_eq",
-                    (32, Compare::Gt) => "sf_cmp_gt",
-                    (32, Compare::Ge) => "sf_cmp_ge",
-                    (64, Compare::Eq) => "df_cmp_eq",
-                    (64, Compare::Gt) => "df_cmp_gt",
-                    (64, Compare::Ge) => "df_cmp_ge",
+                let builtin = match (n, c) {
+                    (32, Compare::Eq) => Builtin::sf_cmp_eq,
+                    (32, Compare::Gt) => Builtin::sf_cmp_gt,
+                    (32, Compare::Ge) => Builtin::sf_cmp_ge,
+                    (64, Compare::Eq) => Builtin::df_cmp_eq,
+                    (64, Compare::Gt) => Builtin::df_cmp_gt,
+                    (64, Compare::Ge) => Builtin::df_cmp_ge,
                     _ => return self.err(col, "`!=` of floats: write `!(a == b)`"),
                 };
-                return Ok(node(Type::Bool, Kind::Call(name, vec![x, y])));
+                return Ok(node(Type::Bool, Kind::Call(builtin, keep_all(vec![x, y]))));
             }
             if !matches!(x.ty, Type::Int(..) | Type::Bool) {
                 return self.err(col, format!("`{op}` of {}", x.ty.name()));
             }
-            return Ok(node(Type::Bool, Kind::Compare(c, Box::new(x), Box::new(y))));
+            return Ok(node(Type::Bool, Kind::Compare(c, keep(x), keep(y))));
         }
         let op_kind = match (op, x.ty) {
             ("+", Type::Int(..) | Type::Float(_)) => Binary::Add,
             ("-", Type::Int(..) | Type::Float(_)) => Binary::Sub,
-            ("*", Type::Int(..) | Type::Float(_)) => Binary::Mul,
+            ("*", Type::Int(..) | Type::Float(32)) => Binary::Mul,
             ("&", Type::Int(..) | Type::Bool) => Binary::And,
             ("|", Type::Int(..) | Type::Bool) => Binary::Or,
             ("^", Type::Int(..) | Type::Bool) => Binary::Xor,
@@ -313,13 +297,10 @@ impl Checker<'_> {
         if let Some(n) = self.operand(name) {
             self.used[n] = true;
             let o = &self.operands[n];
-            if let Some(lane) = self.lane.filter(|_| is_vector(o)) {
-                return Ok(node(
-                    lane,
-                    Kind::Element(n, Box::new(node(Type::U32, Kind::Lane))),
-                ));
+            if let Some(lane) = self.lane.filter(|_| o.class.is_vector()) {
+                return Ok(node(lane, Kind::Element(n, keep(node(Type::U32, Kind::Lane)))));
             }
-            if o.class == Class::VecQuad {
+            if o.class == OperandClass::VecQuad {
                 return self.err(col, "of a quad, only elements can be named");
             }
             return Ok(node(operand_type(o), Kind::Operand(n)));
@@ -370,7 +351,7 @@ impl Checker<'_> {
             return Ok(node(
                 ty,
                 Kind::Saturate {
-                    value: Box::new(value),
+                    value: keep(value),
                     sticky,
                 },
             ));
@@ -392,7 +373,7 @@ impl Checker<'_> {
             if !(a.ty.is_int() || op == Unary::Abs && matches!(a.ty, Type::Float(_))) {
                 return self.err(col, format!("`{name}` of {}", a.ty.name()));
             }
-            return Ok(node(ty.unwrap_or(a.ty), Kind::Unary(op, Box::new(a))));
+            return Ok(node(ty.unwrap_or(a.ty), Kind::Unary(op, keep(a))));
         }
         if name == "min" || name == "max" {
             let [a, b] = args else {
@@ -404,14 +385,14 @@ impl Checker<'_> {
             }
             return Ok(bin(if name == "min" { Binary::Min } else { Binary::Max }, x, y));
         }
-        let Some(b) = builtins::find(name) else {
+        let Some(b) = builtin(name) else {
             return self.err(col, format!("unknown function `{name}`"));
         };
-        let Some(ty) = b.result else {
+        let Some(ty) = b.signature().result else {
             return self.err(col, format!("`{name}` has no value"));
         };
-        let args = self.args(b, args, col)?;
-        Ok(node(ty, Kind::Call(b.name, args)))
+        let args = self.args(b.signature(), args, col)?;
+        Ok(node(ty, Kind::Call(b, keep_all(args))))
     }
 
     /// Element type and index (pairs counted through) of a vector operand's field.
@@ -442,7 +423,7 @@ impl Checker<'_> {
         let per_vector = 1024 / ty.bits();
         let index = match half {
             None => index,
-            Some(_) if self.operands[n].class != Class::VecPair => {
+            Some(_) if self.operands[n].class != OperandClass::VecPair => {
                 return self.err(col, "only pairs have halves");
             }
             Some(0) => index,
@@ -466,22 +447,22 @@ impl Checker<'_> {
         {
             self.used[n] = true;
             let (ty, index) = self.element(n, Some(u8::from(half == "hi")), field, index, col)?;
-            return Ok(node(ty, Kind::Element(n, Box::new(index))));
+            return Ok(node(ty, Kind::Element(n, keep(index))));
         }
         if let ExprKind::Name(name) = &base.kind
             && self.bound(name).is_none()
         {
             if let Some(n) = self.operand(name) {
                 let o = &self.operands[n];
-                if is_vector(o) {
+                if o.class.is_vector() {
                     self.used[n] = true;
-                    if (field == "lo" || field == "hi") && o.class == Class::VecPair {
+                    if (field == "lo" || field == "hi") && o.class == OperandClass::VecPair {
                         return Ok(node(Type::Vec, Kind::Half(n, u8::from(field == "hi"))));
                     }
                     let (ty, index) = self.element(n, None, field, index, col)?;
-                    return Ok(node(ty, Kind::Element(n, Box::new(index))));
+                    return Ok(node(ty, Kind::Element(n, keep(index))));
                 }
-                if field == "cs" && o.class == Class::Mod {
+                if field == "cs" && o.class == OperandClass::Mod {
                     return Ok(node(Type::U32, Kind::CircularStart(n)));
                 }
             } else if field == "new"
@@ -517,16 +498,11 @@ impl Checker<'_> {
             }))
         };
         if field == "lsb" || field == "bit" {
-            let by = amount(self, 1)?;
-            let shifted = match by {
+            let shifted = match amount(self, 1)? {
                 Some(by) => bin(Binary::Shr, value, by),
                 None => value,
             };
-            let bit = bin(Binary::And, shifted, constant(raw, 1));
-            return Ok(node(
-                Type::Bool,
-                Kind::Compare(Compare::Ne, Box::new(bit), Box::new(constant(raw, 0))),
-            ));
+            return Ok(node(Type::Bool, Kind::Lsb(keep(shifted))));
         }
         let Some(ty) = Type::element(field).filter(|t| !matches!(t, Type::Qf(_))) else {
             return self.err(col, format!("unknown field `{field}`"));
@@ -539,7 +515,7 @@ impl Checker<'_> {
             None => value,
         };
         match ty {
-            Type::Float(n) => Ok(node(ty, Kind::Bits(Box::new(cast(Type::Int(false, n), shifted))))),
+            Type::Float(n) => Ok(node(ty, Kind::Bits(keep(cast(Type::Int(false, n), shifted))))),
             _ => Ok(cast(ty, shifted)),
         }
     }

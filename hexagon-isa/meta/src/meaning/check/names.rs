@@ -1,7 +1,7 @@
 //! What names stand for, and the small pieces that expressions are made of.
 
-use crate::meaning::ir::{Binary, Expr, Fixed, Kind, Type};
-use crate::spec::{Class, Operand};
+use crate::meaning::ir::{Binary, Expr, Fixed, Kind, Type, keep};
+use crate::spec::{Operand, OperandClass};
 
 pub(super) fn fixed(name: &str) -> Option<Fixed> {
     let number = |prefix: &str, limit: u8| {
@@ -46,15 +46,19 @@ pub(super) fn fixed_type(f: Fixed) -> Type {
 
 pub(super) fn operand_type(o: &Operand) -> Type {
     match o.class {
-        Class::Gpr => Type::I32,
-        Class::GprPair => Type::I64,
-        Class::Pred => Type::U8,
-        Class::Mod | Class::Ctrl | Class::Guest | Class::Sys | Class::PcRel => Type::U32,
-        Class::CtrlPair | Class::GuestPair | Class::SysPair => Type::U64,
-        Class::Vec | Class::VecPred => Type::Vec,
+        OperandClass::Gpr => Type::I32,
+        OperandClass::GprPair => Type::I64,
+        OperandClass::Pred => Type::U8,
+        OperandClass::Mod
+        | OperandClass::Ctrl
+        | OperandClass::Guest
+        | OperandClass::Sys
+        | OperandClass::PcRel => Type::U32,
+        OperandClass::CtrlPair | OperandClass::GuestPair | OperandClass::SysPair => Type::U64,
+        OperandClass::Vec | OperandClass::VecPred => Type::Vec,
         // Quads are never read or written whole.
-        Class::VecPair | Class::VecQuad => Type::VecPair,
-        Class::Imm => {
+        OperandClass::VecPair | OperandClass::VecQuad => Type::VecPair,
+        OperandClass::Imm => {
             if o.signed {
                 Type::I32
             } else {
@@ -62,13 +66,6 @@ pub(super) fn operand_type(o: &Operand) -> Type {
             }
         }
     }
-}
-
-pub(super) fn is_vector(o: &Operand) -> bool {
-    matches!(
-        o.class,
-        Class::Vec | Class::VecPair | Class::VecQuad | Class::VecPred
-    )
 }
 
 pub(super) fn node(ty: Type, kind: Kind) -> Expr {
@@ -80,7 +77,7 @@ pub(super) fn constant(ty: Type, v: i128) -> Expr {
 }
 
 pub(super) fn bin(op: Binary, a: Expr, b: Expr) -> Expr {
-    node(a.ty, Kind::Binary(op, Box::new(a), Box::new(b)))
+    node(a.ty, Kind::Binary(op, keep(a), keep(b)))
 }
 
 pub(super) fn cast(ty: Type, e: Expr) -> Expr {
@@ -90,7 +87,7 @@ pub(super) fn cast(ty: Type, e: Expr) -> Expr {
     if let Kind::Const(v) = e.kind {
         return constant(ty, wrap(ty, v));
     }
-    node(ty, Kind::Cast(Box::new(e)))
+    node(ty, Kind::Cast(keep(e)))
 }
 
 /// `v` as a value of `ty`, modulo its width.

@@ -1,7 +1,6 @@
 //! The order of accesses and writes inside a meaning.
 
-use crate::meaning::builtins;
-use crate::meaning::ir::{Expr, Kind, Meaning, Stmt};
+use crate::meaning::ir::{Builtin, Expr, Kind, Needs, Stmt};
 
 /// A fault must leave nothing behind: memory is accessed before a register is written, and a store is the last access.
 #[derive(Clone, Copy)]
@@ -15,11 +14,7 @@ impl Order {
         for s in body {
             let (mut loads, mut stores) = (false, false);
             if let Stmt::If(c, a, b) = s {
-                Meaning {
-                    locals: Vec::new(),
-                    body: vec![Stmt::Jump(c.clone())],
-                }
-                .visit(&mut |e| loads |= accesses(e));
+                c.visit(&mut |e| loads |= accesses(e));
                 self.access(loads, false)?;
                 let (mut x, mut y) = (*self, *self);
                 x.block(a)?;
@@ -30,16 +25,11 @@ impl Order {
                 };
                 continue;
             }
-            Meaning {
-                locals: Vec::new(),
-                body: vec![s.clone()],
-            }
-            .visit(&mut |e| loads |= accesses(e));
+            s.visit(&mut |_| (), &mut |e| loads |= accesses(e));
             match s {
                 Stmt::Store(..) | Stmt::StoreVec(..) => stores = true,
-                Stmt::Call(name, _) => {
-                    stores = builtins::find(name)
-                        .is_some_and(|b| b.needs == builtins::Needs::Memory && *name != "frame_check");
+                Stmt::Call(b, _) => {
+                    stores = b.signature().needs == Needs::Memory && *b != Builtin::frame_check;
                 }
                 _ => {}
             }
@@ -66,7 +56,7 @@ impl Order {
 fn accesses(e: &Expr) -> bool {
     match &e.kind {
         Kind::Load(_) | Kind::LoadVec { .. } => true,
-        Kind::Call(name, _) => builtins::find(name).is_some_and(|b| b.needs == builtins::Needs::Memory),
+        Kind::Call(b, _) => b.signature().needs == Needs::Memory,
         _ => false,
     }
 }
