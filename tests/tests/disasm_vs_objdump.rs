@@ -119,6 +119,9 @@ const WAYS: [&[&str]; 4] = [
     &["-O2", "-fPIC"],
 ];
 
+/// How each assembler source is.
+const AS_IT_IS: [&[&str]; 1] = [&[]];
+
 /// All object files that can be made of `tests/objects`: of each source as many as there are ways to compile it.
 fn objects(llvm: &Path, dir: &Path) -> Vec<PathBuf> {
     let sources = std::fs::read_dir(assets::workspace().join("tests/objects")).expect("the folder");
@@ -128,7 +131,7 @@ fn objects(llvm: &Path, dir: &Path) -> Vec<PathBuf> {
     names.sort();
     let ways = |name: &String| {
         if name.ends_with(".s") {
-            &[&[][..]][..]
+            &AS_IT_IS[..]
         } else {
             &WAYS[..]
         }
