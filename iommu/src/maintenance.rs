@@ -90,7 +90,7 @@ impl Marks {
             .fold(false, |seen, r| self.take(regs, r.offset(regs.geometry)) | seen)
     }
 
-    /// The same for one context bank.
+    /// Was any maintenance register of context bank `n` written since the last look? Arms them again.
     pub(crate) fn take_bank<R: RegisterFile>(&mut self, regs: &View<'_, R>, n: u8) -> bool {
         BANK.iter().fold(false, |seen, r| {
             self.take(regs, r.offset(regs.geometry, n)) | seen

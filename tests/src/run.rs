@@ -31,7 +31,7 @@ impl Run {
         Run::boot_with(name, series, script, |_| words(arguments), limit)
     }
 
-    /// The same with arguments that depend on the kernel that was found.
+    /// [`Run::boot`] with arguments that depend on the kernel that was found.
     pub fn boot_with(
         name: &str,
         series: &str,

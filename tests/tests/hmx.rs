@@ -78,7 +78,7 @@ fn the_vendors_test_gives_what_the_vendors_simulator_gave() {
         for (position, row) in unit.memory(OUTPUT)[..2048].chunks_exact(32).enumerate() {
             assert_eq!(row, EXPECTED, "{arch}, position {position}");
         }
-        // The same biases read as floating-point ones, and accumulators that hold nothing: byte floats.
+        // Byte floats: the biases are read as floating-point ones, and the accumulators hold nothing.
         unit.one("M8_mxclracc", 0, 0);
         unit.memory(OUTPUT)[..2048].fill(0xff);
         unit.one("M8_cvt_rs_f8", 0, 0);

@@ -101,7 +101,7 @@ impl Random {
         ];
         match self.below(10) {
             0 => self.pick(&edge) | (self.below(2) as u32) << 31,
-            // The same for qf32.
+            // qf32: any significand, an exponent at an edge or near one.
             8 => {
                 let exponents = [
                     0, 1, 2, 3, 0x3f, 0x40, 0x41, 0x7e, 0x7f, 0x80, 0x81, 0xbf, 0xc0, 0xfd, 0xfe, 0xff,

@@ -46,7 +46,7 @@ fn random_packets_do_what_qemu_does() {
 
 #[test]
 fn a_wrong_answer_is_found() {
-    // The same packet on both sides of a difference in the area: the harness must see each kind.
+    // Two records that differ in one byte, in each part of a record: the harness must see each.
     use tests::difftest::program::{AREA_BYTES, SAVED_WORDS, VECTORS, record_bytes};
     use tests::difftest::run::{Record, difference};
     let same = vec![0u8; record_bytes(true)];

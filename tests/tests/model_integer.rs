@@ -48,7 +48,7 @@ fn insn(op: Opcode, v: &[i32]) -> Insn {
     }
 }
 
-/// The same packet here and there.
+/// A packet leaves the same state in the core as in the model.
 fn same_packet(insns: &[Insn], before: &State) {
     let mut expected = before.clone();
     for insn in insns {

@@ -127,7 +127,7 @@ const EVERYWHERE: &[&str] = &[
     "forky",
     "experimental",
 ];
-/// The same in the archive of security updates.
+/// Suites of the archive of security updates, of the same kind.
 const SECURITY: &[&str] = &["trixie-security", "bookworm-security", "bullseye-security"];
 
 /// Package lists to take kernels and their sources from: of the present release and its backports, or of everywhere.

@@ -33,7 +33,7 @@ pub fn ensure(mirror: Option<&str>, check_only: bool) -> Result<()> {
     ensure_all(needs, mirror, check_only)
 }
 
-/// The same for what building a kernel needs.
+/// Checks the tools that building a kernel takes; installs what is missing.
 pub fn ensure_for_kernels(mirror: Option<&str>) -> Result<()> {
     ensure_all(needs_for_kernels, mirror, false)
 }

@@ -313,7 +313,7 @@ fn code(played: &[Played]) -> u8 {
     }
 }
 
-/// The same for `git bisect run`.
+/// The exit code that `git bisect run` wants.
 fn bisect_code(played: &[Played]) -> u8 {
     let bad = |case: &Played| matches!(case.verdict, Verdict::Fail | Verdict::Hang) && case.was_tested();
     if played.iter().any(bad) {

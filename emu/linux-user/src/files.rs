@@ -136,7 +136,7 @@ impl Files {
         Ok(to)
     }
 
-    /// The same at a number of the program's choice.
+    /// Makes descriptor `to` lead where `fd` does; what was open there is closed.
     pub(super) fn duplicate_to(&mut self, fd: u32, to: u32) -> Result<u32, i32> {
         let open = self.get(fd)?.clone();
         if to >= MAX_OPEN {

@@ -240,7 +240,7 @@ impl Program {
         }
     }
 
-    /// The same with a console. Afterwards the program's state can still be looked at.
+    /// Runs the program on a console for at most `budget` packets. Afterwards its state can still be looked at.
     pub fn run_on(&mut self, console: &mut dyn Console, budget: u64) -> Result<End, ExecError> {
         while self.thread.packets < budget {
             let slice = (budget - self.thread.packets).min(1 << 20);
@@ -252,7 +252,7 @@ impl Program {
         Err(ExecError::Budget(budget))
     }
 
-    /// The same packet by packet; each is written to `trace` with the registers that it wrote.
+    /// Runs the program packet by packet; each is written to `trace` with the registers that it wrote.
     pub fn run_traced(
         &mut self,
         console: &mut dyn Console,
@@ -292,7 +292,7 @@ impl Program {
         }
     }
 
-    /// The same program on a part of the host's vector unit.
+    /// Uses only a part of the host's vector unit from here on.
     #[must_use]
     pub fn on_vectors(mut self, vectors: VectorUnit) -> Program {
         self.cpu = Cpu::with_vectors(self.cpu.arch(), vectors);

@@ -159,7 +159,7 @@ proptest! {
         }
     }
 
-    /// The same for files that are nothing like one.
+    /// Files that are no ELF files behind their first bytes give an error.
     #[test]
     fn no_noise_upsets_the_loader(noise in prop::collection::vec(any::<u8>(), 0..300)) {
         let mut file = program();

@@ -117,7 +117,8 @@ pub enum Action {
     /// Write a word of the platform (scenarios only).
     Poke(Place, u32),
     /// The DSP gets a message, a GLINK command or an SMP2P word as if it had arrived now (scenarios only: what was
-    /// swallowed earlier, a second copy, or a changed one). It does not pass the interposer.
+    /// swallowed earlier, a second copy, or a changed one). It does not pass the interposer again; the message that a GLINK
+    /// command completes does.
     Receive(Inbound),
 }
 

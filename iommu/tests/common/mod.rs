@@ -131,7 +131,7 @@ impl Platform {
 
 /// nG, AF, inner shareable, unprivileged, cached, page.
 pub const RW: u64 = 0xf47;
-/// The same, read-only.
+/// [`RW`] with the bit that forbids writing.
 pub const RO: u64 = 0xfc7;
 
 pub fn tx(stream: u16, address: u64, access: Access) -> Transaction {

@@ -130,7 +130,7 @@ fn copy_out<M: RingMemory>(mem: &M, at: u32, len: usize, capacity: u32) -> Vec<u
 pub struct Received {
     /// Its bytes as they stood in the ring, without padding.
     pub bytes: Vec<u8>,
-    /// The same, parsed.
+    /// The command that they are.
     pub command: Command,
 }
 

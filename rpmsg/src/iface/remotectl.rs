@@ -19,7 +19,7 @@ interface! {
         handle: u32,
         /// What went wrong.
         error: Aee,
-        /// The same in words.
+        /// What went wrong, in words.
         error_text: Text,
     }
     /// Closes a module.
@@ -31,7 +31,7 @@ interface! {
     } => CloseReply {
         /// What went wrong.
         error: Aee,
-        /// The same in words.
+        /// What went wrong, in words.
         error_text: Text,
     }
     /// Legacy heap growth; the library does not use it.

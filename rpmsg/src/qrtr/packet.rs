@@ -151,7 +151,7 @@ pub struct Packet {
 
 /// The name service's port in 16 bits.
 const CONTROL_SHORT: u16 = 0xFFFE;
-/// The same port as older routers write it (`QRTR_PORT_CTRL_LEGACY`).
+/// The name service's port as older routers write it (`QRTR_PORT_CTRL_LEGACY`).
 const CONTROL_LEGACY: u32 = 0xFFFF;
 /// Bit 0 of a version 2 header's flags (`QRTR_FLAGS_CONFIRM_RX`).
 const FLAG_CONFIRM_RX: u8 = 1;

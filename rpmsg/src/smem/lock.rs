@@ -59,7 +59,7 @@ impl<W: Words> TcsrMutex<W> {
         }
     }
 
-    /// The same, waiting for the AP with this instead of spinning ([`HwLock::relax`]).
+    /// Waits for the AP with `wait` instead of spinning ([`HwLock::relax`]).
     #[must_use]
     pub fn waiting(mut self, wait: fn(u32)) -> Self {
         self.wait = wait;

@@ -12,7 +12,7 @@ pub const ARCH: Arch = Arch::V73;
 
 /// Control registers that a case may transfer to: every one that is loaded and saved, and no counter or clock.
 const TRANSFERS: [i32; 13] = [0, 1, 2, 3, 4, 6, 7, 8, 10, 11, 12, 13, 17];
-/// The same of pairs.
+/// Control register pairs that a case may transfer to, by the same rule.
 const PAIR_TRANSFERS: [i32; 6] = [0, 2, 6, 10, 12, 16];
 
 /// Why the harness does not ask QEMU about an instruction; `None`: it does.

@@ -80,7 +80,7 @@ pub enum Value {
     Word(u32),
     /// The address of an exit.
     Exit(usize),
-    /// The same as a return address in a stack frame: scrambled with FRAMEKEY.
+    /// The address of an exit as a return address in a stack frame: scrambled with FRAMEKEY.
     FrameExit(usize),
 }
 

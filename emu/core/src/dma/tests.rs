@@ -163,7 +163,7 @@ fn a_distance_of_nothing_is_the_largest() {
     assert_eq!(bytes(&b.m, DST, 0x1_2345), bytes(&b.m, SRC, 0x1_2345));
     assert_eq!(get::<8>(&b.m, DESC)[1], D2 | 1 << 31);
     assert_eq!(get::<8>(&b.m, DESC)[5..], [0, 0x2_0000 << 8, 0]);
-    // The same on an older core is no descriptor.
+    // To an older core these words are no descriptor.
     let mut old = Bench::new(Arch::V73);
     put(&old.m, DESC, &wide);
     old.run(Start(DESC));

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 pub enum Kind {
     /// Device addresses that a released process's messages told still lead to the same memory.
     StillMapped,
-    /// The same for the memory that came with the process's creation.
+    /// Device addresses of a released process's initial memory still lead to the same memory.
     MemoryNotReturned,
     /// A stream without a session maps something that no message ever told.
     MappedUnannounced,

@@ -79,7 +79,7 @@ pub struct Exchange {
     pub packet: u32,
     /// The descriptors as they stood in the invoke buffer.
     pub descriptors: Vec<u8>,
-    /// The same, read; empty if they made no sense.
+    /// The arguments that the descriptors say; empty if they made no sense.
     pub args: Vec<Arg>,
     /// The inputs.
     pub inputs: Vec<Piece>,
@@ -116,7 +116,7 @@ pub struct Recording {
     pub exchanges: Vec<Exchange>,
     /// Everything in order.
     pub steps: Vec<Step>,
-    /// The same by session.
+    /// The steps of each session.
     pub sessions: Vec<Session>,
 }
 

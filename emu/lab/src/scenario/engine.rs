@@ -119,7 +119,7 @@ impl Engine {
         Self::with_clock(scenario, seed, config, board, Box::new(Instant::now))
     }
 
-    /// The same, with time of one's own.
+    /// The engine of one DSP, which asks `clock` for the time.
     #[must_use]
     pub fn with_clock(
         scenario: &Scenario,
@@ -356,14 +356,14 @@ impl Engine {
         self.then(&parcel.then, out);
     }
 
-    /// The same for an event that has waited, which the history tells.
+    /// An event that has waited happens now; the history tells when.
     pub(super) fn forward_late(&mut self, parcel: Parcel, out: &mut Vec<Action>) {
         let action = parcel.item.clone().into_action();
         self.note(&|| describe(&action));
         self.forward(parcel, out);
     }
 
-    /// What an event's fate is, once all rules have looked at it. True if it is gone from here.
+    /// Carries out an event's fate, once all rules have looked at it. `Err` gives the event back: nothing keeps it, it goes on.
     fn decide(&mut self, passing: Passing, out: &mut Vec<Action>) -> Result<(), Parcel> {
         let Passing {
             item,

@@ -25,7 +25,7 @@ const FASTRPC: &str = rpmsg::glink::FASTRPC_CHANNEL;
 pub enum Value {
     /// A number.
     Number(u64),
-    /// The same, better shown in hexadecimal.
+    /// A number that reads better in hexadecimal.
     Hex(u64),
     /// Text.
     Text(String),

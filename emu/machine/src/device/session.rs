@@ -154,7 +154,7 @@ impl Session {
         }
     }
 
-    /// Whether the two sessions' machine is the same.
+    /// Whether this RAM lies at the same guest addresses as the session's, and so is the same machine's.
     pub fn has_memory(&self, ram: &emu_core::mem::GuestRam) -> bool {
         self.bus.ram().is_same(ram)
     }
@@ -275,7 +275,7 @@ impl Session {
         }
     }
 
-    /// Carries out one batch, past the interposer.
+    /// Carries out one batch, after the interposer had it.
     pub fn carry_out(&mut self, batch: Vec<Action>, around: &mut Surroundings<'_>) -> Result<(), Fault> {
         // A DSP that does not execute does nothing more, not even what it was about to.
         if self.halted {
@@ -479,7 +479,7 @@ impl Session {
         }
     }
 
-    /// Lets a GLINK command out, past the interposer.
+    /// Sends a GLINK command, after the interposer had it.
     fn command(&mut self, command: Vec<u8>, around: &mut Surroundings<'_>) -> Result<(), Fault> {
         if self.halted {
             return Ok(());

@@ -2,7 +2,8 @@
 //!
 //! A session begins when the guest's driver starts the device and ends when it stops it (reboot, module unload), when
 //! QEMU goes away, or when the machine's memory changes: that is the DSP's reset. All processes die, nothing is answered,
-//! the FIFO indices are zeroed. FIFO contents wait for the device: a session looks at them once when it begins.
+//! the FIFO indices are zeroed. A driver may write to the FIFO before the device starts: a session looks there once when it
+//! begins, without a doorbell.
 //!
 //! When a DSP starts and is reset is the platform's to say (`platform.rs`): on a board it is the AP's remoteproc driver that does
 //! it, and not the device's being started and stopped.

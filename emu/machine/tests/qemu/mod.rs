@@ -283,7 +283,7 @@ impl Machine {
         self.finish_opening(cid);
     }
 
-    /// The same, when VERSION was said already.
+    /// Takes the DSP's answer to a VERSION that was sent, and opens the channel.
     pub fn finish_opening(&mut self, cid: u16) {
         assert_eq!(
             self.hear(),

@@ -170,7 +170,7 @@ impl Guest {
         }
     }
 
-    /// The same; gives r1:0.
+    /// Calls an imported function that returns at once, and gives r1:0.
     pub fn call64(&mut self, name: &str, args: &[u32]) -> u64 {
         let low = self.call(name, args);
         u64::from(low) | u64::from(self.thread.core.regs.r[1]) << 32

@@ -28,7 +28,7 @@ pub enum RunState {
     Parked(Wait),
 }
 
-/// The same, with what the scheduler needs to take it out of its lists.
+/// Where a thread is, with what it takes to find it in that list again.
 #[derive(Debug, Clone, Copy)]
 enum Place {
     Ready(ReadyKey),

@@ -142,7 +142,7 @@ impl ApCall {
         self.with_payload_except(None)
     }
 
-    /// The same without the bytes of one input, which is left empty.
+    /// Copies the inputs but the one with number `skip`, which is left empty; answers the call when they cannot be read.
     pub fn with_payload_except(self, skip: Option<usize>) -> Option<(Self, Payload)> {
         match self.payload(skip) {
             Ok(payload) => Some((self, payload)),

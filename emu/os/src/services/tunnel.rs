@@ -290,7 +290,7 @@ impl Tunnel {
         }
     }
 
-    /// The same, but the parked call is left to the caller to answer.
+    /// The process is over: fails every reverse call, now and later, and gives the parked call to the caller to answer.
     pub fn shut(&self) -> Option<ApCall> {
         let mut state = self.state();
         state.ended = true;

@@ -53,7 +53,7 @@ fn int(v: Half, bits: usize, signed: bool, round: Round) -> i64 {
     wide.clamp(low, high)
 }
 
-/// The same, but a NaN saturates by its sign.
+/// The number as a saturated 16-bit integer; a NaN saturates by its sign.
 fn int_by_sign(v: Half, round: Round) -> i64 {
     match (v.is_nan(), v.is_negative()) {
         (true, true) => i16::MIN.into(),

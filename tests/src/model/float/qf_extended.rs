@@ -257,7 +257,7 @@ pub fn run(op: Op, a: Source, b: Source, to: Shape) -> (u32, u8) {
     }
 }
 
-/// The same number, normalised.
+/// The number itself, normalised.
 pub fn normal(v: Source, to: Shape) -> (u32, u8) {
     add(operand(v), Operand::zero(to), to)
 }

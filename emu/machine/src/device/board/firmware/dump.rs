@@ -58,7 +58,7 @@ pub struct Dump {
     pub log: Option<String>,
     /// What the DSP left of itself.
     pub crash: Option<CrashRecord>,
-    /// The same with symbols, as the DSP wrote it.
+    /// The crash with its backtrace and symbols, as text that the DSP wrote.
     pub report: Option<String>,
 }
 
