@@ -124,6 +124,72 @@ impl Page {
     }
 }
 
+/// A command that a page tells its reader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandLine {
+    /// Line of the page, from 1.
+    pub line: usize,
+    /// As a shell takes it apart, the program first.
+    pub words: Vec<String>,
+    /// It stands in a block, to be typed as it is. Else it is mentioned in a sentence, and may lack what does not matter there.
+    pub whole: bool,
+}
+
+impl Page {
+    /// Every call of a program that the page tells. In blocks that are meant for a shell, an explanation may follow: behind `#`
+    /// or three blanks.
+    #[must_use]
+    pub fn commands(&self, program: &str) -> Vec<CommandLine> {
+        let mut found = Vec::new();
+        for block in &self.blocks {
+            if !matches!(&*block.language, "" | "console" | "sh") {
+                continue;
+            }
+            let joined = block.text.replace("\\\n", "  ");
+            for (n, line) in joined.lines().enumerate() {
+                found.extend(words_of(line, program).map(|words| CommandLine {
+                    line: block.line + n,
+                    words,
+                    whole: true,
+                }));
+            }
+        }
+        for (line, code) in &self.code {
+            if code.starts_with(program) {
+                found.extend(words_of(code, program).map(|words| CommandLine {
+                    line: *line,
+                    words,
+                    whole: false,
+                }));
+            }
+        }
+        found
+    }
+}
+
+/// The words of a program's call in a line, without what stands before and behind it.
+fn words_of(line: &str, program: &str) -> Option<Vec<String>> {
+    let line = line.trim_start().trim_start_matches("$ ");
+    let line = line.split(" #").next().unwrap_or_default();
+    let at = line.find(program)?;
+    let (before, call) = line.split_at(at);
+    let behind = call.get(program.len()..).unwrap_or_default();
+    // Only where a command can begin: at the start, behind another one, or behind `git bisect run` and the like.
+    let begins = before.is_empty() || before.ends_with(' ') && !before.ends_with("-p ");
+    if !begins || !(behind.is_empty() || behind.starts_with(' ')) {
+        return None;
+    }
+    let end = ["   ", " && ", " | ", " > ", " 2>", ";"]
+        .iter()
+        .filter_map(|end| call.find(end))
+        .min()
+        .unwrap_or(call.len());
+    let plain = call[..end].trim_end_matches(['\'', ')']).replace(['[', ']'], "");
+    let mut words = shlex::split(&plain)?;
+    words.retain(|word| word != "…");
+    Some(words)
+}
+
 /// The anchor of a heading, as code hosts and mdBook make it.
 #[must_use]
 pub fn slug(heading: &str) -> String {
@@ -223,6 +289,27 @@ mod tests {
         );
         assert_eq!(to("../b.md#c"), Ok(Some(("docs/b.md".into(), Some("c".into())))));
         assert!(to("../../../b.md").is_err());
+    }
+
+    #[test]
+    fn commands_are_taken_from_blocks_and_sentences() {
+        let text = "`x y --z` and `xy`\n\n```console\n$ x a \"b c\"   # why\n$ git run x d… | less\noutput of x\n```\n\n```toml\nx a\n```\n";
+        let page = Page::parse("docs/a.md".into(), text);
+        let found = page.commands("x");
+        let words: Vec<_> = found
+            .iter()
+            .map(|c| (c.line, c.words.join("+"), c.whole))
+            .collect();
+        let expected = [
+            (4, "x+a+b c", true),
+            (5, "x+d…", true),
+            (6, "x", true),
+            (1, "x+y+--z", false),
+        ];
+        assert_eq!(
+            words,
+            expected.map(|(n, words, whole)| (n, words.to_owned(), whole))
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod apt;
 mod assets;
 mod bench;
+mod book;
 mod cache;
 mod circles;
 mod demo;
@@ -26,7 +27,7 @@ mod zoo;
 mod zoo_table;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Tasks of the vhost-hexagon project.
 #[derive(Parser)]
@@ -59,6 +60,9 @@ enum Task {
     Circles,
     /// Formatting, lints, documentation, set-up, firmware, all tests.
     Test(test::TestArgs),
+    /// For mdBook, which calls it: takes links out of pages that lead out of the book.
+    #[command(hide = true)]
+    BookLinks(book::Args),
 }
 
 fn run() -> Result<()> {
@@ -73,10 +77,19 @@ fn run() -> Result<()> {
         Task::Circles => circles::report(),
         Task::Test(args) => test::test(&args),
         Task::Firmware(args) => firmware::firmware(&args),
+        Task::BookLinks(args) => book::links(&args),
     }
 }
 
-fn main() -> std::process::ExitCode {
+/// The command line, for those who want to know what it takes.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Parses the command line and does the task.
+#[must_use]
+pub fn main() -> std::process::ExitCode {
     match run() {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {

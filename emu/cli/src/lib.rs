@@ -24,7 +24,7 @@ mod serve;
 mod signals;
 mod trace;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -48,7 +48,7 @@ struct Cli {
     /// Say more: -v what the devices do, -vv every call, -vvv everything.
     #[arg(short, action = clap::ArgAction::Count, global = true)]
     verbose: u8,
-    /// What to log, as tracing filters (`emu_os=debug,emu_machine::device=trace`); also from VHOST_HEXAGON_LOG.
+    /// What to log, as tracing filters (`emu::os=debug,emu::device=trace`); also from VHOST_HEXAGON_LOG.
     #[arg(long, value_name = "FILTER", global = true)]
     log: Option<String>,
     #[command(subcommand)]
@@ -89,8 +89,15 @@ enum Command {
     Exec(exec::Args),
 }
 
+/// The command line, for those who want to know what it takes.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Parses the command line, runs the command, prints one readable error chain.
-fn main() -> ExitCode {
+#[must_use]
+pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let _log = match log_filter(&cli) {
         Ok(filter) => log::begin(filter, cli.verbose > 0 || cli.log.is_some()),
@@ -201,7 +208,6 @@ fn size(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -1,0 +1,5 @@
+//! `vhost-hexagon`.
+
+fn main() -> std::process::ExitCode {
+    vhost_hexagon::main()
+}
