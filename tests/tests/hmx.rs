@@ -206,9 +206,10 @@ fn a_fault_leaves_the_unit_as_it_was() {
     assert_eq!(unit.memory(OUTPUT)[..2048], [expected; 2048]);
 }
 
-/// Registers that hold anything: each instruction ends soon, whatever it does.
+/// Registers that hold anything: each instruction does something or faults. How much it does at most is counted where that is
+/// decided (`hmx/tile.rs` of hexagon-isa).
 #[test]
-fn any_register_values_end_soon() {
+fn any_register_values_run_or_fault() {
     let mut unit = Unit::new(Arch::V81);
     let mut rng = tests::difftest::random::Random::of(&[0x686d78]);
     let all: Vec<Opcode> = Opcode::all()
@@ -221,7 +222,7 @@ fn any_register_values_end_soon() {
             .collect()
     };
     let (activations, weights) = (of("activation"), of("weight"));
-    let started = std::time::Instant::now();
+    let mut ended = [0; 2];
     for n in 0..4000 {
         for r in &mut unit.state.r {
             *r = match rng.below(3) {
@@ -238,8 +239,7 @@ fn any_register_values_end_soon() {
             let op = rng.pick(&all);
             vec![insn(op, &[2, 3][..op.info().operands.len()], None)]
         };
-        // Faults and refusals are fine.
-        let _ = unit.run(&packet);
+        ended[usize::from(unit.run(&packet).is_err())] += 1;
     }
-    assert!(started.elapsed().as_secs() < 120, "{:?}", started.elapsed());
+    assert!(ended.iter().all(|times| *times > 100), "run, faulted: {ended:?}");
 }

@@ -12,10 +12,6 @@ use qemu::{Host, Machine};
 use rpmsg::fastrpc::{Ctx, Message, Response, Scalars};
 use rpmsg::fifo::{Consumer, RingMemory as _};
 use rpmsg::glink::{Command, Intent};
-use std::time::{Duration, Instant};
-
-/// Long enough to see that nothing comes.
-const QUIET: Duration = Duration::from_millis(200);
 
 /// A host whose first DSP plays this scenario, its machine with the channel open, and a look at the engine.
 fn play(text: &str) -> (Host, Machine, Watch) {
@@ -77,9 +73,10 @@ fn answers(machine: &mut Machine, count: usize) -> Vec<u64> {
 #[test]
 fn a_late_answer_comes_behind_those_that_are_not() {
     let (_host, mut machine, watch) =
-        play("[[rule]]\nname = \"late\"\non = \"answer\"\nnth = 1\ndo = [{ delay = \"300ms\" }]");
+        play("[[rule]]\nname = \"late\"\non = \"answer\"\nnth = 1\ndo = [{ delay = \"3600s\" }]");
     ask(&mut machine, 0x10, 0);
     ask(&mut machine, 0x20, 0);
+    machine.settle();
     assert_eq!(answers(&mut machine, 2), [0x20, 0x10]);
     assert_eq!(watch.fired(), [("late".to_owned(), 1)]);
     let late = watch
@@ -135,7 +132,7 @@ fn answers_come_twice_changed_forged_and_not_at_all() {
     );
     assert_eq!(answer(&mut machine).ctx, Ctx(0x30));
     ask(&mut machine, 0x40, 4);
-    assert_eq!(machine.hear_within(QUIET), None);
+    assert_eq!(machine.hear_all(), []);
     ask(&mut machine, 0x50, 5);
     assert_eq!(bytes(machine.hear()), [0x50, 0, 0, 0, 0, 0, 0, 0]);
     ask(&mut machine, 0x60, 0);
@@ -161,7 +158,7 @@ fn a_call_that_is_swallowed_is_let_in_late_and_twice() {
     let (host, mut machine, watch) = play(text);
     ask(&mut machine, 0x10, 1);
     ask(&mut machine, 0x20, 3);
-    assert_eq!(machine.hear_within(QUIET), None);
+    assert_eq!(machine.hear_all(), []);
     assert_eq!(host.devices[0].stats().messages_in, 0, "the DSP has seen neither");
     ask(&mut machine, 0x30, 2);
     let mut came = answers(&mut machine, 2);
@@ -207,11 +204,6 @@ fn the_channel_closes_and_opens_again_in_a_call() {
     assert_eq!(answers(&mut machine, 1), [0x20]);
 }
 
-/// Whatever comes out of the FIFO until it is quiet.
-fn everything(machine: &mut Machine) -> Vec<Command> {
-    std::iter::from_fn(|| machine.hear_within(QUIET)).collect()
-}
-
 #[test]
 fn the_dsp_dies_between_any_two_commands_of_the_opening() {
     // VERSION in, VERSION_ACK and VERSION out, VERSION_ACK in, OPEN out, OPEN_ACK and OPEN in, OPEN_ACK out.
@@ -236,13 +228,13 @@ fn the_dsp_dies_between_any_two_commands_of_the_opening() {
             features: version.1,
         });
         machine.ring();
-        heard.extend(everything(&mut machine));
+        heard.extend(machine.hear_all());
         machine.say(&Command::VersionAck {
             version: version.0,
             features: version.1,
         });
         machine.ring();
-        heard.extend(everything(&mut machine));
+        heard.extend(machine.hear_all());
         let name = Channel::FastRpc.name().as_bytes().to_vec();
         machine.say(&Command::OpenAck {
             cid: Channel::FastRpc.cid(),
@@ -253,7 +245,7 @@ fn the_dsp_dies_between_any_two_commands_of_the_opening() {
             name,
         });
         machine.ring();
-        heard.extend(everything(&mut machine));
+        heard.extend(machine.hear_all());
         assert_eq!(heard.len(), said, "step {step}: {heard:?}");
         // A reset finds a new DSP, in which the rule has fired already.
         machine.stop_device();
@@ -273,7 +265,7 @@ fn a_dsp_never_starts_and_the_next_one_does() {
         features: 0,
     });
     machine.ring();
-    assert_eq!(machine.hear_within(QUIET), None);
+    assert_eq!(machine.hear_all(), []);
     machine.stop_device();
     machine.load_driver();
     machine.start_device();
@@ -306,11 +298,8 @@ fn commands_and_indices_that_no_honest_dsp_sends() {
     );
     assert_eq!(answers(&mut machine, 1), [0x10]);
     ask(&mut machine, 0x20, 2);
-    let deadline = Instant::now() + qemu::PATIENCE;
-    while machine.rx.head() != 0x12345 {
-        assert!(Instant::now() < deadline, "head is {:#x}", machine.rx.head());
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    machine.settle();
+    assert_eq!(machine.rx.head(), 0x12345);
     assert!(
         Consumer::new(0x4000).unwrap().next(&machine.rx).is_err(),
         "an AP that checks finds it out"
@@ -336,20 +325,23 @@ fn timers_act_when_nothing_happens() {
     for _ in 0..5 {
         assert_eq!(bytes(machine.hear()), [1, 2]);
     }
-    assert_eq!(machine.hear_within(QUIET), None);
+    assert_eq!(machine.hear_all(), []);
     assert_eq!(watch.fired()[1], ("tick".to_owned(), 5));
 }
 
 #[test]
 fn a_stop_cancels_what_is_planned() {
-    let (_host, mut machine, _) = play("[[rule]]\non = \"answer\"\ndo = [{ delay = \"100ms\" }]");
+    let (host, mut machine, watch) = play("[[rule]]\non = \"answer\"\ndo = [{ delay = \"3600s\" }]");
+    let subsystem = host.devices[0].subsystem();
     ask(&mut machine, 0x10, 0);
-    std::thread::sleep(Duration::from_millis(20));
+    subsystem.doorbell(|| true);
+    assert_eq!(watch.fired()[0].1, 1);
+    assert!(subsystem.next_due().is_some());
     machine.stop_device();
     machine.load_driver();
     machine.start_device();
     machine.open_channel(1);
-    assert_eq!(machine.hear_within(QUIET), None);
+    assert_eq!(machine.hear_all(), []);
 }
 
 /// The library's noisiest scenario, twice with the same events: the same decisions.
@@ -392,16 +384,12 @@ fn a_dsp_that_died_neither_reads_nor_says_anything() {
     for _ in 0..5 {
         machine.say(&Command::ReadNotif);
     }
-    machine.ring();
-    let deadline = Instant::now() + qemu::PATIENCE;
-    while watch.fired()[0].1 == 0 {
-        assert!(Instant::now() < deadline);
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    machine.settle();
+    assert_eq!(watch.fired()[0].1, 1);
     machine.ring();
     // Nor does it do what it was about to.
     let late = Action::RawGlink(Command::ReadNotif.encode());
     host.devices[0].subsystem().inject(vec![late]);
-    assert_eq!(machine.hear_within(QUIET), None);
+    assert_eq!(machine.hear_all(), []);
     assert_eq!(watch.fired(), [("die".to_owned(), 1)]);
 }

@@ -115,7 +115,7 @@ fn a_guest_that_sleeps_leaves_the_dsp_as_it_is_and_one_that_was_reset_finds_it_o
     wait_for_fatal(&machine.ram, &host.layout);
     machine.stop_device();
     machine.start_device();
-    machine.ring();
+    machine.settle();
     assert_eq!(unit.power_state(), PowerState::Halted);
     assert_eq!(signals(&machine.ram, &host.layout), Some(dsp::FATAL));
     machine.stop_device();
@@ -138,7 +138,7 @@ fn another_memory_is_another_board_even_while_the_dsp_is_off() {
     machine.set_memory(64 << 20);
     machine.ring();
     start(&machine.ram, &host.layout);
-    std::thread::sleep(Duration::from_millis(100));
+    machine.settle();
     assert_eq!(host.devices[DSP].subsystem().power_state(), PowerState::Off);
     let full = host.layout.ram;
     machine.set_memory(full);
@@ -202,10 +202,10 @@ fn whatever_stands_in_shared_memory_the_dsp_lives_and_starts_when_it_is_right_ag
         if random.next().is_multiple_of(2) {
             start(ram, layout);
         }
-        for _ in 0..4 {
-            machine.ring();
+        machine.ring();
+        for _ in 0..random.next() % 4 {
+            machine.settle();
         }
-        std::thread::sleep(Duration::from_millis(random.next() % 12));
         if round % 10 == 9 {
             // As after a reset of the machine: everything is as at the beginning.
             reset(ram, layout);

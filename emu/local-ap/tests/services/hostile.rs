@@ -31,13 +31,9 @@ fn balanced(driver: &Driver) -> bool {
 }
 
 fn settle(driver: &Driver) {
-    for _ in 0..2000 {
-        if driver.dsp().open_calls() <= 1 {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    panic!("{} calls were never answered", driver.dsp().open_calls());
+    wait_for("all calls but the listener's are answered", || {
+        driver.dsp().open_calls() <= 1
+    });
 }
 
 #[test]

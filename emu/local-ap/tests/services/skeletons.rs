@@ -1,7 +1,5 @@
 //! Real skeletons through the whole stack: calls, crashes, kills, several processes at once.
 
-use std::time::Duration;
-
 use emu_local_ap::{Arg, Client};
 use emu_os::services::{DspConfig, FarfTo};
 use rpmsg::Aee;
@@ -219,11 +217,12 @@ fn a_process_killed_in_the_middle_of_a_call_is_gone_with_its_memory() {
         let method = if round % 2 == 0 { 10 } else { 15 };
         let args = [Arg::In(&x), Arg::Out(4)];
         let tid = client.new_tid();
+        let before = driver.dsp().stats().packets;
         let stuck = client
             .session()
             .start_raw(3, tid, handle, Scalars::new(method, 1, 1), &args)
             .unwrap();
-        std::thread::sleep(Duration::from_millis(20));
+        wait_for("the skeleton runs", || driver.dsp().stats().packets > before);
         let stuck = stuck.poll().expect_err("it never returns");
         client.kill().unwrap();
         // Answered before the release was, so that the kernel's context is free.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use emu_local_ap::{Answer, Client, Driver, PendingCall, Session};
 use emu_os::services::{DspConfig, FarfTo};
@@ -13,7 +13,7 @@ use rpmsg::fastrpc::control::ATTR_UNSIGNED;
 use rpmsg::iface::{Cap, Kind, Method, Payload, Reply, Text, handle, listener, remotectl};
 
 /// Long enough for anything that happens at all.
-pub const SOON: Duration = Duration::from_secs(20);
+pub const SOON: Duration = Duration::from_secs(120);
 
 pub fn config() -> DspConfig {
     let streams = BTreeMap::from([(1, 0x1001), (2, 0x1002), (3, 0x1003), (4, 0x1004)]);
@@ -95,6 +95,16 @@ pub fn client(
     });
     let client = Client::create(driver, sid, id, "test", directories.to_vec(), on_log).unwrap();
     (client, lines)
+}
+
+/// Waits until something is so.
+#[track_caller]
+pub fn wait_for(what: &str, is_so: impl Fn() -> bool) {
+    let end = Instant::now() + SOON;
+    while !is_so() {
+        assert!(Instant::now() < end, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Where the real skeletons are; `None`, with a line that says so, where that folder is not.

@@ -245,7 +245,7 @@ impl Subsystem {
         if let Some(bus) = state.bus.clone() {
             state.platform.rang(bus.ram());
         }
-        self.look(&mut state);
+        self.look(&mut state, Instant::now());
         self.with_session(&mut state, Session::receive);
     }
 
@@ -258,10 +258,20 @@ impl Subsystem {
     /// The timer's time has come.
     pub fn timer_ready(&self) {
         self.timer.fired();
+        self.due(Instant::now());
+    }
+
+    /// When the DSP does something next that nothing from outside causes; `None` if it has nothing planned. A board's DSP
+    /// always has: it looks at its registers.
+    pub fn next_due(&self) -> Option<Instant> {
+        planned(&self.lock())
+    }
+
+    /// Does what is planned for `now` or before. The time is the caller's, so that a test need not wait for it.
+    pub fn due(&self, now: Instant) {
         let mut state = self.lock();
-        let now = Instant::now();
         if state.platform.next_look().is_some_and(|at| at <= now) {
-            self.look(&mut state);
+            self.look(&mut state, now);
         }
         let due = match &mut state.interposer {
             Some(interposer) if interposer.deadline().is_some_and(|at| at <= now) => interposer.due(now),
@@ -381,16 +391,11 @@ impl Subsystem {
 
     /// Sets the timer for what comes next.
     fn arm(&self, state: &State) {
-        let due = state
-            .interposer
-            .as_ref()
-            .and_then(|interposer| interposer.deadline());
-        self.timer
-            .set(state.platform.next_look().into_iter().chain(due).min());
+        self.timer.set(planned(state));
     }
 
     /// Looks what the AP has done to the DSP's power and signals.
-    fn look(&self, state: &mut State) {
+    fn look(&self, state: &mut State, now: Instant) {
         if state.platform.was_reset(state.session.is_some()) {
             self.end(state, "the AP's driver put it into reset");
             state.platform.reset_done();
@@ -401,7 +406,6 @@ impl Subsystem {
         if let Some(word) = state.platform.ap_signals() {
             self.with_session(state, |session, around| session.smp2p(word, around));
         }
-        let now = Instant::now();
         self.with_session(state, |session, around| session.due(now, around));
         let running = state.session.as_ref().is_some_and(|session| !session.is_halted());
         let on = state.session.is_some();
@@ -467,6 +471,15 @@ impl Subsystem {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// When something is planned next, by the platform or by what stands between the DSP and the wire.
+fn planned(state: &State) -> Option<Instant> {
+    let due = state
+        .interposer
+        .as_ref()
+        .and_then(|interposer| interposer.deadline());
+    state.platform.next_look().into_iter().chain(due).min()
 }
 
 fn add(a: DspStats, b: DspStats) -> DspStats {

@@ -4,6 +4,7 @@
 use emu_core::mem::GuestRam;
 use emu_machine::device::layout::{Layout, PlatformKind, RAM_BASE};
 use emu_machine::device::ring::{GuestRing, RingPlace};
+use emu_machine::device::subsystem::Subsystem;
 use emu_machine::device::{Attachment, DspDevice, image, tree::IrqPath};
 use emu_machine::profile::Profile;
 use emu_machine::vm::platform::dsp_configs;
@@ -17,11 +18,11 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 use vm_memory::{FileOffset, GuestAddress, GuestMemoryMmap};
-use vmm_sys_util::eventfd::EventFd;
+use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 use vmm_sys_util::sock_ctrl_msg::ScmSocket;
 
 /// How long anything may take before a test fails.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 const RAM: u64 = 256 << 20;
 /// Where the frontend says it has RAM mapped.
 const USER_BASE: u64 = 0x7000_0000_0000;
@@ -103,6 +104,7 @@ impl Host {
         let places = image::fifos();
         let msgram = self.layout.msgram(dsp);
         Machine {
+            subsystem: self.devices[dsp].subsystem().clone(),
             tx: GuestRing::new(ram.clone(), RingPlace::rpm(msgram, places.from_ap)),
             rx: GuestRing::new(ram.clone(), RingPlace::rpm(msgram, places.to_ap)),
             producer: Producer::new(places.from_ap.size).unwrap(),
@@ -118,6 +120,7 @@ impl Host {
 
 /// One QEMU with its guest.
 pub struct Machine {
+    subsystem: Arc<Subsystem>,
     pub ram: GuestRam,
     pub tx: GuestRing,
     pub rx: GuestRing,
@@ -203,7 +206,8 @@ impl Machine {
                 addr.extend_from_slice(&address.to_le_bytes());
             }
             send(&mut self.stream, 9, &addr, &[]);
-            let (kick, call) = (EventFd::new(0).unwrap(), EventFd::new(0).unwrap());
+            let event = || EventFd::new(EFD_NONBLOCK).unwrap();
+            let (kick, call) = (event(), event());
             send(
                 &mut self.stream,
                 13,
@@ -255,22 +259,48 @@ impl Machine {
         self.producer.push(&self.tx, &command.encode()).unwrap();
     }
 
-    /// The next command from the DSP, or none within `patience`.
-    pub fn hear_within(&mut self, patience: Duration) -> Option<Command> {
-        let deadline = std::time::Instant::now() + patience;
+    /// Has the DSP do here and now all that it would do by itself: take what stands in the FIFO, send what it has to send,
+    /// and everything that is planned, at its time but without waiting for it. What has not come then does not come unless
+    /// something else happens. Calls of these tests are answered by the device's thread, not by threads of processes.
+    pub fn settle(&self) {
+        self.subsystem.doorbell(|| true);
+        self.subsystem.outbox_ready();
+        // A board's DSP looks at its registers again and again: there is no last thing that it does.
+        for _ in 0..100 {
+            let Some(at) = self.subsystem.next_due() else {
+                return;
+            };
+            self.subsystem.due(at);
+        }
+    }
+
+    /// The next command that stands in the FIFO already.
+    pub fn heard(&mut self) -> Option<Command> {
+        Some(self.consumer.next(&self.rx).unwrap()?.command)
+    }
+
+    /// What the DSP says until nothing comes of itself any more.
+    pub fn hear_all(&mut self) -> Vec<Command> {
+        self.settle();
+        std::iter::from_fn(|| self.heard()).collect()
+    }
+
+    /// Waits for the next command from the DSP.
+    pub fn hear(&mut self) -> Command {
+        let deadline = std::time::Instant::now() + PATIENCE;
         loop {
-            if let Some(received) = self.consumer.next(&self.rx).unwrap() {
-                return Some(received.command);
+            if let Some(command) = self.heard() {
+                return command;
             }
-            if std::time::Instant::now() > deadline {
-                return None;
-            }
+            assert!(std::time::Instant::now() < deadline, "the DSP says nothing");
             std::thread::sleep(Duration::from_millis(1));
         }
     }
 
-    pub fn hear(&mut self) -> Command {
-        self.hear_within(PATIENCE).expect("the DSP says something")
+    /// How often the doorbell was rung since anybody took note of it, and none of it any more. Of a device that is stopped
+    /// it stays what it is: the thread that serves it has let go of the descriptor before QEMU gets its reply.
+    pub fn unheard_rings(&self) -> u64 {
+        self.kicks[1].read().unwrap_or(0)
     }
 
     /// From VERSION to an open FastRPC channel; `cid` is the AP's channel ID.

@@ -118,10 +118,13 @@ fn endless_recursion_hits_the_guard_page() {
 fn killing_is_prompt_in_an_endless_loop_and_answers_everything() {
     let Some(s) = patched(&[JUMP_SELF]) else { return };
     let handle = open_patched(&s);
+    let before = s.process.stats().packets;
     let calls: Vec<_> = (0..5)
         .map(|tid| s.start(handle, 0x0202_0100, sum_args(&s), tid % 3))
         .collect();
-    std::thread::sleep(std::time::Duration::from_millis(20));
+    while s.process.stats().packets == before {
+        std::thread::yield_now();
+    }
     s.process.kill();
     assert_eq!(s.process.state(), State::Ended);
     for call in calls {
