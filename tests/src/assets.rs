@@ -99,10 +99,10 @@ pub fn firmware() -> PathBuf {
 }
 
 /// Says why a test cannot run here; fails instead where `VH_REQUIRE_E2E` demands that it does.
+///
+/// # Panics
+/// See [`test_needs::skip`].
+#[track_caller]
 pub fn skip(reason: &str) {
-    assert!(
-        std::env::var_os("VH_REQUIRE_E2E").is_none(),
-        "this test must run, but {reason}"
-    );
-    eprintln!("SKIPPED: {reason}");
+    test_needs::skip(test_needs::Need::Guests, reason);
 }

@@ -21,6 +21,7 @@ mod kernels;
 mod overhead;
 mod peers;
 mod test;
+mod test_summary;
 mod tools;
 mod ui;
 mod zoo;

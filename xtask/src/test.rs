@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::assets::{self, SetupArgs};
+use crate::test_summary::Summary;
 use crate::{firmware, ui};
 
 /// Options of `test`.
@@ -80,7 +81,15 @@ pub fn test(args: &TestArgs) -> Result<()> {
     step("build", &mut || {
         ui::run(&mut cargo(&["build", "--workspace", "--bins", "--quiet"]))
     })?;
+    let mut summary = Summary::default();
     step("tests", &mut || {
+        let notes = firmware::target_dir().join("test-notes");
+        match std::fs::remove_file(&notes) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| notes.display().to_string());
+            }
+            _ => {}
+        }
         let mut command = cargo(&["test", "--workspace", "--quiet", "--no-fail-fast"]);
         if let Some(filter) = &args.filter {
             command.arg("--").arg(filter);
@@ -94,7 +103,12 @@ pub fn test(args: &TestArgs) -> Result<()> {
             },
             "1",
         );
-        ui::run(&mut command).context("tests failed; the lines above name them")
+        command.env(test_needs::NOTES, &notes);
+        let done = ui::run_and_read(&mut command, |line| summary.line(line));
+        // No test had anything to say: no file.
+        summary.notes(&std::fs::read_to_string(&notes).unwrap_or_default());
+        ui::say(format!("   {summary}"));
+        done.context("tests failed; the lines above name them")
     })?;
     ui::say(format!(
         "ALL PASSED: {steps} steps in {}",

@@ -4,7 +4,7 @@
 //! On a terminal a long step shows a moving bar; without one (CI) it prints a line when it starts, one every ten
 //! seconds, and one when it ends.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -195,6 +195,50 @@ pub fn run(command: &mut Command) -> Result<()> {
         .stdin(Stdio::null())
         .status()
         .with_context(|| format!("cannot start `{}`", line_of(command)))?;
+    if !status.success() {
+        bail!("`{}` failed ({status})", line_of(command));
+    }
+    Ok(())
+}
+
+/// Runs a command that shows its own output, and gives each line of its standard output to `each` as well; an error names
+/// the command and how it ended.
+pub fn run_and_read(command: &mut Command, mut each: impl FnMut(&str)) -> Result<()> {
+    let cannot = |command: &Command| format!("cannot start `{}`", line_of(command));
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| cannot(command))?;
+    let mut from = child.stdout.take().with_context(|| cannot(command))?;
+    let mut to = std::io::stdout();
+    let (mut line, mut piece) = (Vec::new(), [0; 4096]);
+    loop {
+        // As it comes: the dots of a long test program are its progress.
+        let n = match from.read(&mut piece) {
+            Ok(0) => break,
+            Ok(n) => n,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read from `{}`", line_of(command)));
+            }
+        };
+        let piece = piece.get(..n).unwrap_or_default();
+        to.write_all(piece)?;
+        to.flush()?;
+        for byte in piece {
+            match byte {
+                b'\n' => {
+                    each(&String::from_utf8_lossy(&line));
+                    line.clear();
+                }
+                // Nobody's counts stand in a line as long as that.
+                _ if line.len() < 1 << 16 => line.push(*byte),
+                _ => {}
+            }
+        }
+    }
+    let status = child.wait()?;
     if !status.success() {
         bail!("`{}` failed ({status})", line_of(command));
     }

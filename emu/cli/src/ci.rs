@@ -5,7 +5,7 @@ use super::signals::Ending;
 use anyhow::Context as _;
 use emu_lab::account::Suppressions;
 use emu_lab::ci::report::{self, Command};
-use emu_lab::ci::{Facts, Played, Setup, Tools, Verdict, json, junit, ktap, play_all, suite};
+use emu_lab::ci::{Facts, Known, Played, Setup, Tools, Verdict, json, junit, ktap, play_all, suite};
 use emu_machine::device::layout::PlatformKind;
 use emu_machine::profile::{DEFAULT, Profile};
 use emu_machine::vm::kernel::{self, Kernel};
@@ -61,6 +61,9 @@ pub struct Guests {
     /// Account findings that are known, by kernel release, kind and fields (TOML, may be repeated).
     #[arg(long, value_name = "FILE")]
     suppress: Vec<PathBuf>,
+    /// Defects of kernels that are known, by kernel release, case and class of complaint (TOML, may be repeated).
+    #[arg(long, value_name = "FILE")]
+    known: Vec<PathBuf>,
     /// Directory that becomes the guest's root file system [default: from the cache].
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
@@ -149,6 +152,7 @@ impl Guests {
             timeout: self.timeout.map(Duration::from_secs),
             seed: self.seed,
             suppress: Suppressions::load(&self.suppress)?,
+            known: Known::load(&self.known)?,
             logs,
         };
         if let Some(why) = facts.unusable() {
@@ -182,6 +186,9 @@ impl Guests {
         }
         for file in &self.suppress {
             option("--suppress", file);
+        }
+        for file in &self.known {
+            option("--known", file);
         }
         for text in &self.append {
             option("--append", Path::new(text));
@@ -244,7 +251,7 @@ fn play(args: &Args) -> anyhow::Result<ExitCode> {
         write(path, &format!("{}\n", serde_json::to_string_pretty(&value)?))?;
     }
     let mut text = String::new();
-    for case in played.iter().filter(|case| failed(case)) {
+    for case in played.iter().filter(|case| case.verdict.is_failure()) {
         text.push_str(&format!("\n{}", report::details(case, &command)));
     }
     let kernel = release.unwrap_or_else(|| setup.kernel.display().to_string());
@@ -268,10 +275,6 @@ fn play(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn failed(case: &Played) -> bool {
-    !matches!(case.verdict, Verdict::Pass | Verdict::Skip)
 }
 
 fn entries(args: &Args) -> anyhow::Result<Vec<suite::Entry>> {
@@ -306,7 +309,7 @@ fn code(played: &[Played]) -> u8 {
     let any = |verdict| played.iter().any(|case| case.verdict == verdict);
     if any(Verdict::Fail) || any(Verdict::Hang) {
         FAILED
-    } else if any(Verdict::Error) || !any(Verdict::Pass) {
+    } else if any(Verdict::Error) || !(any(Verdict::Pass) || any(Verdict::Known)) {
         UNUSABLE
     } else {
         0
@@ -359,7 +362,7 @@ mod tests {
 
     #[test]
     fn exit_codes_are_those_of_the_documentation() {
-        use Verdict::{Error, Fail, Hang, Pass, Skip};
+        use Verdict::{Error, Fail, Hang, Known, Pass, Skip};
         for (verdicts, plain, bisect) in [
             (&[Pass, Pass][..], 0, 0),
             (&[Pass, Skip], 0, BISECT_SKIP),
@@ -369,6 +372,10 @@ mod tests {
             // Nothing was seen of these: the guests did not get to the program.
             (&[Pass, Fail, Error], FAILED, BISECT_SKIP),
             (&[Hang], FAILED, BISECT_SKIP),
+            // What is known says nothing of the commit.
+            (&[Pass, Known], 0, BISECT_SKIP),
+            (&[Known], 0, BISECT_SKIP),
+            (&[Known, Fail], FAILED, BISECT_SKIP),
         ] {
             let played = played(verdicts);
             assert_eq!(

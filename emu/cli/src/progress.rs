@@ -92,7 +92,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 const fn color(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "\x1b[32m",
-        Verdict::Skip => "\x1b[33m",
+        Verdict::Skip | Verdict::Known => "\x1b[33m",
         Verdict::Fail | Verdict::Hang | Verdict::Error => "\x1b[1;31m",
     }
 }

@@ -4,6 +4,7 @@
 
 use super::complaint::Complaint;
 use super::console::{Line, Scanner};
+use super::known::Known;
 use super::tools::Tools;
 use crate::account::{self, Account, Suppressions};
 use crate::hooks::Hooks;
@@ -61,6 +62,8 @@ pub struct Setup {
     pub seed: Option<u64>,
     /// What the account finds and is known.
     pub suppress: Suppressions,
+    /// Defects of kernels that are known.
+    pub known: Known,
     /// Where consoles are kept.
     pub logs: Option<PathBuf>,
 }

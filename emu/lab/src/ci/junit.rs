@@ -36,7 +36,7 @@ fn case(played: &Played, command: &Command) -> TestCase {
     let message = reasons.join("; ");
     let mut status = match played.verdict {
         Verdict::Pass => TestCaseStatus::success(),
-        Verdict::Skip => TestCaseStatus::skipped(),
+        Verdict::Skip | Verdict::Known => TestCaseStatus::skipped(),
         Verdict::Fail | Verdict::Hang => TestCaseStatus::non_success(NonSuccessKind::Failure),
         Verdict::Error => TestCaseStatus::non_success(NonSuccessKind::Error),
     };
@@ -44,6 +44,11 @@ fn case(played: &Played, command: &Command) -> TestCase {
         Verdict::Pass => {}
         Verdict::Skip => {
             status.set_message(message);
+        }
+        Verdict::Known => {
+            status.set_message(message);
+            status.set_type("known");
+            status.set_description(details(played, command));
         }
         Verdict::Fail | Verdict::Hang | Verdict::Error => {
             let signature = played.reasons.first().map_or("", |reason| &reason.signature);

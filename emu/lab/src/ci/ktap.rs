@@ -24,9 +24,7 @@ pub fn text(all: &[Played], command: &Command) -> String {
         for (number, played) in cases.iter().enumerate() {
             case(&mut out, number + 1, played, command);
         }
-        let failed = cases
-            .iter()
-            .any(|played| !matches!(played.verdict, Verdict::Pass | Verdict::Skip));
+        let failed = cases.iter().any(|played| played.verdict.is_failure());
         let skipped = cases.iter().all(|played| played.verdict == Verdict::Skip);
         let directive = if skipped {
             " # SKIP no case could be played"
@@ -43,8 +41,8 @@ const fn ok(good: bool) -> &'static str {
 }
 
 fn case(out: &mut String, number: usize, played: &Played, command: &Command) {
-    let failed = !matches!(played.verdict, Verdict::Pass | Verdict::Skip);
-    if failed {
+    let failed = played.verdict.is_failure();
+    if failed || played.verdict == Verdict::Known {
         let mut lines: Vec<String> = played.reasons.iter().map(|reason| reason.text.clone()).collect();
         for complaint in played.seen.iter().flat_map(|seen| &seen.complaints).take(3) {
             lines.extend(complaint.lines.iter().cloned());
@@ -59,6 +57,7 @@ fn case(out: &mut String, number: usize, played: &Played, command: &Command) {
     let directive = match played.verdict {
         Verdict::Pass | Verdict::Fail => String::new(),
         Verdict::Skip => format!(" # SKIP {}", plain(why)),
+        Verdict::Known => format!(" # XFAIL {}", plain(why)),
         Verdict::Hang => format!(" # TIMEOUT {}", plain(why)),
         Verdict::Error => format!(" # ERROR {}", plain(why)),
     };

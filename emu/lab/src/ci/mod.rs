@@ -2,7 +2,8 @@
 //!
 //! The path of a case reads downhill: [`suite`] finds the files, [`needs`] says whether the kernel can play one, [`guest`]
 //! boots it and watches (the console through [`console`], the wire through the scenario's engine, the driver through the
-//! account), [`verdict`] compares with what the file expects, [`runner`] does so with several at once, and [`report`],
+//! account), [`verdict`] compares with what the file expects, [`known`] takes out
+//! what is a known defect of the kernel, [`runner`] does so with several at once, and [`report`],
 //! [`junit`], [`ktap`] and [`json`] tell it; [`mod@minimize`] shrinks a case that fails. See `docs/ci.md`.
 
 pub mod complaint;
@@ -11,6 +12,7 @@ pub mod dump;
 pub mod guest;
 pub mod json;
 pub mod junit;
+pub mod known;
 pub mod ktap;
 pub mod minimize;
 pub mod needs;
@@ -22,7 +24,8 @@ pub mod verdict;
 
 pub use complaint::{Complaint, signature};
 pub use guest::{End, Observed, Setup};
+pub use known::{Known, KnownError};
 pub use needs::Facts;
 pub use runner::{Event, Played, play, play_all};
 pub use tools::Tools;
-pub use verdict::{Reason, Verdict};
+pub use verdict::{About, Reason, Verdict};

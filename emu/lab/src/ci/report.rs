@@ -78,6 +78,7 @@ pub fn summary(all: &[Played]) -> String {
         (Verdict::Fail, "failed"),
         (Verdict::Hang, "hung"),
         (Verdict::Error, "could not be played"),
+        (Verdict::Known, "failed as known"),
         (Verdict::Skip, "skipped"),
     ] {
         if count(verdict) > 0 {

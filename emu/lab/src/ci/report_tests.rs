@@ -1,5 +1,5 @@
 use super::*;
-use crate::ci::{Complaint, Reason};
+use crate::ci::{About, Complaint, Reason};
 use crate::ci::{json, junit, ktap, suite};
 use crate::scenario::Class;
 use emu_machine::device::layout::PlatformKind;
@@ -26,14 +26,12 @@ fn all() -> Vec<Played> {
         Verdict::Hang,
         Verdict::Skip,
         Verdict::Error,
+        Verdict::Known,
     ];
     let played = |(n, verdict): (usize, Verdict)| {
         let text =
             format!("name = \"case {n}\"\ndescription = \"what it is for\"\n[workload]\nrun = \"true\"");
-        let reason = Reason {
-            signature: "exit".into(),
-            text: "the program's exit status is 1 # not 0".into(),
-        };
+        let reason = Reason::new(About::Exit, "exit", "the program's exit status is 1 # not 0");
         Played {
             entry: suite::Entry {
                 suite: if n < 4 { "one" } else { "two" }.into(),
@@ -82,7 +80,7 @@ fn the_report_has_the_reasons_the_excerpt_and_the_command() {
     assert!(details(&all[2], &command()).starts_with("HANG"));
     assert_eq!(
         summary(&all),
-        "5 cases: 1 passed, 1 failed, 1 hung, 1 could not be played, 1 skipped"
+        "6 cases: 1 passed, 1 failed, 1 hung, 1 could not be played, 1 failed as known, 1 skipped"
     );
     assert!(line(&all[0]).starts_with("PASS  one/case 0"));
 }
@@ -91,7 +89,7 @@ fn the_report_has_the_reasons_the_excerpt_and_the_command() {
 fn junit_is_read_back_with_the_same_numbers() {
     let xml = junit::text(&all(), Some("7.3.4"), &command()).unwrap();
     let report = quick_junit::Report::deserialize_from_str(&xml).unwrap();
-    assert_eq!((report.tests, report.failures, report.errors), (5, 2, 1));
+    assert_eq!((report.tests, report.failures, report.errors), (6, 2, 1));
     let skipped = |suite: &quick_junit::TestSuite| {
         let is = |case: &&quick_junit::TestCase| {
             matches!(case.status, quick_junit::TestCaseStatus::Skipped { .. })
@@ -103,7 +101,7 @@ fn junit_is_read_back_with_the_same_numbers() {
         .iter()
         .map(|suite| (suite.name.as_str(), suite.tests, skipped(suite)))
         .collect();
-    assert_eq!(suites, [("one", 4, 1), ("two", 1, 0)]);
+    assert_eq!(suites, [("one", 4, 1), ("two", 2, 1)]);
     let case = &report.test_suites[0].test_cases[1];
     assert_eq!(case.name.as_str(), "case 1");
     assert_eq!(
@@ -123,6 +121,19 @@ fn junit_is_read_back_with_the_same_numbers() {
     assert_eq!(ty.as_ref().unwrap().as_str(), "FAIL: exit");
     assert!(description.as_ref().unwrap().as_str().contains("To repeat it:"));
     assert!(case.system_out.as_ref().unwrap().as_str().contains("Sum = <1>"));
+    // What is known is no failure, and no success.
+    let quick_junit::TestCaseStatus::Skipped {
+        message,
+        ty,
+        description,
+        ..
+    } = &report.test_suites[1].test_cases[1].status
+    else {
+        panic!("{xml}")
+    };
+    assert!(message.as_ref().unwrap().as_str().contains("exit status is 1"));
+    assert_eq!(ty.as_ref().unwrap().as_str(), "known");
+    assert!(description.as_ref().unwrap().as_str().contains("context fault"));
 }
 
 #[test]
@@ -145,8 +156,9 @@ fn ktap_is_as_the_kernel_s_documentation_wants_it() {
             "  ok 4 case 3 # SKIP the program's exit status is 1   not 0",
             "not ok 1 one",
             "  KTAP version 1",
-            "  1..1",
+            "  1..2",
             "  not ok 1 case 4 # ERROR the program's exit status is 1   not 0",
+            "  ok 2 case 5 # XFAIL the program's exit status is 1   not 0",
             "not ok 2 two",
         ]
     );
@@ -162,4 +174,5 @@ fn json_has_what_programs_want() {
     assert_eq!(case["complaints"][0]["class"], "smmu-fault");
     assert_eq!(case["fired"]["late"], 3);
     assert_eq!(value["cases"][3]["verdict"], "skip");
+    assert_eq!(value["cases"][5]["verdict"], "known");
 }

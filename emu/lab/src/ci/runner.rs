@@ -3,7 +3,7 @@
 use super::guest::{Observed, Setup};
 use super::needs::{Facts, no_driver, wrong_release};
 use super::suite::Entry;
-use super::verdict::{Reason, Verdict, judge};
+use super::verdict::{About, Reason, Verdict, judge};
 use emu_machine::device::layout::PlatformKind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -32,7 +32,7 @@ impl Played {
     /// Suite and name.
     #[must_use]
     pub fn name(&self) -> String {
-        format!("{}/{}", self.entry.suite, self.entry.name())
+        self.entry.full_name()
     }
 
     /// Whether the guest got to the case's program: what does not cannot be blamed on the drivers' part in it.
@@ -73,12 +73,7 @@ fn outcome(
     entry: &Entry,
     stop: &AtomicBool,
 ) -> (Verdict, Vec<Reason>, Option<Observed>) {
-    let reason = |signature: &str, text: String| {
-        vec![Reason {
-            signature: signature.to_owned(),
-            text,
-        }]
-    };
+    let reason = |signature: &str, text: String| vec![Reason::new(About::Other, signature, text)];
     if let Some(why) = facts.lacking(&entry.case, setup) {
         return (Verdict::Skip, reason("needs", why), None);
     }
@@ -94,7 +89,13 @@ fn outcome(
     {
         return (Verdict::Skip, reason("needs", why), Some(seen));
     }
-    let (verdict, reasons) = judge(&entry.case, &seen);
+    let (mut verdict, mut reasons) = judge(&entry.case, &seen);
+    setup.known.review(
+        seen.release.as_deref(),
+        &entry.full_name(),
+        &mut verdict,
+        &mut reasons,
+    );
     if verdict != Verdict::Pass
         && seen.complaints.is_empty()
         && let Some(why) = no_driver(seen.drivers.as_deref())

@@ -25,6 +25,12 @@ impl Entry {
     pub fn name(&self) -> &str {
         self.case.name()
     }
+
+    /// Suite and name.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.suite, self.name())
+    }
 }
 
 /// Why there are no cases.
@@ -203,14 +209,15 @@ pub fn choose(entries: Vec<Entry>, filters: &[String]) -> Result<Vec<Entry>, Sui
     }
     let mut chosen = vec![false; entries.len()];
     for filter in filters {
-        let full = |entry: &Entry| format!("{}/{}", entry.suite, entry.name());
-        let exactly = entries.iter().any(|e| e.name() == filter || full(e) == *filter);
+        let exactly = entries
+            .iter()
+            .any(|e| e.name() == filter || e.full_name() == *filter);
         let mut fits = false;
         for (entry, chosen) in entries.iter().zip(&mut chosen) {
             let this = if exactly {
-                entry.name() == filter || full(entry) == *filter
+                entry.name() == filter || entry.full_name() == *filter
             } else {
-                full(entry).contains(filter.as_str())
+                entry.full_name().contains(filter.as_str())
             };
             *chosen |= this;
             fits |= this;

@@ -1,0 +1,167 @@
+//! What tests need that is not in the repository, what they say when they go without it, and what `cargo xtask test` makes
+//! of that.
+//!
+//! A test that lacks something calls [`skip`] and returns. Where the need's variable is set (`VH_REQUIRE_…`), that is a
+//! failure; `cargo xtask test` sets it for everything that is on this machine. Elsewhere the test is told as skipped, past
+//! the capture of libtest, and noted in the file that `VH_TEST_NOTES` names, of which the summary is made.
+
+use std::fmt;
+use std::io::Write as _;
+use std::path::Path;
+
+/// The variable that names the file for notes.
+pub const NOTES: &str = "VH_TEST_NOTES";
+
+/// Something that a test needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Stock kernels, firmware, QEMU: what it takes to boot a guest.
+    Guests,
+}
+
+impl Need {
+    /// All of them.
+    pub const ALL: [Self; 1] = [Self::Guests];
+
+    /// The variable that makes going without it a failure.
+    #[must_use]
+    pub const fn variable(self) -> &'static str {
+        match self {
+            Self::Guests => "VH_REQUIRE_E2E",
+        }
+    }
+}
+
+/// What a test has to tell beside its success.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// Which kind.
+    pub kind: Kind,
+    /// The test: its program and its name in it.
+    pub test: String,
+    /// One line.
+    pub text: String,
+}
+
+/// Kinds of notes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The test, or a part of it, was not run.
+    Skipped,
+    /// A case met a known defect of a kernel.
+    Known,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Skipped => "skipped",
+            Self::Known => "known",
+        })
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = |text: &str| text.replace(['\t', '\n', '\r'], " ");
+        write!(f, "{}\t{}\t{}", self.kind, plain(&self.test), plain(&self.text))
+    }
+}
+
+impl Note {
+    /// Reads a line of the file for notes; `None` if it is none.
+    #[must_use]
+    pub fn parse(line: &str) -> Option<Self> {
+        let mut words = line.splitn(3, '\t');
+        let kind = match words.next()? {
+            "skipped" => Kind::Skipped,
+            "known" => Kind::Known,
+            _ => return None,
+        };
+        Some(Self {
+            kind,
+            test: words.next()?.to_owned(),
+            text: words.next()?.to_owned(),
+        })
+    }
+
+    /// Adds it to a file for notes. Tests of many processes write there at once: a line is one write.
+    fn append(&self, file: &Path) -> std::io::Result<()> {
+        let mut file = std::fs::File::options().append(true).create(true).open(file)?;
+        file.write_all(format!("{self}\n").as_bytes())
+    }
+}
+
+/// The test that calls does not run, or not all of it.
+///
+/// # Panics
+/// When it must run (see [`Need::variable`]), or its note cannot be written.
+#[track_caller]
+pub fn skip(need: Need, why: &str) {
+    let variable = need.variable();
+    assert!(
+        std::env::var_os(variable).is_none(),
+        "this test must run ({variable} is set), but {why}"
+    );
+    note(Kind::Skipped, why);
+}
+
+/// Tells something about the test that calls.
+///
+/// # Panics
+/// When the note cannot be written: then the summary would be wrong.
+#[track_caller]
+pub fn note(kind: Kind, text: &str) {
+    let note = Note {
+        kind,
+        test: test(),
+        text: text.to_owned(),
+    };
+    // Not `eprintln!`, which libtest keeps to itself when the test is good. Nobody to tell it to is no reason to fail.
+    let _ = writeln!(std::io::stderr(), "{} {}: {text}", note.kind, note.test);
+    if let Some(file) = std::env::var_os(NOTES) {
+        let written = note.append(Path::new(&file));
+        written.unwrap_or_else(|error| panic!("cannot write {}: {error}", Path::new(&file).display()));
+    }
+}
+
+/// The program and the test: libtest calls a test's thread by its name.
+fn test() -> String {
+    let program = std::env::current_exe().unwrap_or_default();
+    let program = program.file_stem().unwrap_or_default().to_string_lossy();
+    // cargo appends a hash.
+    let program = program.rsplit_once('-').map_or(&*program, |(name, _)| name);
+    let thread = std::thread::current();
+    format!("{program}::{}", thread.name().unwrap_or("?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_read_as_they_were_written() {
+        let dir = std::env::temp_dir().join(format!("vh-notes-{}", std::process::id()));
+        let _ = std::fs::remove_file(&dir);
+        let note = |kind, text: &str| Note {
+            kind,
+            test: test(),
+            text: text.into(),
+        };
+        note(Kind::Skipped, "no\tQEMU\nhere").append(&dir).unwrap();
+        note(Kind::Known, "smoke/x").append(&dir).unwrap();
+        let text = std::fs::read_to_string(&dir).unwrap();
+        std::fs::remove_file(&dir).unwrap();
+        let read: Vec<_> = text.lines().map(|line| Note::parse(line).unwrap()).collect();
+        assert_eq!(
+            read,
+            [note(Kind::Skipped, "no QEMU here"), note(Kind::Known, "smoke/x")]
+        );
+        assert_eq!(
+            read[0].test,
+            "test_needs::tests::notes_are_read_as_they_were_written"
+        );
+        assert_eq!(Note::parse("passed\ta\tb"), None);
+        assert_eq!(Note::parse("skipped\ta"), None);
+    }
+}
