@@ -134,7 +134,16 @@ fn floors() -> BTreeMap<String, u32> {
         let name = cells.next()?.strip_prefix("[`")?.split('`').next()?;
         Some((name.to_owned(), floor))
     };
-    text.lines().filter_map(row).collect()
+    // The walks further down have numbered rows, too.
+    let floors = text
+        .split("## Floors")
+        .nth(1)
+        .and_then(|rest| rest.split("\n## ").next());
+    floors
+        .expect("a chapter on floors")
+        .lines()
+        .filter_map(row)
+        .collect()
 }
 
 /// Members of the workspace: name, and what each uses outside of its tests.

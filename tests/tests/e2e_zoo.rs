@@ -34,7 +34,10 @@ struct Zoo {
 
 fn cases() -> Vec<Case> {
     let files = std::fs::read_dir(assets::workspace().join("scenarios/zoo")).unwrap();
-    let texts = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+    let paths = files.map(|file| file.unwrap().path());
+    let texts = paths
+        .filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
+        .map(|path| std::fs::read_to_string(path).unwrap());
     texts.map(|text| toml::from_str(&text).unwrap()).collect()
 }
 
