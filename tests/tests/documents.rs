@@ -125,6 +125,29 @@ fn the_book_has_every_page_of_its_folder() {
     }
 }
 
+/// The two walks of ARCHITECTURE.md go through each file once in a table; a row that comes to one again says so.
+#[test]
+fn the_walks_turn_back_only_where_they_say_so() {
+    let text = std::fs::read_to_string(workspace().join("ARCHITECTURE.md")).expect("the page");
+    let mut visited: Vec<&str> = Vec::new();
+    let mut stops = 0;
+    for line in text.lines() {
+        if !line.starts_with('|') {
+            visited.clear();
+            continue;
+        }
+        let stop = line.split('|').nth(2).unwrap_or_default();
+        let Some((file, _)) = stop.split('`').nth(1).and_then(|code| code.split_once("::")) else {
+            continue;
+        };
+        let again = visited.contains(&file);
+        assert_eq!(again, line.contains("*again*"), "{line}");
+        visited.push(file);
+        stops += 1;
+    }
+    assert!(stops > 30, "only {stops} stops were found");
+}
+
 /// Floors of ARCHITECTURE.md: crate to number.
 fn floors() -> BTreeMap<String, u32> {
     let text = std::fs::read_to_string(workspace().join("ARCHITECTURE.md")).expect("the page");
