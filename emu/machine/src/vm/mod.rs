@@ -1,8 +1,8 @@
 //! Starting stock QEMU with a stock kernel in front of our DSPs.
 //!
-//! [`Builder`] collects what the guest is made of; [`Builder::spawn`] prepares the platform in a directory of its own,
-//! starts the devices, then QEMU. A [`Vm`] is the running guest: its console, its end, the DSPs' counters. Dropping it
-//! ends QEMU and removes the directory.
+//! [`Builder`] collects what the guest is made of; [`Builder::prepare`] prepares the platform in a directory of its own
+//! and starts the devices, [`Prepared::boot`] starts QEMU. A [`Vm`] is the running guest: its console, its end, the DSPs'
+//! counters. Dropping it ends QEMU and removes the directory.
 
 pub mod console;
 pub mod cpio;
@@ -11,25 +11,25 @@ pub mod kernel;
 pub mod modules;
 mod pin;
 pub mod platform;
+mod prepared;
 pub mod qemu;
+mod running;
+
+pub use prepared::Prepared;
+pub use running::{Outcome, Vm};
 
 use crate::device::board::domain::Domain;
 use crate::device::layout;
 use crate::device::tree::IrqPath;
 use crate::device::{DeviceError, DspDevice};
 use crate::profile::Profile;
-use console::ConsoleLine;
-use emu_os::services::DspStats;
 use initramfs::{Contents, FirmwareFiles, GuestFile};
 use kernel::{Kernel, KernelError};
 use platform::{PlatformError, PreparedPlatform, Request};
 use qemu::{Machine, Qemu, QemuError};
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus, Stdio};
 
 /// What init prints when user space is up and the DSP's devices are there (or did not come).
 pub const READY: &str = "VH-READY";
@@ -554,324 +554,6 @@ pub fn end_with_this_thread(command: &mut Command) {
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
             Ok(())
         });
-    }
-}
-
-/// Devices that wait for their guest, and all that it is started with.
-pub struct Prepared {
-    builder: Builder,
-    qemu: Qemu,
-    kernel: Kernel,
-    irq: IrqPath,
-    directory: tempfile::TempDir,
-    initrd: PathBuf,
-    platform: PreparedPlatform,
-    devices: Vec<DspDevice>,
-}
-
-impl Prepared {
-    /// The DSPs.
-    #[must_use]
-    pub fn devices(&self) -> &[DspDevice] {
-        &self.devices
-    }
-
-    /// The kernel that will boot.
-    #[must_use]
-    pub fn kernel(&self) -> &Kernel {
-        &self.kernel
-    }
-
-    /// Starts QEMU. It is killed when the calling *thread* ends, so keep the thread as long as the `Vm`.
-    ///
-    /// # Errors
-    /// QEMU cannot be started, or the console's log not be made.
-    pub fn boot(self) -> Result<Vm, VmError> {
-        let Self {
-            builder,
-            qemu,
-            kernel,
-            irq,
-            directory,
-            initrd,
-            platform,
-            devices,
-        } = self;
-        let mut command = Command::new(qemu.program());
-        command.args(qemu::arguments(&builder.machine, irq, &platform.files));
-        command
-            .arg("-kernel")
-            .arg(&kernel.image)
-            .arg("-initrd")
-            .arg(&initrd)
-            .arg("-append")
-            .arg(builder.command_line());
-        if let (Some(share), true) = (&builder.share, kernel.has_9p()) {
-            command.args(share_args(share)?);
-        }
-        if builder.deterministic {
-            // The seed is also where the random number instructions and the device tree's rng-seed come from.
-            command.args(["-seed", "1", "-rtc", "base=2026-01-01T00:00:00,clock=vm"]);
-        }
-        command.args(&builder.qemu_args);
-        builder.console_args(&mut command);
-        command.stderr(std::fs::File::create(directory.path().join("qemu.log"))?);
-        end_with_this_thread(&mut command);
-
-        let log = match &builder.console_log {
-            Some(path) if !builder.interactive => {
-                Some(std::fs::File::create(path).map_err(|source| VmError::Path {
-                    path: path.clone(),
-                    source,
-                })?)
-            }
-            _ => None,
-        };
-        tracing::debug!(target: "emu::vm", ?command, "QEMU");
-        let started = Instant::now();
-        let mut child = command.spawn().map_err(|source| QemuError::Start {
-            program: qemu.program().display().to_string(),
-            source,
-        })?;
-        let lines = child
-            .stdout
-            .take()
-            .map(|stdout| console::follow(stdout, log, started))
-            .transpose()?;
-        let stdin = child.stdin.take();
-        Ok(Vm {
-            child,
-            stdin,
-            lines,
-            started,
-            last: String::new(),
-            exit: None,
-            devices,
-            directory,
-            kernel,
-            platform: platform.attachment.layout.platform,
-            irq,
-            qemu_version: qemu.version().to_owned(),
-        })
-    }
-}
-
-/// A running guest.
-pub struct Vm {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    lines: Option<Receiver<ConsoleLine>>,
-    started: Instant,
-    last: String,
-    exit: Option<i32>,
-    devices: Vec<DspDevice>,
-    directory: tempfile::TempDir,
-    kernel: Kernel,
-    platform: layout::PlatformKind,
-    irq: IrqPath,
-    qemu_version: String,
-}
-
-/// How a guest ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outcome {
-    /// Exit code of the program that ran, if it ended before the guest did.
-    pub exit: Option<i32>,
-    /// From power-on to the end.
-    pub time: Duration,
-}
-
-impl Vm {
-    /// The next line of the console; `None` when the guest has ended. Never `Some` for an interactive guest.
-    ///
-    /// # Errors
-    /// Nothing came in time, or the kernel panicked.
-    pub fn next_line(&mut self, timeout: Duration) -> Result<Option<ConsoleLine>, VmError> {
-        let Some(lines) = &self.lines else { return Ok(None) };
-        match lines.recv_timeout(timeout) {
-            Ok(line) => {
-                if let Some((_, code)) = line.text.split_once(EXIT) {
-                    self.exit = code.split_whitespace().next().and_then(|word| word.parse().ok());
-                }
-                self.last.clone_from(&line.text);
-                if line.text.contains(PANIC) {
-                    return Err(VmError::Panicked(line.text));
-                }
-                Ok(Some(line))
-            }
-            Err(RecvTimeoutError::Disconnected) => Ok(None),
-            Err(RecvTimeoutError::Timeout) => Err(VmError::Timeout {
-                what: "anything".to_owned(),
-                seconds: timeout.as_secs(),
-                last: self.last.clone(),
-            }),
-        }
-    }
-
-    /// Reads the console until a line contains `text`; returns that line.
-    ///
-    /// # Errors
-    /// It did not come in time, or the guest ended.
-    pub fn wait_for(&mut self, text: &str, timeout: Duration) -> Result<ConsoleLine, VmError> {
-        let deadline = Instant::now() + timeout;
-        let what = format!("{text:?}");
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.next_line(left) {
-                Ok(Some(line)) if line.text.contains(text) => return Ok(line),
-                Ok(Some(_)) => {}
-                Ok(None) => {
-                    return Err(VmError::Gone {
-                        what,
-                        last: self.last.clone(),
-                    });
-                }
-                Err(VmError::Timeout { .. }) => {
-                    return Err(VmError::Timeout {
-                        what,
-                        seconds: timeout.as_secs(),
-                        last: self.last.clone(),
-                    });
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Types a line on the console.
-    ///
-    /// # Errors
-    /// The guest is gone, or its console is a terminal.
-    pub fn type_line(&mut self, text: &str) -> Result<(), VmError> {
-        let stdin = self
-            .stdin
-            .as_mut()
-            .ok_or_else(|| std::io::Error::other("the console is not ours to type on"))?;
-        stdin.write_all(format!("{text}\n").as_bytes())?;
-        Ok(stdin.flush()?)
-    }
-
-    /// Presses a magic SysRq key on the serial console: a break, then the key. (Ctrl-A b is how a shared character device of
-    /// QEMU's is told to send one.)
-    ///
-    /// # Errors
-    /// The guest is gone, or its console is a terminal.
-    pub fn sysrq(&mut self, key: char) -> Result<(), VmError> {
-        let stdin = self
-            .stdin
-            .as_mut()
-            .ok_or_else(|| std::io::Error::other("the console is not ours to type on"))?;
-        stdin.write_all(b"\x01b")?;
-        stdin.write_all(key.encode_utf8(&mut [0; 4]).as_bytes())?;
-        Ok(stdin.flush()?)
-    }
-
-    /// Waits for the guest's end, throwing console lines away.
-    ///
-    /// # Errors
-    /// It did not end in time, or QEMU failed.
-    pub fn wait(&mut self, timeout: Duration) -> Result<Outcome, VmError> {
-        let deadline = Instant::now() + timeout;
-        let late = |last: &str| VmError::Timeout {
-            what: "the guest's end".to_owned(),
-            seconds: timeout.as_secs(),
-            last: last.to_owned(),
-        };
-        loop {
-            match self.next_line(deadline.saturating_duration_since(Instant::now())) {
-                Ok(Some(_)) => {}
-                Ok(None) => break,
-                Err(VmError::Timeout { .. }) => return Err(late(&self.last)),
-                Err(error) => return Err(error),
-            }
-        }
-        loop {
-            if let Some(status) = self.child.try_wait()? {
-                return self.outcome(status);
-            }
-            if Instant::now() > deadline {
-                return Err(late(&self.last));
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// Waits for the guest's end without limit (an interactive guest).
-    ///
-    /// # Errors
-    /// QEMU failed.
-    pub fn wait_forever(&mut self) -> Result<Outcome, VmError> {
-        let status = self.child.wait()?;
-        self.outcome(status)
-    }
-
-    fn outcome(&self, status: ExitStatus) -> Result<Outcome, VmError> {
-        if !status.success() {
-            let message = std::fs::read_to_string(self.directory.path().join("qemu.log")).unwrap_or_default();
-            return Err(VmError::Ended {
-                status,
-                message: message.trim().to_owned(),
-            });
-        }
-        Ok(Outcome {
-            exit: self.exit,
-            time: self.started.elapsed(),
-        })
-    }
-
-    /// Ends QEMU at once.
-    pub fn kill(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-
-    /// QEMU's process.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// The DSPs.
-    pub fn devices(&self) -> &[DspDevice] {
-        &self.devices
-    }
-
-    /// Counters of all DSPs: label, counters.
-    pub fn stats(&self) -> Vec<(String, DspStats)> {
-        self.devices
-            .iter()
-            .map(|device| (device.label().to_owned(), device.stats()))
-            .collect()
-    }
-
-    /// The kernel that runs.
-    pub fn kernel(&self) -> &Kernel {
-        &self.kernel
-    }
-
-    /// How the kernel meets the DSPs.
-    pub fn platform(&self) -> layout::PlatformKind {
-        self.platform
-    }
-
-    /// The interrupt path in use.
-    pub fn irq(&self) -> IrqPath {
-        self.irq
-    }
-
-    /// QEMU's version.
-    pub fn qemu_version(&self) -> &str {
-        &self.qemu_version
-    }
-
-    /// When QEMU was started.
-    pub fn started(&self) -> Instant {
-        self.started
-    }
-}
-
-impl Drop for Vm {
-    fn drop(&mut self) {
-        self.kill();
     }
 }
 
