@@ -5,22 +5,7 @@ use std::process::{Command, Output};
 
 use crate::assets;
 
-/// Folder of the newest complete LLVM that knows Hexagon, as `xtask` finds it.
-pub fn llvm() -> Option<PathBuf> {
-    let named = std::env::var_os("VH_LLVM_BIN").map(PathBuf::from);
-    let installed = (19..=40)
-        .rev()
-        .map(|n| PathBuf::from(format!("/usr/lib/llvm-{n}/bin")));
-    named.into_iter().chain(installed).find(|dir| {
-        ["clang", "ld.lld", "llvm-mc", "llvm-objdump"]
-            .iter()
-            .all(|tool| dir.join(tool).is_file())
-            && Command::new(dir.join("clang"))
-                .arg("--print-targets")
-                .output()
-                .is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains("hexagon"))
-    })
-}
+pub use firmware_builder::tools::llvm;
 
 /// `qemu-hexagon` as installed.
 pub fn qemu() -> Option<&'static str> {

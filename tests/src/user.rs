@@ -27,15 +27,7 @@ impl User {
         for folder in ["bin", "work", "tmp", "cache"] {
             std::fs::create_dir(user.path(folder)).expect("a folder");
         }
-        // By a process of its own: a file that this one has open for writing would be busy in what other tests fork meanwhile.
-        let copied = Command::new("cp")
-            .arg(&program)
-            .arg(user.path("bin/vhost-hexagon"))
-            .status();
-        assert!(
-            copied.is_ok_and(|status| status.success()),
-            "a copy of the program"
-        );
+        test_needs::executable::copy_program(&program, &user.path("bin/vhost-hexagon"));
         let cache = assets::cache().ok_or("there is no cache (`cargo xtask setup` fills it)")?;
         for folder in ["kernels", "guest-root"] {
             let from = cache.join(folder);

@@ -117,8 +117,7 @@ stat -c '%a %F %n' "$folder" "$folder"/*
 fn the_working_folder_of_a_qemu_is_its_owners() {
     let scratch = tempfile::tempdir().unwrap();
     let qemu: PathBuf = scratch.path().join("qemu");
-    std::fs::write(&qemu, LISTING_QEMU).unwrap();
-    std::fs::set_permissions(&qemu, std::fs::Permissions::from_mode(0o755)).unwrap();
+    test_needs::executable::write_script(&qemu, LISTING_QEMU);
     let output = program().arg("qemu").arg("--qemu").arg(&qemu).output().unwrap();
     let listing = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);

@@ -5,6 +5,8 @@
 //! failure; `cargo xtask test` sets it for everything that is on this machine. Elsewhere the test is told as skipped, past
 //! the capture of libtest, and noted in the file that `VH_TEST_NOTES` names, of which the summary is made.
 
+pub mod executable;
+
 use std::fmt;
 use std::io::Write as _;
 use std::path::Path;

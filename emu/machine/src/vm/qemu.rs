@@ -263,8 +263,7 @@ mod tests {
     fn an_old_qemu_is_refused_with_its_version() {
         let dir = tempfile::tempdir().unwrap();
         let fake = dir.path().join("qemu");
-        std::fs::write(&fake, "#!/bin/sh\necho QEMU emulator version 7.2.9\n").unwrap();
-        std::fs::set_permissions(&fake, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        test_needs::executable::write_script(&fake, "#!/bin/sh\necho QEMU emulator version 7.2.9\n");
         let error = Qemu::find(Some(&fake)).unwrap_err().to_string();
         assert!(error.contains("is QEMU 7.2.9, at least 9.0"), "{error}");
     }
