@@ -1,6 +1,9 @@
-//! Sets of registers: what an instruction reads or writes.
+//! Sets of registers: what an instruction reads or writes. Which parts of them count as registers of their own is decided here.
 
 use crate::info::{Implicit, OperandClass};
+
+/// Bit of USR among the control registers.
+const USR: u32 = 1 << 8;
 
 /// A set of registers of all files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,6 +26,10 @@ pub struct RegSet {
     pub vtmp: bool,
     /// The HVX Z register.
     pub z: bool,
+    /// USR's sticky flags as instructions raise them: in any order, without looking. Who reads or writes USR whole meets them.
+    pub sticky: bool,
+    /// USR's rounding mode as instructions consult it.
+    pub rounding: bool,
 }
 
 impl RegSet {
@@ -37,6 +44,8 @@ impl RegSet {
         sys: 0,
         vtmp: false,
         z: false,
+        sticky: false,
+        rounding: false,
     };
 
     /// What an operand of this class with value `v` names, as in [`crate::Insn::v`]: nothing for immediates. C4 is P0 to P3, too.
@@ -80,7 +89,7 @@ impl RegSet {
             Implicit::LC0 => set.ctl = 1 << 1,
             Implicit::SA1 => set.ctl = 1 << 2,
             Implicit::LC1 => set.ctl = 1 << 3,
-            Implicit::USR => set.ctl = 1 << 8,
+            Implicit::USR => set.ctl = USR,
             Implicit::GP => set.ctl = 1 << 11,
             Implicit::FRAMELIMIT => set.ctl = 1 << 16,
             Implicit::FRAMEKEY => set.ctl = 1 << 17,
@@ -95,9 +104,11 @@ impl RegSet {
         set
     }
 
-    /// Adds control registers; C4 is P0 to P3.
+    /// Adds control registers; C4 is P0 to P3, and USR has its parts.
     pub fn add_control(&mut self, mask: u32) {
         self.ctl |= mask;
+        self.sticky |= mask & USR != 0;
+        self.rounding |= mask & USR != 0;
         if mask & 1 << 4 != 0 {
             self.pred |= 0xf;
         }
@@ -129,6 +140,8 @@ impl std::ops::BitAnd for RegSet {
             sys: self.sys & o.sys,
             vtmp: self.vtmp & o.vtmp,
             z: self.z & o.z,
+            sticky: self.sticky & o.sticky,
+            rounding: self.rounding & o.rounding,
         }
     }
 }
@@ -146,6 +159,8 @@ impl std::ops::BitOr for RegSet {
             sys: self.sys | o.sys,
             vtmp: self.vtmp | o.vtmp,
             z: self.z | o.z,
+            sticky: self.sticky | o.sticky,
+            rounding: self.rounding | o.rounding,
         }
     }
 }

@@ -1,14 +1,14 @@
 //! Decoded blocks: packets that run one after the other, ending where control may go elsewhere.
 
+use hexagon_isa::facts::{NotExecutable, PacketFacts};
+use hexagon_isa::plan::Plan;
 use hexagon_isa::{Arch, EndLoop, decode_packet, interp};
 
 use super::emit::{Step, emit};
 use super::exception::Exception;
-use super::facts::Unplanned;
 use super::fetch::fetch;
 use super::host::VectorUnit;
 use super::memory::Memory;
-use super::plan::{Plan, Summary};
 use super::port::Via;
 
 /// Packets of a block at most.
@@ -78,7 +78,7 @@ pub(super) fn build<M: Memory>(mem: &M, core: Core, pc: u32) -> Result<Block<Via
     };
     while marks.len() < core.most {
         let first = steps.len();
-        let (summary, packet) = match one(mem, core, at, &mut steps) {
+        let (facts, bytes) = match one(mem, core, at, &mut steps) {
             Ok(done) => done,
             Err(e) if marks.is_empty() => return Err(e),
             // The packets before it run first; it is met again as the first packet of a block.
@@ -87,17 +87,17 @@ pub(super) fn build<M: Memory>(mem: &M, core: Core, pc: u32) -> Result<Block<Via
                 break;
             }
         };
-        if summary.clocks {
+        if facts.reads_clocks() {
             clocks.push((first as u32, marks.len() as u32));
         }
         marks.push(Mark { pc: at, insns, hvx });
-        insns += summary.insns;
-        hvx += summary.hvx;
-        at = at.wrapping_add(packet.0);
-        if summary.branch || summary.event {
-            block.branch = summary.branch;
-            block.event = summary.event;
-            block.endloop = packet.1;
+        insns += facts.insns.len() as u32;
+        hvx += facts.hvx() as u32;
+        at = at.wrapping_add(bytes);
+        block.branch = facts.branches();
+        block.event = facts.may_stop();
+        if block.branch || block.event {
+            block.endloop = facts.endloop;
             break;
         }
     }
@@ -111,13 +111,13 @@ pub(super) fn build<M: Memory>(mem: &M, core: Core, pc: u32) -> Result<Block<Via
     Ok(block)
 }
 
-/// Fetches, decodes and plans one packet; returns its summary, bytes and loop ends.
+/// Fetches, decodes and plans one packet; returns its facts and bytes.
 fn one<M: Memory>(
     mem: &M,
     core: Core,
     pc: u32,
     steps: &mut Vec<Step<Via<M>>>,
-) -> Result<(Summary, (u32, EndLoop)), Exception> {
+) -> Result<(PacketFacts, u32), Exception> {
     if pc & 3 != 0 {
         return Err(Exception::MisalignedPc { pc });
     }
@@ -132,9 +132,9 @@ fn one<M: Memory>(
         why: e.to_string(),
     })?;
     let plan = Plan::new(&packet).map_err(|e| match e {
-        Unplanned::NoMeaning(name) => Exception::NoMeaning { pc, name },
-        Unplanned::Privileged(name) => Exception::Privileged { pc, name },
+        NotExecutable::NoMeaning(name) => Exception::NoMeaning { pc, name },
+        NotExecutable::Privileged(name) => Exception::Privileged { pc, name },
     })?;
     emit(&plan, core.vectors, pc, pc.wrapping_add(packet.bytes()), steps);
-    Ok((plan.summary(packet.endloop), (packet.bytes(), packet.endloop)))
+    Ok((plan.facts, packet.bytes()))
 }

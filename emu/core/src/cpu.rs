@@ -1,8 +1,8 @@
 //! Runs packets: looks blocks up, executes them, stops for what is not the core's business.
 
 use hexagon_isa::interp::hmx::HmxModel;
-use hexagon_isa::interp::{self, DmaCommand, Event, Qfloat, Regs, usr};
-use hexagon_isa::{Arch, EndLoop, Opcode, ir};
+use hexagon_isa::interp::{self, DmaCommand, Event, Qfloat, Regs};
+use hexagon_isa::{Arch, Opcode, ir};
 
 use super::block::{Block, Core, MAX_PACKETS, Mark};
 use super::cache::Cache;
@@ -82,19 +82,11 @@ impl<M: Memory> Cpu<M> {
             thread.packets += u64::from(block.packets);
             thread.insns += u64::from(block.insns);
             thread.hvx_insns += u64::from(block.hvx);
-            let regs = &mut thread.regs;
-            let mut pc = block.next;
-            if block.branch {
-                let target = regs.take_target();
-                if block.endloop != EndLoop::None
-                    && let Some(start) = end_loops(regs, block.endloop)
-                {
-                    pc = start;
-                }
-                if let Some(t) = target {
-                    pc = t;
-                }
-            }
+            let pc = if block.branch {
+                thread.regs.next_pc(block.next, block.endloop)
+            } else {
+                block.next
+            };
             if block.event
                 && let Some(exit) = event(block, thread, mem, self.core.arch, pc)
             {
@@ -235,32 +227,6 @@ fn clock(thread: &mut Thread, mark: Option<&Mark>, packet: u32) {
     c[20] = packets as u32;
     c[21] = (thread.insns + u64::from(insns)) as u32;
     c[22] = (thread.hvx_insns + u64::from(hvx)) as u32;
-}
-
-/// The pseudo-instruction at a loop's end, which acts last. Where it goes, if back.
-#[inline(always)]
-fn end_loops(regs: &mut Regs, which: EndLoop) -> Option<u32> {
-    if which != EndLoop::Loop1 {
-        let config = regs.c[Ctl::Usr] & usr::LPCFG;
-        if config != 0 {
-            if config >> usr::LPCFG_SHIFT == 1 {
-                regs.p[3] = 0xff;
-            }
-            regs.c[Ctl::Usr] -= 1 << usr::LPCFG_SHIFT;
-        }
-        if regs.c[Ctl::Lc0] > 1 {
-            regs.c[Ctl::Lc0] -= 1;
-            return Some(regs.c[Ctl::Sa0]);
-        }
-        if which == EndLoop::Loop0 {
-            return None;
-        }
-    }
-    if regs.c[Ctl::Lc1] > 1 {
-        regs.c[Ctl::Lc1] -= 1;
-        return Some(regs.c[Ctl::Sa1]);
-    }
-    None
 }
 
 /// The name of the instruction of the packet at `pc` that may stop a run.

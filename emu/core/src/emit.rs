@@ -5,11 +5,10 @@
 
 use hexagon_isa::info::{Flags, OperandClass, Role};
 use hexagon_isa::interp::{self, Args, Exec, PENDING};
-use hexagon_isa::{Opcode, ir};
+use hexagon_isa::plan::{Plan, Planned};
+use hexagon_isa::{Opcode, RegSet};
 
-use super::facts::{Facts, Set, operands};
 use super::host::VectorUnit;
-use super::plan::Plan;
 
 /// What a step does.
 pub(crate) enum Run<P: interp::Memory> {
@@ -40,28 +39,22 @@ pub(crate) fn emit<P: interp::Memory>(
     next: u32,
     out: &mut Vec<Step<P>>,
 ) {
-    let Plan { facts, order, .. } = plan;
-    let execute = |i: usize, dry: bool| Step {
-        run: function(vectors, facts[i].insn.op),
+    let execute = |n: &Planned, dry: bool| Step {
+        run: function(vectors, n.facts.insn.op),
         args: Args {
             pc,
             next,
             dry,
-            ..args(plan, i, pc)
+            ..args(plan, n, pc)
         },
-        of: Some(facts[i].insn.op),
+        of: Some(n.facts.insn.op),
     };
-    let pending = |which: fn(&Facts) -> bool| {
-        let left = (0..).zip(facts).filter(|(i, n)| plan.is_pending(*i) && which(n));
-        left.fold(0, |m, (_, n)| m | n.writes.gpr)
-    };
-    copy_gprs(pending(|n| n.conditional), PENDING, 0, out);
+    copy_gprs(plan.pending_gprs(|n| n.conditional), PENDING, 0, out);
     let mut probed = false;
-    for &i in order {
-        let n = &facts[i];
-        if n.early {
-            let temporary = n.insn.info().flags.any(Flags::TMP);
-            for r in (0..32).filter(|r| n.writes.vec >> r & 1 != 0) {
+    for n in &plan.order {
+        if n.facts.early {
+            let temporary = n.facts.insn.info().flags.any(Flags::TMP);
+            for r in (0..32).filter(|r| n.facts.writes.vec >> r & 1 != 0) {
                 let save: interp::RegisterFn = |regs, a| {
                     let [vector, temporary, ..] = a.v;
                     regs.save_vector(vector as u8, temporary != 0);
@@ -69,74 +62,61 @@ pub(crate) fn emit<P: interp::Memory>(
                 out.push(moving(save, &[r, i32::from(temporary)]));
             }
         }
-        if n.fx.store && !probed {
+        if n.facts.effects.store && !probed {
             probed = true;
-            let dry = order.iter().filter(|&&k| plan.dry >> k & 1 != 0);
-            out.extend(dry.map(|&k| execute(k, true)));
+            let dry = plan.order.iter().filter(|k| k.dry);
+            out.extend(dry.map(|k| execute(k, true)));
         }
         // A `nop` is no step.
-        if ir::meaning(n.insn.op).is_none_or(|m| !m.body.is_empty()) {
-            out.push(execute(i, false));
+        if !n.facts.meaning.body.is_empty() {
+            out.push(execute(n, false));
         }
     }
-    if plan.late_jumps {
+    if plan.facts.decided_late {
         // All have run; writing the same predicates once more changes nothing.
         let forget: interp::RegisterFn = |regs, _| {
             regs.take_target();
         };
         out.push(moving(forget, &[]));
-        let jumps = (0..facts.len()).filter(|i| facts[*i].fx.jump);
-        out.extend(jumps.map(|i| execute(i, false)));
+        // Branches among themselves run in the packet's order.
+        let jumps = plan.order.iter().filter(|n| n.facts.effects.jump);
+        out.extend(jumps.map(|n| execute(n, false)));
     }
-    copy_gprs(pending(|_| true), 0, PENDING, out);
-    let more = |w: Set| Set { gpr: 0, ..w } != Set::default();
-    let mut all = (0..).zip(facts);
-    if all.any(|(i, n)| n.early || plan.is_pending(i) && more(n.writes)) {
+    copy_gprs(plan.pending_gprs(|_| true), 0, PENDING, out);
+    let more = |w: RegSet| !RegSet { gpr: 0, ..w }.is_empty();
+    let mut all = plan.order.iter();
+    if all.any(|n| n.facts.early || n.pending && more(n.facts.writes)) {
         out.push(moving(|regs, _| regs.commit(), &[]));
     }
 }
 
-/// Where the instruction at position `i` reads and writes.
-fn args(plan: &Plan, i: usize, pc: u32) -> Args {
-    let pending_preds = (0..).zip(&plan.facts).filter(|(i, _)| plan.is_pending(*i));
-    let pending_preds = pending_preds.fold(0, |m, (_, n)| m | n.writes.pred);
-    let n = &plan.facts[i];
-    let left = plan.is_pending(i);
+/// Where an instruction reads and writes.
+fn args(plan: &Plan, n: &Planned, pc: u32) -> Args {
+    let pending_preds = plan.pending_preds();
+    let insn = &n.facts.insn;
+    let new_preds = n.facts.new_pred | n.facts.effects.writes_pred;
     let mut args = Args {
-        v: n.insn.v,
-        off: if left { PENDING } else { 0 },
-        vec_off: if left && !n.early { PENDING } else { 0 },
-        new_pred: if (n.new_pred | n.fx.writes_pred) & pending_preds != 0 {
-            4
-        } else {
-            0
-        },
+        v: insn.v,
+        off: if n.pending { PENDING } else { 0 },
+        vec_off: if n.pending && !n.facts.early { PENDING } else { 0 },
+        new_pred: if new_preds & pending_preds != 0 { 4 } else { 0 },
         ..Args::default()
     };
-    for o in operands(&n.insn) {
-        let Some(slot) = args.v.get_mut(o.place) else {
-            continue;
-        };
-        if o.class == OperandClass::PcRel {
-            *slot = pc.wrapping_add(o.v as u32) as i32;
-        } else if o.new && o.class == OperandClass::Pred {
-            *slot = if pending_preds >> (o.v & 3) & 1 != 0 {
-                o.v & 3 | 4
-            } else {
-                o.v & 3
-            };
+    for ((operand, v), slot) in insn.info().operands.iter().zip(insn.v).zip(&mut args.v) {
+        let class = operand.class;
+        if class == OperandClass::PcRel {
+            *slot = pc.wrapping_add(v as u32) as i32;
+        } else if operand.new && class == OperandClass::Pred {
+            let pending = pending_preds >> (v & 3) & 1 != 0;
+            *slot = if pending { v & 3 | 4 } else { v & 3 };
         } else {
-            let writer = match o.role {
-                _ if o.new => Some(usize::from(n.insn.producer)),
-                Role::Write if matches!(o.class, OperandClass::Gpr | OperandClass::GprPair) => Some(i),
+            let writer = match operand.role {
+                _ if operand.new => plan.at(insn.producer),
+                Role::Write if matches!(class, OperandClass::Gpr | OperandClass::GprPair) => Some(n),
                 _ => None,
             };
-            let elsewhere = writer.is_some_and(|w| {
-                let early = plan.facts.get(w).is_some_and(|w| w.early);
-                w < plan.facts.len() && plan.is_pending(w) && !(early && o.class == OperandClass::Vec)
-            });
-            if elsewhere {
-                *slot = o.v | i32::from(PENDING);
+            if writer.is_some_and(|w| w.pending && !(w.facts.early && class == OperandClass::Vec)) {
+                *slot = v | i32::from(PENDING);
             }
         }
     }

@@ -8,14 +8,12 @@ mod cpu;
 mod dma;
 mod emit;
 mod exception;
-mod facts;
 mod fetch;
 #[allow(unsafe_code)]
 mod host;
 pub mod inspect;
 pub mod mem;
 pub mod memory;
-mod plan;
 mod port;
 mod thread;
 

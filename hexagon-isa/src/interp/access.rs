@@ -1,6 +1,7 @@
 //! How the generated functions read and write registers and memory.
 
 use super::{Args, Ctl, Event, Memory, PENDING, Regs, VecPred, Vector, usr};
+use crate::facts::writable;
 
 /// Two vectors, the even (low) register first.
 pub type VectorPair = [u8; 256];
@@ -24,11 +25,6 @@ impl Status {
         ((self.usr & usr::FPRND) >> usr::FPRND_SHIFT) as u8
     }
 }
-
-/// Control registers a transfer cannot change.
-const READ_ONLY: u32 = 1 << 9 | 1 << 14 | 1 << 15 | 1 << 30 | 1 << 31;
-/// Bits of GP that a transfer cannot change.
-const GP_READ_ONLY: u32 = 0x3f;
 
 impl Regs {
     /// General register operand.
@@ -146,15 +142,11 @@ impl Regs {
             }
             return;
         }
-        if READ_ONLY >> n & 1 != 0 {
+        let changed = writable(n);
+        if changed == 0 {
             return;
         }
-        let keep = match n {
-            8 => usr::READ_ONLY,
-            11 => GP_READ_ONLY,
-            _ => 0,
-        };
-        let v = v & !keep | self.c.get(n) & keep;
+        let v = v & changed | self.c.get(n) & !changed;
         let d = n.wrapping_add(off) & 63;
         self.c.set(d, v);
         if off != 0 {
@@ -251,110 +243,6 @@ impl Regs {
     pub(crate) fn event(&mut self, e: Event) {
         if self.flight.event == Event::None {
             self.flight.event = e;
-        }
-    }
-
-    /// Where the packet's taken branch goes, if one was taken; forgets it.
-    #[inline(always)]
-    pub fn take_target(&mut self) -> Option<u32> {
-        self.flight.target.take()
-    }
-
-    /// What the packet asked for; forgets it.
-    #[inline(always)]
-    pub fn take_event(&mut self) -> Event {
-        std::mem::take(&mut self.flight.event)
-    }
-
-    /// Copies a general register; each of the two numbers names a half, too. Whoever schedules a packet moves its pending
-    /// general registers with this, because it knows which they are.
-    #[inline(always)]
-    pub fn copy_gpr(&mut self, to: u8, from: u8) {
-        let v = self.r.get(from);
-        self.r.set(to, v);
-    }
-
-    /// Moves all pending values of the packet in place, but for general registers.
-    pub fn commit(&mut self) {
-        if self.flight.p != 0 {
-            for n in 0..4 {
-                if self.flight.p >> n & 1 != 0 {
-                    let v = self.p.get(n | 4);
-                    self.p.set(n, v);
-                }
-            }
-            self.flight.p = 0;
-        }
-        if self.flight.c != 0 {
-            let mut bits = (self.flight.c >> 32) as u32;
-            while bits != 0 {
-                let n = bits.trailing_zeros() as u8;
-                let v = self.c.get(n | PENDING);
-                self.c.set(n, v);
-                bits &= bits - 1;
-            }
-            self.flight.c = 0;
-        }
-        if self.flight.sticky != 0 {
-            self.c[Ctl::Usr] |= self.flight.sticky;
-            self.flight.sticky = 0;
-        }
-        if self.flight.v_saved != 0 {
-            self.restore(self.flight.v_temporary);
-            self.flight.v_saved = 0;
-            self.flight.v_temporary = 0;
-        }
-        if self.flight.v != 0 {
-            let mut bits = (self.flight.v >> 32) as u32;
-            while bits != 0 {
-                let n = bits.trailing_zeros() as u8;
-                let v = *self.hvx.v.get(n | PENDING);
-                *self.hvx.v.get_mut(n) = v;
-                self.hvx.hidden.copy(n | PENDING, n);
-                bits &= bits - 1;
-            }
-            self.flight.v = 0;
-        }
-        if let Some(half) = self.flight.z.take() {
-            self.hvx.z.take_staged(half);
-        }
-        if self.flight.q != 0 {
-            for n in 0..4 {
-                if self.flight.q >> n & 1 != 0 {
-                    let v = self.hvx.q.get(n | 4);
-                    self.hvx.q.set(n, v);
-                }
-            }
-            self.flight.q = 0;
-        }
-    }
-
-    /// Forgets everything the packet wanted: it faulted. A fault also loses the reservation.
-    pub fn abort(&mut self) {
-        self.restore(self.flight.v_saved);
-        self.flight = Default::default();
-        self.reservation = None;
-    }
-}
-
-impl Regs {
-    /// Keeps vector `n` aside before a `.cur` or `.tmp` load of the packet writes it: so that a fault can undo the load, and
-    /// so that the end of the packet undoes a `.tmp` load.
-    pub fn save_vector(&mut self, n: u8, temporary: bool) {
-        let v = *self.hvx.v.get(n & 31);
-        *self.hvx.v.get_mut(n & 31 | PENDING) = v;
-        self.hvx.hidden.copy(n & 31, n & 31 | PENDING);
-        self.flight.v_saved |= 1 << (n & 31);
-        self.flight.v_temporary |= u32::from(temporary) << (n & 31);
-    }
-
-    fn restore(&mut self, mut mask: u32) {
-        while mask != 0 {
-            let n = mask.trailing_zeros() as u8;
-            let v = *self.hvx.v.get(n | PENDING);
-            *self.hvx.v.get_mut(n) = v;
-            self.hvx.hidden.copy(n | PENDING, n);
-            mask &= mask - 1;
         }
     }
 }

@@ -7,6 +7,7 @@
 
 mod access;
 mod builtins;
+mod commit;
 mod dot;
 pub mod hmx;
 mod lanes;

@@ -95,8 +95,6 @@ pub mod usr {
     pub const FPRND_SHIFT: u32 = 22;
     /// Its mask, in place.
     pub const FPRND: u32 = 3 << FPRND_SHIFT;
-    /// Bits that a transfer to USR cannot change.
-    pub const READ_ONLY: u32 = 0xc130_00c0;
 }
 
 macro_rules! file {
