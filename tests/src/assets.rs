@@ -92,7 +92,8 @@ pub fn firmware() -> PathBuf {
                 .iter()
                 .any(|top| asset.path.starts_with(top))
         });
-        emu_assets::extract(wanted, &dir, emu_assets::Overwrite::Replace).expect("the firmware's files");
+        emu_assets::extract(wanted, &dir, host_files::output::Existing::Overwrite)
+            .expect("the firmware's files");
         dir
     };
     WRITTEN.get_or_init(write).clone()

@@ -11,6 +11,8 @@
 //!   apt/…             private apt roots (lists, sources); safe to delete
 //! ```
 //!
+//! All of it is ours, and removed or replaced as needed: a folder that somebody else filled is not taken (`CACHEDIR.TAG` tells).
+//!
 //! A `SOURCES` file is written last and lists the packages a folder was made from; a folder without it is incomplete
 //! and is made again.
 
@@ -29,17 +31,18 @@ pub const SOURCES: &str = "SOURCES";
 impl Cache {
     /// The folder named by `VHOST_HEXAGON_CACHE`, else `~/.cache/vhost-hexagon`; it is created.
     pub fn open() -> Result<Cache> {
-        let root = match std::env::var_os("VHOST_HEXAGON_CACHE") {
-            Some(dir) if !dir.is_empty() => PathBuf::from(dir),
+        let (root, named) = match std::env::var_os("VHOST_HEXAGON_CACHE") {
+            Some(dir) if !dir.is_empty() => (PathBuf::from(dir), true),
             _ => {
                 let home = std::env::var_os("HOME").context(
                     "neither VHOST_HEXAGON_CACHE nor HOME is set, so there is no place for fetched files; set one",
                 )?;
-                Path::new(&home).join(".cache/vhost-hexagon")
+                (Path::new(&home).join(".cache/vhost-hexagon"), false)
             }
         };
-        std::fs::create_dir_all(&root)
-            .with_context(|| format!("cannot create the cache folder {}", root.display()))?;
+        // The usual place has our name; another one must look like a cache.
+        host_files::folder::cache(&root, |root| !named || is_cache(root))
+            .context("the cache folder (VHOST_HEXAGON_CACHE)")?;
         let root = root
             .canonicalize()
             .with_context(|| format!("cannot open the cache folder {}", root.display()))?;
@@ -101,6 +104,20 @@ impl Cache {
     }
 }
 
+/// Does a folder hold something complete that set-up or a build put there?
+fn is_cache(root: &Path) -> bool {
+    let has = |folder: &str| {
+        let below = std::fs::read_dir(root.join(folder))
+            .into_iter()
+            .flatten()
+            .flatten();
+        below
+            .map(|entry| entry.path())
+            .any(|path| path.join(SOURCES).is_file())
+    };
+    root.join("guest-root").join(SOURCES).is_file() || has("kernels") || has("more-kernels")
+}
+
 /// Does a kernel release belong to a series ("6.12" has 6.12.107+deb13-arm64, but not 6.120)?
 pub fn in_series(release: &str, series: &str) -> bool {
     release
@@ -126,6 +143,17 @@ mod tests {
         assert!(!in_series("6.120.1", "6.12"));
         assert!(!in_series("6.1.0-50-arm64", "6.12"));
         assert!(in_series("6.1.0-50-arm64", "6.1"));
+    }
+
+    #[test]
+    fn a_cache_is_known_by_what_is_complete_in_it() {
+        let folder = host_files::folder::working().unwrap();
+        let kernel = folder.path().join("kernels/7.3");
+        std::fs::create_dir_all(&kernel).unwrap();
+        std::fs::write(kernel.join("Image"), "").unwrap();
+        assert!(!is_cache(folder.path()));
+        std::fs::write(kernel.join(SOURCES), "").unwrap();
+        assert!(is_cache(folder.path()));
     }
 
     #[test]

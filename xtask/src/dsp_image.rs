@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use firmware_builder::image;
 use firmware_builder::tools::llvm;
+use host_files::output::{self, Existing};
 
 use crate::firmware;
 
@@ -15,6 +16,9 @@ pub struct Args {
     folder: PathBuf,
     /// The image to write.
     file: PathBuf,
+    /// Overwrite the image if it is there already and another.
+    #[arg(long)]
+    force: bool,
 }
 
 /// Builds an image from any folder of sources.
@@ -24,6 +28,5 @@ pub fn build_other(args: &Args) -> Result<()> {
     std::fs::create_dir_all(&scratch)?;
     let sources = firmware::workspace().join("firmware");
     let image = image::build(&llvm, &sources, &args.folder, &scratch)?;
-    emu_assets::write(&args.file, 0o644, &image)?;
-    Ok(())
+    Ok(output::write(&args.file, &image, Existing::forced(args.force))?)
 }

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use emu_assets::Overwrite;
 use firmware_builder::prebuilt::Prebuilt;
 use firmware_builder::{Tools, sources};
+use host_files::output::Existing;
 
 use crate::ui;
 
@@ -72,7 +72,7 @@ pub fn build() -> Result<Firmware> {
             .any(|dir| path.starts_with(dir))
     };
     let wanted = emu_assets::all().iter().filter(|asset| inside(asset.path));
-    for asset in emu_assets::extract(wanted, &root, Overwrite::Replace)? {
+    for asset in emu_assets::extract(wanted, &root, Existing::Overwrite)? {
         ui::say(format!("   firmware/{}", asset.path));
     }
     Ok(Firmware { root })

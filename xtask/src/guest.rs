@@ -81,7 +81,10 @@ pub fn boot(boot: &Boot<'_>, firmware: &Firmware) -> Result<Outcome> {
         .arg(cache.kernel(&release).join("modules"));
     command.args(["--platform", boot.platform]);
     command.arg("--firmware").arg(firmware.root().join("dsp/dsp.mbn"));
-    command.arg("--console-log").arg(&log).args(["--json", "--quiet"]);
+    command
+        .arg("--console-log")
+        .arg(&log)
+        .args(["--force", "--json", "--quiet"]);
     for (from, to) in [
         (firmware.root().join("guest/bin"), "/vh/bin"),
         (boot.skeletons.to_owned(), "/vh/skel"),

@@ -183,6 +183,12 @@ impl Build<'_> {
         let asked = self.out.join("fragment.config");
         let config = self.out.join(".config");
         let before = std::fs::read_to_string(&config).unwrap_or_default();
+        if !before.is_empty() && !asked.exists() {
+            bail!(
+                "{} holds the configuration of another build; name another folder with --out",
+                self.out.display()
+            );
+        }
         let same = std::fs::read_to_string(&asked).is_ok_and(|old| old == text);
         if !same || before.is_empty() {
             std::fs::write(&asked, &text)?;
@@ -204,7 +210,7 @@ impl Build<'_> {
         let missing = fragment.unfulfilled(&result);
         if !missing.is_empty() {
             // The next attempt begins anew.
-            std::fs::remove_file(&asked)?;
+            std::fs::write(&asked, "")?;
             bail!(
                 "the kernel's configuration does not come out as asked ({}):\n  {}",
                 config.display(),

@@ -339,7 +339,7 @@ fn play(args: &ZooArgs, folder: &Path, kernel: &str, cases: &[&str]) -> Result<(
     let mut ci = Command::new(firmware::target_dir().join("debug/vhost-hexagon"));
     ci.args(["ci", "--kernel", kernel, "--suite"]);
     ci.arg(firmware::workspace().join("scenarios/zoo"));
-    ci.arg("--json").arg(&json);
+    ci.arg("--force").arg("--json").arg(&json);
     ci.arg("--logs").arg(folder.join(kernel));
     ci.args(["--jobs", &args.jobs.unwrap_or(1).to_string()]);
     ci.args(cases);

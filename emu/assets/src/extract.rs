@@ -5,15 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::Asset;
-
-/// What becomes of files that are there already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Overwrite {
-    /// One with other contents is an error, and stays.
-    Refuse,
-    /// One with other contents is replaced.
-    Replace,
-}
+use host_files::output::Existing;
 
 /// Why a file was not written.
 #[derive(Debug, thiserror::Error)]
@@ -34,12 +26,12 @@ pub enum ExtractError {
 /// Writes assets below `dir`, each under its path; returns those that were not there yet. Nobody ever sees half a file.
 ///
 /// # Errors
-/// A file cannot be written, or is there and may not be replaced. With [`Overwrite::Refuse`], all are looked at before the first
+/// A file cannot be written, or is there and may not be replaced. With [`Existing::Keep`], all are looked at before the first
 /// is written.
 pub fn extract<'a>(
     assets: impl Iterator<Item = &'a Asset>,
     dir: &Path,
-    overwrite: Overwrite,
+    existing: Existing,
 ) -> Result<Vec<&'a Asset>, ExtractError> {
     let mut missing = Vec::new();
     for asset in assets {
@@ -48,7 +40,7 @@ pub fn extract<'a>(
         match std::fs::symlink_metadata(&path) {
             Err(_) => {}
             Ok(meta) if meta.is_file() && std::fs::read(&path).is_ok_and(|there| there == *bytes) => continue,
-            Ok(_) if overwrite == Overwrite::Refuse => return Err(ExtractError::Exists(path)),
+            Ok(_) if existing == Existing::Keep => return Err(ExtractError::Exists(path)),
             Ok(_) => {}
         }
         missing.push((asset, path, bytes));
@@ -89,24 +81,24 @@ mod tests {
     fn files_are_written_once_and_what_is_not_ours_stays() {
         let dir = tempfile::tempdir().unwrap();
         let skeletons = || folder("skel").map(|(_, asset)| asset);
-        let written = extract(skeletons(), dir.path(), Overwrite::Refuse).unwrap();
+        let written = extract(skeletons(), dir.path(), Existing::Keep).unwrap();
         assert_eq!(written.len(), skeletons().count());
         assert!(
-            extract(skeletons(), dir.path(), Overwrite::Refuse)
+            extract(skeletons(), dir.path(), Existing::Keep)
                 .unwrap()
                 .is_empty()
         );
         let path = dir.path().join("skel/libcalculator_skel.so");
         std::fs::write(&path, "theirs").unwrap();
         std::fs::remove_file(dir.path().join("skel/libbench_skel.so")).unwrap();
-        let error = extract(skeletons(), dir.path(), Overwrite::Refuse).unwrap_err();
+        let error = extract(skeletons(), dir.path(), Existing::Keep).unwrap_err();
         assert!(matches!(error, ExtractError::Exists(there) if there == path));
         assert!(
             !dir.path().join("skel/libbench_skel.so").exists(),
             "something was written"
         );
         assert_eq!(std::fs::read(&path).unwrap(), b"theirs");
-        let written = extract(skeletons(), dir.path(), Overwrite::Replace).unwrap();
+        let written = extract(skeletons(), dir.path(), Existing::Overwrite).unwrap();
         assert_eq!(written.len(), 2);
         assert_eq!(
             std::fs::read(&path).unwrap(),
@@ -122,8 +114,8 @@ mod tests {
         std::fs::create_dir_all(dir.path().join("out/guest")).unwrap();
         std::os::unix::fs::symlink(&theirs, dir.path().join("out/guest/init")).unwrap();
         let init = || all().iter().filter(|asset| asset.path == "guest/init");
-        assert!(extract(init(), &dir.path().join("out"), Overwrite::Refuse).is_err());
-        extract(init(), &dir.path().join("out"), Overwrite::Replace).unwrap();
+        assert!(extract(init(), &dir.path().join("out"), Existing::Keep).is_err());
+        extract(init(), &dir.path().join("out"), Existing::Overwrite).unwrap();
         assert_eq!(std::fs::read(&theirs).unwrap(), b"theirs");
         let mode = std::fs::symlink_metadata(dir.path().join("out/guest/init"))
             .unwrap()

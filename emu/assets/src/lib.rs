@@ -23,7 +23,7 @@ mod extract;
 use std::borrow::Cow;
 use std::io::Read as _;
 
-pub use extract::{ExtractError, Overwrite, extract, write};
+pub use extract::{ExtractError, extract, write};
 
 /// A file of the program's own.
 #[derive(Debug)]

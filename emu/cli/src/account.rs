@@ -3,6 +3,9 @@
 use anyhow::Context as _;
 use emu_lab::account::{Account, Report, Suppressions};
 use emu_machine::device::DspDevice;
+use host_files::output::{self, Existing};
+use std::fs::File;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 /// Exit code when the program in the guest succeeded, but the account is not clean.
@@ -24,18 +27,19 @@ pub struct Options {
 
 /// What is done with the accounts of a machine's DSPs.
 pub struct Accounting {
-    file: Option<PathBuf>,
+    file: Option<(PathBuf, File)>,
     rules: Suppressions,
 }
 
 impl Options {
-    /// Reads the files, before anything is started.
-    pub fn load(&self) -> anyhow::Result<Option<Accounting>> {
-        let Some(file) = self.account.clone() else {
+    /// Reads the files and makes the account's, before anything is started.
+    pub fn load(&self, existing: Existing) -> anyhow::Result<Option<Accounting>> {
+        let Some(file) = &self.account else {
             return Ok(None);
         };
+        let make = |path: &PathBuf| Ok::<_, anyhow::Error>((path.clone(), output::create(path, existing)?));
         Ok(Some(Accounting {
-            file,
+            file: file.as_ref().map(make).transpose()?,
             rules: Suppressions::load(&self.suppress)?,
         }))
     }
@@ -44,7 +48,7 @@ impl Options {
 impl Accounting {
     /// The end: sessions that run are ended, and everything is told. True if the account is clean.
     pub fn close(
-        &self,
+        &mut self,
         accounts: &[Account],
         devices: &[DspDevice],
         kernel: &str,
@@ -56,15 +60,15 @@ impl Accounting {
         reports
             .iter_mut()
             .for_each(|report| report.suppress(&self.rules, kernel));
-        match &self.file {
-            Some(path) => {
+        match &mut self.file {
+            Some((path, file)) => {
                 let json = path.extension().is_some_and(|e| e == "json");
                 let text = if json {
                     serde_json::to_string_pretty(&serde_json::json!({ "kernel": kernel, "dsps": reports }))?
                 } else {
                     reports.iter().map(Report::text).collect()
                 };
-                std::fs::write(path, text)
+                file.write_all(text.as_bytes())
                     .with_context(|| format!("cannot write the account to {}", path.display()))?;
                 reports.iter().for_each(|r| eprintln!("{}", r.summary()));
             }

@@ -2,7 +2,8 @@
 
 use super::output::say;
 use anyhow::Context as _;
-use emu_assets::{Asset, ExtractError, Overwrite};
+use emu_assets::{Asset, ExtractError};
+use host_files::output::Existing;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -42,12 +43,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         say!("Programs and skeletons: {}.", emu_assets::origin());
         return Ok(ExitCode::SUCCESS);
     };
-    let overwrite = if args.force {
-        Overwrite::Replace
-    } else {
-        Overwrite::Refuse
-    };
-    let written = emu_assets::extract(chosen.iter().copied(), dir, overwrite).map_err(|error| {
+    let existing = Existing::forced(args.force);
+    let written = emu_assets::extract(chosen.iter().copied(), dir, existing).map_err(|error| {
         let hint = matches!(error, ExtractError::Exists(_));
         let error = anyhow::Error::from(error);
         if hint {
@@ -104,7 +101,7 @@ impl Skeletons {
     pub fn write() -> anyhow::Result<Self> {
         let dir = tempfile::tempdir().context("cannot make a folder for skeletons")?;
         let all = emu_assets::folder(SKELETONS).map(|(_, asset)| asset);
-        emu_assets::extract(all, dir.path(), Overwrite::Refuse)?;
+        emu_assets::extract(all, dir.path(), Existing::Keep)?;
         Ok(Self(dir))
     }
 

@@ -9,7 +9,10 @@ use emu_lab::ci::{Facts, Known, Played, Setup, Tools, Verdict, json, junit, ktap
 use emu_machine::device::layout::PlatformKind;
 use emu_machine::profile::{DEFAULT, Profile};
 use emu_machine::vm::kernel::{self, Kernel};
+use host_files::output::{self, Existing};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -108,6 +111,8 @@ pub struct Args {
     /// Folder that gets each guest's console.
     #[arg(long, value_name = "DIR")]
     logs: Option<PathBuf>,
+    #[command(flatten)]
+    force: super::force::Force,
     /// Only cases of that name, or, if none has it, with that in their name.
     #[arg(value_name = "CASE")]
     filter: Vec<String>,
@@ -230,9 +235,11 @@ fn play(args: &Args) -> anyhow::Result<ExitCode> {
     })?;
     let (setup, facts) = args.guests.prepare(args.logs.clone())?;
     // A file that cannot be written is said before an hour of guests.
-    for path in [&args.junit, &args.json].into_iter().flatten() {
-        write(path, "")?;
-    }
+    let existing = args.force.existing();
+    let make = |path: &PathBuf| Ok::<_, anyhow::Error>((path.clone(), output::create(path, existing)?));
+    let mut junit_file = args.junit.as_ref().map(make).transpose()?;
+    let mut json_file = args.json.as_ref().map(make).transpose()?;
+    make_consoles(&setup, &entries, existing)?;
     let progress = Progress::new(entries.len());
     let jobs = args.jobs.unwrap_or_else(default_jobs);
     let played = play_all(&setup, &facts, &entries, jobs, &stop, &|event| {
@@ -243,12 +250,12 @@ fn play(args: &Args) -> anyhow::Result<ExitCode> {
     let command = args.guests.command("ci");
     let release = played.iter().find_map(|case| case.seen.as_ref()?.release.clone());
     let release = release.or(facts.release);
-    if let Some(path) = &args.junit {
-        write(path, &junit::text(&played, release.as_deref(), &command)?)?;
+    if let Some(file) = &mut junit_file {
+        write(file, &junit::text(&played, release.as_deref(), &command)?)?;
     }
-    if let Some(path) = &args.json {
+    if let Some(file) = &mut json_file {
         let value = json::value(&played, release.as_deref(), &command);
-        write(path, &format!("{}\n", serde_json::to_string_pretty(&value)?))?;
+        write(file, &format!("{}\n", serde_json::to_string_pretty(&value)?))?;
     }
     let mut text = String::new();
     for case in played.iter().filter(|case| case.verdict.is_failure()) {
@@ -273,8 +280,23 @@ fn play(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(code))
 }
 
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+fn write((path, file): &mut (PathBuf, File), text: &str) -> anyhow::Result<()> {
+    file.write_all(text.as_bytes())
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Makes the files for the guests' consoles.
+fn make_consoles(setup: &Setup, entries: &[suite::Entry], existing: Existing) -> anyhow::Result<()> {
+    let mut made = BTreeSet::new();
+    for console in entries.iter().filter_map(|entry| setup.console_of(entry)) {
+        anyhow::ensure!(
+            made.insert(console.clone()),
+            "two cases would write {}: play them one after the other, or without --logs",
+            console.display()
+        );
+        output::create(&console, existing)?;
+    }
+    Ok(())
 }
 
 fn entries(args: &Args) -> anyhow::Result<Vec<suite::Entry>> {

@@ -20,6 +20,8 @@ pub struct Args {
     /// Also write a copy for lldb, which does not open a dump that names no machine (the kernel's does not).
     #[arg(long, value_name = "FILE")]
     lldb: Option<PathBuf>,
+    #[command(flatten)]
+    force: super::force::Force,
 }
 
 /// Runs the command.
@@ -38,7 +40,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     if let Some(to) = &args.lldb {
         file[E_MACHINE..E_MACHINE + 2].copy_from_slice(&EM_QDSP6.to_le_bytes());
-        std::fs::write(to, &file).with_context(|| format!("cannot write {}", to.display()))?;
+        host_files::output::write(to, &file, args.force.existing())?;
     }
     Ok(ExitCode::SUCCESS)
 }

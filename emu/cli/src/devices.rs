@@ -64,7 +64,7 @@ pub struct Devices {
 }
 
 impl Options {
-    /// Reads and checks what the options name, writes the platform's files, starts the devices.
+    /// Reads and checks what the options name, makes the files that will be written and writes the platform's, starts the devices.
     pub fn start(&self, qemu: &Qemu, places: &Places<'_>) -> anyhow::Result<Devices> {
         let profile = Profile::load(&self.soc)?;
         let requested = self.hooks.load(&profile, self.platform)?;
@@ -81,6 +81,7 @@ impl Options {
             directory: places.directory,
             socket: places.socket,
             qtest: places.qtest,
+            existing: self.hooks.existing(),
         };
         let platform = PreparedPlatform::prepare(&request, qemu)?;
         let devices = DspDevice::start_all(&platform.attachment, dsp_configs(&profile, page_size))?;

@@ -9,12 +9,15 @@ use emu_lab::replay::{Player, Recording};
 use emu_machine::device::DspDevice;
 use emu_machine::device::layout::PlatformKind;
 use emu_machine::profile::Profile;
+use host_files::output::Existing;
 use std::path::PathBuf;
 
 /// The options.
 #[derive(clap::Args, Clone)]
 #[group(skip)]
 pub struct Options {
+    #[command(flatten)]
+    force: super::force::Force,
     #[command(flatten)]
     scenario: super::scenario::Options,
     #[command(flatten)]
@@ -43,11 +46,16 @@ pub struct Hooked {
 }
 
 impl Options {
-    /// Reads and checks the files that the options name.
+    /// What becomes of files that are there already.
+    pub fn existing(&self) -> Existing {
+        self.force.existing()
+    }
+
+    /// Reads and checks the files that the options name, and makes those that are written at the end.
     pub fn load(&self, profile: &Profile, platform: PlatformKind) -> anyhow::Result<Requested> {
         Ok(Requested {
-            scenario: self.scenario.load(profile, platform)?,
-            accounting: self.account.load()?,
+            scenario: self.scenario.load(profile, platform, self.existing())?,
+            accounting: self.account.load(self.existing())?,
             options: self.clone(),
             platform,
         })
@@ -63,7 +71,9 @@ impl Requested {
         deterministic: bool,
         recordings: &[(String, Recording)],
     ) -> anyhow::Result<Hooked> {
-        let (trace, tracing) = self.options.trace.request(comment, deterministic)?.unzip();
+        let existing = self.options.existing();
+        let requested = self.options.trace.request(comment, deterministic, existing)?;
+        let (trace, tracing) = requested.unzip();
         let hooks = Hooks {
             scenario: self
                 .scenario
@@ -116,11 +126,11 @@ impl Hooked {
         devices: &[DspDevice],
         kernel: &str,
     ) -> anyhow::Result<(bool, Option<Vec<Report>>)> {
-        if let Some(scenario) = &self.scenario {
+        if let Some(scenario) = &mut self.scenario {
             scenario.report(&self.attached.watches)?;
         }
         let (mut clean, mut reports) = (true, None);
-        if let Some(accounting) = &self.accounting {
+        if let Some(accounting) = &mut self.accounting {
             let of = accounting.close(&self.attached.accounts, devices, kernel)?;
             clean = of.iter().all(Report::is_clean);
             reports = Some(of);

@@ -64,6 +64,8 @@ pub struct Args {
     /// An output buffer.
     #[arg(long = "out", value_name = "SPEC")]
     outputs: Vec<String>,
+    #[command(flatten)]
+    force: super::force::Force,
     /// SoC profile: built-in name or TOML file.
     #[arg(long, value_name = "NAME", default_value = emu_machine::profile::DEFAULT)]
     soc: String,
@@ -325,7 +327,7 @@ fn call(
         return Ok(ExitCode::from(CRASHED));
     }
     for (output, bytes) in outputs.iter().zip(&answer.outs) {
-        output.show(bytes)?;
+        output.show(bytes, args.force.existing())?;
     }
     if answer.retval.is_ok() {
         client.close(handle)?;

@@ -8,6 +8,7 @@ mod ctl;
 mod devices;
 mod disasm;
 mod exec;
+mod force;
 mod fuzz;
 mod hooks;
 mod invoke;

@@ -7,6 +7,7 @@ use emu_lab::ci::minimize::{Trial, minimize, size};
 use emu_lab::ci::suite::Entry;
 use emu_lab::ci::{Facts, Played, Setup, Verdict, play, suite};
 use emu_lab::scenario::Case;
+use host_files::output;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub struct Args {
     /// Where the result goes [default: FILE with .min before its extension].
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    force: super::force::Force,
     #[command(flatten)]
     guests: Guests,
 }
@@ -86,12 +89,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     ignore_file_size_signal();
     let file = args.file.display().to_string();
     let text = std::fs::read_to_string(&args.file).with_context(|| format!("cannot read {file}"))?;
-    let output = args
+    let path = args
         .output
         .clone()
         .unwrap_or_else(|| args.file.with_extension("min.toml"));
     anyhow::ensure!(
-        output != args.file,
+        path != args.file,
         "the result would replace {file}: name another with --output"
     );
     suite::load(&file)?;
@@ -101,6 +104,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         move || stop.store(true, Ordering::Relaxed)
     })?;
     let (setup, facts) = args.guests.prepare(None)?;
+    // Said before an hour of guests; made when there is something to write.
+    output::check(&path, args.force.existing())?;
     let mut trials = Trials {
         setup: &setup,
         facts: &facts,
@@ -126,6 +131,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             .map_or_else(String::new, |reason| reason.signature.clone()),
     };
     eprintln!("{} as {signature:?}: {}", first.verdict, words(&text));
+    let mut result = output::create(&path, args.force.existing())?;
     // What is found is kept as soon as it is found: a run may be ended at any time.
     let mut trouble = None;
     let shortest = minimize(&text, &mut |candidate, what| {
@@ -138,10 +144,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             }
         };
         let fails = same(&played, Some(&signature));
-        let result = if fails { "still fails" } else { "does not" };
-        eprintln!("{:>4}/{} {:<50} {result}", trials.runs, args.runs, what);
-        if fails && let Err(error) = std::fs::write(&output, candidate) {
-            trouble = Some(anyhow::Error::new(error).context(format!("cannot write {}", output.display())));
+        let told = if fails { "still fails" } else { "does not" };
+        eprintln!("{:>4}/{} {:<50} {told}", trials.runs, args.runs, what);
+        if fails && let Err(error) = output::rewrite(&mut result, candidate.as_bytes()) {
+            trouble = Some(anyhow::Error::new(error).context(format!("cannot write {}", path.display())));
             return Trial::Enough;
         }
         if fails { Trial::Fails } else { Trial::Passes }
@@ -149,10 +155,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(error) = trouble {
         return Err(error);
     }
-    std::fs::write(&output, &shortest).with_context(|| format!("cannot write {}", output.display()))?;
+    output::rewrite(&mut result, shortest.as_bytes())
+        .with_context(|| format!("cannot write {}", path.display()))?;
     super::output::say!(
         "{} after {} runs: {}",
-        output.display(),
+        path.display(),
         trials.runs,
         words(&shortest)
     );

@@ -141,7 +141,7 @@ pub fn run_with(
         .append(args.append)
         .qemu(args.qemu)
         .qemu_args(args.qemu_arg)
-        .console_log(args.console_log.clone())
+        .console_log(args.console_log.clone(), args.hooks.existing())
         .interactive(interactive)
         .deterministic(args.deterministic);
     for spec in &args.file {

@@ -4,6 +4,8 @@ use anyhow::Context as _;
 use emu_lab::scenario::{Scenario, Watch};
 use emu_machine::device::layout::PlatformKind;
 use emu_machine::profile::Profile;
+use host_files::output::{self, Existing};
+use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -26,12 +28,17 @@ pub struct Options {
 pub struct Loaded {
     scenario: Scenario,
     seed: Option<u64>,
-    history: Option<PathBuf>,
+    history: Option<(PathBuf, File)>,
 }
 
 impl Options {
-    /// Reads the file and checks that it can be played on this machine, before anything is started.
-    pub fn load(&self, profile: &Profile, platform: PlatformKind) -> anyhow::Result<Option<Loaded>> {
+    /// Reads the file and checks that it can be played on this machine, and makes the history's, before anything is started.
+    pub fn load(
+        &self,
+        profile: &Profile,
+        platform: PlatformKind,
+        existing: Existing,
+    ) -> anyhow::Result<Option<Loaded>> {
         let Some(path) = &self.scenario else {
             return Ok(None);
         };
@@ -39,10 +46,11 @@ impl Options {
         let board = platform == PlatformKind::Board;
         let labels: Vec<&str> = profile.dsps.iter().map(|dsp| dsp.label.as_str()).collect();
         scenario.check_machine(&labels, board)?;
+        let make = |path: &PathBuf| Ok::<_, anyhow::Error>((path.clone(), output::create(path, existing)?));
         Ok(Some(Loaded {
             scenario,
             seed: self.seed,
-            history: self.history.clone(),
+            history: self.history.as_ref().map(make).transpose()?,
         }))
     }
 }
@@ -59,7 +67,7 @@ impl Loaded {
     }
 
     /// Tells how often each rule fired, and writes the history.
-    pub fn report(&self, watches: &[Watch]) -> anyhow::Result<()> {
+    pub fn report(&mut self, watches: &[Watch]) -> anyhow::Result<()> {
         let seed = self.seed.unwrap_or(self.scenario.seed());
         eprintln!("Scenario {} (seed {seed}):", self.scenario.name());
         for watch in watches {
@@ -72,13 +80,15 @@ impl Loaded {
                 eprintln!("  {:<6} {rule}: {times}", watch.label());
             }
         }
-        let Some(path) = &self.history else { return Ok(()) };
-        write_history(path, watches).with_context(|| format!("cannot write the history {}", path.display()))
+        let Some((path, file)) = self.history.take() else {
+            return Ok(());
+        };
+        write_history(file, watches).with_context(|| format!("cannot write the history {}", path.display()))
     }
 }
 
-fn write_history(path: &PathBuf, watches: &[Watch]) -> anyhow::Result<()> {
-    let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
+fn write_history(file: File, watches: &[Watch]) -> anyhow::Result<()> {
+    let mut file = std::io::BufWriter::new(file);
     for watch in watches {
         for entry in watch.history() {
             let mut line = serde_json::to_value(&entry)?;

@@ -10,6 +10,7 @@ use emu_machine::device::board::domain::Domain;
 use emu_machine::device::layout::PlatformKind;
 use emu_machine::device::tree::IrqPath;
 use emu_machine::vm::qemu::{self, Machine, Qemu};
+use host_files::socket::check_replaceable;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -28,7 +29,8 @@ pub struct Args {
     /// Guest processors.
     #[arg(long, value_name = "N", default_value_t = 2)]
     cpus: u32,
-    /// Where the device tree and the platform image are written [default: the socket's directory].
+    /// Where the device tree and the platform image are written [default: the socket's directory]. Those of an earlier run with the
+    /// same options are used as they are.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -58,6 +60,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let needed = (args.options.irq == IrqPath::Qtest).then(default_qtest);
     let qtest: Option<PathBuf> = args.qtest_socket.clone().or(needed);
+    if let Some(qtest) = &qtest {
+        // QEMU removes whatever is there.
+        check_replaceable(qtest)?;
+    }
     let machine = Machine {
         ram: args.ram,
         cpus: args.cpus,

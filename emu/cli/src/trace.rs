@@ -8,6 +8,8 @@ use emu_lab::trace::read::Reader;
 use emu_lab::trace::timeline::Timeline;
 use emu_lab::trace::{Bounds, Options as TraceOptions, Trace, diff, text};
 use emu_machine::device::DspDevice;
+use host_files::output::{self, Existing};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -28,6 +30,8 @@ pub struct Args {
     /// Write a timeline for Perfetto or Chrome instead.
     #[arg(long, value_name = "FILE.json")]
     timeline: Option<PathBuf>,
+    #[command(flatten)]
+    force: super::force::Force,
 }
 
 /// Prints a trace, or draws it.
@@ -42,7 +46,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         });
     }
     if let Some(out) = &args.timeline {
-        timeline(&args.file, out)?;
+        timeline(&args.file, out, output::create(out, args.force.existing())?)?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut reader = Reader::open(&args.file)?;
@@ -76,16 +80,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Draws a trace.
-fn timeline(file: &Path, out: &Path) -> anyhow::Result<()> {
+/// Draws a trace into the file `out`.
+fn timeline(file: &Path, out: &Path, target: File) -> anyhow::Result<()> {
     let mut reader = Reader::open(file)?;
     let (mut decoder, mut timeline) = (Decoder::default(), Timeline::default());
     while let Some(record) = reader.next_record()? {
         let line = decoder.next_line(record);
         timeline.add(&line, reader.label(line.packet.dsp));
     }
-    let target = std::fs::File::create(out);
-    let target = target.with_context(|| format!("cannot write the timeline {}", out.display()))?;
     let mut target = std::io::BufWriter::new(target);
     serde_json::to_writer(&mut target, &timeline.finish())
         .map_err(anyhow::Error::from)
@@ -112,7 +114,7 @@ pub struct Options {
 pub struct Tracing {
     /// The file is only wanted for the timeline.
     scratch: Option<tempfile::TempPath>,
-    timeline: Option<PathBuf>,
+    timeline: Option<(PathBuf, File)>,
 }
 
 impl Options {
@@ -121,6 +123,7 @@ impl Options {
         &self,
         comment: String,
         counted_time: bool,
+        existing: Existing,
     ) -> anyhow::Result<Option<(TraceRequest, Tracing)>> {
         let scratch = match (&self.trace, &self.timeline) {
             (None, None) => return Ok(None),
@@ -141,10 +144,12 @@ impl Options {
             },
             counted_time,
             comment,
+            existing,
         };
+        let make = |path: &PathBuf| Ok::<_, anyhow::Error>((path.clone(), output::create(path, existing)?));
         let tracing = Tracing {
             scratch,
-            timeline: self.timeline.clone(),
+            timeline: self.timeline.as_ref().map(make).transpose()?,
         };
         Ok(Some((TraceRequest { path, options }, tracing)))
     }
@@ -169,8 +174,8 @@ impl Tracing {
                 summary.packets + summary.lost
             );
         }
-        if let Some(out) = &self.timeline {
-            timeline(trace.path(), out)?;
+        if let Some((out, file)) = self.timeline.take() {
+            timeline(trace.path(), &out, file)?;
         }
         if let Some(scratch) = self.scratch.take() {
             scratch.close()?;

@@ -6,7 +6,7 @@
 
 use rustix::fs::{FileType, Mode, OFlags};
 use std::fs::File;
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// What becomes of a file that is there already and has contents.
@@ -17,6 +17,14 @@ pub enum Existing {
     Keep,
     /// It is overwritten (`--force`).
     Overwrite,
+}
+
+impl Existing {
+    /// What an option `--force` says.
+    #[must_use]
+    pub fn forced(force: bool) -> Self {
+        if force { Self::Overwrite } else { Self::Keep }
+    }
 }
 
 /// Why a file is not written.
@@ -44,6 +52,19 @@ impl OutputError {
     }
 }
 
+/// Whether [`create`] would take what is at `path`, which is not touched.
+///
+/// # Errors
+/// It would not.
+pub fn check(path: &Path, existing: Existing) -> Result<(), OutputError> {
+    match std::fs::metadata(path) {
+        Ok(there) if there.is_file() && there.len() > 0 && existing == Existing::Keep => {
+            Err(OutputError::Exists(path.to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Makes the file `path`, open for reading and writing (what is no file: for writing).
 ///
 /// # Errors
@@ -63,6 +84,18 @@ pub fn write(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), Output
     }
     file.write_all(bytes)
         .map_err(|source| OutputError::write(path, source))
+}
+
+/// Writes other contents into a file that [`create`] made. What goes into a pipe comes after what went before.
+///
+/// # Errors
+/// It cannot be written.
+pub fn rewrite(file: &mut File, bytes: &[u8]) -> std::io::Result<()> {
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+        file.rewind()?;
+    }
+    file.write_all(bytes)
 }
 
 /// The file, and whether `is_same` said of its contents that they need not be written.
@@ -145,6 +178,7 @@ mod tests {
         let path = folder.path().join("a");
         std::fs::write(&path, "theirs").unwrap();
         for result in [
+            check(&path, Existing::Keep),
             create(&path, Existing::Keep).map(drop),
             write(&path, b"ours, longer", Existing::Keep),
             write(&path, b"theirx", Existing::Keep),
@@ -152,6 +186,7 @@ mod tests {
             assert!(result.unwrap_err().to_string().contains("--force"));
         }
         assert_eq!(std::fs::read(&path).unwrap(), b"theirs");
+        check(&path, Existing::Overwrite).unwrap();
         write(&path, b"ours", Existing::Overwrite).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"ours");
     }
@@ -160,6 +195,8 @@ mod tests {
     fn a_new_an_empty_and_an_equal_file_lose_nothing() {
         let folder = folder();
         let path = folder.path().join("a");
+        check(&path, Existing::Keep).unwrap();
+        assert!(!path.exists());
         write(&path, b"ours", Existing::Keep).unwrap();
         write(&path, b"ours", Existing::Keep).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"ours");
@@ -175,6 +212,17 @@ mod tests {
             Err(OutputError::Exists(_))
         ));
         assert_eq!(std::fs::read(&empty).unwrap(), large);
+    }
+
+    #[test]
+    fn contents_can_be_replaced_by_shorter_ones() {
+        let folder = folder();
+        let path = folder.path().join("a");
+        let mut file = create(&path, Existing::Keep).unwrap();
+        rewrite(&mut file, b"a longer text").unwrap();
+        rewrite(&mut file, b"short").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"short");
+        rewrite(&mut create(Path::new("/dev/null"), Existing::Keep).unwrap(), b"x").unwrap();
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, bail};
+use host_files::output::{self, Existing};
 
 /// Most bytes of one buffer; a DSP cannot map more anyway.
 const MAX: u64 = 256 << 20;
@@ -296,10 +297,10 @@ impl Output {
     }
 
     /// Prints it, or writes it to its file.
-    pub fn show(&self, bytes: &[u8]) -> anyhow::Result<()> {
+    pub fn show(&self, bytes: &[u8], existing: Existing) -> anyhow::Result<()> {
         match &self.show {
             Show::File(path) => {
-                std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+                output::write(path, bytes, existing)?;
             }
             _ => crate::output::say!("{}", self.text(bytes)),
         }

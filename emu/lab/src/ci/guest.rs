@@ -5,6 +5,7 @@
 use super::complaint::Complaint;
 use super::console::{Line, Scanner};
 use super::known::Known;
+use super::suite;
 use super::tools::Tools;
 use crate::account::{self, Account, Suppressions};
 use crate::hooks::Hooks;
@@ -13,6 +14,7 @@ use emu_machine::device::layout::PlatformKind;
 use emu_machine::profile::Profile;
 use emu_machine::vm::qemu::Machine;
 use emu_machine::vm::{Builder, Prepared, Vm, VmError};
+use host_files::output::Existing;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -176,8 +178,15 @@ impl Setup {
         self.timeout.unwrap_or(case.timeout)
     }
 
+    /// The file that is to have the guest's console of a case. It must not be there, or be empty.
+    #[must_use]
+    pub fn console_of(&self, entry: &suite::Entry) -> Option<PathBuf> {
+        let name = format!("{}-{}.console", entry.suite, entry.name());
+        self.logs.as_ref().map(|folder| folder.join(name))
+    }
+
     /// Prepares a guest for a case.
-    fn prepare(&self, case: &Case, log_name: &str) -> Result<Prepared, VmError> {
+    fn prepare(&self, case: &Case, console: Option<PathBuf>) -> Result<Prepared, VmError> {
         let hung = (self.timeout_of(case).as_secs() / 3).clamp(5, 10);
         let (program, text) = match &case.program {
             Program::Drive(text) => ("/vh/bin/vh-drive", text),
@@ -208,11 +217,7 @@ impl Setup {
             .append(append)
             .qemu(self.qemu.clone())
             .qemu_args(self.qemu_args.clone())
-            .console_log(
-                self.logs
-                    .as_ref()
-                    .map(|dir| dir.join(format!("{log_name}.console"))),
-            )
+            .console_log(console, Existing::Keep)
             .file("/vh/case/wrapper", 0o755, include_str!("wrapper.sh"))
             .file("/vh/case/program", 0o644, text.as_str());
         for file in &self.tools.files {
@@ -225,8 +230,9 @@ impl Setup {
     ///
     /// # Errors
     /// There is no guest.
-    pub fn play(&self, case: &Case, log_name: &str, stop: &AtomicBool) -> Result<Observed, VmError> {
-        let prepared = self.prepare(case, log_name)?;
+    pub fn play(&self, entry: &suite::Entry, stop: &AtomicBool) -> Result<Observed, VmError> {
+        let case = &entry.case;
+        let prepared = self.prepare(case, self.console_of(entry))?;
         let hooks = Hooks {
             scenario: Some((&case.scenario, self.seed)),
             account: true,

@@ -77,8 +77,7 @@ fn outcome(
     if let Some(why) = facts.lacking(&entry.case, setup) {
         return (Verdict::Skip, reason("needs", why), None);
     }
-    let log = format!("{}-{}", entry.suite, entry.name());
-    let seen = match setup.play(&entry.case, &log, stop) {
+    let seen = match setup.play(entry, stop) {
         Ok(seen) => seen,
         Err(error) => return (Verdict::Error, reason("no-guest", error.to_string()), None),
     };

@@ -1,6 +1,8 @@
 //! What a fuzzing run found: a folder with a case and a report for each signature.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 /// What a signature's line in a saved case begins with.
@@ -52,15 +54,33 @@ impl Findings {
     /// A file cannot be written.
     pub fn save(&self, signature: &str, origin: &str, case: &str, report: &str) -> std::io::Result<PathBuf> {
         let name = name(signature);
-        let mut path = self.folder.join(format!("{name}.toml"));
-        let mut number = 2;
-        while path.exists() {
-            path = self.folder.join(format!("{name}-{number}.toml"));
-            number += 1;
+        let mut numbers = 1..;
+        loop {
+            let stem = match numbers.next() {
+                Some(1) | None => name.clone(),
+                Some(number) => format!("{name}-{number}"),
+            };
+            let path = self.folder.join(format!("{stem}.toml"));
+            let told = path.with_extension("txt");
+            // Others may write into the folder, too.
+            let mut made = match File::create_new(&told) {
+                Ok(file) => file,
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                Err(error) => return Err(error),
+            };
+            made.write_all(report.as_bytes())?;
+            match File::create_new(&path) {
+                Ok(mut file) => write!(file, "# {origin}\n{MARK}{signature}\n{case}")?,
+                Err(error) => {
+                    drop(std::fs::remove_file(told));
+                    match error.kind() {
+                        ErrorKind::AlreadyExists => continue,
+                        _ => return Err(error),
+                    }
+                }
+            }
+            return Ok(path);
         }
-        std::fs::write(&path, format!("# {origin}\n{MARK}{signature}\n{case}"))?;
-        std::fs::write(path.with_extension("txt"), report)?;
-        Ok(path)
     }
 
     /// Signatures met in this run, and how often.
@@ -115,9 +135,12 @@ mod tests {
             std::fs::read_to_string(saved.with_extension("txt")).unwrap(),
             "report"
         );
-        // Another that would have the same name.
+        // A name that is taken, if only by a report.
+        std::fs::write(path.join("kasan-a-b-c-2.txt"), "theirs").unwrap();
         let other = findings.save("kasan a <- b.c", "by a test", "", "").unwrap();
-        assert_eq!(other.file_name().unwrap(), "kasan-a-b-c-2.toml");
+        assert_eq!(other.file_name().unwrap(), "kasan-a-b-c-3.toml");
+        assert_eq!(std::fs::read(path.join("kasan-a-b-c-2.txt")).unwrap(), b"theirs");
+        assert_eq!(std::fs::read_dir(&path).unwrap().count(), 5);
         let mut later = Findings::open(&path).unwrap();
         assert!(!later.meet("kasan a <- b/c") && !later.meet("kasan a <- b.c"));
         assert!(later.meet("hang"));

@@ -28,6 +28,7 @@ use emu_machine::device::DspDevice;
 use emu_os::action::Observer;
 use emu_os::probe::Probe;
 use emu_os::services::DspConfig;
+use host_files::output::{Existing, OutputError};
 use sink::Sink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,6 +37,9 @@ use std::sync::Arc;
 #[derive(Debug, thiserror::Error)]
 pub enum TraceError {
     /// The file cannot be made.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// The host has no thread left to write it.
     #[error("cannot write the trace {path}: {source}")]
     Write {
         /// Which.
@@ -55,6 +59,8 @@ pub struct Options {
     pub counted_time: bool,
     /// A line about the run.
     pub comment: String,
+    /// What becomes of a file that is there already.
+    pub existing: Existing,
 }
 
 /// A trace that is being written.
@@ -69,7 +75,7 @@ impl Trace {
     /// Makes the file for a machine with these DSPs.
     ///
     /// # Errors
-    /// It cannot be made.
+    /// It cannot be made, or there is one already.
     pub fn create(
         path: &Path,
         dsps: &[DspConfig],
@@ -84,7 +90,7 @@ impl Trace {
             })
             .collect();
         Ok(Self {
-            sink: Sink::create(path, &options.comment, &interfaces, options.counted_time)?,
+            sink: Sink::create(path, &options, &interfaces)?,
             options,
             dsps: dsps.to_vec(),
             platform: platform.to_owned(),

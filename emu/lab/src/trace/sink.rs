@@ -4,9 +4,10 @@
 //! Whoever records never waits for the disk: when [`MAX_PENDING`] bytes wait, packets are dropped, counted, and the gap is
 //! marked in the trace. A disk that is full ends the trace, not the run.
 
-use super::TraceError;
 use super::packet::{Body, Direction, Packet};
 use super::pcapng;
+use super::{Options, TraceError};
+use host_files::output;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -153,24 +154,14 @@ pub(super) struct Sink {
 
 impl Sink {
     /// Makes the file with a header for these DSPs.
-    pub fn create(
-        path: &Path,
-        comment: &str,
-        dsps: &[(String, String)],
-        counted_time: bool,
-    ) -> Result<Self, TraceError> {
+    pub fn create(path: &Path, options: &Options, dsps: &[(String, String)]) -> Result<Self, TraceError> {
         let error = |source| TraceError::Write {
             path: path.to_owned(),
             source,
         };
-        let file = File::options()
-            .read(counted_time)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(path)
-            .map_err(error)?;
-        let mut head = pcapng::section(comment);
+        let file = output::create(path, options.existing)?;
+        let counted_time = options.counted_time;
+        let mut head = pcapng::section(&options.comment);
         for (label, description) in dsps {
             head.extend(pcapng::interface(label, description));
         }
@@ -325,6 +316,7 @@ impl Writer {
 mod tests {
     use super::super::pcapng::{Blocks, Item};
     use super::*;
+    use host_files::output::Existing;
 
     fn dsps() -> Vec<(String, String)> {
         vec![("cdsp".into(), String::new()), ("adsp".into(), String::new())]
@@ -349,7 +341,7 @@ mod tests {
     fn packets_reach_the_file_in_order_with_their_numbers() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.pcapng");
-        let mut sink = Sink::create(&path, "", &dsps(), false).unwrap();
+        let mut sink = Sink::create(&path, &Options::default(), &dsps()).unwrap();
         let recorder = sink.recorder().clone();
         for word in 0..1000 {
             recorder.put((word % 2) as u8, Direction::ToAp, 0, Body::Smp2p(word));
@@ -369,9 +361,14 @@ mod tests {
     fn with_counted_time_the_file_does_not_depend_on_who_came_first() {
         let dir = tempfile::tempdir().unwrap();
         let mut files = Vec::new();
+        let options = Options {
+            counted_time: true,
+            existing: Existing::Overwrite,
+            ..Options::default()
+        };
         for order in [[0u8, 1, 0, 1], [1, 1, 0, 0]] {
             let path = dir.path().join("a.pcapng");
-            let mut sink = Sink::create(&path, "", &dsps(), true).unwrap();
+            let mut sink = Sink::create(&path, &options, &dsps()).unwrap();
             for dsp in order {
                 sink.recorder().put(dsp, Direction::ToAp, 0, Body::Interrupt);
                 std::thread::sleep(Duration::from_millis(2));
@@ -406,7 +403,7 @@ mod tests {
                 bytes
             })
         };
-        let mut sink = Sink::create(&path, "", &dsps(), false).unwrap();
+        let mut sink = Sink::create(&path, &Options::default(), &dsps()).unwrap();
         let mut dropped = 0;
         // The writer has taken some megabytes when it gets stuck; then this many fit no more.
         for n in 0..160 {
@@ -441,7 +438,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_ends_the_trace_and_nothing_else() {
-        let mut sink = Sink::create(Path::new("/dev/full"), "", &dsps(), false).unwrap();
+        let mut sink = Sink::create(Path::new("/dev/full"), &Options::default(), &dsps()).unwrap();
         for _ in 0..10 {
             sink.recorder().put(0, Direction::ToAp, 0, Body::Interrupt);
             std::thread::sleep(Duration::from_millis(5));
@@ -455,7 +452,7 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_made_is_one_sentence() {
-        let error = Sink::create(Path::new("/nonexistent/a.pcapng"), "", &dsps(), false)
+        let error = Sink::create(Path::new("/nonexistent/a.pcapng"), &Options::default(), &dsps())
             .err()
             .unwrap()
             .to_string();

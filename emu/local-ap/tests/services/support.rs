@@ -126,7 +126,7 @@ pub fn own_skeleton(name: &str) -> PathBuf {
     let written = WRITTEN.get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();
         let skeletons = emu_assets::folder("skel").map(|(_, asset)| asset);
-        emu_assets::extract(skeletons, dir.path(), emu_assets::Overwrite::Refuse).unwrap();
+        emu_assets::extract(skeletons, dir.path(), host_files::output::Existing::Keep).unwrap();
         dir
     });
     let folder = written.path().join("skel");

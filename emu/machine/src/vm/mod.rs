@@ -23,6 +23,7 @@ use crate::device::layout;
 use crate::device::tree::IrqPath;
 use crate::device::{DeviceError, DspDevice};
 use crate::profile::Profile;
+use host_files::output::{Existing, OutputError};
 use initramfs::{Contents, FirmwareFiles, GuestFile};
 use kernel::{Kernel, KernelError};
 use platform::{PlatformError, PreparedPlatform, Request};
@@ -79,6 +80,9 @@ pub enum VmError {
         /// Why.
         source: std::io::Error,
     },
+    /// A file for the user.
+    #[error(transparent)]
+    Output(#[from] OutputError),
     /// QEMU ended by itself, badly.
     #[error("QEMU ended ({status}): {message}")]
     Ended {
@@ -155,7 +159,7 @@ pub struct Builder {
     append: Vec<String>,
     qemu: Option<PathBuf>,
     qemu_args: Vec<OsString>,
-    console_log: Option<PathBuf>,
+    console_log: Option<(PathBuf, Existing)>,
     interactive: bool,
     after: After,
     deterministic: bool,
@@ -292,10 +296,10 @@ impl Builder {
         self
     }
 
-    /// File that gets every byte of the console.
+    /// File that gets every byte of the console, and what becomes of one that is there already.
     #[must_use]
-    pub fn console_log(mut self, path: Option<PathBuf>) -> Self {
-        self.console_log = path;
+    pub fn console_log(mut self, path: Option<PathBuf>, existing: Existing) -> Self {
+        self.console_log = path.map(|path| (path, existing));
         self
     }
 
@@ -355,6 +359,7 @@ impl Builder {
             directory: directory.path(),
             socket: &directory.path().join("dsp.sock"),
             qtest: Some(&directory.path().join("qtest.sock")),
+            existing: Existing::Keep,
         };
         let platform = PreparedPlatform::prepare(&request, &qemu)?;
         let initrd = directory.path().join("initramfs.cpio");
@@ -508,9 +513,9 @@ impl Builder {
     fn console_args(&self, command: &mut Command) {
         if self.interactive {
             let mut console = OsString::from("stdio,id=console,mux=on,signal=off");
-            if let Some(log) = &self.console_log {
+            if let Some((log, _)) = &self.console_log {
                 console.push(",logfile=");
-                console.push(log);
+                console.push(log.display().to_string().replace(',', ",,"));
             }
             command.arg("-chardev").arg(console).args([
                 "-serial",

@@ -6,6 +6,7 @@ use crate::device::tree::{IrqPath, TreeError};
 use crate::device::{Attachment, image, tree};
 use crate::profile::{DspProfile, Profile};
 use emu_os::services::DspConfig;
+use host_files::output::{self, Existing, OutputError};
 use std::path::{Path, PathBuf};
 
 /// Why the platform cannot be prepared.
@@ -23,16 +24,20 @@ pub enum PlatformError {
     /// SMEM.
     #[error("SMEM of this machine cannot be made: {0}")]
     Smem(#[from] rpmsg::smem::ImageError),
-    /// A file.
-    #[error("cannot {what} {path}: {source}")]
-    File {
-        /// read or write
-        what: &'static str,
+    /// An overlay.
+    #[error("cannot read the overlay {path}: {source}")]
+    Overlay {
         /// Which.
         path: PathBuf,
         /// Why.
         source: std::io::Error,
     },
+    /// A file for QEMU cannot be written.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// A place for files that are needed for a moment cannot be had.
+    #[error("cannot make a working folder: {0}")]
+    Folder(#[source] std::io::Error),
 }
 
 /// A prepared platform.
@@ -63,35 +68,31 @@ pub struct Request<'a> {
     pub socket: &'a Path,
     /// QEMU's qtest socket, if it is to have one.
     pub qtest: Option<&'a Path>,
+    /// What becomes of other files under the names of those that are written.
+    pub existing: Existing,
 }
 
 impl PreparedPlatform {
     /// Writes device tree and platform image.
     ///
     /// # Errors
-    /// An impossible RAM size, a QEMU that does not give its tree, a bad overlay, a file that cannot be written.
+    /// An impossible RAM size, a QEMU that does not give its tree, a bad overlay, a file that cannot be written or is there already.
     pub fn prepare(request: &Request<'_>, qemu: &Qemu) -> Result<Self, PlatformError> {
         let layout = Layout::new(request.profile, request.platform, request.machine.ram)?;
         let mut overlays = Vec::new();
         for path in request.overlays {
-            overlays.push(std::fs::read(path).map_err(|source| PlatformError::File {
-                what: "read the overlay",
+            overlays.push(std::fs::read(path).map_err(|source| PlatformError::Overlay {
                 path: path.clone(),
                 source,
             })?);
         }
-        let base = qemu.device_tree(&request.machine, request.directory)?;
+        let scratch = host_files::folder::working().map_err(PlatformError::Folder)?;
+        let base = qemu.device_tree(&request.machine, scratch.path())?;
         let dtb = tree::build(&base, request.profile, &layout, request.irq, &overlays)?;
         let write = |name: &str, bytes: &[u8]| {
             let path = request.directory.join(name);
-            match std::fs::write(&path, bytes) {
-                Ok(()) => Ok(path),
-                Err(source) => Err(PlatformError::File {
-                    what: "write",
-                    path,
-                    source,
-                }),
-            }
+            output::write(&path, bytes, request.existing)?;
+            Ok::<_, OutputError>(path)
         };
         let mut images = Vec::new();
         for part in image::build(request.profile, &layout)? {

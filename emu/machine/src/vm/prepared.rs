@@ -8,6 +8,7 @@ use super::running::Vm;
 use super::{Builder, VmError, end_with_this_thread, share_args};
 use crate::device::DspDevice;
 use crate::device::tree::IrqPath;
+use host_files::output;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
@@ -74,14 +75,11 @@ impl Prepared {
         end_with_this_thread(&mut command);
 
         let log = match &builder.console_log {
-            Some(path) if !builder.interactive => {
-                Some(std::fs::File::create(path).map_err(|source| VmError::Path {
-                    path: path.clone(),
-                    source,
-                })?)
-            }
-            _ => None,
+            Some((path, existing)) => Some(output::create(path, *existing)?),
+            None => None,
         };
+        // In an interactive guest it is QEMU that writes it.
+        let log = log.filter(|_| !builder.interactive);
         tracing::debug!(target: "emu::vm", ?command, "QEMU");
         let started = Instant::now();
         let mut child = command.spawn().map_err(|source| QemuError::Start {

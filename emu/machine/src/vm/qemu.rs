@@ -108,7 +108,7 @@ impl Qemu {
         &self.version
     }
 
-    /// QEMU's own device tree for the machine.
+    /// QEMU's own device tree for the machine. `scratch` is a folder in which nothing is called `qemu.dtb`.
     ///
     /// # Errors
     /// QEMU fails or writes nothing.

@@ -47,6 +47,11 @@ const RESERVED_MEMORY: &str = "reserved-memory";
 /// virtio device ID 41, as the gpio node of a virtio-mmio slot spells it.
 const VIRTIO_GPIO: &str = "virtio,device29";
 
+/// Random numbers in QEMU's tree, in `/chosen`. They are set to zero, so that the same machine always has the same tree: QEMU puts a
+/// new `rng-seed` into its memory at each reset, and without a `kaslr-seed` the kernel takes the processor's random numbers (the
+/// `max` processor has them).
+const SEEDS: [&str; 2] = ["kaslr-seed", "rng-seed"];
+
 /// Why no device tree could be made.
 #[derive(Debug, thiserror::Error)]
 pub enum TreeError {
@@ -90,6 +95,7 @@ pub fn build(
         irq,
     };
     builder.platform(&mut tree.root, profile)?;
+    clear_seeds(&mut tree.root);
     let symbols = builder.symbols;
     let labels = symbols
         .iter()
@@ -290,6 +296,18 @@ fn extend_compatible(root: &mut DeviceTreeNode, more: &[String]) -> Result<(), T
     Ok(())
 }
 
+fn clear_seeds(root: &mut DeviceTreeNode) {
+    let Some(chosen) = root.child_mut("chosen") else {
+        return;
+    };
+    for name in SEEDS {
+        if let Some(seed) = chosen.property_mut(name) {
+            let length = (&*seed).value().len();
+            seed.set_value(vec![0_u8; length].as_slice());
+        }
+    }
+}
+
 fn max_phandle(node: &DeviceTreeNode) -> u32 {
     let own = node
         .property("phandle")
@@ -403,6 +421,23 @@ pub(crate) mod tests {
             compatible.value(),
             b"linux,dummy-virt\0qcom,qcs6490\0qcom,sc7280\0"
         );
+    }
+
+    #[test]
+    fn the_same_machine_has_the_same_tree_whatever_qemu_draws() {
+        let drawn = |seed: u8| {
+            let mut tree = read(&virt());
+            let mut chosen = node("chosen");
+            chosen.add_property(string("stdout-path", "/pl011@9000000"));
+            chosen.add_property(DeviceTreeProperty::new_unchecked("kaslr-seed", [seed; 8]));
+            chosen.add_property(DeviceTreeProperty::new_unchecked("rng-seed", [seed; 32]));
+            tree.root.add_child(chosen);
+            let profile = Profile::load("qcs6490").unwrap();
+            let layout = Layout::new(&profile, PlatformKind::Rpm, 1 << 30).unwrap();
+            build(&tree.to_dtb(), &profile, &layout, IrqPath::Qtest, &[]).unwrap()
+        };
+        assert_eq!(drawn(1), drawn(2));
+        assert_eq!(words(&read(&drawn(1)), "/chosen", "rng-seed"), [0; 8]);
     }
 
     #[test]
