@@ -155,11 +155,9 @@ fn code(file: &[u8]) -> (Vec<u8>, u32) {
 #[test]
 fn skeletons_print_as_llvm_prints_them() {
     let Some(objdump) = common::objdump() else { return };
-    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/testdata/qualcomm-fastrpc");
-    if !dir.exists() {
-        println!("skipped: {} is not there", dir.display());
+    let Some(dir) = test_needs::real_skeletons() else {
         return;
-    }
+    };
     let mut compared = 0;
     for file in std::fs::read_dir(dir).unwrap() {
         let path = file.unwrap().path();

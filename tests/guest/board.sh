@@ -19,12 +19,12 @@ cdsp=$(remoteproc cdsp)
 adsp=$(remoteproc adsp)
 state() { echo "$1 state $(cat "$2/state")"; }
 
-# Waits until a command succeeds, 20 s at most.
+# Waits until a command succeeds, 300 s at most.
 until_true() {
     n=0
     until "$@"; do
         n=$((n + 1))
-        [ $n -ge 400 ] && echo "gave up waiting: $*" && return 1
+        [ $n -ge 6000 ] && echo "gave up waiting: $*" && return 1
         sleep 0.05
     done
 }

@@ -16,7 +16,7 @@ until_true() {
     n=0
     until "$@"; do
         n=$((n + 1))
-        [ $n -ge 400 ] && echo "gave up waiting: $*" && return 1
+        [ $n -ge 6000 ] && echo "gave up waiting: $*" && return 1
         sleep 0.05
     done
 }

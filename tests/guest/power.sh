@@ -15,7 +15,7 @@ until_true() {
     n=0
     until "$@"; do
         n=$((n + 1))
-        [ $n -ge 600 ] && echo "gave up waiting: $*" && return 1
+        [ $n -ge 6000 ] && echo "gave up waiting: $*" && return 1
         sleep 0.05
     done
 }

@@ -3,17 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use test_needs::Need;
+
 /// The workspace's top.
 pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .unwrap_or(Path::new("."))
-}
-
-/// The folder with real skeletons and recorded traces, beside the workspace, if it is there.
-pub fn testdata() -> Option<PathBuf> {
-    let dir = workspace().join("../shared/testdata");
-    dir.is_dir().then_some(dir)
 }
 
 /// The cache that `cargo xtask setup` fills.
@@ -99,11 +95,55 @@ pub fn firmware() -> PathBuf {
     WRITTEN.get_or_init(write).clone()
 }
 
-/// Says why a test cannot run here; fails instead where `VH_REQUIRE_E2E` demands that it does.
+/// A test that boots guests cannot run here.
 ///
 /// # Panics
 /// See [`test_needs::skip`].
 #[track_caller]
 pub fn skip(reason: &str) {
-    test_needs::skip(test_needs::Need::Guests, reason);
+    test_needs::skip(Need::Guests, reason);
+}
+
+/// A test goes without a tool.
+///
+/// # Panics
+/// See [`test_needs::skip`].
+#[track_caller]
+pub fn skip_without_tool(reason: &str) {
+    test_needs::skip(Need::Tools, reason);
+}
+
+/// What it needs, for a test, which is skipped without.
+///
+/// # Panics
+/// See [`test_needs::skip`].
+#[track_caller]
+pub fn or_skip<T>(found: Result<T, String>) -> Option<T> {
+    found.map_err(|reason| skip(&reason)).ok()
+}
+
+/// What several tests judge, made by the first of them; each of them is skipped where it cannot be made.
+pub struct Shared<T>(OnceLock<Result<T, String>>);
+
+impl<T> Shared<T> {
+    /// Not made yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    /// It, made now if it has not been.
+    ///
+    /// # Panics
+    /// See [`test_needs::skip`].
+    #[track_caller]
+    pub fn or_skip(&self, make: impl FnOnce() -> Result<T, String>) -> Option<&T> {
+        or_skip(self.0.get_or_init(make).as_ref().map_err(Clone::clone))
+    }
+}
+
+impl<T> Default for Shared<T> {
+    fn default() -> Self {
+        Self::new()
+    }
 }

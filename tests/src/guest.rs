@@ -13,6 +13,10 @@ use emu_machine::vm::Builder;
 
 use crate::assets::{self, Kernel};
 
+/// A guest or program that has not ended, or come to the next thing that is waited for, after this long hangs. Nothing is
+/// judged by how fast it is: a machine with ten others at work on it is slow.
+pub const HANG: Duration = Duration::from_secs(30 * 60);
+
 /// A running guest; it is killed when dropped.
 pub struct Guest {
     child: Child,
@@ -53,18 +57,12 @@ pub fn requirements(series: &str) -> Result<(Kernel, PathBuf), String> {
 }
 
 /// A guest in this process, for tests that reach for its devices: a board with the tests' programs and skeletons, and a script that
-/// becomes the guest's program. The kernel's release with it; `None` (said on stderr) where guests cannot run.
+/// becomes the guest's program. The kernel's release with it; a test is skipped where guests cannot run.
 ///
 /// # Panics
 /// When the firmware's files cannot be read.
 pub fn board(series: &str, script: &str) -> Option<(Builder, Kernel)> {
-    let (kernel, firmware) = match requirements(series) {
-        Ok(found) => found,
-        Err(reason) => {
-            assets::skip(&reason);
-            return None;
-        }
-    };
+    let (kernel, firmware) = assets::or_skip(requirements(series))?;
     let profile = Profile::load("qcs6490").expect("the default profile");
     let mut builder = Builder::new(kernel.dir.join("Image"), profile)
         .platform(PlatformKind::Board)
@@ -103,7 +101,7 @@ impl Guest {
         let mut add = |from: &Path, to: &str| {
             command.arg("--file").arg(format!("{}:{to}", from.display()));
         };
-        let real = assets::testdata().map(|data| data.join("qualcomm-fastrpc"));
+        let real = test_needs::testdata().map(|data| data.join("qualcomm-fastrpc"));
         let folders = [
             (Some(firmware.join("guest/bin")), "/vh/bin"),
             (Some(firmware.join("skel")), "/vh/skel"),
@@ -154,9 +152,9 @@ impl Guest {
     }
 
     /// Reads console lines, each given to `each`, until that returns true or the guest ends. False when neither happens
-    /// within `limit`.
-    pub fn read_until(&mut self, limit: Duration, mut each: impl FnMut(&Guest, &str) -> bool) -> bool {
-        let end = Instant::now() + limit;
+    /// before it hangs.
+    pub fn read_until(&mut self, mut each: impl FnMut(&Guest, &str) -> bool) -> bool {
+        let end = Instant::now() + HANG;
         loop {
             match self
                 .lines
@@ -179,7 +177,7 @@ impl Guest {
     /// `watchdog DSP`. Repeated until the DSP can do it: the kernel may call it up a moment before.
     ///
     /// # Panics
-    /// When the line asks for something else, or the DSP cannot do it within ten seconds.
+    /// When the line asks for something else, or the DSP never can do it.
     pub fn obey(&self, line: &str) {
         let Some(text) = line.strip_prefix("@ctl ") else {
             return;
@@ -193,7 +191,7 @@ impl Guest {
             ["watchdog", dsp] => Request::Watchdog { dsp: dsp.to_owned() },
             _ => panic!("the guest's script asks for {text:?}"),
         };
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + HANG;
         while let Err(error) = ask(&self.scratch.path().join("control"), &request) {
             assert!(Instant::now() < end, "{line}: {error}");
             std::thread::sleep(Duration::from_millis(50));
@@ -213,9 +211,9 @@ impl Guest {
             .unwrap_or(0)
     }
 
-    /// Waits for the end and gives the exit code; `None` when a signal ended it, or nothing did within `limit`.
-    pub fn wait(&mut self, limit: Duration) -> Option<i32> {
-        let end = Instant::now() + limit;
+    /// Waits for the end and gives the exit code; `None` when a signal ended it, or nothing did.
+    pub fn wait(&mut self) -> Option<i32> {
+        let end = Instant::now() + HANG;
         while Instant::now() < end {
             match self.child.try_wait() {
                 Ok(None) => std::thread::sleep(Duration::from_millis(20)),

@@ -2,13 +2,9 @@
 //! Several tests judge parts of the same run.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::assets;
 use crate::guest::{Boot, Guest, requirements};
-
-/// How long the emulator may take to end after the guest.
-const ENDING: Duration = Duration::from_secs(20);
 
 /// What one boot printed, and the emulator's memory at the marked moments.
 pub struct Run {
@@ -25,27 +21,25 @@ pub struct Run {
 }
 
 impl Run {
-    /// Boots the kernel of a series with a script, does what its "@ctl" and "@sample" lines ask for, and waits for the end, but not
-    /// longer than `limit`. `None` (said on stderr) where guests cannot run.
-    pub fn boot(name: &str, series: &str, script: &str, arguments: &[&str], limit: Duration) -> Option<Run> {
-        Run::boot_with(name, series, script, |_| words(arguments), limit)
+    /// Boots the kernel of a series with a script, does what its "@ctl" and "@sample" lines ask for, and waits for the end.
+    ///
+    /// # Errors
+    /// Why guests cannot run here.
+    pub fn boot(name: &str, series: &str, script: &str, arguments: &[&str]) -> Result<Run, String> {
+        Run::boot_with(name, series, script, |_| words(arguments))
     }
 
     /// [`Run::boot`] with arguments that depend on the kernel that was found.
+    ///
+    /// # Errors
+    /// Why guests cannot run here.
     pub fn boot_with(
         name: &str,
         series: &str,
         script: &str,
         arguments: impl FnOnce(&assets::Kernel) -> Vec<String>,
-        limit: Duration,
-    ) -> Option<Run> {
-        let (kernel, firmware) = match requirements(series) {
-            Ok(found) => found,
-            Err(reason) => {
-                assets::skip(&reason);
-                return None;
-            }
-        };
+    ) -> Result<Run, String> {
+        let (kernel, firmware) = requirements(series)?;
         let arguments = arguments(&kernel);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let boot = Boot {
@@ -56,15 +50,15 @@ impl Run {
         };
         let mut guest = Guest::start(&boot, &firmware);
         let mut samples = Vec::new();
-        let ended = guest.read_until(limit, |guest, line| {
+        let ended = guest.read_until(|guest, line| {
             if let Some(name) = line.strip_prefix("@sample ") {
                 samples.push((name.to_owned(), guest.emulator_kib()));
             }
             guest.obey(line);
             false
         });
-        let exit = if ended { guest.wait(ENDING) } else { None };
-        Some(Run {
+        let exit = if ended { guest.wait() } else { None };
+        Ok(Run {
             console: std::mem::take(&mut guest.console),
             exit,
             log: guest.log.clone(),

@@ -1,12 +1,11 @@
 //! The golden traces: recorded sessions of unmodified kernels and libraries with a stand-in DSP, one JSON event a line.
 //!
-//! They live beside the repository, in `shared/testdata/traces`; their README describes the fields. Tests that need them are
-//! skipped with a printed line where that folder is absent.
+//! They live beside the repository, in `shared/testdata/traces` ([`test_needs::testdata`]); their README describes the fields.
 
 use anyhow::{Context, Result, bail};
 use rpmsg::fastrpc::{Ctx, Message, Scalars};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// One event.
 #[derive(Debug, Clone)]
@@ -146,25 +145,17 @@ impl Trace {
     }
 }
 
-/// The folder with everything that the tests share, if it is there; prints that tests are skipped if not.
-#[must_use]
-pub fn testdata() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/testdata");
-    if folder.is_dir() {
-        Some(folder)
-    } else {
-        println!("skipped: {} is not there", folder.display());
-        None
-    }
-}
-
-/// All traces, variants included, in order of their names. Empty (with a printed line) if they are not there.
+/// All traces, variants included, in order of their names; a test is skipped if they are not there.
 ///
 /// # Errors
 /// If one of them is damaged.
-pub fn all() -> Result<Vec<Trace>> {
-    let Some(folder) = testdata() else {
-        return Ok(Vec::new());
+///
+/// # Panics
+/// See [`test_needs::skip`].
+#[track_caller]
+pub fn all_or_skip() -> Result<Option<Vec<Trace>>> {
+    let Some(folder) = test_needs::testdata_or_skip() else {
+        return Ok(None);
     };
     let mut traces = Vec::new();
     for (sub, prefix) in [("traces", ""), ("traces/variants", "variants/")] {
@@ -177,5 +168,5 @@ pub fn all() -> Result<Vec<Trace>> {
         }
     }
     traces.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(traces)
+    Ok(Some(traces))
 }

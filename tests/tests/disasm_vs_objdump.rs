@@ -12,11 +12,11 @@ const VECTORS: &str = "--mattr=+hvxv73,+hvx-length128b";
 
 fn tools() -> Option<PathBuf> {
     let Some(llvm) = llvm() else {
-        assets::skip("there is no clang for Hexagon");
+        assets::skip_without_tool("there is no clang for Hexagon");
         return None;
     };
     if !emulator().is_file() {
-        assets::skip("vhost-hexagon is not built");
+        assets::skip_without_tool("vhost-hexagon is not built");
         return None;
     }
     Some(llvm)

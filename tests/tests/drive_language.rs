@@ -43,7 +43,7 @@ fn program() -> Option<&'static Path> {
                 assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
             }
             Err(_) => {
-                assets::skip("there is no C compiler for the host");
+                assets::skip_without_tool("there is no C compiler for the host");
                 return None;
             }
         }

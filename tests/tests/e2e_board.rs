@@ -2,10 +2,8 @@
 //! one part of what it printed.
 
 use std::process::Command;
-use std::sync::OnceLock;
-use std::time::Duration;
 
-use tests::assets;
+use tests::assets::{self, Shared};
 use tests::run::{Run, assert_has};
 
 /// A run, and the folder with the dump that it made.
@@ -14,7 +12,7 @@ struct Board {
     share: tempfile::TempDir,
 }
 
-fn boot(series: &str) -> Option<Board> {
+fn boot(series: &str) -> Result<Board, String> {
     let share = tempfile::tempdir().expect("a temporary folder");
     let path = share.path().display().to_string();
     let run = Run::boot(
@@ -22,12 +20,11 @@ fn boot(series: &str) -> Option<Board> {
         series,
         include_str!("../guest/board.sh"),
         &["--platform", "board", "--share", &path],
-        Duration::from_secs(480),
     )?;
     for line in run.console.lines().filter(|line| line.contains(" took ")) {
         println!("{}: {line}", run.release);
     }
-    Some(Board { run, share })
+    Ok(Board { run, share })
 }
 
 /// The last calculation on that DSP was right, as many times as it was tried.
@@ -43,8 +40,8 @@ macro_rules! kernel_tests {
             use super::*;
 
             fn board() -> Option<&'static Board> {
-                static BOARD: OnceLock<Option<Board>> = OnceLock::new();
-                BOARD.get_or_init(|| boot($series)).as_ref()
+                static BOARD: Shared<Board> = Shared::new();
+                BOARD.or_skip(|| boot($series))
             }
 
             fn run() -> Option<&'static Run> {

@@ -3,11 +3,11 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use emu_machine::device::board::firmware::dump::{Dump, Intact};
 use tests::assets;
-use tests::guest::board;
+use tests::guest::{HANG, board};
 
 const REASON: &str = "fatal error for the dump's test";
 
@@ -15,7 +15,7 @@ const REASON: &str = "fatal error for the dump's test";
 const SCRIPT: &str = r#"
 for r in /sys/class/remoteproc/*; do echo enabled > $r/coredump; done
 vh-invoke bench 4 --word 0xffffffff --out 4 &
-sleep 2; echo @spins
+echo @spins
 i=0; while [ $i -lt 300 ]; do
   for d in /sys/class/devcoredump/devcd*/data; do [ -e $d ] && break 2; done
   sleep 0.1; i=$((i+1))
@@ -29,14 +29,23 @@ fn dump(series: &str) {
         return;
     };
     let mut vm = builder.spawn().unwrap();
-    vm.wait_for("@spins", Duration::from_secs(120)).unwrap();
+    vm.wait_for("@spins", HANG).unwrap();
     let cdsp = vm.devices().iter().find(|d| d.label() == "cdsp").unwrap();
-    assert!(cdsp.stats().processes_now > 0, "no process on the DSP");
+    // It is in the call when packets run that no other call can have caused.
+    let end = Instant::now() + HANG;
+    let mut before = None;
+    while before.is_none_or(|packets| cdsp.stats().packets == packets) {
+        if before.is_none() && cdsp.stats().module_calls > 0 {
+            before = Some(cdsp.stats().packets);
+        }
+        assert!(Instant::now() < end, "no call on the DSP");
+        std::thread::sleep(Duration::from_millis(10));
+    }
     cdsp.subsystem().crash(REASON).unwrap();
-    vm.wait_for("@dump", Duration::from_secs(60)).unwrap();
+    vm.wait_for("@dump", HANG).unwrap();
     let mut text = String::new();
     loop {
-        let line = vm.next_line(Duration::from_secs(60)).unwrap().unwrap().text;
+        let line = vm.next_line(HANG).unwrap().unwrap().text;
         if line.contains("@end") {
             break;
         }
@@ -75,7 +84,7 @@ fn debugger(core: &[u8], image: &Path) {
         command.args(["-ex", &line]);
     }
     let Ok(output) = command.output() else {
-        return assets::skip("gdb-multiarch is not installed");
+        return assets::skip_without_tool("gdb-multiarch is not installed");
     };
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("86 'V'\t72 'H'\t68 'D'"), "{text}");

@@ -2,19 +2,15 @@
 //! domain, through a change of the domain itself and a restart of the DSP; a stop is
 //! answered through SSCTL, and nothing in the kernel's log says that anybody waited in vain.
 
-use std::time::Duration;
-
 use emu_machine::vm::Vm;
 use tests::assets;
-use tests::guest::board;
-
-const PATIENCE: Duration = Duration::from_secs(120);
+use tests::guest::{HANG, board};
 
 /// Prints a mark for each state it has waited for, and one where the host is to change the domain.
 const SCRIPT: &str = r#"
 device() { ls /sys/bus/aprbus/devices | grep -q aprsvc; }
-until_there() { n=0; until device; do n=$((n + 1)); [ $n -gt 300 ] && echo "@never $1" && return; sleep 0.2; done; echo "@there $1"; }
-until_gone() { n=0; while device; do n=$((n + 1)); [ $n -gt 300 ] && echo "@never $1" && return; sleep 0.2; done; echo "@gone $1"; }
+until_there() { n=0; until device; do n=$((n + 1)); [ $n -gt 1500 ] && echo "@never $1" && return; sleep 0.2; done; echo "@there $1"; }
+until_gone() { n=0; while device; do n=$((n + 1)); [ $n -gt 1500 ] && echo "@never $1" && return; sleep 0.2; done; echo "@gone $1"; }
 for r in /sys/class/remoteproc/*; do
     grep -q adsp $r/firmware && adsp=$r
 done
@@ -56,7 +52,7 @@ fn domains_come_and_go(series: &str) {
     let Some(mut vm) = guest(series) else { return };
     let (mut console, mut marks) = (String::new(), Vec::new());
     while marks.last().is_none_or(|mark| mark != "@end") {
-        match vm.next_line(PATIENCE) {
+        match vm.next_line(HANG) {
             Ok(Some(line)) => {
                 console = console + &line.text + "\n";
                 match line.text.as_str() {

@@ -2,14 +2,11 @@
 //! middle of calls (`guest/drive/*.drv`). The expectations are in the scripts; what is left behind by the requests is the
 //! account's to judge.
 
-use std::sync::OnceLock;
-use std::time::Duration;
-
-use tests::assets;
+use tests::assets::{self, Shared};
 use tests::run::Run;
 
 /// Boots and runs scripts one after the other; their exit codes are printed.
-fn boot(series: &str, name: &str, scripts: &[&str], arguments: &[&str]) -> Option<Run> {
+fn boot(series: &str, name: &str, scripts: &[&str], arguments: &[&str]) -> Result<Run, String> {
     let mut all: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
     let mut script = String::new();
     for name in scripts {
@@ -20,7 +17,7 @@ fn boot(series: &str, name: &str, scripts: &[&str], arguments: &[&str]) -> Optio
     script += "echo '@@ kernel'; dmesg | grep -E 'BUG|WARNING|Oops|UBSAN|Unable to handle|Call trace'\n";
     script += "echo '@@ end'\n";
     let arguments: Vec<&str> = all.iter().map(String::as_str).collect();
-    Run::boot(name, series, &script, &arguments, Duration::from_secs(180))
+    Run::boot(name, series, &script, &arguments)
 }
 
 #[track_caller]
@@ -35,8 +32,8 @@ macro_rules! kernel_tests {
             use super::*;
 
             fn requests() -> Option<&'static Run> {
-                static RUN: OnceLock<Option<Run>> = OnceLock::new();
-                RUN.get_or_init(|| {
+                static RUN: Shared<Run> = Shared::new();
+                RUN.or_skip(|| {
                     boot(
                         $series,
                         "drive-requests",
@@ -44,13 +41,11 @@ macro_rules! kernel_tests {
                         &["--account"],
                     )
                 })
-                .as_ref()
             }
 
             fn tasks() -> Option<&'static Run> {
-                static RUN: OnceLock<Option<Run>> = OnceLock::new();
-                RUN.get_or_init(|| boot($series, "drive-tasks", &["tasks", "wrong"], &[]))
-                    .as_ref()
+                static RUN: Shared<Run> = Shared::new();
+                RUN.or_skip(|| boot($series, "drive-tasks", &["tasks", "wrong"], &[]))
             }
 
             #[test]
@@ -100,7 +95,7 @@ kernel_tests!(linux_newest, "newest");
 #[test]
 fn poll_mode_gives_the_same_results() {
     let machine = ["--account", "--soc", "sa8775p"];
-    let Some(run) = boot("newest", "drive-poll", &["poll"], &machine) else {
+    let Some(run) = assets::or_skip(boot("newest", "drive-poll", &["poll"], &machine)) else {
         return;
     };
     assert_passed(&run, "poll");

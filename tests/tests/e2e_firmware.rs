@@ -1,12 +1,8 @@
 //! The kernel loads the DSP's firmware, and the DSP starts from what was loaded: not from a damaged image, and skeletons
 //! only get what the image exports.
 
-use std::time::Duration;
-
 use emu_machine::vm::Vm;
-use tests::guest::{board, requirements};
-
-const PATIENCE: Duration = Duration::from_secs(120);
+use tests::guest::{HANG, board, requirements};
 
 /// The tests' guest with this script, and more files; `None` (said on stderr) where it cannot run.
 fn guest(script: &str, files: Vec<(String, Vec<u8>)>) -> Option<Vm> {
@@ -33,7 +29,7 @@ fn image(address: u32) -> (Vec<u8>, usize) {
 fn console(vm: &mut Vm, until: &str) -> String {
     let mut text = String::new();
     loop {
-        match vm.next_line(PATIENCE) {
+        match vm.next_line(HANG) {
             Ok(Some(line)) if line.text.contains(until) => return text,
             Ok(Some(line)) => text = text + &line.text + "\n",
             end => panic!("{end:?} before {until}; the console:\n{text}"),
@@ -64,7 +60,7 @@ echo stop > $R/state; echo "state $(cat $R/state)"
 try damaged damaged.mbn
 try other other.mbn
 echo @missing; rm /lib/firmware/cdsp.mbn; echo start > $R/state; echo "state $(cat $R/state)"
-try good good.mbn; sleep 1; calc
+try good good.mbn; until [ -e /dev/fastrpc-cdsp ]; do sleep 0.1; done; calc
 echo @end
 insmod /vh/socinfo.ko; mount -t debugfs none /sys/kernel/debug
 for d in adsp cdsp; do echo "$d $(cat /sys/kernel/debug/qcom_socinfo/$d/name)"; done

@@ -9,9 +9,8 @@ use tests::guest::requirements;
 /// Two guests: the second may be a child of the first.
 #[test]
 fn random_cases_are_played_and_counted() {
-    let kernel = match requirements("newest") {
-        Ok((kernel, _)) => kernel,
-        Err(reason) => return assets::skip(&reason),
+    let Some((kernel, _)) = assets::or_skip(requirements("newest")) else {
+        return;
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
     let out = folder.path().join("findings");

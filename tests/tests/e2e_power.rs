@@ -3,15 +3,13 @@
 //! The other kernel only follows the newest one: 6.12 does not get as far as loading it (`kexec_load` fails in the kernel,
 //! before any of our devices has to do with it).
 
-use std::sync::OnceLock;
-use std::time::Duration;
-
+use tests::assets::Shared;
 use tests::run::Run;
 
 /// The kernel that is followed by another.
 const KEXEC: &str = "newest";
 
-fn boot(series: &str) -> Option<Run> {
+fn boot(series: &str) -> Result<Run, String> {
     let script = include_str!("../guest/power.sh");
     let arguments = |kernel: &tests::assets::Kernel| {
         let mut words = vec!["--platform".to_owned(), "board".to_owned()];
@@ -21,7 +19,7 @@ fn boot(series: &str) -> Option<Run> {
         }
         words
     };
-    Run::boot_with("power", series, script, arguments, Duration::from_secs(300))
+    Run::boot_with("power", series, script, arguments)
 }
 
 /// Calculations on these DSPs were right.
@@ -39,8 +37,8 @@ macro_rules! kernel_tests {
             use super::*;
 
             fn run() -> Option<&'static Run> {
-                static RUN: OnceLock<Option<Run>> = OnceLock::new();
-                RUN.get_or_init(|| boot($series)).as_ref()
+                static RUN: Shared<Run> = Shared::new();
+                RUN.or_skip(|| boot($series))
             }
 
             #[test]

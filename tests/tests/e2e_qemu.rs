@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tests::assets;
-use tests::guest::requirements;
+use tests::guest::{HANG, requirements};
 
 /// What syz-manager gives QEMU, less the disk: without a root file system the kernel panics, which ends QEMU.
 const ARGUMENTS: [&str; 10] = [
@@ -22,13 +22,7 @@ const ARGUMENTS: [&str; 10] = [
 ];
 
 fn start(append: &str) -> Option<Child> {
-    let (kernel, _) = match requirements("newest") {
-        Ok(found) => found,
-        Err(reason) => {
-            assets::skip(&reason);
-            return None;
-        }
-    };
+    let (kernel, _) = assets::or_skip(requirements("newest"))?;
     let child = Command::new(assets::programs().join("vhost-hexagon"))
         .args(["qemu", "--"])
         .args(ARGUMENTS)
@@ -71,7 +65,7 @@ fn a_signal_ends_qemu_too() {
     assert!(started, "the kernel does not start");
     let status = Command::new("kill").arg(child.id().to_string()).status();
     assert!(status.is_ok_and(|status| status.success()));
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + HANG;
     let status = loop {
         if let Some(status) = child.try_wait().expect("a child") {
             break status;

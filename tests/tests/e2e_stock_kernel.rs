@@ -1,19 +1,15 @@
 //! Stock kernels, the unmodified library, our DSP: one boot a kernel and platform runs all of `guest/checks.sh`, and each
 //! test here judges one part of what it printed.
 
-use std::sync::OnceLock;
-use std::time::Duration;
-
-use tests::assets;
+use tests::assets::Shared;
 use tests::run::{Run, assert_has};
 
-fn boot(series: &str, platform: &str) -> Option<Run> {
+fn boot(series: &str, platform: &str) -> Result<Run, String> {
     Run::boot(
         &format!("checks-{platform}"),
         series,
         include_str!("../guest/checks.sh"),
         &["--platform", platform],
-        Duration::from_secs(420),
     )
 }
 
@@ -30,8 +26,8 @@ macro_rules! kernel_tests {
             use super::*;
 
             fn run() -> Option<&'static Run> {
-                static RUN: OnceLock<Option<Run>> = OnceLock::new();
-                RUN.get_or_init(|| boot($series, $platform)).as_ref()
+                static RUN: Shared<Run> = Shared::new();
+                RUN.or_skip(|| boot($series, $platform))
             }
 
             #[test]
@@ -48,10 +44,9 @@ macro_rules! kernel_tests {
 
             #[test]
             fn the_real_calculator_skeleton_runs() {
-                let Some(run) = run() else { return };
-                if assets::testdata().is_none() {
-                    return assets::skip("the folder with the real skeletons does not exist");
-                }
+                let (Some(run), Some(_)) = (run(), test_needs::real_skeletons()) else {
+                    return;
+                };
                 assert_calculated(run.section("real"));
             }
 

@@ -41,17 +41,12 @@ struct Setup {
 
 impl Setup {
     fn new(series: &str) -> Option<Self> {
-        match requirements(series) {
-            Ok((kernel, firmware)) => Some(Self {
-                kernel,
-                firmware,
-                dir: tempfile::tempdir().ok()?,
-            }),
-            Err(reason) => {
-                assets::skip(&reason);
-                None
-            }
-        }
+        let (kernel, firmware) = assets::or_skip(requirements(series))?;
+        Some(Self {
+            kernel,
+            firmware,
+            dir: tempfile::tempdir().expect("a temporary folder"),
+        })
     }
 
     fn file(&self, name: &str) -> PathBuf {

@@ -51,11 +51,11 @@ struct Bench {
 
 fn bench() -> Option<Bench> {
     let (Some(llvm), Some(qemu)) = (llvm(), qemu()) else {
-        assets::skip("there is no clang for Hexagon, or no qemu-hexagon");
+        assets::skip_without_tool("there is no clang for Hexagon, or no qemu-hexagon");
         return None;
     };
     if !emulator().is_file() {
-        assets::skip("vhost-hexagon is not built");
+        assets::skip_without_tool("vhost-hexagon is not built");
         return None;
     }
     Some(Bench {

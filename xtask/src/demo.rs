@@ -98,8 +98,9 @@ fn skeletons(named: Option<&Path>, firmware: &Firmware) -> Result<(PathBuf, &'st
             .with_context(|| format!("cannot open {}", dir.display()))?;
         return Ok((dir, "named by --skel-dir"));
     }
-    let real = firmware::workspace().join("../shared/testdata/qualcomm-fastrpc");
-    if real.join(FILE).is_file() {
+    if let Some(real) = test_needs::testdata().map(|data| data.join("qualcomm-fastrpc"))
+        && real.join(FILE).is_file()
+    {
         return Ok((real.canonicalize()?, "fastrpc's own test skeleton"));
     }
     Ok((

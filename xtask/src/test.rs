@@ -8,10 +8,12 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use test_needs::Need;
 
 use crate::assets::{self, SetupArgs};
+use crate::cache::Cache;
 use crate::test_summary::Summary;
-use crate::{firmware, ui};
+use crate::{firmware, peers, ui};
 
 /// Options of `test`.
 #[derive(Args, Clone, Default)]
@@ -40,6 +42,17 @@ pub fn cargo(words: &[&str]) -> Command {
         }
     }
     command
+}
+
+/// Whether the tests can have this on this machine, and so must: without, they are skipped and counted.
+fn is_there(need: Need, args: &TestArgs) -> Result<bool> {
+    Ok(match need {
+        Need::Guests => !args.no_e2e,
+        // Set-up has installed them, or failed.
+        Need::Tools => true,
+        Need::TestData => test_needs::testdata().is_some(),
+        Need::NewerQemu => peers::newer_qemu(&Cache::open()?).is_some(),
+    })
 }
 
 /// Runs all checks and tests.
@@ -95,14 +108,16 @@ pub fn test(args: &TestArgs) -> Result<()> {
             command.arg("--").arg(filter);
         }
         command.env("VH_FIRMWARE", firmware::target_dir().join("firmware"));
-        command.env(
-            if args.no_e2e {
-                "VH_SKIP_E2E"
+        if args.no_e2e {
+            command.env("VH_SKIP_E2E", "1");
+        }
+        for need in Need::ALL {
+            if is_there(need, args)? {
+                command.env(need.variable(), "1");
             } else {
-                "VH_REQUIRE_E2E"
-            },
-            "1",
-        );
+                command.env_remove(need.variable());
+            }
+        }
         command.env(test_needs::NOTES, &notes);
         let done = ui::run_and_read(&mut command, |line| summary.line(line));
         // No test had anything to say: no file.

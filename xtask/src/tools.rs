@@ -134,6 +134,7 @@ fn needs() -> Vec<Need> {
         need("xz", on_path("xz"), &["xz-utils"]),
         need("zstd", on_path("zstd"), &["zstd"]),
         need("device tree compiler", on_path("dtc"), &["device-tree-compiler"]),
+        need("cpio (reads archives in tests)", on_path("cpio"), &["cpio"]),
         need(
             "gdb (opens core dumps in tests)",
             on_path("gdb-multiarch"),

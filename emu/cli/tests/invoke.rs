@@ -1,6 +1,5 @@
 //! `vhost-hexagon invoke` as a user sees it: what it prints, and its exit codes.
 
-use std::path::PathBuf;
 use std::process::{Command, Output};
 
 fn invoke(args: &[&str]) -> Output {
@@ -15,18 +14,11 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A real skeleton; `None`, with a line that says so, where its folder is not.
+/// A real skeleton; the test is skipped without.
+#[track_caller]
 fn skeleton(name: &str) -> Option<String> {
-    let dir = PathBuf::from(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../../shared/testdata/qualcomm-fastrpc"
-    ));
-    let path = dir.join(format!("lib{name}_skel.so"));
-    if path.is_file() {
-        return Some(path.display().to_string());
-    }
-    println!("skipped: there is no {}", path.display());
-    None
+    let path = test_needs::real_skeletons()?.join(format!("lib{name}_skel.so"));
+    Some(path.display().to_string())
 }
 
 #[test]

@@ -35,7 +35,7 @@ impl Random {
     }
 }
 
-/// The newest `llvm-objdump` that knows Hexagon as the spec does, or `None` after saying that the test is skipped.
+/// The newest `llvm-objdump` that knows Hexagon as the spec does, a test is skipped without.
 pub fn objdump() -> Option<PathBuf> {
     for version in (19..30).rev() {
         let path = PathBuf::from(format!("/usr/lib/llvm-{version}/bin/llvm-objdump"));
@@ -43,7 +43,10 @@ pub fn objdump() -> Option<PathBuf> {
             return Some(path);
         }
     }
-    println!("skipped: no llvm-objdump of LLVM 19 or later below /usr/lib/llvm-*");
+    test_needs::skip(
+        test_needs::Need::Tools,
+        "there is no llvm-objdump of LLVM 19 or later below /usr/lib/llvm-*",
+    );
     None
 }
 

@@ -7,9 +7,11 @@
 
 pub mod executable;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// The variable that names the file for notes.
 pub const NOTES: &str = "VH_TEST_NOTES";
@@ -19,19 +21,70 @@ pub const NOTES: &str = "VH_TEST_NOTES";
 pub enum Need {
     /// Stock kernels, firmware, QEMU: what it takes to boot a guest.
     Guests,
+    /// Recorded sessions and skeletons of others, see [`testdata`].
+    TestData,
+    /// Programs that `cargo xtask setup` installs: clang and llvm-objdump with Hexagon, qemu-hexagon, tshark, gdb, …; and what
+    /// was built with them.
+    Tools,
+    /// A qemu-hexagon that is newer than Debian's.
+    NewerQemu,
 }
 
 impl Need {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Guests];
+    pub const ALL: [Self; 4] = [Self::Guests, Self::TestData, Self::Tools, Self::NewerQemu];
 
     /// The variable that makes going without it a failure.
     #[must_use]
     pub const fn variable(self) -> &'static str {
         match self {
             Self::Guests => "VH_REQUIRE_E2E",
+            Self::TestData => "VH_REQUIRE_TESTDATA",
+            Self::Tools => "VH_REQUIRE_TOOLS",
+            Self::NewerQemu => "VH_REQUIRE_NEWER_QEMU",
         }
     }
+}
+
+/// The variable that names the folder with the test data; beside the repository, in `shared/testdata`, if it is not set.
+pub const TESTDATA: &str = "VH_TESTDATA";
+
+/// The folder with what others have recorded and built, if it is there: `traces` (sessions of unmodified kernels and
+/// libraries, with a README) and `qualcomm-fastrpc` (the skeletons of Qualcomm's open test programs).
+#[must_use]
+pub fn testdata() -> Option<PathBuf> {
+    let folder = match std::env::var_os(TESTDATA) {
+        Some(folder) if !folder.is_empty() => PathBuf::from(folder),
+        _ => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/testdata"),
+    };
+    folder.is_dir().then_some(folder)
+}
+
+/// [`testdata`] for a test, which is skipped without.
+///
+/// # Panics
+/// See [`skip`].
+#[track_caller]
+#[must_use]
+pub fn testdata_or_skip() -> Option<PathBuf> {
+    let found = testdata();
+    if found.is_none() {
+        skip(
+            Need::TestData,
+            &format!("there is no test data ({TESTDATA}, or shared/testdata beside the repository)"),
+        );
+    }
+    found
+}
+
+/// The folder with Qualcomm's skeletons, for a test, which is skipped without.
+///
+/// # Panics
+/// See [`skip`].
+#[track_caller]
+#[must_use]
+pub fn real_skeletons() -> Option<PathBuf> {
+    Some(testdata_or_skip()?.join("qualcomm-fastrpc"))
 }
 
 /// What a test has to tell beside its success.
@@ -100,12 +153,18 @@ impl Note {
 /// When it must run (see [`Need::variable`]), or its note cannot be written.
 #[track_caller]
 pub fn skip(need: Need, why: &str) {
-    let variable = need.variable();
-    assert!(
-        std::env::var_os(variable).is_none(),
-        "this test must run ({variable} is set), but {why}"
-    );
+    demand(need, std::env::var_os(need.variable()).is_some(), why);
     note(Kind::Skipped, why);
+}
+
+/// Fails if the need is required.
+#[track_caller]
+fn demand(need: Need, required: bool, why: &str) {
+    assert!(
+        !required,
+        "this test must run ({} is set), but {why}",
+        need.variable()
+    );
 }
 
 /// Tells something about the test that calls.
@@ -114,11 +173,20 @@ pub fn skip(need: Need, why: &str) {
 /// When the note cannot be written: then the summary would be wrong.
 #[track_caller]
 pub fn note(kind: Kind, text: &str) {
+    // Of a test with many rounds each says it.
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let note = Note {
         kind,
         test: test(),
         text: text.to_owned(),
     };
+    let is_new = TOLD
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(note.to_string());
+    if !is_new {
+        return;
+    }
     // Not `eprintln!`, which libtest keeps to itself when the test is good. Nobody to tell it to is no reason to fail.
     let _ = writeln!(std::io::stderr(), "{} {}: {text}", note.kind, note.test);
     if let Some(file) = std::env::var_os(NOTES) {
@@ -140,6 +208,25 @@ fn test() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[should_panic = "this test must run (VH_REQUIRE_TOOLS is set), but there is no clang"]
+    fn what_is_required_is_not_skipped() {
+        demand(Need::Tools, false, "there is no clang");
+        demand(Need::Tools, true, "there is no clang");
+    }
+
+    #[test]
+    fn every_need_has_a_variable_of_its_own() {
+        for (n, need) in Need::ALL.iter().enumerate() {
+            assert!(need.variable().starts_with("VH_REQUIRE_"));
+            assert!(
+                Need::ALL[..n]
+                    .iter()
+                    .all(|other| other.variable() != need.variable())
+            );
+        }
+    }
 
     #[test]
     fn notes_are_read_as_they_were_written() {

@@ -81,7 +81,15 @@ fn run(args: &Args) -> Result<bool> {
     let peers = if args.models {
         Vec::new()
     } else if args.qemu.is_empty() {
-        Peer::all()
+        let all = Peer::all();
+        for (what, _) in ["installed", "newer"]
+            .iter()
+            .zip(&all)
+            .filter(|(_, p)| p.is_none())
+        {
+            println!("there is no {what} qemu-hexagon: not compared with it (`cargo xtask setup` has both)");
+        }
+        all.into_iter().flatten().collect()
     } else {
         let named = args
             .qemu

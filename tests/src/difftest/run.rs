@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 use emu_core::VectorUnit;
+use test_needs::Need;
 
 use super::generate::ARCH;
 use super::program::{
@@ -49,24 +50,37 @@ impl Peer {
         format!("qemu {a}.{b}")
     }
 
-    /// Those on this machine: the installed one, and the newer one that `cargo xtask setup` fetches. Says which are missing.
+    /// Those on this machine: the installed one, and the newer one that `cargo xtask setup` fetches.
     #[must_use]
-    pub fn all() -> Vec<Peer> {
+    pub fn all() -> [Option<Peer>; 2] {
         let installed = ["qemu-hexagon-static", "qemu-hexagon"]
             .into_iter()
             .find_map(|p| Peer::at(Path::new(p)));
         let newer = crate::assets::cache()
             .map(|c| c.join("peers/qemu-user/qemu-hexagon"))
             .and_then(|p| Peer::at(&p));
-        if installed.is_none() {
-            println!("no qemu-hexagon is installed: not compared with it (`cargo xtask setup` installs one)");
+        [installed, newer]
+    }
+
+    /// [`Peer::all`] for a test, which is skipped as far as they are not there.
+    ///
+    /// # Panics
+    /// See [`test_needs::skip`].
+    #[must_use]
+    #[track_caller]
+    pub fn all_or_skip() -> Vec<Peer> {
+        let all = Peer::all();
+        let missing = [
+            (Need::Tools, "no qemu-hexagon is installed: not compared with it"),
+            (
+                Need::NewerQemu,
+                "no newer qemu-hexagon is in the cache: not compared with it (`cargo xtask setup` fetches one)",
+            ),
+        ];
+        for (_, (need, why)) in all.iter().zip(missing).filter(|(peer, _)| peer.is_none()) {
+            test_needs::skip(need, why);
         }
-        if newer.is_none() {
-            println!(
-                "no newer qemu-hexagon in the cache: not compared with it (`cargo xtask setup` fetches one)"
-            );
-        }
-        installed.into_iter().chain(newer).collect()
+        all.into_iter().flatten().collect()
     }
 }
 

@@ -25,11 +25,11 @@ const ENDING: Duration = Duration::from_secs(30);
 /// More of it if kmemleak scans.
 const SCANNING: Duration = Duration::from_secs(90);
 /// What a kernel that panicked may still say.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How long a program may go on after the kernel's exception: what held a lock then keeps it.
 const AFTER_OOPS: Duration = Duration::from_secs(15);
 /// Longest time for a task dump.
-const DUMP: Duration = Duration::from_secs(12);
+const DUMP: Duration = Duration::from_secs(60);
 /// Most lines of it.
 const MAX_DUMP: usize = 20_000;
 
@@ -421,7 +421,7 @@ impl Watching {
                 break;
             }
             let mut quiet = 0;
-            while quiet < 8
+            while quiet < 20
                 && Instant::now() < until
                 && !stop.load(Ordering::Relaxed)
                 && lines.len() < MAX_DUMP

@@ -278,3 +278,16 @@ fn the_file_beside_the_suites_is_good() {
         assert!(there.contains(case), "there is no case {case}");
     }
 }
+
+#[test]
+fn the_documentation_s_example_is_good() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/ci.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let example = text
+        .split("```")
+        .find_map(|block| block.strip_prefix("toml\n[[known]]"))
+        .unwrap();
+    let known =
+        Known::parse(&format!("[[known]]{example}"), "ci.md").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(known.cases().collect::<Vec<_>>(), [CASE]);
+}

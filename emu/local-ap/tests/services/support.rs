@@ -107,18 +107,7 @@ pub fn wait_for(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// Where the real skeletons are; `None`, with a line that says so, where that folder is not.
-pub fn skeletons() -> Option<PathBuf> {
-    let dir = PathBuf::from(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../../shared/testdata/qualcomm-fastrpc"
-    ));
-    if dir.is_dir() {
-        return Some(dir);
-    }
-    println!("skipped: there is no {}", dir.display());
-    None
-}
+pub use test_needs::real_skeletons as skeletons;
 
 /// The folder of our own skeletons, which has that one.
 pub fn own_skeleton(name: &str) -> PathBuf {

@@ -169,8 +169,7 @@ mod tests {
             .stdout(std::process::Stdio::piped())
             .spawn()
         else {
-            println!("skipped: no cpio here");
-            return;
+            return test_needs::skip(test_needs::Need::Tools, "cpio is not installed");
         };
         let mut archive = Archive::new();
         archive.file("x/y", 0o644, b"12345");

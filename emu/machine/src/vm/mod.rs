@@ -569,8 +569,7 @@ mod tests {
     #[test]
     fn a_missing_kernel_and_a_missing_user_space_are_one_sentence_each() {
         if Qemu::find(None).is_err() {
-            println!("skipped: no QEMU here");
-            return;
+            return test_needs::skip(test_needs::Need::Tools, "qemu-system-aarch64 is not installed");
         }
         let profile = || Profile::load("qcs6490").unwrap();
         let error = Builder::new("/nonexistent/Image", profile())

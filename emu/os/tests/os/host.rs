@@ -21,18 +21,7 @@ const STREAM: u16 = 0x801;
 /// Nothing here takes this long unless it hangs.
 const HANG: Duration = Duration::from_secs(120);
 
-/// Where Qualcomm's test skeletons are; `None` (said) if they are not.
-pub fn skeletons() -> Option<PathBuf> {
-    let dir = PathBuf::from(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../../shared/testdata/qualcomm-fastrpc"
-    ));
-    if dir.is_dir() {
-        return Some(dir);
-    }
-    eprintln!("skipped: no test data at {}", dir.display());
-    None
-}
+pub use test_needs::real_skeletons as skeletons;
 
 /// The AP of one process.
 pub struct Host {

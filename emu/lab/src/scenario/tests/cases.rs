@@ -177,6 +177,8 @@ fn the_documentation_of_cases_is_complete_and_its_examples_are_cases() {
         .split("```toml\n")
         .skip(1)
         .filter_map(|rest| rest.split("```").next())
+        // Another file, checked where it is read.
+        .filter(|block| !block.starts_with("[[known]]"))
         .collect();
     assert!(!blocks.is_empty());
     for block in blocks {

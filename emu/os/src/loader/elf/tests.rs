@@ -4,16 +4,11 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A real skeleton, or `None` (said on stderr) where the test data is not there.
+/// A real skeleton; the test is skipped without.
+#[track_caller]
 pub(crate) fn skeleton(name: &str) -> Option<Vec<u8>> {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../../shared/testdata/qualcomm-fastrpc")
-        .join(name);
-    let bytes = std::fs::read(&path).ok();
-    if bytes.is_none() {
-        eprintln!("skipped: no {name} in the test data");
-    }
-    bytes
+    let path = test_needs::real_skeletons()?.join(name);
+    Some(std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }
 
 fn load(bytes: Vec<u8>) -> Result<Image, ElfError> {
