@@ -220,13 +220,13 @@ fn parse(text: &str) -> Option<u64> {
 #[test]
 fn golden_sessions_are_dissected_as_we_decode_them() -> Result<()> {
     let Some(tshark) = tshark() else { return Ok(()) };
-    let dir = tempfile::tempdir()?;
-    let file = dir.path().join("golden.pcapng");
     let mut sessions = 0;
     let Some(all) = trace::all_or_skip()? else {
         return Ok(());
     };
     for session in all.iter().filter(|t| !t.name.starts_with("variants/")) {
+        let dir = tempfile::tempdir()?;
+        let file = dir.path().join("golden.pcapng");
         let count = golden::record(session, &file, Options::default())?;
         let fields = compare(&tshark, &file).with_context(|| session.name.clone())?;
         println!("{}: {count:?}, {fields} fields", session.name);

@@ -23,7 +23,10 @@ pub fn measure(emulator: &Path, firmware: &Firmware, args: &BenchArgs, rounds: u
     let trace = firmware::target_dir().join("overhead.pcapng");
     let ways: [(&str, Vec<String>); 3] = [
         ("plain", Vec::new()),
-        ("trace", vec!["--trace".into(), trace.display().to_string()]),
+        (
+            "trace",
+            vec!["--force".into(), "--trace".into(), trace.display().to_string()],
+        ),
         ("account", vec!["--account".into()]),
     ];
     let mut ratios: [Vec<f64>; 3] = Default::default();
