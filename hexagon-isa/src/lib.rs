@@ -13,6 +13,7 @@
 
 mod arch;
 mod assemble;
+mod builtins;
 mod decode;
 pub mod disasm;
 mod error;
@@ -20,6 +21,7 @@ pub mod facts;
 pub mod info;
 pub mod interp;
 pub mod ir;
+pub mod memory;
 mod packet;
 pub mod plan;
 mod print;
@@ -27,6 +29,7 @@ mod regnames;
 mod regset;
 mod rules;
 mod slots;
+pub mod state;
 mod vocabulary;
 
 pub use arch::Arch;

@@ -3,7 +3,7 @@
 //!
 //! All instructions of a packet read the state before it and commit together. Instead of buffering every write, the planner
 //! orders the instructions so that most can write in place, and sends the others' results to the pending half of the register
-//! files (see [`Regs`](crate::interp::Regs)), from where they are moved when all have run. An instruction must leave its results
+//! files (see [`Regs`](crate::state::Regs)), from where they are moved when all have run. An instruction must leave its results
 //! pending if something behind it in the order
 //! * reads a register it writes (as before the packet), or
 //! * may still fault (a fault must leave nothing behind), or

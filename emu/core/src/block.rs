@@ -1,15 +1,14 @@
 //! Decoded blocks: packets that run one after the other, ending where control may go elsewhere.
 
 use hexagon_isa::facts::{NotExecutable, PacketFacts};
+use hexagon_isa::interp::{Step, emit};
 use hexagon_isa::plan::Plan;
-use hexagon_isa::{Arch, EndLoop, decode_packet, interp};
+use hexagon_isa::{Arch, EndLoop, decode_packet};
 
-use super::emit::{Step, emit};
 use super::exception::Exception;
 use super::fetch::fetch;
 use super::host::VectorUnit;
-use super::memory::Memory;
-use super::port::Via;
+use super::memory::{CodeMemory, Memory};
 
 /// Packets of a block at most.
 pub(super) const MAX_PACKETS: usize = 64;
@@ -34,8 +33,8 @@ pub(super) struct Mark {
 }
 
 /// A block.
-pub(super) struct Block<P: interp::Memory> {
-    pub steps: Box<[Step<P>]>,
+pub(super) struct Block<M: Memory> {
+    pub steps: Box<[Step<M>]>,
     pub marks: Box<[Mark]>,
     /// Before which steps clock registers are brought up to date, and for which packet.
     pub clocks: Box<[(u32, u32)]>,
@@ -57,7 +56,7 @@ pub(super) struct Block<P: interp::Memory> {
 pub(super) const NOWHERE: u32 = 1;
 
 /// Decodes the block at `pc`.
-pub(super) fn build<M: Memory>(mem: &M, core: Core, pc: u32) -> Result<Block<Via<M>>, Exception> {
+pub(super) fn build<M: CodeMemory>(mem: &M, core: Core, pc: u32) -> Result<Block<M>, Exception> {
     let mut steps = Vec::new();
     let mut marks = Vec::new();
     let mut clocks = Vec::new();
@@ -112,11 +111,11 @@ pub(super) fn build<M: Memory>(mem: &M, core: Core, pc: u32) -> Result<Block<Via
 }
 
 /// Fetches, decodes and plans one packet; returns its facts and bytes.
-fn one<M: Memory>(
+fn one<M: CodeMemory>(
     mem: &M,
     core: Core,
     pc: u32,
-    steps: &mut Vec<Step<Via<M>>>,
+    steps: &mut Vec<Step<M>>,
 ) -> Result<(PacketFacts, u32), Exception> {
     if pc & 3 != 0 {
         return Err(Exception::MisalignedPc { pc });
@@ -135,6 +134,7 @@ fn one<M: Memory>(
         NotExecutable::NoMeaning(name) => Exception::NoMeaning { pc, name },
         NotExecutable::Privileged(name) => Exception::Privileged { pc, name },
     })?;
-    emit(&plan, core.vectors, pc, pc.wrapping_add(packet.bytes()), steps);
+    let next = pc.wrapping_add(packet.bytes());
+    emit(&plan, |op| M::function(core.vectors, op), pc, next, steps);
     Ok((plan.facts, packet.bytes()))
 }

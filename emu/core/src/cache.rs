@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use super::block::{Block, Core, NOWHERE, build};
 use super::exception::Exception;
-use super::memory::Memory;
-use super::port::Via;
+use super::memory::CodeMemory;
 
 /// Entries of the table in front of the hash map; a power of two.
 const NEAR: usize = 4096;
@@ -18,16 +17,16 @@ fn slot(pc: u32) -> usize {
 }
 
 /// Blocks of one memory. A block is named by its number, which holds until the cache is emptied.
-pub(super) struct Cache<M: Memory> {
-    /// [`Memory::code_epoch`] when they were decoded.
+pub(super) struct Cache<M: CodeMemory> {
+    /// [`CodeMemory::code_epoch`] when they were decoded.
     epoch: u64,
-    blocks: Vec<Block<Via<M>>>,
+    blocks: Vec<Block<M>>,
     by_pc: HashMap<u32, u32>,
     /// The block last found for each address, by the address's low bits.
     near: Vec<(u32, u32)>,
 }
 
-impl<M: Memory> Cache<M> {
+impl<M: CodeMemory> Cache<M> {
     pub(super) fn new() -> Self {
         Cache {
             epoch: 0,
@@ -49,7 +48,7 @@ impl<M: Memory> Cache<M> {
 
     /// The block of this number, which [`find`](Self::find) or [`follow`](Self::follow) gave last.
     #[inline(always)]
-    pub(super) fn block(&self, id: u32) -> &Block<Via<M>> {
+    pub(super) fn block(&self, id: u32) -> &Block<M> {
         &self.blocks[id as usize]
     }
 

@@ -1,26 +1,25 @@
 //! Runs packets: looks blocks up, executes them, stops for what is not the core's business.
 
-use hexagon_isa::interp::hmx::HmxModel;
-use hexagon_isa::interp::{self, DmaCommand, Event, Qfloat, Regs};
+use hexagon_isa::interp::{Exec, Step};
+use hexagon_isa::state::hmx::HmxModel;
+use hexagon_isa::state::{DmaCommand, Event, Qfloat, Regs};
 use hexagon_isa::{Arch, Opcode, ir};
 
 use super::block::{Block, Core, MAX_PACKETS, Mark};
 use super::cache::Cache;
 use super::dma::Outcome;
-use super::emit::{Run, Step};
 use super::exception::{Exception, Exit};
 use super::host::VectorUnit;
-use super::memory::Memory;
-use super::port::{Cause, Fault, Via};
+use super::memory::{Cause, CodeMemory, FaultWord};
 use super::thread::{Ctl, Thread};
 
 /// Executes threads of one process, one at a time, and owns the code that it has decoded. A host thread has its own.
-pub struct Cpu<M: Memory> {
+pub struct Cpu<M: CodeMemory> {
     core: Core,
     cache: Cache<M>,
 }
 
-impl<M: Memory> std::fmt::Debug for Cpu<M> {
+impl<M: CodeMemory> std::fmt::Debug for Cpu<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cpu")
             .field("core", &self.core)
@@ -28,7 +27,7 @@ impl<M: Memory> std::fmt::Debug for Cpu<M> {
     }
 }
 
-impl<M: Memory> Cpu<M> {
+impl<M: CodeMemory> Cpu<M> {
     /// A core of this architecture without decoded code.
     pub fn new(arch: Arch) -> Self {
         Self::with_vectors(arch, VectorUnit::best())
@@ -59,7 +58,7 @@ impl<M: Memory> Cpu<M> {
     }
 
     /// Runs `thread` until about `budget` packets are done (a block is always finished) or something happens. The thread was
-    /// made for a core of this architecture. Decoded code is thrown away when `mem` has another [`Memory::code_epoch`] than at
+    /// made for a core of this architecture. Decoded code is thrown away when `mem` has another [`CodeMemory::code_epoch`] than at
     /// the last run, so a core is not to be moved between memories whose epochs may be equal.
     pub fn run(&mut self, thread: &mut Thread, mem: &M, budget: u64) -> Exit {
         debug_assert!(
@@ -114,7 +113,7 @@ impl<M: Memory> Cpu<M> {
 
 /// Runs a block's steps. On a fault: the address of the packet.
 #[inline(always)]
-fn execute<M: Memory>(block: &Block<Via<M>>, thread: &mut Thread, mem: &M) -> Result<(), (u32, Fault)> {
+fn execute<M: CodeMemory>(block: &Block<M>, thread: &mut Thread, mem: &M) -> Result<(), (u32, FaultWord)> {
     if block.clocks.is_empty() {
         run_steps(&block.steps, &mut thread.regs, mem)
     } else {
@@ -128,14 +127,14 @@ fn execute<M: Memory>(block: &Block<Via<M>>, thread: &mut Thread, mem: &M) -> Re
 /// the call instruction, so a step that has a call instruction of its own is predicted by what ran in its place before, and not
 /// by what ran last in the whole program.
 #[inline(always)]
-fn run_steps<M: Memory>(steps: &[Step<Via<M>>], regs: &mut Regs, mem: &M) -> Result<(), (u32, Fault)> {
+fn run_steps<M: CodeMemory>(steps: &[Step<M>], regs: &mut Regs, mem: &M) -> Result<(), (u32, FaultWord)> {
     let mut steps = steps.iter();
     macro_rules! next {
         () => {{
             let Some(step) = steps.next() else { return Ok(()) };
             match step.run {
-                Run::Register(f) => f(regs, &step.args),
-                Run::Memory(f) => {
+                Exec::Register(f) => f(regs, &step.args),
+                Exec::Memory(f) => {
                     if let Err(fault) = f(regs, mem, &step.args) {
                         return Err((step.args.pc, fault));
                     }
@@ -170,11 +169,11 @@ fn run_steps<M: Memory>(steps: &[Step<Via<M>>], regs: &mut Regs, mem: &M) -> Res
 /// Runs a block that reads clocks: they are brought up to date in front of each packet that does.
 #[cold]
 #[inline(never)]
-fn execute_with_clocks<M: Memory>(
-    block: &Block<Via<M>>,
+fn execute_with_clocks<M: CodeMemory>(
+    block: &Block<M>,
     thread: &mut Thread,
     mem: &M,
-) -> Result<(), (u32, Fault)> {
+) -> Result<(), (u32, FaultWord)> {
     let mut done = 0;
     for &(first, packet) in &block.clocks {
         run_steps(
@@ -190,7 +189,7 @@ fn execute_with_clocks<M: Memory>(
 
 /// Leaves the thread as it was before the faulting packet and says what happened.
 #[cold]
-fn faulted<M: Memory>(block: &Block<Via<M>>, thread: &mut Thread, pc: u32, fault: Fault) -> Exception {
+fn faulted<M: CodeMemory>(block: &Block<M>, thread: &mut Thread, pc: u32, fault: FaultWord) -> Exception {
     thread.regs.abort();
     if let Some(n) = block.marks.iter().position(|m| m.pc == pc) {
         let mark = block.marks[n];
@@ -230,7 +229,7 @@ fn clock(thread: &mut Thread, mark: Option<&Mark>, packet: u32) {
 }
 
 /// The name of the instruction of the packet at `pc` that may stop a run.
-fn asked<P: interp::Memory>(block: &Block<P>, pc: u32) -> &'static str {
+fn asked<M: CodeMemory>(block: &Block<M>, pc: u32) -> &'static str {
     let steps = block.steps.iter().filter(|s| s.args.pc == pc);
     let may_stop = |op: &Opcode| ir::effects(*op).is_some_and(|fx| fx.event);
     let found = steps.filter_map(|s| s.of).find(may_stop);
@@ -239,8 +238,8 @@ fn asked<P: interp::Memory>(block: &Block<P>, pc: u32) -> &'static str {
 
 /// What the block's last packet asked for; `next` is where the thread goes on.
 #[cold]
-fn event<M: Memory>(
-    block: &Block<Via<M>>,
+fn event<M: CodeMemory>(
+    block: &Block<M>,
     thread: &mut Thread,
     mem: &M,
     arch: Arch,

@@ -2,7 +2,7 @@
 
 use hexagon_isa::packet_words;
 
-use super::memory::{MemFault, Memory};
+use super::memory::{CodeMemory, MemFault};
 
 /// Most words of a packet.
 const MAX_WORDS: usize = 4;
@@ -24,7 +24,7 @@ impl Fetched {
 }
 
 /// Fetches the packet at `pc`.
-pub(crate) fn fetch<M: Memory>(mem: &M, pc: u32) -> Fetched {
+pub(crate) fn fetch<M: CodeMemory>(mem: &M, pc: u32) -> Fetched {
     let mut fetched = Fetched {
         words: [0; MAX_WORDS],
         count: 0,
@@ -34,7 +34,7 @@ pub(crate) fn fetch<M: Memory>(mem: &M, pc: u32) -> Fetched {
         match mem.fetch32(pc.wrapping_add(at)) {
             Ok(word) => fetched.words[n] = word,
             Err(fault) => {
-                fetched.fault = Some(fault);
+                fetched.fault = Some(fault.into());
                 break;
             }
         }

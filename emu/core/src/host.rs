@@ -2,6 +2,7 @@
 
 use hexagon_isa::Opcode;
 use hexagon_isa::interp::{self, Exec};
+use hexagon_isa::memory::Memory;
 
 /// Extensions of the host's processor that the instructions on vectors use. There is a value only for what the processor has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +43,7 @@ impl VectorUnit {
     }
 
     /// An instruction's function; `None` if it has no meaning.
-    pub(super) fn exec<M: interp::Memory>(self, op: Opcode) -> Option<Exec<M>> {
+    pub(crate) fn exec<M: Memory>(self, op: Opcode) -> Option<Exec<M>> {
         match self.0 {
             Level::Plain => interp::exec(op),
             // SAFETY: this value exists because the processor was found to have these features

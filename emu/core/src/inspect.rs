@@ -8,11 +8,11 @@ use hexagon_isa::ir::effects;
 use hexagon_isa::{Arch, Packet, RegSet, decode_packet};
 
 use super::fetch::fetch;
-use super::memory::Memory;
+use super::memory::CodeMemory;
 use super::thread::{Ctl, Regs};
 
 /// The packet at `pc`; `None` if its words cannot be fetched or are no packet.
-pub fn packet_at<M: Memory>(mem: &M, arch: Arch, pc: u32) -> Option<Packet> {
+pub fn packet_at<M: CodeMemory>(mem: &M, arch: Arch, pc: u32) -> Option<Packet> {
     decode_packet(fetch(mem, pc).words(), arch).ok()
 }
 
@@ -29,7 +29,7 @@ pub fn packet_line(packet: &Packet, pc: u32) -> String {
 }
 
 /// What stands at `pc`, on one line: the packet, or its words if they are none, as far as they can be fetched.
-pub fn line_at<M: Memory>(mem: &M, arch: Arch, pc: u32) -> String {
+pub fn line_at<M: CodeMemory>(mem: &M, arch: Arch, pc: u32) -> String {
     let fetched = fetch(mem, pc);
     match decode_packet(fetched.words(), arch) {
         Ok(packet) => packet_line(&packet, pc),
@@ -41,7 +41,7 @@ pub fn line_at<M: Memory>(mem: &M, arch: Arch, pc: u32) -> String {
 }
 
 /// What stands at `pc`, a line a word with its address, as `llvm-objdump -d` shows it.
-pub fn listing_at<M: Memory>(mem: &M, arch: Arch, pc: u32) -> String {
+pub fn listing_at<M: CodeMemory>(mem: &M, arch: Arch, pc: u32) -> String {
     let fetched = fetch(mem, pc);
     match decode_packet(fetched.words(), arch) {
         Ok(packet) => packet.listing(pc),
@@ -165,6 +165,7 @@ mod tests {
 
     use super::*;
     use crate::mem::{AddressSpace, Bus, GuestRam, NoFaultLine, PAGE_SIZE, Prot};
+    use crate::memory::Memory as _;
 
     const CODE: u32 = 0x1000;
 

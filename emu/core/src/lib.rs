@@ -6,7 +6,6 @@ mod block;
 mod cache;
 mod cpu;
 mod dma;
-mod emit;
 mod exception;
 mod fetch;
 #[allow(unsafe_code)]
@@ -14,7 +13,6 @@ mod host;
 pub mod inspect;
 pub mod mem;
 pub mod memory;
-mod port;
 mod thread;
 
 pub use cpu::Cpu;

@@ -1,4 +1,15 @@
-//! What the core needs of a memory: typed little-endian accesses at 32-bit virtual addresses that fault instead of failing.
+//! What the core needs of a memory: the accesses of instructions, which are `hexagon_isa`'s [`Memory`], and code. All fault
+//! instead of failing.
+
+use std::num::NonZeroU64;
+
+use hexagon_isa::Opcode;
+use hexagon_isa::interp::Exec;
+use hexagon_isa::memory::{Fault, Refused};
+
+pub use hexagon_isa::memory::Memory;
+
+use super::host::VectorUnit;
 
 /// What kind of access was tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,85 +49,144 @@ pub struct MemFault {
     pub kind: FaultKind,
 }
 
-/// A process's memory as the core sees it. All methods take `&self`: several DSP threads share one memory, and guest RAM
-/// is shared with the AP anyway. Accesses must be naturally aligned (Hexagon faults otherwise); a naturally aligned access
-/// up to 8 bytes is single-copy atomic.
-pub trait Memory {
-    /// Loads one byte.
-    fn load8(&self, va: u32) -> Result<u8, MemFault>;
-    /// Loads a halfword.
-    fn load16(&self, va: u32) -> Result<u16, MemFault>;
-    /// Loads a word.
-    fn load32(&self, va: u32) -> Result<u32, MemFault>;
-    /// Loads a doubleword.
-    fn load64(&self, va: u32) -> Result<u64, MemFault>;
-    /// Stores one byte.
-    fn store8(&self, va: u32, v: u8) -> Result<(), MemFault>;
-    /// Stores a halfword.
-    fn store16(&self, va: u32, v: u16) -> Result<(), MemFault>;
-    /// Stores a word.
-    fn store32(&self, va: u32, v: u32) -> Result<(), MemFault>;
-    /// Stores a doubleword.
-    fn store64(&self, va: u32, v: u64) -> Result<(), MemFault>;
-    /// Loads a byte if the page is at hand; else the load says why it is not.
-    #[inline(always)]
-    fn try_load8(&self, va: u32) -> Option<u8> {
-        self.load8(va).ok()
-    }
-    /// Loads a halfword as [`try_load8`](Self::try_load8) does.
-    #[inline(always)]
-    fn try_load16(&self, va: u32) -> Option<u16> {
-        self.load16(va).ok()
-    }
-    /// Loads a word as [`try_load8`](Self::try_load8) does.
-    #[inline(always)]
-    fn try_load32(&self, va: u32) -> Option<u32> {
-        self.load32(va).ok()
-    }
-    /// Loads a doubleword as [`try_load8`](Self::try_load8) does.
-    #[inline(always)]
-    fn try_load64(&self, va: u32) -> Option<u64> {
-        self.load64(va).ok()
-    }
-    /// Stores a byte if the page is at hand; `false` means that nothing is stored.
-    #[inline(always)]
-    fn try_store8(&self, va: u32, v: u8) -> bool {
-        self.store8(va, v).is_ok()
-    }
-    /// Stores a halfword as [`try_store8`](Self::try_store8) does.
-    #[inline(always)]
-    fn try_store16(&self, va: u32, v: u16) -> bool {
-        self.store16(va, v).is_ok()
-    }
-    /// Stores a word as [`try_store8`](Self::try_store8) does.
-    #[inline(always)]
-    fn try_store32(&self, va: u32, v: u32) -> bool {
-        self.store32(va, v).is_ok()
-    }
-    /// Stores a doubleword as [`try_store8`](Self::try_store8) does.
-    #[inline(always)]
-    fn try_store64(&self, va: u32, v: u64) -> bool {
-        self.store64(va, v).is_ok()
-    }
-    /// Loads `out.len()` bytes (HVX vectors, block copies); no alignment rule. Nothing is promised about `out` on a fault.
-    fn load(&self, va: u32, out: &mut [u8]) -> Result<(), MemFault>;
-    /// Loads an HVX vector; no alignment rule. After a fault `out` is what it was.
-    fn load_vector(&self, va: u32, out: &mut [u8; 128]) -> Result<(), MemFault> {
-        let mut v = [0; 128];
-        self.load(va, &mut v)?;
-        *out = v;
-        Ok(())
-    }
-    /// Stores bytes; no alignment rule. Checks the whole range before it writes the first byte.
-    fn store(&self, va: u32, bytes: &[u8]) -> Result<(), MemFault>;
-    /// Would a store of `len` bytes succeed? Used to detect faults before anything of a packet is committed.
-    fn probe_store(&self, va: u32, len: u32) -> Result<(), MemFault>;
+/// A memory that code is fetched from. Accesses up to 8 bytes are single-copy atomic.
+pub trait CodeMemory: Memory<Fault = FaultWord> + Sized {
     /// Fetches one instruction word (needs execute permission).
-    fn fetch32(&self, va: u32) -> Result<u32, MemFault>;
+    fn fetch32(&self, va: u32) -> Result<u32, FaultWord>;
     /// Changes whenever executable mappings changed, so that decoded blocks are thrown away.
     fn code_epoch(&self) -> u64;
-    /// Compare-and-swap on an aligned word: the store half of `memw_locked`. `Ok(true)` if `*va` was `old` and now is `new`.
-    fn cas32(&self, va: u32, old: u32, new: u32) -> Result<bool, MemFault>;
-    /// Compare-and-swap on an aligned doubleword (`memd_locked`).
-    fn cas64(&self, va: u32, old: u64, new: u64) -> Result<bool, MemFault>;
+    /// The function of an instruction on this memory; `None` if it has no meaning. A memory that crates above use says so itself:
+    /// the instructions are then compiled once, with the memory, and not in each of those crates.
+    fn function(vectors: VectorUnit, op: Opcode) -> Option<Exec<Self>> {
+        vectors.exec(op)
+    }
+}
+
+/// What an instruction can fail with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// An access faulted.
+    Memory(MemFault),
+    /// A stack frame at this address is below FRAMELIMIT.
+    FrameLimit(u32),
+    /// The instruction does something, with these operands, that is not built.
+    Refused(Refused),
+}
+
+/// A [`Cause`] in one word that is not zero: whether an instruction's function failed is one test of a host register.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct FaultWord(NonZeroU64);
+
+const ACCESSES: [Access; 3] = [Access::Read, Access::Write, Access::Execute];
+const KINDS: [FaultKind; 5] = [
+    FaultKind::Unmapped,
+    FaultKind::Permission,
+    FaultKind::Misaligned,
+    FaultKind::Smmu,
+    FaultKind::Bus,
+];
+
+/// Kind of [`Cause::Refused`].
+const REFUSED: u64 = 0xff;
+
+impl FaultWord {
+    /// One more than: bits 0.. the address, bits 40.. the kind of fault (0: below FRAMELIMIT, [`REFUSED`]: the address is what was
+    /// asked), bits 48.. the access.
+    #[cold]
+    #[inline(never)]
+    fn new(cause: Cause) -> FaultWord {
+        let (va, kind, access) = match cause {
+            Cause::Memory(f) => (f.va, f.kind as u64 + 1, f.access as u64),
+            Cause::FrameLimit(va) => (va, 0, 0),
+            Cause::Refused(what) => (what as u32, REFUSED, 0),
+        };
+        FaultWord(NonZeroU64::MIN.saturating_add(u64::from(va) | kind << 40 | access << 48))
+    }
+
+    /// What it was.
+    pub fn cause(self) -> Cause {
+        let bits = self.0.get() - 1;
+        let va = bits as u32;
+        let kind = bits >> 40 & 0xff;
+        if let (REFUSED, Some(what)) = (kind, Refused::ALL.get(va as usize)) {
+            return Cause::Refused(*what);
+        }
+        let kind = kind.checked_sub(1).and_then(|k| KINDS.get(k as usize));
+        match (kind, ACCESSES.get((bits >> 48) as usize)) {
+            (Some(&kind), Some(&access)) => Cause::Memory(MemFault { va, access, kind }),
+            _ => Cause::FrameLimit(va),
+        }
+    }
+}
+
+impl std::fmt::Debug for FaultWord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.cause().fmt(f)
+    }
+}
+
+impl std::fmt::Display for FaultWord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        MemFault::from(*self).fmt(f)
+    }
+}
+
+impl std::error::Error for FaultWord {}
+
+impl From<MemFault> for FaultWord {
+    #[inline(always)]
+    fn from(f: MemFault) -> Self {
+        FaultWord::new(Cause::Memory(f))
+    }
+}
+
+/// Why an access faulted. Accesses of a memory give no other cause than that; the two that instructions raise by themselves read as
+/// a store that is not allowed.
+impl From<FaultWord> for MemFault {
+    #[cold]
+    fn from(word: FaultWord) -> Self {
+        let refused = |va| MemFault {
+            va,
+            access: Access::Write,
+            kind: FaultKind::Permission,
+        };
+        match word.cause() {
+            Cause::Memory(fault) => fault,
+            Cause::FrameLimit(va) => refused(va),
+            Cause::Refused(_) => refused(0),
+        }
+    }
+}
+
+impl Fault for FaultWord {
+    fn frame_limit(va: u32) -> Self {
+        FaultWord::new(Cause::FrameLimit(va))
+    }
+    fn refused(what: Refused) -> Self {
+        FaultWord::new(Cause::Refused(what))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_in_one_word_is_the_same_fault() {
+        for va in [0, 1, 0x1234_5678, u32::MAX] {
+            let limit = Cause::FrameLimit(va);
+            assert_eq!(FaultWord::new(limit).cause(), limit);
+            for access in ACCESSES {
+                for kind in KINDS {
+                    let fault = MemFault { va, access, kind };
+                    assert_eq!(FaultWord::from(fault).cause(), Cause::Memory(fault));
+                }
+            }
+        }
+        for what in Refused::ALL {
+            assert_eq!(FaultWord::new(Cause::Refused(what)).cause(), Cause::Refused(what));
+        }
+        assert_eq!(size_of::<Result<(), FaultWord>>(), 8);
+    }
 }

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use hexagon_isa::{Arch, EndLoop, Insn, MAX_OPERANDS, Opcode, assemble_packet};
 
-use super::memory::{Access, FaultKind, MemFault, Memory};
+use super::memory::{Access, CodeMemory, FaultKind, FaultWord, MemFault, Memory};
 use super::{Cpu, Ctl, Exception, Exit, Thread, TimeSource};
 
 const CODE: u32 = 0x1000;
@@ -48,61 +48,66 @@ impl Flat {
 }
 
 impl Memory for Flat {
-    fn load8(&self, va: u32) -> Result<u8, MemFault> {
+    type Fault = FaultWord;
+    fn load8(&self, va: u32) -> Result<u8, FaultWord> {
         Ok(u8::from_le_bytes(self.get(va)?))
     }
-    fn load16(&self, va: u32) -> Result<u16, MemFault> {
+    fn load16(&self, va: u32) -> Result<u16, FaultWord> {
         Ok(u16::from_le_bytes(self.get(va)?))
     }
-    fn load32(&self, va: u32) -> Result<u32, MemFault> {
+    fn load32(&self, va: u32) -> Result<u32, FaultWord> {
         Ok(u32::from_le_bytes(self.get(va)?))
     }
-    fn load64(&self, va: u32) -> Result<u64, MemFault> {
+    fn load64(&self, va: u32) -> Result<u64, FaultWord> {
         Ok(u64::from_le_bytes(self.get(va)?))
     }
-    fn store8(&self, va: u32, v: u8) -> Result<(), MemFault> {
-        self.put(va, &v.to_le_bytes())
+    fn store8(&self, va: u32, v: u8) -> Result<(), FaultWord> {
+        Ok(self.put(va, &v.to_le_bytes())?)
     }
-    fn store16(&self, va: u32, v: u16) -> Result<(), MemFault> {
-        self.put(va, &v.to_le_bytes())
+    fn store16(&self, va: u32, v: u16) -> Result<(), FaultWord> {
+        Ok(self.put(va, &v.to_le_bytes())?)
     }
-    fn store32(&self, va: u32, v: u32) -> Result<(), MemFault> {
-        self.put(va, &v.to_le_bytes())
+    fn store32(&self, va: u32, v: u32) -> Result<(), FaultWord> {
+        Ok(self.put(va, &v.to_le_bytes())?)
     }
-    fn store64(&self, va: u32, v: u64) -> Result<(), MemFault> {
-        self.put(va, &v.to_le_bytes())
+    fn store64(&self, va: u32, v: u64) -> Result<(), FaultWord> {
+        Ok(self.put(va, &v.to_le_bytes())?)
     }
-    fn load(&self, va: u32, out: &mut [u8]) -> Result<(), MemFault> {
+    fn load(&self, va: u32, out: &mut [u8]) -> Result<(), FaultWord> {
         let r = self.range(va, out.len(), Access::Read)?;
         out.copy_from_slice(&self.bytes.borrow()[r]);
         Ok(())
     }
-    fn store(&self, va: u32, bytes: &[u8]) -> Result<(), MemFault> {
-        self.put(va, bytes)
+    fn store(&self, va: u32, bytes: &[u8]) -> Result<(), FaultWord> {
+        Ok(self.put(va, bytes)?)
     }
-    fn probe_store(&self, va: u32, len: u32) -> Result<(), MemFault> {
-        self.range(va, len as usize, Access::Write).map(|_| ())
+    fn probe_store(&self, va: u32, len: u32) -> Result<(), FaultWord> {
+        self.range(va, len as usize, Access::Write)?;
+        Ok(())
     }
-    fn fetch32(&self, va: u32) -> Result<u32, MemFault> {
-        let r = self.range(va, 4, Access::Execute)?;
-        Ok(u32::from_le_bytes(self.bytes.borrow()[r].try_into().unwrap()))
-    }
-    fn code_epoch(&self) -> u64 {
-        self.epoch.get()
-    }
-    fn cas32(&self, va: u32, old: u32, new: u32) -> Result<bool, MemFault> {
+    fn cas32(&self, va: u32, old: u32, new: u32) -> Result<bool, FaultWord> {
         let same = self.load32(va)? == old;
         if same {
             self.store32(va, new)?;
         }
         Ok(same)
     }
-    fn cas64(&self, va: u32, old: u64, new: u64) -> Result<bool, MemFault> {
+    fn cas64(&self, va: u32, old: u64, new: u64) -> Result<bool, FaultWord> {
         let same = self.load64(va)? == old;
         if same {
             self.store64(va, new)?;
         }
         Ok(same)
+    }
+}
+
+impl CodeMemory for Flat {
+    fn fetch32(&self, va: u32) -> Result<u32, FaultWord> {
+        let r = self.range(va, 4, Access::Execute)?;
+        Ok(u32::from_le_bytes(self.bytes.borrow()[r].try_into().unwrap()))
+    }
+    fn code_epoch(&self) -> u64 {
+        self.epoch.get()
     }
 }
 

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use hexagon_isa::Arch;
-use hexagon_isa::interp::Qfloat;
-use hexagon_isa::interp::hmx::HmxModel;
-pub use hexagon_isa::interp::{Ctl, HvxRegs, Regs};
+use hexagon_isa::state::Qfloat;
+use hexagon_isa::state::hmx::HmxModel;
+pub use hexagon_isa::state::{Ctl, HvxRegs, Regs};
 
 use super::dma::Dma;
 

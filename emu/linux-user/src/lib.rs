@@ -33,7 +33,7 @@ use hexagon_isa::Arch;
 
 use emu_core::inspect;
 use emu_core::mem::{AddressSpace, MapError};
-use emu_core::memory::MemFault;
+use emu_core::memory::{FaultWord, MemFault};
 use emu_core::{Cpu, Exception, Exit, Thread, VectorUnit};
 use files::Files;
 
@@ -79,6 +79,12 @@ pub enum ExecError {
     /// The packet budget was used up.
     #[error("still running after {0} packets")]
     Budget(u64),
+}
+
+impl From<FaultWord> for ExecError {
+    fn from(fault: FaultWord) -> Self {
+        MemFault::from(fault).into()
+    }
 }
 
 impl ExecError {

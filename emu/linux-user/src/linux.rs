@@ -224,7 +224,9 @@ impl Program {
     pub(super) fn read(&mut self, fd: u32, va: u32, len: u32, console: &mut dyn Console) -> Answer {
         let len = len.min(IO_LIMIT);
         self.files.get(fd)?;
-        self.space.probe_store(va, len).map_err(|_| libc::EFAULT)?;
+        self.space
+            .check_writable(va, len as usize)
+            .map_err(|_| libc::EFAULT)?;
         let mut bytes = vec![0; len as usize];
         let n = self.files.read(fd, console, &mut bytes)?;
         bytes.truncate(n);

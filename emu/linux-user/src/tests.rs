@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use emu_core::memory::Memory;
+use emu_core::memory::{CodeMemory, Memory};
 
 /// Prints "hello\n", then ends with the first character of its first argument.
 const CODE: [u32; 12] = [

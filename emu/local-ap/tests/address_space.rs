@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 
 use emu_core::mem::{AddressSpace, Bus, BusFault, FaultLine, MapError, NoFaultLine, PAGE_SIZE, Prot};
-use emu_core::memory::{Access, FaultKind, MemFault, Memory};
+use emu_core::memory::{Access, CodeMemory, FaultKind, FaultWord, MemFault, Memory};
 use emu_local_ap::{Direction, KernelIommu};
 
 const STREAM: u16 = 0x1001;
@@ -61,8 +61,8 @@ fn rig() -> Rig {
     }
 }
 
-fn fault(va: u32, access: Access, kind: FaultKind) -> MemFault {
-    MemFault { va, access, kind }
+fn fault(va: u32, access: Access, kind: FaultKind) -> FaultWord {
+    MemFault { va, access, kind }.into()
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_store_over_the_end_writes_nothing() {
         .unwrap();
     let out = fault(va + 0x1000, Access::Write, FaultKind::Unmapped);
     assert_eq!(r.space.store(va + 0xffe, b"abcd"), Err(out));
-    assert_eq!(r.space.probe_store(va + 0xffe, 4), Err(out));
+    assert_eq!(r.space.check_writable(va + 0xffe, 4), Err(out.into()));
     assert_eq!(r.space.load16(va + 0xffe), Ok(0));
     r.space
         .map_anonymous(Some(0xffff_f000), 0x1000, Prot::RW)
@@ -565,7 +565,7 @@ proptest! {
                             Some((page, _)) => Ok(memory.entry((page, offset)).or_default()),
                         },
                     };
-                    let fault = |kind| MemFault { va, access, kind };
+                    let fault = |kind| fault(va, access, kind);
                     match step {
                         Step::Store(_, v) => {
                             prop_assert_eq!(r.space.store8(va, v), cell.map(|c| *c = v).map_err(fault));

@@ -1,7 +1,7 @@
 //! Four products of bytes added to every word of a vector, with what each host has for it. `A` and `B` say whether the bytes of
 //! the two factors are signed. All sums wrap, so their order does not matter.
 
-use super::Vector;
+use crate::state::Vector;
 
 /// A word's bytes in every word.
 #[inline(always)]
@@ -15,7 +15,7 @@ pub(super) fn splat(word: u32) -> Vector {
 
 /// For every host.
 pub(super) mod plain {
-    use crate::interp::Vector;
+    use crate::state::Vector;
 
     #[inline(always)]
     pub(crate) fn dot4<const A: bool, const B: bool>(acc: [i32; 32], a: &Vector, b: &Vector) -> [i32; 32] {
@@ -44,7 +44,7 @@ pub(super) mod avx2 {
         _mm256_srai_epi16, _mm256_srli_epi16,
     };
 
-    use crate::interp::Vector;
+    use crate::state::Vector;
 
     #[inline]
     #[target_feature(enable = "avx2")]
@@ -85,7 +85,7 @@ pub(super) mod avx512 {
         _mm512_xor_si512,
     };
 
-    use crate::interp::Vector;
+    use crate::state::Vector;
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]

@@ -1,7 +1,7 @@
 //! Registers and memory as a model sees them, and the same instruction on our core.
 
 use emu_core::mem::PAGE_SIZE;
-use hexagon_isa::interp::{Ctl, Regs};
+use hexagon_isa::state::{Ctl, Regs};
 use hexagon_isa::{Arch, Insn};
 
 /// Where the memory that instructions may access begins.

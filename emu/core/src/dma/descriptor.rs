@@ -9,7 +9,7 @@
 use hexagon_isa::Arch;
 
 use super::{Error, Reason};
-use crate::memory::{MemFault, Memory};
+use crate::memory::{FaultWord, MemFault, Memory};
 
 /// Bytes copied at once.
 const PIECE: u32 = 256;
@@ -52,6 +52,12 @@ pub(super) enum Refused {
     Error(Error),
 }
 
+impl From<FaultWord> for Refused {
+    fn from(fault: FaultWord) -> Self {
+        MemFault::from(fault).into()
+    }
+}
+
 impl From<MemFault> for Refused {
     fn from(fault: MemFault) -> Self {
         Refused::Fault(fault)
@@ -64,7 +70,7 @@ fn refused(reason: Reason, address: u32) -> Refused {
 
 impl Descriptor {
     /// Reads and checks the descriptor at `va`, a multiple of 16.
-    pub(super) fn load<M: Memory>(mem: &M, va: u32, arch: Arch) -> Result<Self, Refused> {
+    pub(super) fn load<M: Memory<Fault = FaultWord>>(mem: &M, va: u32, arch: Arch) -> Result<Self, Refused> {
         let mut bytes = [0; 32];
         let (head, tail) = bytes.split_at_mut(16);
         mem.load(va, head)?;
@@ -179,7 +185,11 @@ impl Descriptor {
     }
 
     /// Copies a piece, at most `most` bytes (and at least one); how many.
-    pub(super) fn advance<M: Memory>(&mut self, mem: &M, most: u32) -> Result<u32, Refused> {
+    pub(super) fn advance<M: Memory<Fault = FaultWord>>(
+        &mut self,
+        mem: &M,
+        most: u32,
+    ) -> Result<u32, Refused> {
         let offset = self.offset();
         let left = self.line().saturating_sub(offset);
         let n = left.min(PIECE).min(most.max(1));
@@ -234,14 +244,14 @@ impl Descriptor {
     }
 
     /// Writes the progress into the descriptor, but for the next one's address, which is not the engine's.
-    pub(super) fn save<M: Memory>(&self, mem: &M) -> Result<(), MemFault> {
+    pub(super) fn save<M: Memory<Fault = FaultWord>>(&self, mem: &M) -> Result<(), MemFault> {
         let (words, _) = self.words.split_at(if self.form == Form::Linear { 4 } else { 8 });
         let bytes: Vec<u8> = words.iter().skip(1).flat_map(|w| w.to_le_bytes()).collect();
-        mem.store(self.va.wrapping_add(4), &bytes)
+        Ok(mem.store(self.va.wrapping_add(4), &bytes)?)
     }
 
     /// Marks the descriptor as done. Addresses stay as the program wrote them; sizes are used up.
-    pub(super) fn finish<M: Memory>(&mut self, mem: &M) -> Result<(), MemFault> {
+    pub(super) fn finish<M: Memory<Fault = FaultWord>>(&mut self, mem: &M) -> Result<(), MemFault> {
         if self.form != Form::Linear {
             let width = if self.form == Form::Wide {
                 0xff_ffff
@@ -253,7 +263,7 @@ impl Descriptor {
             let words = self.words.iter().skip(5).flat_map(|w| w.to_le_bytes());
             mem.store(self.va.wrapping_add(20), &words.collect::<Vec<u8>>())?;
         }
-        mem.store32(self.va.wrapping_add(4), self.words[1] | DONE)
+        Ok(mem.store32(self.va.wrapping_add(4), self.words[1] | DONE)?)
     }
 }
 

@@ -27,9 +27,9 @@ mod descriptor;
 mod tests;
 
 use hexagon_isa::Arch;
-use hexagon_isa::interp::DmaCommand;
+use hexagon_isa::state::DmaCommand;
 
-use super::memory::{FaultKind, MemFault, Memory};
+use super::memory::{FaultKind, FaultWord, MemFault, Memory};
 use descriptor::{Descriptor, Refused};
 
 /// Bytes that one instruction moves at most.
@@ -109,6 +109,12 @@ enum Stop {
     Fault(MemFault),
 }
 
+impl From<FaultWord> for Stop {
+    fn from(fault: FaultWord) -> Self {
+        MemFault::from(fault).into()
+    }
+}
+
 impl From<MemFault> for Stop {
     fn from(fault: MemFault) -> Self {
         match fault.kind {
@@ -142,7 +148,12 @@ impl Dma {
     }
 
     /// Carries out an instruction of its thread.
-    pub(super) fn execute<M: Memory>(&mut self, mem: &M, arch: Arch, command: DmaCommand) -> Outcome {
+    pub(super) fn execute<M: Memory<Fault = FaultWord>>(
+        &mut self,
+        mem: &M,
+        arch: Arch,
+        command: DmaCommand,
+    ) -> Outcome {
         match command {
             DmaCommand::Start(descriptor) => self.start(mem, arch, descriptor),
             DmaCommand::Link { tail, new } => return self.link(mem, arch, tail, new),
@@ -185,7 +196,7 @@ impl Dma {
         self.state = State::Failed(Error { reason, address }, descriptor);
     }
 
-    fn start<M: Memory>(&mut self, mem: &M, arch: Arch, descriptor: u32) {
+    fn start<M: Memory<Fault = FaultWord>>(&mut self, mem: &M, arch: Arch, descriptor: u32) {
         match self.state {
             State::Failed(..) => {}
             State::Idle if descriptor == 0 => {}
@@ -198,11 +209,11 @@ impl Dma {
     }
 
     /// Appends `new` to the chain that `tail` ends, and starts it if nothing runs.
-    fn link<M: Memory>(&mut self, mem: &M, arch: Arch, tail: u32, new: u32) -> Outcome {
+    fn link<M: Memory<Fault = FaultWord>>(&mut self, mem: &M, arch: Arch, tail: u32, new: u32) -> Outcome {
         if tail != 0
             && let Err(fault) = mem.store32(tail, new)
         {
-            return Outcome::Fault(fault);
+            return Outcome::Fault(fault.into());
         }
         if self.state == State::Idle && new != 0 {
             self.state = State::Next(new);
@@ -212,7 +223,7 @@ impl Dma {
     }
 
     /// Goes on with what dmpause answered.
-    fn resume<M: Memory>(&mut self, mem: &M, arch: Arch, word: u32) {
+    fn resume<M: Memory<Fault = FaultWord>>(&mut self, mem: &M, arch: Arch, word: u32) {
         let descriptor = word & !15;
         match self.state {
             State::Failed(..) => {}
@@ -227,7 +238,7 @@ impl Dma {
     }
 
     /// Stops where it is, or ends the error state; what it was at.
-    fn pause<M: Memory>(&mut self, mem: &M) -> u32 {
+    fn pause<M: Memory<Fault = FaultWord>>(&mut self, mem: &M) -> u32 {
         let status = self.status();
         if let State::Within(descriptor) = &self.state {
             // A descriptor that cannot be written any more has lost its progress.
@@ -239,7 +250,7 @@ impl Dma {
     }
 
     /// Works on until it is done, something is wrong or the budget is used up.
-    fn step<M: Memory>(&mut self, mem: &M, arch: Arch) {
+    fn step<M: Memory<Fault = FaultWord>>(&mut self, mem: &M, arch: Arch) {
         if self.fault.is_some() {
             return;
         }
@@ -267,7 +278,12 @@ impl Dma {
     }
 
     /// Begins a descriptor, or works on one to its end.
-    fn advance<M: Memory>(&mut self, mem: &M, arch: Arch, budget: &mut Budget) -> Result<(), Stop> {
+    fn advance<M: Memory<Fault = FaultWord>>(
+        &mut self,
+        mem: &M,
+        arch: Arch,
+        budget: &mut Budget,
+    ) -> Result<(), Stop> {
         match &mut self.state {
             State::Next(va) => {
                 budget.descriptors = budget.descriptors.checked_sub(1).ok_or(Stop::Budget)?;

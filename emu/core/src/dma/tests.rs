@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hexagon_isa::Arch;
-use hexagon_isa::interp::DmaCommand::{self, Link, Pause, Poll, Resume, Start, Wait};
+use hexagon_isa::state::DmaCommand::{self, Link, Pause, Poll, Resume, Start, Wait};
 use proptest::prelude::*;
 
 use super::*;

@@ -15,13 +15,17 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use hexagon_isa::Opcode;
+use hexagon_isa::interp::Exec;
+
 use super::arena::Arena;
 use super::bus::Bus;
 use super::raw;
 use super::regions::{Backing, MapError, Prot, Region, Regions};
 use super::table::Table;
 use super::{PAGE_SHIFT, PAGE_SIZE};
-use crate::memory::{Access, FaultKind, MemFault, Memory};
+use crate::host::VectorUnit;
+use crate::memory::{Access, CodeMemory, FaultKind, FaultWord, MemFault, Memory};
 
 /// Permission bits of a table entry (those of [`Prot`]); the rest is the host address of the page.
 const PROT_BITS: u64 = 7;
@@ -441,20 +445,26 @@ macro_rules! fast {
             true
         }
         #[inline(always)]
-        fn $load(&self, va: u32) -> Result<$int, MemFault> {
+        fn $load(&self, va: u32) -> Result<$int, FaultWord> {
             match self.$try_load(va) {
                 Some(v) => Ok(v),
                 None => Ok(<$int>::from_le_bytes(self.slow_load(va)?)),
             }
         }
         #[inline(always)]
-        fn $store(&self, va: u32, v: $int) -> Result<(), MemFault> {
+        fn $store(&self, va: u32, v: $int) -> Result<(), FaultWord> {
             if self.$try_store(va, v) {
                 return Ok(());
             }
             self.slow_store(va, v.to_le_bytes())
         }
     };
+}
+
+#[cold]
+fn misaligned(va: u32, access: Access) -> FaultWord {
+    let kind = FaultKind::Misaligned;
+    MemFault { va, access, kind }.into()
 }
 
 impl AddressSpace {
@@ -476,7 +486,7 @@ impl AddressSpace {
     }
 
     fn store_pages(&self, va: u32, bytes: &[u8]) -> Result<(), MemFault> {
-        self.probe_store(va, u32::try_from(bytes.len()).unwrap_or(u32::MAX))?;
+        self.check_writable(va, bytes.len())?;
         Shared::pieces(va, bytes.len(), Access::Write, |at, done, n| {
             let p = self.shared.host(at, Access::Write)?;
             // SAFETY: `host` checked the page, `pieces` keeps within it
@@ -485,16 +495,22 @@ impl AddressSpace {
         })
     }
 
+    /// Whether a [`store`](Memory::store) of this many bytes would succeed.
+    ///
+    /// # Errors
+    /// The first byte that cannot be written.
+    pub fn check_writable(&self, va: u32, len: usize) -> Result<(), MemFault> {
+        Shared::pieces(va, len, Access::Write, |at, _, _| {
+            self.shared.lookup(at, Access::Write).map(drop)
+        })
+    }
+
     // Values go through host registers, so that the fast path needs no room on the stack.
     #[cold]
     #[inline(never)]
-    fn slow_load<const N: usize>(&self, va: u32) -> Result<[u8; N], MemFault> {
+    fn slow_load<const N: usize>(&self, va: u32) -> Result<[u8; N], FaultWord> {
         if !(va as usize).is_multiple_of(N) {
-            return Err(MemFault {
-                va,
-                access: Access::Read,
-                kind: FaultKind::Misaligned,
-            });
+            return Err(misaligned(va, Access::Read));
         }
         let p = self.shared.host(va, Access::Read)?;
         let mut out = [0; N];
@@ -505,13 +521,9 @@ impl AddressSpace {
 
     #[cold]
     #[inline(never)]
-    fn slow_store<const N: usize>(&self, va: u32, bytes: [u8; N]) -> Result<(), MemFault> {
+    fn slow_store<const N: usize>(&self, va: u32, bytes: [u8; N]) -> Result<(), FaultWord> {
         if !(va as usize).is_multiple_of(N) {
-            return Err(MemFault {
-                va,
-                access: Access::Write,
-                kind: FaultKind::Misaligned,
-            });
+            return Err(misaligned(va, Access::Write));
         }
         let p = self.shared.host(va, Access::Write)?;
         // SAFETY: as in `slow_load`, checked for writing
@@ -521,13 +533,15 @@ impl AddressSpace {
 }
 
 impl Memory for AddressSpace {
+    type Fault = FaultWord;
+
     fast!(load8, store8, try_load8, try_store8, u8, 1);
     fast!(load16, store16, try_load16, try_store16, u16, 2);
     fast!(load32, store32, try_load32, try_store32, u32, 4);
     fast!(load64, store64, try_load64, try_store64, u64, 8);
 
     #[inline]
-    fn load(&self, va: u32, out: &mut [u8]) -> Result<(), MemFault> {
+    fn load(&self, va: u32, out: &mut [u8]) -> Result<(), FaultWord> {
         let entry = self.table[(va >> PAGE_SHIFT) as usize].load(Acquire);
         let in_page = va & (PAGE_SIZE - 1);
         if entry & u64::from(Prot::READ.0) != 0 && out.len() <= (PAGE_SIZE - in_page) as usize {
@@ -536,11 +550,11 @@ impl Memory for AddressSpace {
             unsafe { raw::copy_out(p, out) };
             return Ok(());
         }
-        self.load_pages(va, out)
+        Ok(self.load_pages(va, out)?)
     }
 
     #[inline]
-    fn load_vector(&self, va: u32, out: &mut [u8; 128]) -> Result<(), MemFault> {
+    fn load_vector(&self, va: u32, out: &mut [u8; 128]) -> Result<(), FaultWord> {
         let entry = self.table[(va >> PAGE_SHIFT) as usize].load(Acquire);
         let in_page = va & (PAGE_SIZE - 1);
         if entry & u64::from(Prot::READ.0) != 0 && in_page <= PAGE_SIZE - 128 {
@@ -549,11 +563,11 @@ impl Memory for AddressSpace {
             unsafe { raw::copy_out(p, out) };
             return Ok(());
         }
-        self.load_vector_pages(va, out)
+        Ok(self.load_vector_pages(va, out)?)
     }
 
     #[inline]
-    fn store(&self, va: u32, bytes: &[u8]) -> Result<(), MemFault> {
+    fn store(&self, va: u32, bytes: &[u8]) -> Result<(), FaultWord> {
         let entry = self.table[(va >> PAGE_SHIFT) as usize].load(Acquire);
         let in_page = va & (PAGE_SIZE - 1);
         if entry & u64::from(Prot::WRITE.0) != 0 && bytes.len() <= (PAGE_SIZE - in_page) as usize {
@@ -562,22 +576,41 @@ impl Memory for AddressSpace {
             unsafe { raw::copy_in(p, bytes) };
             return Ok(());
         }
-        self.store_pages(va, bytes)
+        Ok(self.store_pages(va, bytes)?)
     }
 
-    fn probe_store(&self, va: u32, len: u32) -> Result<(), MemFault> {
-        Shared::pieces(va, len as usize, Access::Write, |at, _, _| {
-            self.shared.lookup(at, Access::Write).map(drop)
-        })
+    fn probe_store(&self, va: u32, len: u32) -> Result<(), FaultWord> {
+        if len <= 8 && len.is_power_of_two() && !va.is_multiple_of(len) {
+            return Err(misaligned(va, Access::Write));
+        }
+        Ok(self.check_writable(va, len as usize)?)
     }
 
-    fn fetch32(&self, va: u32) -> Result<u32, MemFault> {
+    fn cas32(&self, va: u32, old: u32, new: u32) -> Result<bool, FaultWord> {
         if !va.is_multiple_of(4) {
-            return Err(MemFault {
-                va,
-                access: Access::Execute,
-                kind: FaultKind::Misaligned,
-            });
+            return Err(misaligned(va, Access::Write));
+        }
+        self.shared.lookup(va, Access::Read)?;
+        let p = self.shared.host(va, Access::Write)?;
+        // SAFETY: `host` checked the page; an aligned word lies in it
+        Ok(unsafe { raw::cas32(p, old, new) })
+    }
+
+    fn cas64(&self, va: u32, old: u64, new: u64) -> Result<bool, FaultWord> {
+        if !va.is_multiple_of(8) {
+            return Err(misaligned(va, Access::Write));
+        }
+        self.shared.lookup(va, Access::Read)?;
+        let p = self.shared.host(va, Access::Write)?;
+        // SAFETY: `host` checked the page; an aligned doubleword lies in it
+        Ok(unsafe { raw::cas64(p, old, new) })
+    }
+}
+
+impl CodeMemory for AddressSpace {
+    fn fetch32(&self, va: u32) -> Result<u32, FaultWord> {
+        if !va.is_multiple_of(4) {
+            return Err(misaligned(va, Access::Execute));
         }
         let p = self.shared.host(va, Access::Execute)?;
         // SAFETY: `host` checked the page; an aligned word lies in it
@@ -589,31 +622,8 @@ impl Memory for AddressSpace {
         self.shared.code_epoch.load(Relaxed)
     }
 
-    fn cas32(&self, va: u32, old: u32, new: u32) -> Result<bool, MemFault> {
-        if !va.is_multiple_of(4) {
-            return Err(MemFault {
-                va,
-                access: Access::Write,
-                kind: FaultKind::Misaligned,
-            });
-        }
-        self.shared.lookup(va, Access::Read)?;
-        let p = self.shared.host(va, Access::Write)?;
-        // SAFETY: `host` checked the page; an aligned word lies in it
-        Ok(unsafe { raw::cas32(p, old, new) })
-    }
-
-    fn cas64(&self, va: u32, old: u64, new: u64) -> Result<bool, MemFault> {
-        if !va.is_multiple_of(8) {
-            return Err(MemFault {
-                va,
-                access: Access::Write,
-                kind: FaultKind::Misaligned,
-            });
-        }
-        self.shared.lookup(va, Access::Read)?;
-        let p = self.shared.host(va, Access::Write)?;
-        // SAFETY: `host` checked the page; an aligned doubleword lies in it
-        Ok(unsafe { raw::cas64(p, old, new) })
+    #[inline(never)]
+    fn function(vectors: VectorUnit, op: Opcode) -> Option<Exec<Self>> {
+        vectors.exec(op)
     }
 }

@@ -8,7 +8,7 @@ use super::state::Kernel;
 use crate::clock::Time;
 use crate::sched::{DspThread, Wait};
 use emu_core::mem::PAGE;
-use emu_core::memory::{MemFault, Memory as _};
+use emu_core::memory::{FaultWord, MemFault, Memory as _};
 use rpmsg::Aee;
 
 /// Why an imported function could not be carried out: the process crashes.
@@ -20,6 +20,12 @@ pub enum Stop {
     /// Anything else, in one sentence.
     #[error("{0}")]
     Because(String),
+}
+
+impl From<FaultWord> for Stop {
+    fn from(fault: FaultWord) -> Self {
+        MemFault::from(fault).into()
+    }
 }
 
 impl Stop {

@@ -297,7 +297,10 @@ impl Modules {
             let bytes = image.segment_bytes(segment);
             if !bytes.is_empty() {
                 let to = module.base.wrapping_add(segment.vaddr);
-                memory.space.store(to, bytes).map_err(|f| self.fault(module, f))?;
+                memory
+                    .space
+                    .store(to, bytes)
+                    .map_err(|f| self.fault(module, f.into()))?;
             }
         }
         self.relocate(module, memory)?;
@@ -332,7 +335,10 @@ impl Modules {
             // The word may be unaligned in a corrupt file: a byte store does not care.
             let to = module.base.wrapping_add(r.offset);
             let word = value.wrapping_add(r.addend).to_le_bytes();
-            memory.space.store(to, &word).map_err(|f| self.fault(module, f))?;
+            memory
+                .space
+                .store(to, &word)
+                .map_err(|f| self.fault(module, f.into()))?;
         }
         if missing.is_empty() {
             return Ok(());

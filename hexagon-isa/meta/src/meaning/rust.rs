@@ -98,7 +98,7 @@ fn one_function(name: &str, operands: &[Operand], m: &Meaning, slow: Option<&str
     if needs_memory(&fx) {
         let _ = writeln!(
             g.out,
-            "pub(super) fn {name}<M: Memory>(s: &mut Regs, m: &M::Mem, a: &Args) -> Result<(), M::Fault> {{"
+            "pub(super) fn {name}<M: Memory>(s: &mut Regs, m: &M, a: &Args) -> Result<(), M::Fault> {{"
         );
     } else {
         let _ = writeln!(g.out, "pub(super) fn {name}(s: &mut Regs, a: &Args) {{");
@@ -610,9 +610,9 @@ impl Gen<'_> {
                 let (bits, ea) = (e.ty.bits(), self.expr(ea));
                 match self.slow {
                     Some(slow) => format!(
-                        "(match M::try_load{bits}(m, {ea}) {{ Some(v) => v, None => return {slow}::<M>(s, m, a) }} as {t})"
+                        "(match m.try_load{bits}({ea}) {{ Some(v) => v, None => return {slow}::<M>(s, m, a) }} as {t})"
                     ),
-                    None => format!("(M::load{bits}(m, {ea})? as {t})"),
+                    None => format!("(m.load{bits}({ea})? as {t})"),
                 }
             }
             Kind::LoadVec { ea, aligned } => {

@@ -10,7 +10,7 @@ mod multiply;
 mod real;
 mod tile;
 
-use hexagon_isa::interp::hmx::{self, HmxState};
+use hexagon_isa::state::hmx::{self, HmxState};
 
 use super::{AREA_BASE, Model, State};
 

@@ -1,0 +1,98 @@
+//! Activation and weight loads. They stand in one packet, the activation load first (slot 1); the weight load multiplies.
+//!
+//! That the two belong together and fit each other is a rule of packets ([`crate::DecodeError::Unpaired`]), so a weight load
+//! always finds its activation load. A negative range in either, or channels that end before they begin, drop the packet's
+//! multiplication. Everything is read before anything is added: a fault leaves the accumulators as they were.
+//!
+//! Registers of the weight load: Rs is the address (in vectors of 128 bytes) and, in its low bits, 0x10 compressed weights,
+//! 0x20 negated weights and 0x40 bfloat16 (floating point only); Rt is the offset of the last byte.
+
+use super::fixed::{self, Packing};
+use super::float;
+use super::tile::{TILE, Window};
+use crate::memory::{Fault, Memory, Refused};
+use crate::state::hmx::Activation;
+use crate::state::{Args, Ctl, Regs};
+
+/// Bytes of weights that one packet can use up, if each weight has eight bits.
+const MOST: u32 = 65536;
+/// Bytes of a vector of weights.
+const VECTOR: u32 = 128;
+
+/// `kind`: 0 ub, 1 hf, 2 f8. `form`: 0 block, 1 deep, 2 above, 3 single, 4 dilate.
+/// Reads nothing yet: how much is read depends on the weights, too.
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn mx_activation<M: Memory>(
+    s: &mut Regs,
+    _: &M,
+    _: &Args,
+    rs: u32,
+    rt: u32,
+    kind: u32,
+    form: u32,
+    channel_major: u32,
+) -> Result<(), M::Fault> {
+    s.hmx.state().activation = Activation {
+        rs,
+        rt,
+        kind,
+        form,
+        channel_major: channel_major != 0,
+    };
+    Ok(())
+}
+
+/// `kind`: 0 b, 1 sm, 2 n, 3 c, 4 sc, 5 ubit, 6 sbit, 8 hf, 9 f8. `form`: 0 normal, 1 single, 2 drop, 3 deep, 4 after, 5 dilate.
+pub(crate) fn mx_weight<M: Memory>(
+    s: &mut Regs,
+    m: &M,
+    a: &Args,
+    rs: u32,
+    rt: u32,
+    kind: u32,
+    form: u32,
+) -> Result<(), M::Fault> {
+    let model = s.hmx.model;
+    let usr = s.c[Ctl::Usr];
+    let state = s.hmx.state();
+    let activation = state.activation;
+    let packing = Packing::of(kind);
+    let few_bits = kind < 7 && packing.per_vector() > 4;
+    let window = Window::new(&activation, form, few_bits);
+    if rs & 0x10 != 0 {
+        return Err(M::Fault::refused(Refused::CompressedWeights));
+    }
+    if few_bits && window.group != 32 {
+        return Err(M::Fault::refused(Refused::GroupsOfFewBits));
+    }
+    if (rt as i32) < 0 || window.tiles == 0 {
+        return Ok(());
+    }
+    let halves = (kind > 7).then(|| float::Numbers::new(kind, rs, usr, model));
+    let (per_vector, density) = match halves {
+        Some(n) => (n.per_vector(), 0),
+        None => (packing.per_vector(), packing.density()),
+    };
+    let limit = (rt | (VECTOR - 1)).min((MOST >> density) - 1) / VECTOR + 1;
+    let steps = window.steps(per_vector, limit);
+    let Some(last) = steps.last() else {
+        return Ok(());
+    };
+    let mut vectors = vec![0; (limit.min((last.stream + last.count).div_ceil(per_vector)) * VECTOR) as usize];
+    m.load(rs & !(VECTOR - 1), &mut vectors)?;
+    let base = activation.rs & !(TILE - 1);
+    let mut tiles = vec![0; ((last.tile + 1 + u32::from(window.below.is_some())) * TILE) as usize];
+    let (first, second) = tiles.split_at_mut(((last.tile + 1) * TILE) as usize);
+    m.load(base, first)?;
+    if let Some(distance) = window.below {
+        m.load(base.wrapping_add(distance), second)?;
+    }
+    if a.dry {
+        return Ok(());
+    }
+    match halves {
+        Some(numbers) => float::multiply(state, &window, &numbers, limit, &tiles, &vectors, activation),
+        None => fixed::multiply(state, &window, packing, limit, &tiles, &vectors),
+    }
+    Ok(())
+}
