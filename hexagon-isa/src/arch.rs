@@ -4,25 +4,38 @@ use crate::info::Feature;
 
 /// A version of the Hexagon architecture that a core can have. Later ones run what was built for earlier ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs)]
 pub enum Arch {
+    /// Version 5.
     V5,
+    /// Version 5.5.
     V55,
+    /// Version 60, the first with HVX.
     V60,
+    /// Version 62.
     V62,
+    /// Version 65.
     V65,
+    /// Version 66.
     V66,
+    /// Version 67.
     V67,
     /// The small core of V67: three slots, no HVX, audio instructions.
     V67T,
+    /// Version 68.
     V68,
+    /// Version 69.
     V69,
+    /// Version 71.
     V71,
     /// The small core of V71.
     V71T,
+    /// Version 73.
     V73,
+    /// Version 75.
     V75,
+    /// Version 79.
     V79,
+    /// Version 81.
     V81,
 }
 

@@ -250,16 +250,12 @@ fn find_producers(insns: &mut [InsnFacts]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Arch, MAX_OPERANDS, Opcode, assemble_packet, decode_packet};
+    use crate::{Arch, Opcode, assemble_packet, decode_packet};
 
     fn facts(insns: &[(Opcode, &[i32])], endloop: EndLoop) -> PacketFacts {
         let insns: Vec<Insn> = insns
             .iter()
-            .map(|(op, operands)| {
-                let mut v = [0; MAX_OPERANDS];
-                v[..operands.len()].copy_from_slice(operands);
-                Insn { v, ..Insn::new(*op) }
-            })
+            .map(|(op, operands)| Insn::with_operands(*op, operands))
             .collect();
         let words = assemble_packet(&insns, endloop, false).unwrap();
         PacketFacts::of(&decode_packet(&words, Arch::V68).unwrap()).unwrap()

@@ -1,6 +1,6 @@
-//! The Hexagon instruction set as data: one specification, from which the decoder, the printer, the assembler, the
-//! interpreter's functions and a typed IR are generated.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 #![cfg_attr(
     not(test),
     deny(

@@ -43,6 +43,14 @@ impl Insn {
         }
     }
 
+    /// `op` with these operands, which is in no packet yet: to be assembled. Operands that are not given are 0.
+    #[must_use]
+    pub fn with_operands(op: Opcode, operands: &[i32]) -> Insn {
+        let mut insn = Insn::new(op);
+        insn.v.iter_mut().zip(operands).for_each(|(v, given)| *v = *given);
+        insn
+    }
+
     /// Everything known about it.
     #[must_use]
     pub fn info(&self) -> &'static InsnInfo {

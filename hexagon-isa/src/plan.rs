@@ -168,17 +168,13 @@ fn pending_gprs(order: &[Planned], which: impl Fn(&InsnFacts) -> bool) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Arch, EndLoop, Insn, MAX_OPERANDS, Opcode, assemble_packet, decode_packet};
+    use crate::{Arch, EndLoop, Insn, Opcode, assemble_packet, decode_packet};
 
     /// Order, pending and dry instructions by their positions in the packet.
     fn plan(insns: &[(Opcode, &[i32])]) -> (Vec<u8>, Positions, Positions) {
         let insns: Vec<Insn> = insns
             .iter()
-            .map(|(op, operands)| {
-                let mut v = [0; MAX_OPERANDS];
-                v[..operands.len()].copy_from_slice(operands);
-                Insn { v, ..Insn::new(*op) }
-            })
+            .map(|(op, operands)| Insn::with_operands(*op, operands))
             .collect();
         let words = assemble_packet(&insns, EndLoop::None, false).unwrap();
         let plan = Plan::new(&decode_packet(&words, Arch::V68).unwrap()).unwrap();

@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use hexagon_isa::Arch;
-use hexagon_isa::state::Qfloat;
-use hexagon_isa::state::hmx::HmxModel;
 pub use hexagon_isa::state::{Ctl, HvxRegs, Regs};
 
 use super::dma::Dma;
@@ -72,7 +70,7 @@ impl Thread {
     /// and matrix instructions do; a [`Cpu`](super::Cpu) runs threads of its own.
     pub fn new(arch: Arch, pc: u32) -> Self {
         let mut thread = Thread {
-            regs: Regs::default(),
+            regs: Regs::new(arch),
             packets: 0,
             insns: 0,
             hvx_insns: 0,
@@ -80,8 +78,6 @@ impl Thread {
             dma: Dma::default(),
         };
         thread.regs.pc = pc;
-        thread.regs.qfloat = Qfloat::of(arch);
-        thread.regs.hmx.model = HmxModel::of(arch);
         thread
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::spec::{Entry, Implicit, Namespace, Operand, Piece, Spec, SpecError};
 use crate::tree::{self, Pattern};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
 
 /// The Rust source of the tables.
@@ -74,21 +74,29 @@ fn opcodes(spec: &Spec, out: &mut String) {
 }
 
 fn classes(spec: &Spec, out: &mut String) {
-    let all: BTreeSet<&str> = spec.entries.iter().map(|e| e.class.as_str()).collect();
+    let mut all: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
+    for e in &spec.entries {
+        all.entry(&e.class).or_default().push(e);
+    }
     put!(
         out,
         "/// Instruction classes, by the names of the spec's sections."
     );
-    put!(
-        out,
-        "#[allow(non_camel_case_types, missing_docs, clippy::upper_case_acronyms)]"
-    );
+    put!(out, "#[allow(non_camel_case_types, clippy::upper_case_acronyms)]");
     put!(
         out,
         "#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]\npub enum InsnClass {{"
     );
-    for c in all {
-        put!(out, "    {c},");
+    for (class, entries) in all {
+        if let [first, ..] = entries[..] {
+            let count = entries.len();
+            put!(
+                out,
+                "    /// {count} of the instructions, such as `{}`.",
+                first.text
+            );
+            put!(out, "    {class},");
+        }
     }
     put!(out, "}}");
 }

@@ -9,9 +9,10 @@
 
 use std::ops::{Index, IndexMut};
 
-use super::hmx::Hmx;
+use super::hmx::{Hmx, HmxModel};
 use super::qfloat::{Hidden, Qfloat};
 use super::zreg::{Half, Window};
+use crate::Arch;
 
 /// Registers in the general file.
 pub const GPRS: usize = 32;
@@ -393,6 +394,17 @@ impl Default for Regs {
 }
 
 impl Regs {
+    /// Zeroed registers of a thread of a core of this architecture, which decides what qfloat and matrix instructions do.
+    #[must_use]
+    pub fn new(arch: Arch) -> Regs {
+        let mut regs = Regs {
+            qfloat: Qfloat::of(arch),
+            ..Regs::default()
+        };
+        regs.hmx.model = HmxModel::of(arch);
+        regs
+    }
+
     /// Reads control register `n` (0..=31) as a transfer instruction sees it.
     pub fn control(&self, n: u8) -> u32 {
         match n & 31 {

@@ -131,31 +131,51 @@ pub enum Feature {
 
 /// A register that an instruction reads or writes without naming it as an operand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs, clippy::upper_case_acronyms)]
+#[allow(clippy::upper_case_acronyms)]
 pub enum Implicit {
+    /// Predicate 0.
     P0,
+    /// Predicate 1.
     P1,
+    /// Predicate 3.
     P3,
+    /// The stack pointer.
     R29,
+    /// The frame pointer.
     R30,
+    /// The link register.
     R31,
+    /// The program counter.
     PC,
+    /// Count of the inner loop.
     LC0,
+    /// Start of the inner loop.
     SA0,
+    /// Count of the outer loop.
     LC1,
+    /// Start of the outer loop.
     SA1,
+    /// The user status register.
     USR,
+    /// The global pointer.
     GP,
     /// CS0 or CS1, as the modifier register says.
     CS,
+    /// What a saved return address is mixed with.
     FRAMEKEY,
+    /// The lowest address that a stack frame may reach.
     FRAMELIMIT,
     /// What a gather leaves for a `vtmp.new` store.
     VTMP,
+    /// Supervisor: the cache configuration register.
     CCR,
+    /// Guest: the other stack pointer.
     GOSP,
+    /// Supervisor: the exception link register.
     ELR,
+    /// Supervisor: general pointer 0.
     SGP0,
+    /// Supervisor: general pointer 1.
     SGP1,
 }
 
