@@ -1,5 +1,6 @@
 //! Where fetched kernels, built firmware and test data are, and what to do when they are not there.
 
+use emu_assets::cache::{Cache, in_series};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -12,13 +13,9 @@ pub fn workspace() -> &'static Path {
         .unwrap_or(Path::new("."))
 }
 
-/// The cache that `cargo xtask setup` fills.
-pub fn cache() -> Option<PathBuf> {
-    let dir = match std::env::var_os("VHOST_HEXAGON_CACHE") {
-        Some(dir) if !dir.is_empty() => PathBuf::from(dir),
-        _ => Path::new(&std::env::var_os("HOME")?).join(".cache/vhost-hexagon"),
-    };
-    dir.is_dir().then_some(dir)
+/// The cache that `cargo xtask setup` fills, if it is there.
+pub fn cache() -> Option<Cache> {
+    Cache::locate().ok().filter(|cache| cache.root().is_dir())
 }
 
 /// A complete stock kernel in the cache.
@@ -33,34 +30,16 @@ pub struct Kernel {
 /// All kernels in the cache, oldest first.
 pub fn kernels() -> Vec<Kernel> {
     let Some(cache) = cache() else { return Vec::new() };
-    let numbers = |release: &str| -> Vec<u32> {
-        release
-            .split(|c: char| !c.is_ascii_digit())
-            .filter_map(|n| n.parse().ok())
-            .collect()
+    let kernel = |release: String| Kernel {
+        dir: cache.kernel(&release),
+        release,
     };
-    let mut found: Vec<Kernel> = std::fs::read_dir(cache.join("kernels"))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|e| e.path().join("SOURCES").is_file())
-        .map(|e| Kernel {
-            release: e.file_name().to_string_lossy().into_owned(),
-            dir: e.path(),
-        })
-        .collect();
-    found.sort_by_key(|k| numbers(&k.release));
-    found
+    cache.kernels().into_iter().map(kernel).collect()
 }
 
 /// The kernel the tests of a series use: the newest of it; for "newest" the newest of all.
 pub fn kernel(series: &str) -> Option<Kernel> {
-    let fits = |k: &Kernel| {
-        series == "newest"
-            || k.release
-                .strip_prefix(series)
-                .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
-    };
+    let fits = |k: &Kernel| series == "newest" || in_series(&k.release, series);
     kernels().into_iter().rfind(fits)
 }
 

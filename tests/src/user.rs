@@ -30,7 +30,7 @@ impl User {
         test_needs::executable::copy_program(&program, &user.path("bin/vhost-hexagon"));
         let cache = assets::cache().ok_or("there is no cache (`cargo xtask setup` fills it)")?;
         for folder in ["kernels", "guest-root"] {
-            let from = cache.join(folder);
+            let from = cache.root().join(folder);
             if !from.is_dir() {
                 return Err(format!(
                     "there is no {} (`cargo xtask setup` fetches it)",

@@ -35,6 +35,21 @@ fn a_guest_has_our_programs_and_skeletons() {
 }
 
 #[test]
+fn the_demo_shows_a_sum() {
+    let Some(user) = user() else { return };
+    let (code, text) = output(&user, &["demo"]);
+    assert_eq!(code, Some(0), "{text}");
+    for line in [
+        "\nSum = 499500\n",
+        "\nMax value = 999\n",
+        " bytes (the program's own)",
+        "cdsp: 1 process(es), 0 crash(es)",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in\n{text}");
+    }
+}
+
+#[test]
 fn a_board_has_its_firmware_and_what_the_user_gives_goes_first() {
     let Some(user) = user() else { return };
     std::fs::write(user.work().join("vh-calc"), "#!/bin/sh\necho theirs\n").unwrap();

@@ -44,17 +44,18 @@ fn cases() -> Vec<Case> {
 /// The kernel of the cache that a version means, also among those that are only used when they are named.
 fn kernel(version: &str) -> Option<PathBuf> {
     let cache = assets::cache()?;
-    let folders = ["kernels", "more-kernels"].map(|folder| cache.join(folder));
-    let entries = folders
-        .iter()
-        .filter_map(|dir| std::fs::read_dir(dir).ok())
-        .flatten();
-    let mut fitting = entries.flatten().filter(|entry| {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let rest = name.strip_prefix(version);
-        rest.is_some_and(|rest| rest.starts_with('+')) && entry.path().join("SOURCES").is_file()
-    });
-    fitting.next().map(|entry| entry.path().join("Image"))
+    let stock = cache
+        .kernels()
+        .into_iter()
+        .map(|name| (cache.kernel(&name), name));
+    let named = cache.extra_kernels().into_iter();
+    let named = named.map(|name| (cache.extra_kernel(&name), name));
+    let is_of = |name: &str| {
+        name.strip_prefix(version)
+            .is_some_and(|rest| rest.starts_with('+'))
+    };
+    let mut fitting = stock.chain(named).filter(|(_, name)| is_of(name));
+    fitting.next().map(|(folder, _)| folder.join("Image"))
 }
 
 /// What `ci` says of one case on one kernel.

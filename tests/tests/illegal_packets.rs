@@ -111,7 +111,7 @@ fn without_newer() {
 }
 
 fn newer() -> Option<PathBuf> {
-    let path = assets::cache()?.join("peers/qemu-user/qemu-hexagon");
+    let path = assets::cache()?.newer_qemu_user().join("qemu-hexagon");
     path.is_file().then_some(path)
 }
 

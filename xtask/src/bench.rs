@@ -13,9 +13,11 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::json;
 
-use crate::assets::{self, SetupArgs};
-use crate::guest::{self, Boot};
-use crate::{firmware, overhead, tools, ui};
+use emu_setup::guest::{self, Boot};
+use emu_setup::{Options, command, tools, ui};
+use host_files::output::Existing;
+
+use crate::{assets, build, firmware, overhead};
 
 /// Options of `bench`.
 #[derive(Args, Clone)]
@@ -50,29 +52,28 @@ const ROUNDS: usize = 5;
 
 /// Measures everything, prints a table, writes `target/bench.json`.
 pub fn bench(args: &BenchArgs) -> Result<()> {
-    assets::setup(&SetupArgs {
+    assets::setup(&Options {
         assets_only: args.core_only,
-        ..SetupArgs::default()
+        ..Options::default()
     })?;
-    let emulator = ui::step("build", guest::build_emulator)?;
-    let firmware = firmware::build()?;
+    let emulator = ui::step("build", build::emulator)?;
     if let Some(rounds) = args.overhead {
-        return overhead::measure(&emulator, &firmware, args, rounds);
+        return overhead::measure(&emulator, args, rounds);
     }
     let mut report = serde_json::Map::new();
     if !args.core_only {
-        let skeletons = firmware.root().join("skel");
         let command = ["/bin/sh", "-c", "vh-calc && vh-bench --null 5000 --echo 200"];
         let boot = Boot {
             emulator: &emulator,
             kernel: &args.kernel,
-            skeletons: &skeletons,
+            skeletons: None,
             command: &command,
             platform: &args.platform,
             options: &[],
-            name: "bench",
+            log: firmware::target_dir().join("logs/bench-console.log"),
+            existing: Existing::Overwrite,
         };
-        let outcome = ui::step("guest", || guest::boot(&boot, &firmware))?;
+        let outcome = ui::step("guest", || guest::boot(&boot))?;
         report.insert("kernel".into(), json!(outcome.release));
         report.insert("emulator".into(), outcome.summary.clone());
         for line in outcome.console.lines() {
@@ -160,7 +161,7 @@ fn core(emulator: &Path, sources: &Path, name: &str, iterations: u32) -> Result<
     std::fs::write(&source, format!("{},{iterations})\n", &text[..comma]))?;
     std::fs::copy(sources.join("rt.h"), work.join("rt.h"))?;
     let program = work.join(name);
-    ui::output(
+    command::output(
         Command::new(llvm.join("clang"))
             .args(["--target=hexagon-unknown-none-elf", "-mv68", "-mhvx"])
             .args(["-mhvx-length=128b", "-O2", "-G0", "-ffreestanding"])
@@ -202,7 +203,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 /// Runs a benchmark, which measures itself: millions of packets per second, and its checksum.
 fn rate(command: &mut Command) -> Result<(f64, String)> {
-    let said = ui::output(command)?;
+    let said = command::output(command)?;
     let field = |key: &str| {
         said.split_whitespace()
             .find_map(|w| w.strip_prefix(key))

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, UseTree};
 
-use crate::ui;
+use emu_setup::ui;
 
 /// Crates that are held to a limit: files of the largest circle.
 const LIMITS: &[(&str, usize)] = &[("emu/core", 4), ("emu/os", 4)];

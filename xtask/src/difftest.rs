@@ -6,9 +6,11 @@ use std::process::Stdio;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::cache::Cache;
-use crate::test::cargo;
-use crate::{firmware, peers, ui};
+use emu_assets::cache::Cache;
+use emu_setup::{command, ui};
+
+use crate::build::cargo;
+use crate::{firmware, peers};
 
 /// Options of `difftest`.
 #[derive(Args, Clone)]
@@ -32,7 +34,7 @@ fn encodings(values: u32) -> Result<()> {
     let runs = values.div_ceil(AT_ONCE);
     for seed in 1..=runs {
         ui::step(&format!("encodings, seed {seed} of {runs}"), || {
-            ui::run(
+            command::run(
                 cargo(&[
                     "test",
                     "--quiet",
@@ -65,7 +67,7 @@ pub fn difftest(args: &DifftestArgs) -> Result<()> {
         ui::say(format!("   doing without a newer qemu-hexagon: {error:#}"));
     }
     let profile = if args.dev { "dev" } else { "release" };
-    ui::run(&mut cargo(&[
+    command::run(&mut cargo(&[
         "build",
         "--quiet",
         "--package",

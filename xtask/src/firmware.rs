@@ -16,7 +16,7 @@ use firmware_builder::prebuilt::Prebuilt;
 use firmware_builder::{Tools, sources};
 use host_files::output::Existing;
 
-use crate::ui;
+use emu_setup::ui;
 
 /// Options of `firmware`.
 #[derive(Args, Clone)]

@@ -10,10 +10,12 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
-use crate::cache::{Cache, SOURCES};
+use emu_assets::cache::{Cache, SOURCES};
+use emu_setup::{command, kernel_files, ui};
+
 use crate::kernel_config::{Fragment, setting};
 use crate::kernel_source::Source;
-use crate::{firmware, kernels, tools, ui};
+use crate::{firmware, tools};
 
 /// Symbols of the two drivers, with the folder that a tree must have for them.
 const DRIVERS: &[(&str, &str)] = &[
@@ -105,7 +107,7 @@ pub fn build(args: &KernelArgs) -> Result<()> {
     let release = std::fs::read_to_string(out.join("include/config/kernel.release"))?;
     let release = release.trim();
     let target = cache.extra_kernel(&name);
-    kernels::install_built(&out, &target)?;
+    kernel_files::install_built(&out, &target)?;
     let fragments: String = configs.iter().map(|c| format!("{}\n", c.display())).collect();
     std::fs::write(target.join(SOURCES), format!("{}\n{fragments}", source.told))?;
     ui::say(format!("kernel {release}: {}", target.join("Image").display()));
@@ -196,16 +198,17 @@ impl Build<'_> {
                 Base::Allnoconfig => {
                     let mut make = self.command();
                     make.env("KCONFIG_ALLCONFIG", &asked);
-                    ui::output(make.args(["-s", "allnoconfig"])).map_err(|e| self.explain(e))?;
+                    command::output(make.args(["-s", "allnoconfig"])).map_err(|e| self.explain(e.into()))?;
                 }
                 Base::Defconfig => {
-                    ui::output(self.command().args(["-s", "defconfig"])).map_err(|e| self.explain(e))?;
+                    command::output(self.command().args(["-s", "defconfig"]))
+                        .map_err(|e| self.explain(e.into()))?;
                     let mut file = std::fs::OpenOptions::new().append(true).open(&config)?;
                     file.write_all(text.as_bytes())?;
                 }
             }
         }
-        ui::output(self.command().args(["-s", "olddefconfig"])).map_err(|e| self.explain(e))?;
+        command::output(self.command().args(["-s", "olddefconfig"])).map_err(|e| self.explain(e.into()))?;
         let result = std::fs::read_to_string(&config)?;
         let missing = fragment.unfulfilled(&result);
         if !missing.is_empty() {

@@ -6,9 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::apt;
-use crate::cache::{Cache, SOURCES};
-use crate::{kernels, ui};
+use emu_assets::cache::{Cache, SOURCES};
+use emu_setup::{apt, command, kernels, ui};
 
 /// Left out when a source package is unpacked (device trees of boards, documentation of their bindings, register lists
 /// of graphics cards, tests): a third of the tree.
@@ -74,20 +73,20 @@ fn debian(text: &str, cache: &Cache, mirror: Option<&str>) -> Result<Source> {
         bail!("`debian:{text}` names no kernel; write debian:7.3, or debian:7.3.4 for one version");
     };
     let package = format!("linux-source-{series}");
-    let fits = |v: &str| version.is_none_or(|wanted| crate::cache::in_series(v, wanted));
+    let fits = |v: &str| version.is_none_or(|wanted| emu_assets::cache::in_series(v, wanted));
     let sources = cache.root().join("sources");
     let there = std::fs::read_dir(&sources).into_iter().flatten().flatten();
     let mut there: Vec<String> = there
         .filter(|e| e.path().join(SOURCES).is_file())
         .filter_map(|e| Some(e.file_name().to_str()?.strip_prefix("linux-")?.to_owned()))
-        .filter(|v| crate::cache::in_series(v, &series) && fits(v))
+        .filter(|v| emu_assets::cache::in_series(v, &series) && fits(v))
         .collect();
-    there.sort_by_key(|v| crate::cache::version_key(v));
+    there.sort_by_key(|v| emu_assets::cache::version_key(v));
     let found = match there.pop() {
         Some(version) => version,
         None => {
             let apt = kernels::archive(cache, mirror, true)?;
-            let offered = apt.versions(&package)?;
+            let offered = apt.lists().versions(&package)?;
             let Some(found) = offered.iter().find(|v| fits(v)) else {
                 bail!(
                     "the mirror has no source of the kernel {text} ({package}: {})",
@@ -127,7 +126,7 @@ fn unpack(deb: &Path, sources: &Path, version: &str) -> Result<()> {
     tar.arg("-xf").arg(&archive).arg("-C").arg(&tree);
     tar.arg("--strip-components=1");
     tar.args(LEFT_OUT.iter().map(|pattern| format!("--exclude={pattern}")));
-    ui::output(&mut tar)?;
+    command::output(&mut tar)?;
     std::fs::write(
         tree.join(SOURCES),
         format!("{}\n", deb.file_name().unwrap_or_default().to_string_lossy()),

@@ -1,29 +1,25 @@
 //! Entry points for people and CI: set-up, assets, firmware, demo, tests, bench.
 //!
-//! `xtask` starts tools and lays out files; it knows nothing of the emulator's inside (and does not depend on it), so
-//! that it compiles in seconds on a machine where nothing else has been built yet.
+//! `xtask` starts tools and lays out files; it knows nothing of the emulator's inside (and depends on its assets and its set-up only),
+//! so that it compiles in seconds on a machine where nothing else has been built yet.
 
-mod apt;
 mod assets;
 mod bench;
 mod book;
-mod cache;
+mod build;
 mod circles;
 mod demo;
 mod difftest;
 mod dsp_image;
 mod firmware;
-mod guest;
 mod kernel_build;
 mod kernel_config;
 mod kernel_source;
-mod kernels;
 mod overhead;
 mod peers;
 mod test;
 mod test_summary;
 mod tools;
-mod ui;
 mod zoo;
 mod zoo_table;
 
@@ -41,7 +37,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Task {
     /// Checks the tools, installs what is missing, fetches kernels and guest user space into the cache.
-    Setup(assets::SetupArgs),
+    Setup(emu_setup::Options),
     /// Writes skeletons, DSP image, shell placeholder and the guest's programs into target/firmware.
     Firmware(firmware::FirmwareArgs),
     /// Builds a DSP firmware of your own from a copy of firmware/dsp.
@@ -49,7 +45,7 @@ enum Task {
     /// Builds a small arm64 kernel with the drivers a DSP needs, from Debian's source or a tree of yours.
     Kernel(kernel_build::KernelArgs),
     /// Boots a stock kernel and computes a sum on the DSP through the unmodified library.
-    Demo(demo::DemoArgs),
+    Demo(emu_setup::demo::Options),
     /// Measures round trips in a guest and the core beside QEMU's.
     Bench(bench::BenchArgs),
     /// Compares the core with qemu-hexagon on random packets.

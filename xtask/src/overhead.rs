@@ -9,16 +9,18 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
+use emu_setup::guest::{self, Boot};
+use emu_setup::ui;
+use host_files::output::Existing;
+
 use crate::bench::BenchArgs;
-use crate::firmware::{self, Firmware};
-use crate::guest::{self, Boot};
-use crate::ui;
+use crate::firmware;
 
 /// Calls of one measurement.
 const CALLS: &str = "vh-bench --null 20000 --echo 0";
 
 /// Measures, prints a table, writes `target/overhead.json`.
-pub fn measure(emulator: &Path, firmware: &Firmware, args: &BenchArgs, rounds: u32) -> Result<()> {
+pub fn measure(emulator: &Path, args: &BenchArgs, rounds: u32) -> Result<()> {
     ensure!(rounds > 0, "--overhead needs at least one round");
     let trace = firmware::target_dir().join("overhead.pcapng");
     let ways: [(&str, Vec<String>); 3] = [
@@ -38,7 +40,7 @@ pub fn measure(emulator: &Path, firmware: &Firmware, args: &BenchArgs, rounds: u
             let at = (turn + round as usize) % ways.len();
             let (name, options) = &ways[at];
             let what = format!("round {}: {name}", round + 1);
-            now[at] = ui::step(&what, || rate(emulator, firmware, args, options))?;
+            now[at] = ui::step(&what, || rate(emulator, args, options))?;
         }
         for at in 0..ways.len() {
             rates[at].push(now[at]);
@@ -72,19 +74,19 @@ pub fn measure(emulator: &Path, firmware: &Firmware, args: &BenchArgs, rounds: u
 }
 
 /// Calls per second of one boot.
-fn rate(emulator: &Path, firmware: &Firmware, args: &BenchArgs, options: &[String]) -> Result<f64> {
-    let skeletons = firmware.root().join("skel");
+fn rate(emulator: &Path, args: &BenchArgs, options: &[String]) -> Result<f64> {
     let command = ["/bin/sh", "-c", CALLS];
     let boot = Boot {
         emulator,
         kernel: &args.kernel,
-        skeletons: &skeletons,
+        skeletons: None,
         command: &command,
         platform: &args.platform,
         options,
-        name: "overhead",
+        log: firmware::target_dir().join("logs/overhead-console.log"),
+        existing: Existing::Overwrite,
     };
-    let outcome = guest::boot(&boot, firmware)?;
+    let outcome = guest::boot(&boot)?;
     let found = outcome.console.lines().find_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {

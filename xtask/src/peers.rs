@@ -6,13 +6,13 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::apt::{self, Apt, Suite};
-use crate::cache::{Cache, SOURCES};
-use crate::ui;
+use emu_assets::cache::{Cache, SOURCES};
+use emu_setup::apt::{self, Apt, Suite};
+use emu_setup::command;
 
 /// The program in the cache, if it was fetched.
 pub fn newer_qemu(cache: &Cache) -> Option<PathBuf> {
-    let dir = cache.root().join("peers/qemu-user");
+    let dir = cache.newer_qemu_user();
     let program = dir.join("qemu-hexagon");
     (dir.join(SOURCES).is_file() && program.is_file()).then_some(program)
 }
@@ -36,10 +36,10 @@ pub fn fetch(cache: &Cache, mirror: Option<&str>) -> Result<PathBuf> {
     });
     let apt = Apt::foreign(cache.apt("peers"), architecture, &suites)?;
     apt.update()?;
-    let versions = apt.versions("qemu-user")?;
+    let versions = apt.lists().versions("qemu-user")?;
     let newest = versions.first().context("the mirror has no qemu-user")?;
     let deb = apt.download(&format!("qemu-user={newest}"))?;
-    let dir = cache.root().join("peers/qemu-user");
+    let dir = cache.newer_qemu_user();
     let _ = std::fs::remove_dir_all(&dir);
     let all = dir.join("all");
     apt::unpack(&deb, &all)?;
@@ -47,7 +47,7 @@ pub fn fetch(cache: &Cache, mirror: Option<&str>) -> Result<PathBuf> {
     std::fs::rename(all.join("usr/bin/qemu-hexagon"), &program)
         .context("the package has no qemu-hexagon any more")?;
     let _ = std::fs::remove_dir_all(&all);
-    let said = ui::output(Command::new(&program).arg("--version"))?;
+    let said = command::output(Command::new(&program).arg("--version"))?;
     std::fs::write(
         dir.join(SOURCES),
         format!(

@@ -3,17 +3,18 @@
 //! One profile (dev) is used throughout so that nothing is compiled twice; the workspace's Cargo.toml makes the crates
 //! that execute DSP code optimised in it.
 
-use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Args;
 use test_needs::Need;
 
-use crate::assets::{self, SetupArgs};
-use crate::cache::Cache;
+use emu_assets::cache::Cache;
+use emu_setup::{Options, command, ui};
+
+use crate::build::cargo;
 use crate::test_summary::Summary;
-use crate::{firmware, peers, ui};
+use crate::{assets, firmware, peers};
 
 /// Options of `test`.
 #[derive(Args, Clone, Default)]
@@ -29,19 +30,6 @@ pub struct TestArgs {
     pub mirror: Option<String>,
     /// Only tests whose name contains this.
     pub filter: Option<String>,
-}
-
-/// `cargo` in the workspace.
-pub fn cargo(words: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(words).current_dir(firmware::workspace());
-    // Variables that cargo sets for `cargo run` would make the inner cargo rebuild what depends on them.
-    for (name, _) in std::env::vars() {
-        if name.starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR" || name == "CARGO_MANIFEST_PATH" {
-            command.env_remove(name);
-        }
-    }
-    command
 }
 
 /// Whether the tests can have this on this machine, and so must: without, they are skipped and counted.
@@ -65,12 +53,12 @@ pub fn test(args: &TestArgs) -> Result<()> {
     };
     if !args.no_lints {
         step("formatting", &mut || {
-            ui::run(&mut cargo(&["fmt", "--all", "--check"]))
+            Ok(command::run(&mut cargo(&["fmt", "--all", "--check"]))?)
         })?;
     }
-    let setup = SetupArgs {
+    let setup = Options {
         mirror: args.mirror.clone(),
-        ..SetupArgs::default()
+        ..Options::default()
     };
     step("set-up", &mut || assets::setup(&setup))?;
     if !args.no_lints {
@@ -84,15 +72,21 @@ pub fn test(args: &TestArgs) -> Result<()> {
                 "-D",
                 "warnings",
             ];
-            ui::run(&mut cargo(&words))
+            Ok(command::run(&mut cargo(&words))?)
         })?;
         step("documentation", &mut || {
-            ui::run(cargo(&["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"))
+            let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--quiet"]);
+            Ok(command::run(doc.env("RUSTDOCFLAGS", "-D warnings"))?)
         })?;
     }
     step("firmware", &mut || firmware::build().map(|_| ()))?;
     step("build", &mut || {
-        ui::run(&mut cargo(&["build", "--workspace", "--bins", "--quiet"]))
+        Ok(command::run(&mut cargo(&[
+            "build",
+            "--workspace",
+            "--bins",
+            "--quiet",
+        ]))?)
     })?;
     let mut summary = Summary::default();
     step("tests", &mut || {
@@ -107,7 +101,6 @@ pub fn test(args: &TestArgs) -> Result<()> {
         if let Some(filter) = &args.filter {
             command.arg("--").arg(filter);
         }
-        command.env("VH_FIRMWARE", firmware::target_dir().join("firmware"));
         if args.no_e2e {
             command.env("VH_SKIP_E2E", "1");
         }
@@ -119,7 +112,7 @@ pub fn test(args: &TestArgs) -> Result<()> {
             }
         }
         command.env(test_needs::NOTES, &notes);
-        let done = ui::run_and_read(&mut command, |line| summary.line(line));
+        let done = command::run_and_read(&mut command, |line| summary.line(line));
         // No test had anything to say: no file.
         summary.notes(&std::fs::read_to_string(&notes).unwrap_or_default());
         ui::say(format!("   {summary}"));

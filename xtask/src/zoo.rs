@@ -13,10 +13,12 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::Deserialize;
 
-use crate::cache::{Cache, in_series};
-use crate::test::cargo;
+use emu_assets::cache::{Cache, in_series};
+use emu_setup::{command, named_kernels, ui};
+
+use crate::build::cargo;
+use crate::firmware;
 use crate::zoo_table::{self, BEGIN, END};
-use crate::{assets, firmware, ui};
 
 /// Options of `zoo`.
 #[derive(Args)]
@@ -205,13 +207,12 @@ pub fn zoo(args: &ZooArgs) -> Result<()> {
             .filter(|w| cached(&cache, w).is_none())
             .collect();
         ui::step("kernels", || {
-            assets::named_kernels(&cache, args.mirror.as_deref(), &missing)
+            named_kernels(&cache, args.mirror.as_deref(), &missing)
         })?;
     }
     if !args.judge_only {
-        ui::step("firmware", firmware::build)?;
         ui::step("vhost-hexagon", || {
-            ui::run(&mut cargo(&["build", "--quiet", "-p", "vhost-hexagon"]))
+            command::run(&mut cargo(&["build", "--quiet", "-p", "vhost-hexagon"]))
         })?;
         for kernel in kernels(&cache, &book, &args.kernels)? {
             let wanted = wanted(&book, &cases, &kernel, !args.kernels.is_empty(), &args.filter);
@@ -346,9 +347,9 @@ fn play(args: &ZooArgs, folder: &Path, kernel: &str, cases: &[&str]) -> Result<(
     // A case that fails is a result; that there is none is an error.
     let status = ci
         .status()
-        .with_context(|| format!("cannot start `{}`", ui::line_of(&ci)))?;
+        .with_context(|| format!("cannot start `{}`", command::line_of(&ci)))?;
     let Ok(new) = std::fs::read_to_string(&json) else {
-        bail!("`{}` gave no result ({status})", ui::line_of(&ci));
+        bail!("`{}` gave no result ({status})", command::line_of(&ci));
     };
     let kept = folder.join(format!("{kernel}.json"));
     let old = std::fs::read_to_string(&kept).unwrap_or_default();

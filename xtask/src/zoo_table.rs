@@ -91,7 +91,7 @@ fn others(bug: &Bug, own: &[&CaseFile], all: &Everything) -> String {
     let is_named = |kernel: &str| {
         bug.bad()
             .chain(bug.fixed())
-            .any(|v| crate::cache::in_series(kernel, v))
+            .any(|v| emu_assets::cache::in_series(kernel, v))
     };
     let clean = all.iter().filter(|(kernel, played)| {
         !is_named(kernel)

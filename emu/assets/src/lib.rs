@@ -18,6 +18,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cache;
 mod extract;
 
 use std::borrow::Cow;

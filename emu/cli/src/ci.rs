@@ -126,8 +126,8 @@ impl Guests {
             Some(kernel) => kernel.clone(),
             None => stock_kernel().ok_or_else(|| {
                 unusable(format!(
-                    "there is no kernel in {}: run `cargo xtask setup`, or name an arm64 Image with --kernel",
-                    emu_machine::vm::cache().join("kernels").display()
+                    "there is no kernel to take ({}); name an arm64 Image with --kernel",
+                    kernel::what_the_cache_has()
                 ))
             })?,
         };

@@ -3,8 +3,10 @@
 mod account;
 mod assets;
 mod ci;
+mod completions;
 mod coredump;
 mod ctl;
+mod demo;
 mod devices;
 mod disasm;
 mod exec;
@@ -13,6 +15,7 @@ mod fuzz;
 mod hooks;
 mod invoke;
 mod log;
+mod man;
 mod minimize;
 mod output;
 mod profiles;
@@ -22,6 +25,7 @@ mod replay;
 mod run;
 mod scenario;
 mod serve;
+mod setup;
 mod signals;
 mod trace;
 
@@ -32,13 +36,14 @@ use tracing_subscriber::EnvFilter;
 
 const EXAMPLES: &str = "\
 Examples:
+  vhost-hexagon setup && vhost-hexagon demo          what guests need is fetched, and one computes a sum on the DSP
   vhost-hexagon run --kernel 7.3                     a shell in a stock kernel with a DSP behind it
   vhost-hexagon run --kernel Image --modules DIR --share . -- /share/mytest
   vhost-hexagon serve --socket /tmp/dsp.sock         only the device; prints QEMU's arguments
   vhost-hexagon qemu -- -m 2G -kernel Image -initrd … -serial stdio     your QEMU command line, and DSPs
   vhost-hexagon profiles sm8650                      what an SoC profile says
 
-Kernels and the guest's user space come from `cargo xtask setup`; a kernel of your own is as good.
+Kernels and the guest's user space come from `vhost-hexagon setup`; a kernel of your own is as good.
 Exit code: that of the program run in the guest; 1 if something failed, 2 if the command line is wrong, 3 if the program
 succeeded but the account (--account) is not clean.";
 
@@ -58,6 +63,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Fetches stock kernels and the guest's user space into the cache, and sees to it that QEMU is there: once.
+    #[command(after_help = setup::HELP)]
+    Setup(emu_setup::Options),
+    /// Sets up, boots a stock kernel, and computes a sum on the DSP through the unmodified library.
+    #[command(after_help = demo::HELP)]
+    Demo(emu_setup::demo::Options),
     /// Boots a kernel in QEMU with DSPs behind it; gives a shell, or runs a program in it.
     Run(run::Args),
     /// Is only the vhost-user device, for a QEMU that you start yourself; prints the arguments QEMU needs.
@@ -88,6 +99,12 @@ enum Command {
     Disasm(disasm::Args),
     /// Runs a static Hexagon Linux program in user mode, as qemu-hexagon does: no DSP OS, no kernel, no QEMU.
     Exec(exec::Args),
+    /// Prints what makes a shell complete commands and options of this program.
+    #[command(after_help = completions::HELP)]
+    Completions(completions::Args),
+    /// Prints the manual page of a command, or writes those of all.
+    #[command(after_help = man::HELP)]
+    Man(man::Args),
 }
 
 /// The command line, for those who want to know what it takes.
@@ -105,6 +122,8 @@ pub fn main() -> ExitCode {
         Err(error) => return fail(&error),
     };
     let result = match cli.command {
+        Command::Setup(args) => setup::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Run(args) => run::run(args),
         Command::Serve(args) => serve::run(&args),
         Command::Qemu(args) => qemu::run(args),
@@ -120,6 +139,8 @@ pub fn main() -> ExitCode {
         Command::Coredump(args) => coredump::run(&args),
         Command::Disasm(args) => disasm::run(&args),
         Command::Exec(args) => exec::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     };
     // What is still buffered may find the reader gone, too.
     let result = result.and_then(|code| Ok(output::stdout().flush().map(|()| code)?));

@@ -57,7 +57,7 @@ impl Peer {
             .into_iter()
             .find_map(|p| Peer::at(Path::new(p)));
         let newer = crate::assets::cache()
-            .map(|c| c.join("peers/qemu-user/qemu-hexagon"))
+            .map(|cache| cache.newer_qemu_user().join("qemu-hexagon"))
             .and_then(|p| Peer::at(&p));
         [installed, newer]
     }

@@ -3,6 +3,7 @@
 use super::modules::{ModuleDir, ModulesError, Setting, config_setting};
 use crate::device::layout::PlatformKind;
 use crate::device::tree::IrqPath;
+use emu_assets::cache::Cache;
 use std::path::{Path, PathBuf};
 
 /// What cannot be used as a kernel.
@@ -10,8 +11,8 @@ use std::path::{Path, PathBuf};
 pub enum KernelError {
     /// No such file.
     #[error(
-        "there is no kernel at {0}: name an arm64 Image with --kernel (`cargo xtask setup` fetches stock ones to {cache})",
-        cache = super::cache().join("kernels").display()
+        "there is no kernel at {0}: name an arm64 Image with --kernel, or the beginning of the version of one in the cache ({cache})",
+        cache = what_the_cache_has()
     )]
     Missing(PathBuf),
     /// Unreadable.
@@ -236,45 +237,35 @@ fn in_cache(version: &Path) -> Option<PathBuf> {
     let wanted = version
         .to_str()
         .filter(|v| v.starts_with(|c: char| c.is_ascii_digit()) && !v.contains('/'))?;
-    let begins = |name: &str| {
-        name.strip_prefix(wanted)
-            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
-    };
-    let newest = |folder| {
-        let kernels = kernels_in(folder).into_iter();
-        kernels
-            .filter(|(name, _)| begins(name))
-            .map(|(_, image)| image)
-            .next_back()
-    };
-    newest("kernels").or_else(|| newest("more-kernels"))
+    Cache::locate().ok()?.image(wanted)
 }
 
-/// Kernels in the cache, oldest first: release and image. (Those that were built, or fetched by their whole version, are
+/// Stock kernels in the cache, oldest first: release and image. (Those that were built, or fetched by their whole version, are
 /// not among them; they are taken only by name.)
 pub fn kernels() -> Vec<(String, PathBuf)> {
-    kernels_in("kernels")
+    let Ok(cache) = Cache::locate() else {
+        return Vec::new();
+    };
+    let with_image = |release: String| {
+        let image = cache.kernel(&release).join("Image");
+        (release, image)
+    };
+    cache.kernels().into_iter().map(with_image).collect()
 }
 
-fn kernels_in(folder: &str) -> Vec<(String, PathBuf)> {
-    let mut out: Vec<_> = std::fs::read_dir(super::cache().join(folder))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| {
-            (
-                entry.file_name().to_string_lossy().into_owned(),
-                entry.path().join("Image"),
-            )
-        })
-        .filter(|(_, image)| image.exists())
-        .collect();
-    out.sort_by_key(|(name, _)| {
-        name.split(|c: char| !c.is_ascii_digit())
-            .map(|n| n.parse::<u32>().unwrap_or(0))
-            .collect::<Vec<_>>()
-    });
-    out
+/// The kernels of the cache for people, or how they come to be there.
+pub fn what_the_cache_has() -> String {
+    let cache = match Cache::locate() {
+        Ok(cache) => cache,
+        Err(error) => return error.to_string(),
+    };
+    let all = [cache.kernels(), cache.extra_kernels()].concat();
+    if all.is_empty() {
+        let dir = cache.root().display();
+        format!("{dir} has none: `vhost-hexagon setup` fetches stock ones")
+    } else {
+        all.join(", ")
+    }
 }
 
 fn check_image(path: &Path) -> Result<(), KernelError> {

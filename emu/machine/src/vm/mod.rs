@@ -23,6 +23,7 @@ use crate::device::layout;
 use crate::device::tree::IrqPath;
 use crate::device::{DeviceError, DspDevice};
 use crate::profile::Profile;
+use emu_assets::cache::{Cache, CacheError};
 use host_files::output::{Existing, OutputError};
 use initramfs::{Contents, FirmwareFiles, GuestFile};
 use kernel::{Kernel, KernelError};
@@ -65,8 +66,13 @@ pub enum VmError {
     #[error(transparent)]
     Initramfs(#[from] initramfs::ReadError),
     /// There is no user space.
-    #[error("there is no guest user space at {0}: run `cargo xtask setup`, or name a directory with --root")]
+    #[error(
+        "there is no guest user space at {0}: run `vhost-hexagon setup`, or name a directory with --root"
+    )]
     NoRoot(PathBuf),
+    /// Nothing says where there could be one.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
     /// The kernel's driver closes the DSP's channel as often as the DSP opens it.
     #[error(
         "the kernel's fastrpc driver is too old to know a DSP with the label {0:?}: take a newer kernel, or another profile with --soc"
@@ -127,15 +133,6 @@ pub enum After {
     Reboot,
     /// The guest stays as it is.
     Halt,
-}
-
-/// The cache of kernels and user space (`cargo xtask setup` fills it): `$VHOST_HEXAGON_CACHE`, else
-/// `~/.cache/vhost-hexagon`.
-pub fn cache() -> PathBuf {
-    if let Some(path) = std::env::var_os("VHOST_HEXAGON_CACHE") {
-        return path.into();
-    }
-    Path::new(&std::env::var_os("HOME").unwrap_or_default()).join(".cache/vhost-hexagon")
 }
 
 /// Folders of the assets that every guest has, and where.
@@ -385,7 +382,10 @@ impl Builder {
     }
 
     fn initramfs(&self, kernel: &Kernel, irq: IrqPath) -> Result<Contents, VmError> {
-        let root = self.root.clone().unwrap_or_else(|| cache().join("guest-root"));
+        let root = match &self.root {
+            Some(root) => root.clone(),
+            None => Cache::locate()?.guest_root(),
+        };
         if !["bin/busybox", "usr/bin/busybox"]
             .iter()
             .any(|name| root.join(name).exists())
