@@ -21,7 +21,8 @@ const INTERVAL: Duration = Duration::from_millis(2);
 /// So many looks in a row must find it at rest. Longer than the kernel sleeps in the middle of cleaning up (for a grace period of
 /// RCU, a few ticks).
 const CALM: u32 = 20;
-/// Something goes out after this long even if the guest never rests: a program that polls must not wait for ever.
+/// Something goes out when the guest has computed for this long without a rest: a program that polls must not wait for ever. Not time
+/// on the clock, of which a busy host gives the guest as little as it likes.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Requests whose order is remembered.
 const MAX_CALLS: usize = 1024;
@@ -32,6 +33,9 @@ const MAX_HELD: usize = 4096;
 pub trait Guest: Send {
     /// Whether it sleeps now.
     fn sleeps(&mut self) -> bool;
+
+    /// Processor time that it has used.
+    fn computed(&mut self) -> Duration;
 }
 
 /// A guest by the QEMU process that it runs in: it sleeps if all threads of that do, or before it has started.
@@ -52,12 +56,27 @@ impl Guest for QemuProcess {
             return true;
         };
         threads.flatten().all(|thread| {
-            // "tid (name) state …"; the name may have anything in it.
-            let stat = std::fs::read(thread.path().join("stat")).unwrap_or_default();
-            let after = stat.iter().rposition(|b| *b == b')').unwrap_or_default();
-            !matches!(stat.get(after + 2), Some(b'R' | b'D'))
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            !matches!(behind_name(&stat).next(), Some("R" | "D"))
         })
     }
+
+    fn computed(&mut self) -> Duration {
+        let Some(pid) = self.0.get() else {
+            return Duration::ZERO;
+        };
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // In user mode and for it in the kernel (proc_pid_stat(5), fields 14 and 15).
+        let ticks = behind_name(&stat).skip(11).take(2);
+        let ticks: u64 = ticks.filter_map(|word| word.parse::<u64>().ok()).sum();
+        Duration::from_secs(ticks) / u32::try_from(rustix::param::clock_ticks_per_second()).unwrap_or(100)
+    }
+}
+
+/// The words of a `stat` file from the third, the state, on. The second, a name in brackets, may have anything in it.
+fn behind_name(stat: &str) -> impl Iterator<Item = &str> {
+    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    rest.split_whitespace()
 }
 
 /// What is held.
@@ -76,7 +95,8 @@ pub struct Deterministic {
     calls: HashMap<u64, u64>,
     asked: u64,
     next_look: Option<Instant>,
-    since: Option<Instant>,
+    /// What the guest had computed when it was last told something, or had to wait first.
+    since: Option<Duration>,
     calm: u32,
 }
 
@@ -140,9 +160,8 @@ impl Deterministic {
             (self.next_look, self.since) = (None, None);
             return;
         }
-        let now = Instant::now();
-        self.next_look = Some(now + INTERVAL);
-        self.since.get_or_insert(now);
+        self.next_look = Some(Instant::now() + INTERVAL);
+        self.since.get_or_insert_with(|| self.guest.computed());
     }
 
     /// The oldest of what is held, if its time has come.
@@ -156,9 +175,10 @@ impl Deterministic {
         } else {
             self.calm = 0;
         }
+        let computed = self.guest.computed();
         let impatient = self
             .since
-            .is_some_and(|since| now.duration_since(since) >= PATIENCE);
+            .is_some_and(|since| computed.saturating_sub(since) >= PATIENCE);
         if self.calm < CALM && !impatient {
             return Vec::new();
         }
@@ -244,13 +264,22 @@ impl Interposer for Deterministic {
 mod tests {
     use super::*;
     use rpmsg::fastrpc::{Ctx, Scalars};
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-    struct Told(Arc<AtomicBool>);
+    /// What a test says of its guest.
+    #[derive(Clone, Default)]
+    struct Told {
+        sleeps: Arc<AtomicBool>,
+        milliseconds: Arc<AtomicU64>,
+    }
 
     impl Guest for Told {
         fn sleeps(&mut self) -> bool {
-            self.0.load(Ordering::Relaxed)
+            self.sleeps.load(Ordering::Relaxed)
+        }
+
+        fn computed(&mut self) -> Duration {
+            Duration::from_millis(self.milliseconds.load(Ordering::Relaxed))
         }
     }
 
@@ -260,9 +289,9 @@ mod tests {
         process
     }
 
-    fn dsp() -> (Deterministic, Arc<AtomicBool>) {
-        let sleeps = Arc::new(AtomicBool::new(false));
-        (Deterministic::new(None, Box::new(Told(sleeps.clone()))), sleeps)
+    fn dsp() -> (Deterministic, Told) {
+        let guest = Told::default();
+        (Deterministic::new(None, Box::new(guest.clone())), guest)
     }
 
     fn ask(dsp: &mut Deterministic, ctx: u64) {
@@ -299,16 +328,16 @@ mod tests {
 
     #[test]
     fn nothing_goes_out_while_the_guest_works() {
-        let (mut dsp, sleeps) = dsp();
+        let (mut dsp, guest) = dsp();
         assert_eq!(dsp.deadline(), None);
         ask(&mut dsp, 1);
         assert!(dsp.outbound(vec![answer(1)]).is_empty());
         assert!(looks(&mut dsp, 20).is_empty());
-        sleeps.store(true, Ordering::Relaxed);
+        guest.sleeps.store(true, Ordering::Relaxed);
         assert!(looks(&mut dsp, CALM - 1).is_empty());
-        sleeps.store(false, Ordering::Relaxed);
+        guest.sleeps.store(false, Ordering::Relaxed);
         assert!(looks(&mut dsp, 1).is_empty());
-        sleeps.store(true, Ordering::Relaxed);
+        guest.sleeps.store(true, Ordering::Relaxed);
         assert!(looks(&mut dsp, CALM - 1).is_empty());
         assert_eq!(looks(&mut dsp, 1), [answer(1)]);
         assert_eq!(dsp.deadline(), None);
@@ -316,8 +345,8 @@ mod tests {
 
     #[test]
     fn answers_go_one_by_one_in_the_order_of_their_calls() {
-        let (mut dsp, sleeps) = dsp();
-        sleeps.store(true, Ordering::Relaxed);
+        let (mut dsp, guest) = dsp();
+        guest.sleeps.store(true, Ordering::Relaxed);
         (1..=3).for_each(|ctx| ask(&mut dsp, ctx));
         for ctx in [3, 1, 2] {
             dsp.outbound(vec![answer(ctx)]);
@@ -330,13 +359,24 @@ mod tests {
 
     #[test]
     fn a_guest_that_never_rests_is_answered_in_the_end() {
-        let (mut dsp, _) = dsp();
+        let (mut dsp, guest) = dsp();
+        guest.milliseconds.store(7, Ordering::Relaxed);
         ask(&mut dsp, 1);
         dsp.outbound(vec![answer(1)]);
-        let begun = dsp.since.expect("an answer is held");
-        let impatient = begun + PATIENCE;
-        assert_eq!(dsp.due(impatient - Duration::from_millis(1)), []);
-        assert_eq!(dsp.due(impatient + INTERVAL), [answer(1)]);
+        let patience = u64::try_from(PATIENCE.as_millis()).unwrap();
+        guest.milliseconds.store(7 + patience - 1, Ordering::Relaxed);
+        assert_eq!(looks(&mut dsp, 10), []);
+        guest.milliseconds.store(7 + patience, Ordering::Relaxed);
+        assert_eq!(looks(&mut dsp, 1), [answer(1)]);
+    }
+
+    #[test]
+    fn a_guest_that_gets_no_processor_is_waited_for() {
+        let (mut dsp, _guest) = dsp();
+        ask(&mut dsp, 1);
+        dsp.outbound(vec![answer(1)]);
+        let begun = dsp.deadline().expect("an answer is held");
+        assert_eq!(dsp.due(begun + Duration::from_secs(3600)), []);
     }
 
     /// A guest that never rests and never stops asking: what it is owed does not pile up.
@@ -364,7 +404,11 @@ mod tests {
             guest.sleeps()
         });
         assert!(asleep);
-        assert!(!process(std::process::id()).sleeps(), "this thread runs");
+        let mut ourselves = process(std::process::id());
+        assert!(!ourselves.sleeps(), "this thread runs");
+        let before = ourselves.computed();
+        // As long as it takes: this thread computes, so the count goes up.
+        while ourselves.computed() == before {}
         child.kill().unwrap();
         child.wait().unwrap();
     }
