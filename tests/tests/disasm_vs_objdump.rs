@@ -230,6 +230,72 @@ fn a_function_is_chosen_by_any_of_its_names() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("no function nobody"));
 }
 
+/// What is printed of a source, by objdump and by us.
+fn both(llvm: &Path, dir: &Path, core: &str, source: &str) -> (String, String) {
+    let (from, out) = (dir.join("differ.s"), dir.join("differ.o"));
+    std::fs::write(&from, source).expect("a source");
+    let mut command = Command::new(llvm.join("llvm-mc"));
+    command.args(["--triple=hexagon", "-filetype=obj", core]);
+    let (_, output) = text(command.arg(from).arg("-o").arg(&out));
+    assert_eq!(code(&output), 0, "{}", String::from_utf8_lossy(&output.stderr));
+    (theirs(llvm, &[], &out), ours(&[], &out))
+}
+
+/// `docs/disasm.md` lists what differs: here each row of it does, so that a row is struck out when it does no more.
+#[test]
+fn what_differs_differs_as_the_page_says() {
+    let Some(llvm) = tools() else { return };
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let both = |core: &str, source: &str| both(&llvm, dir.path(), core, source);
+
+    let (peer, mine) = both(
+        "-mcpu=hexagonv73",
+        "f: .word 0x78004000, 0x6fffc000, 0x7800c000\n",
+    );
+    let line = "78004000 <unknown>";
+    assert!(peer.contains(&format!("{line}\n")), "{peer}");
+    assert!(mine.contains(&format!("{line}  (")), "{mine}");
+
+    let long =
+        "f: .word 0x78004001, 0x78004002, 0x78004003, 0x78004004, 0x78004005, 0x7800c006, 0x7800c007\n";
+    let (peer, mine) = both("-mcpu=hexagonv73", long);
+    let line = "78004005 { \tr5 = #0x0\n";
+    assert!(!peer.contains(line) && mine.contains(line), "{peer}{mine}");
+    assert!(peer.contains("{ \tr7 = #0x0 }") && mine.contains("{ \tr7 = #0x0 }"));
+
+    let label = "f: .word 0x00004000\ng: .word 0x7800c000\n";
+    let (peer, mine) = both("-mcpu=hexagonv73", label);
+    assert!(peer.contains("r0 = ##0x0"), "{peer}");
+    assert!(mine.contains("r0 = #0x0"), "{mine}");
+
+    let (peer, mine) = both("-mcpu=hexagonv60", "f: { trap1(#5) }\n");
+    assert!(peer.contains("trap1(r0,#0x5)"), "{peer}");
+    assert!(
+        mine.contains("<unknown>  (J2_trap1 needs V65, the core is V60)"),
+        "{mine}"
+    );
+
+    let file = shared(&llvm, dir.path());
+    let output = Command::new(llvm.join("llvm-objcopy"))
+        .arg("--strip-sections")
+        .arg(&file)
+        .output()
+        .expect("llvm-objcopy runs");
+    assert_eq!(code(&output), 0);
+    let heading = |text: &str| {
+        let rest = text
+            .split_once("section PT_LOAD#")
+            .map(|(_, rest)| rest.to_owned());
+        rest.and_then(|rest| Some(rest.split_once(':')?.0.parse::<u32>().expect("a number")))
+    };
+    let (peer, mine) = (theirs(&llvm, &[], &file), ours(&[], &file));
+    assert!(
+        heading(&mine).expect("a segment") < heading(&peer).expect("a segment"),
+        "{peer}{mine}"
+    );
+    assert!(!peer.contains("<first>:") && mine.contains("<first>:"), "{mine}");
+}
+
 #[test]
 fn a_range_of_addresses_and_a_function_can_be_chosen() {
     let Some(llvm) = tools() else { return };
