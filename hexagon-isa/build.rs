@@ -19,6 +19,10 @@ fn main() {
         exit(1)
     });
     write("functions.rs", &meanings.functions);
+    write(
+        "entry_points.rs",
+        &hexagon_isa_meta::meaning::entry_points::entry_points(),
+    );
     write("meanings.rs", &meanings.data);
 }
 

@@ -13,7 +13,7 @@
 
 mod arch;
 mod assemble;
-mod builtins;
+pub mod builtins;
 mod decode;
 pub mod disasm;
 mod error;

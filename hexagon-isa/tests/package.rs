@@ -73,6 +73,7 @@ fn the_packed_crate_is_all_that_the_programs_of_others_need() {
     std::fs::write(user.join("src/main.rs"), program).expect("the program");
     let manifest = format!(
         "[package]\nname = \"user\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n\
+         [profile.dev]\ndebug = false\n\n\
          [dependencies]\nhexagon-isa = {{ path = {isa:?} }}\n\n\
          [patch.crates-io]\nhexagon-isa-meta = {{ path = {meta:?} }}\n"
     );

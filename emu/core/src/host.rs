@@ -55,3 +55,98 @@ impl VectorUnit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use hexagon_isa::Arch;
+    use hexagon_isa::builtins::address;
+    use hexagon_isa::ir::Builtin;
+    use hexagon_isa::state::{Args, Regs, Status};
+
+    use super::*;
+    use crate::mem::{AddressSpace, Bus, GuestRam, NoFaultLine, Prot};
+    use crate::memory::{Access, Cause, FaultKind, FaultWord, MemFault};
+
+    const VA: u32 = 0x1000;
+
+    fn space() -> AddressSpace {
+        let ram = GuestRam::anonymous(0x1000, 0).unwrap();
+        let bus = Bus::new(ram, 0, iommu::Geometry::SMALL, Arc::new(NoFaultLine));
+        let space = AddressSpace::new(Arc::new(bus), 0);
+        space.map_anonymous(Some(VA), 0x1000, Prot::RW).unwrap();
+        space.store32(VA, 7).unwrap();
+        space
+    }
+
+    fn fault(word: u64) -> Cause {
+        // SAFETY: a word that is not zero is what `FaultWord` is
+        let word: FaultWord = unsafe { std::mem::transmute(std::num::NonZeroU64::new(word).unwrap()) };
+        word.cause()
+    }
+
+    fn unmapped() -> Cause {
+        Cause::Memory(MemFault {
+            va: 0,
+            access: Access::Read,
+            kind: FaultKind::Unmapped,
+        })
+    }
+
+    /// As code that is not Rust does it: by address, with the arguments that `hexagon_isa::builtins` describes.
+    #[test]
+    fn builtins_are_c_functions_at_their_addresses() {
+        type Sum = unsafe extern "C" fn(*mut Status, u32, u32) -> u32;
+        type LoadLocked =
+            unsafe extern "C" fn(*mut u32, *mut Regs, *const AddressSpace, *const Args, u32) -> u64;
+        let (space, args) = (space(), Args::default());
+        let (mut regs, mut status, mut loaded) = (Regs::new(Arch::V73), Status::default(), 0);
+        // SAFETY: the types are those that `address` tells for these builtins; all pointers are to what lives here
+        let (sum, done, refused) = unsafe {
+            let sum: Sum = std::mem::transmute(address::<AddressSpace>(Builtin::sf_add));
+            let load: LoadLocked = std::mem::transmute(address::<AddressSpace>(Builtin::load_locked32));
+            (
+                sum(&raw mut status, 1.0f32.to_bits(), 2.0f32.to_bits()),
+                load(
+                    &raw mut loaded,
+                    &raw mut regs,
+                    &raw const space,
+                    &raw const args,
+                    VA,
+                ),
+                load(
+                    &raw mut loaded,
+                    &raw mut regs,
+                    &raw const space,
+                    &raw const args,
+                    0,
+                ),
+            )
+        };
+        assert_eq!((sum, done, loaded), (3.0f32.to_bits(), 0, 7));
+        assert_eq!(fault(refused), unmapped());
+    }
+
+    #[test]
+    fn an_instruction_that_accesses_memory_returns_a_word() {
+        type Load = unsafe extern "C" fn(*mut Regs, *const AddressSpace, *const Args) -> u64;
+        let (space, mut regs) = (space(), Regs::new(Arch::V73));
+        let Some(Exec::Memory(load)) = VectorUnit::best().exec::<AddressSpace>(Opcode::L2_loadri_io) else {
+            panic!("a load accesses memory")
+        };
+        regs.r[1] = VA;
+        let mut args = Args::default();
+        // R0 = memw(R1+#0), then through R2, which is 0
+        args.v[..3].copy_from_slice(&[0, 1, 0]);
+        // SAFETY: a Result whose error is one word that is not zero is returned as that word or 0; all pointers are to what lives here
+        let load: Load = unsafe { std::mem::transmute(load) };
+        // SAFETY: as above
+        let done = unsafe { load(&raw mut regs, &raw const space, &raw const args) };
+        args.v[1] = 2;
+        // SAFETY: as above
+        let refused = unsafe { load(&raw mut regs, &raw const space, &raw const args) };
+        assert_eq!((done, regs.r[0]), (0, 7));
+        assert_eq!(fault(refused), unmapped());
+    }
+}

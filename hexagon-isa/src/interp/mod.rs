@@ -16,9 +16,10 @@ use crate::plan::Plan;
 use crate::state::{Args, Event, Regs};
 
 /// A function that works on registers only.
-pub type RegisterFn = fn(&mut Regs, &Args);
-/// A function that accesses memory.
-pub type MemoryFn<M> = fn(&mut Regs, &M, &Args) -> Result<(), <M as Memory>::Fault>;
+pub type RegisterFn = extern "C" fn(&mut Regs, &Args);
+/// A function that accesses memory. [`Memory::Fault`] says what callers that are not Rust get back.
+#[allow(improper_ctypes_definitions)]
+pub type MemoryFn<M> = extern "C" fn(&mut Regs, &M, &Args) -> Result<(), <M as Memory>::Fault>;
 
 /// An instruction's function.
 #[derive(Debug)]
@@ -103,8 +104,9 @@ pub fn run_packet<M: Memory>(packet: &Packet, regs: &mut Regs, mem: &M) -> Resul
     Ok(regs.take_event())
 }
 
-// One function per instruction, as plain as a generator writes them.
+// One function per instruction, as plain as a generator writes them. What they return is said at `MemoryFn`.
 #[allow(
+    improper_ctypes_definitions,
     non_snake_case,
     unused_variables,
     unused_mut,

@@ -7,7 +7,7 @@ use super::{Exec, RegisterFn};
 use crate::info::{Flags, OperandClass, Role};
 use crate::memory::Memory;
 use crate::plan::{Plan, Planned};
-use crate::state::{Args, PENDING};
+use crate::state::{Args, PENDING, Regs};
 use crate::{Opcode, RegSet};
 
 /// One call.
@@ -42,7 +42,7 @@ pub fn emit<M: Memory>(
 ) {
     let execute = |n: &Planned, dry: bool| Step {
         // What has no meaning is not planned.
-        run: function(n.facts.insn.op).unwrap_or(Exec::Register(|_, _| ())),
+        run: function(n.facts.insn.op).unwrap_or(Exec::Register(nothing)),
         args: Args {
             pc,
             next,
@@ -57,11 +57,7 @@ pub fn emit<M: Memory>(
         if n.facts.early {
             let temporary = n.facts.insn.info().flags.any(Flags::TMP);
             for r in (0..32).filter(|r| n.facts.writes.vec >> r & 1 != 0) {
-                let save: RegisterFn = |regs, a| {
-                    let [vector, temporary, ..] = a.v;
-                    regs.save_vector(vector as u8, temporary != 0);
-                };
-                out.push(moving(save, &[r, i32::from(temporary)]));
+                out.push(moving(save_vector, &[r, i32::from(temporary)]));
             }
         }
         if n.facts.effects.store && !probed {
@@ -76,10 +72,7 @@ pub fn emit<M: Memory>(
     }
     if plan.facts.decided_late {
         // All have run; writing the same predicates once more changes nothing.
-        let forget: RegisterFn = |regs, _| {
-            regs.take_target();
-        };
-        out.push(moving(forget, &[]));
+        out.push(moving(forget_target, &[]));
         // Branches among themselves run in the packet's order.
         let jumps = plan.order.iter().filter(|n| n.facts.effects.jump);
         out.extend(jumps.map(|n| execute(n, false)));
@@ -88,7 +81,7 @@ pub fn emit<M: Memory>(
     let more = |w: RegSet| !RegSet { gpr: 0, ..w }.is_empty();
     let mut all = plan.order.iter();
     if all.any(|n| n.facts.early || n.pending && more(n.facts.writes)) {
-        out.push(moving(|regs, _| regs.commit(), &[]));
+        out.push(moving(commit, &[]));
     }
 }
 
@@ -146,17 +139,33 @@ fn copy_gprs<M: Memory>(which: u32, to: u8, from: u8, out: &mut Vec<Step<M>>) {
             .iter()
             .flat_map(|n| [n | i32::from(to), n | i32::from(from)])
             .collect();
-        let copy: RegisterFn = match pair.len() {
-            1 => |regs, a| {
-                let [to, from, ..] = a.v;
-                regs.copy_gpr(to as u8, from as u8);
-            },
-            _ => |regs, a| {
-                let [to, from, to_too, from_too, ..] = a.v;
-                regs.copy_gpr(to as u8, from as u8);
-                regs.copy_gpr(to_too as u8, from_too as u8);
-            },
-        };
+        let copy = if pair.len() == 1 { copy_one } else { copy_two };
         out.push(moving(copy, &copies));
     }
+}
+
+extern "C" fn nothing(_: &mut Regs, _: &Args) {}
+
+extern "C" fn save_vector(regs: &mut Regs, a: &Args) {
+    let [vector, temporary, ..] = a.v;
+    regs.save_vector(vector as u8, temporary != 0);
+}
+
+extern "C" fn forget_target(regs: &mut Regs, _: &Args) {
+    regs.take_target();
+}
+
+extern "C" fn copy_one(regs: &mut Regs, a: &Args) {
+    let [to, from, ..] = a.v;
+    regs.copy_gpr(to as u8, from as u8);
+}
+
+extern "C" fn copy_two(regs: &mut Regs, a: &Args) {
+    let [to, from, to_too, from_too, ..] = a.v;
+    regs.copy_gpr(to as u8, from as u8);
+    regs.copy_gpr(to_too as u8, from_too as u8);
+}
+
+extern "C" fn commit(regs: &mut Regs, _: &Args) {
+    regs.commit();
 }

@@ -12,6 +12,7 @@ pub type VectorQuad = [u8; 512];
 
 /// USR for one instruction's arithmetic, and the flags that it raises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C)]
 pub struct Status {
     /// USR bits that were raised.
     pub flags: u32,

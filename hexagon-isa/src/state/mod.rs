@@ -10,6 +10,7 @@ mod access;
 mod commit;
 pub mod hmx;
 pub(crate) mod lanes;
+pub mod layout;
 
 pub(crate) mod qfloat;
 mod regs;

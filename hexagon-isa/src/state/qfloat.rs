@@ -15,6 +15,7 @@ use crate::Arch;
 
 /// Which HVX floating point a core has besides IEEE's: V79 replaced the internal format and its rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u8)]
 pub enum Qfloat {
     /// V68 to V75: an odd significand, no NaN and no infinity.
     #[default]
@@ -36,6 +37,7 @@ impl Qfloat {
 
 /// One element of a qf32 vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
 pub(crate) struct Qf32 {
     /// What every instruction sees.
     pub word: u32,
@@ -46,6 +48,7 @@ pub(crate) struct Qf32 {
 
 /// One element of a qf16 vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
 pub(crate) struct Qf16 {
     /// What every instruction sees.
     pub half: u16,
@@ -71,11 +74,15 @@ pub const HIDDEN_DEFAULT: u128 = u128::MAX / 0xf * 0xa;
 /// The hidden bits of all vector registers, pending halves included: four bits a word, the lowest for word 0. A qf16 vector has
 /// two bits a halfword in the same place.
 #[derive(Debug, Clone)]
+#[repr(C)]
 pub struct Hidden {
     /// Registers that do not have the default.
     present: u64,
     bits: [u128; 64],
 }
+
+/// Where [`Hidden`] has its set of registers.
+pub(super) const PRESENT: usize = std::mem::offset_of!(Hidden, present);
 
 impl Hidden {
     pub(super) const fn new() -> Self {

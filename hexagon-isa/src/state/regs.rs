@@ -102,6 +102,7 @@ macro_rules! file {
     ($(#[$doc:meta])* $name:ident, $t:ty, $arch:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone)]
+        #[repr(transparent)]
         pub struct $name([$t; 2 * $arch]);
         impl $name {
             /// Reads entry `n` (pending half included); `n` wraps at the file's size.
@@ -150,6 +151,7 @@ mod files {
     /// There is an entry for whatever a byte can name, so that no access needs to look whether there is; those behind the two
     /// halves are never used.
     #[derive(Debug, Clone)]
+    #[repr(transparent)]
     pub struct Gprs([u32; 256]);
     impl Gprs {
         /// Reads entry `n` (pending half included).
@@ -201,7 +203,7 @@ mod files {
 
     /// HVX vector registers: `v[0]` … `v[31]`. Each lies in whole cache lines of the host.
     #[derive(Debug, Clone)]
-    #[repr(align(128))]
+    #[repr(C, align(128))]
     pub struct Vectors(pub(super) [Vector; 64]);
     impl Vectors {
         /// Register `n` (pending half included); `n` wraps at the file's size.
@@ -249,6 +251,7 @@ impl IndexMut<Ctl> for Ctls {
 
 /// HVX registers of a thread.
 #[derive(Debug, Clone)]
+#[repr(C)]
 pub struct HvxRegs {
     /// Vectors.
     pub v: Vectors,
@@ -329,8 +332,9 @@ pub enum DmaCommand {
     Pause(u8),
 }
 
-/// A thread's registers.
+/// A thread's registers. [`layout`](super::layout) says where they lie.
 #[derive(Debug, Clone)]
+#[repr(C)]
 pub struct Regs {
     /// General registers. R29 is the stack pointer, R30 the frame pointer, R31 the link register.
     pub r: Gprs,

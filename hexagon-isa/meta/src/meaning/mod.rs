@@ -36,6 +36,7 @@ pub mod check;
 pub mod data;
 pub mod dot;
 pub mod effects;
+pub mod entry_points;
 pub mod ir;
 pub mod lex;
 pub mod narrow;

@@ -20,7 +20,8 @@ pub fn needs_memory(e: &Effects) -> bool {
     e.fault
 }
 
-fn ty(t: Type) -> String {
+/// The Rust type of a value.
+pub(super) fn ty(t: Type) -> String {
     match t {
         Type::Bool => "bool".into(),
         Type::Int(s, n) => format!("{}{n}", if s { 'i' } else { 'u' }),
@@ -98,10 +99,13 @@ fn one_function(name: &str, operands: &[Operand], m: &Meaning, slow: Option<&str
     if needs_memory(&fx) {
         let _ = writeln!(
             g.out,
-            "pub(super) fn {name}<M: Memory>(s: &mut Regs, m: &M, a: &Args) -> Result<(), M::Fault> {{"
+            "pub(super) extern \"C\" fn {name}<M: Memory>(s: &mut Regs, m: &M, a: &Args) -> Result<(), M::Fault> {{"
         );
     } else {
-        let _ = writeln!(g.out, "pub(super) fn {name}(s: &mut Regs, a: &Args) {{");
+        let _ = writeln!(
+            g.out,
+            "pub(super) extern \"C\" fn {name}(s: &mut Regs, a: &Args) {{"
+        );
     }
     for n in &whole {
         let read = g.read(*n);
