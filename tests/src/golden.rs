@@ -5,7 +5,9 @@ use crate::machine::Machine;
 use crate::trace::{Event, Trace, hex, number};
 use anyhow::{Context, Result};
 use emu_lab::trace::{Options, Trace as File};
-use emu_os::action::{Action, Channel, Inbound, Observer};
+use emu_os::action::{Action, Channel, Inbound};
+use emu_os::conversation::Conversation;
+use emu_os::seam::Observer;
 use emu_os::services::DspConfig;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,9 +29,11 @@ pub fn record(golden: &Trace, path: &Path, options: Options) -> Result<Count> {
     let machine = Machine::new(192 << 20, &STREAMS.map(|(_, stream)| stream))?;
     let mut file = File::create(path, &[dsp()], "rpm", options)?;
     let observer = file.observer(0, None).context("no observer")?;
+    let config = dsp();
     let mut play = Play {
         machine,
         observer,
+        conversation: Conversation::new(config.addressing, config.streams),
         places: BTreeMap::new(),
         count: Count::default(),
     };
@@ -57,6 +61,7 @@ pub struct Count {
 struct Play {
     machine: Machine,
     observer: Box<dyn Observer>,
+    conversation: Conversation,
     /// Where the arguments of open calls are: stream, and device address of each.
     places: BTreeMap<u64, (u16, Vec<u64>)>,
     count: Count,
@@ -64,19 +69,24 @@ struct Play {
 
 impl Play {
     fn inbound(&mut self, event: &Inbound) {
-        self.observer.inbound(event, self.machine.bus());
+        let arrival = self.conversation.arrives(event);
+        self.observer.inbound(&arrival, self.machine.bus());
+    }
+
+    fn outbound(&mut self, action: &Action) {
+        let departure = self.conversation.departs(action);
+        self.observer.outbound(&departure, self.machine.bus());
     }
 
     fn event(&mut self, event: &Event) -> Result<()> {
         match (event.layer.as_str(), event.dir.as_str()) {
             ("glink", "ap>dsp") => {
                 self.count.commands += 1;
-                self.inbound(&Inbound::Glink(event.hex("bytes")?));
+                self.inbound(&Inbound::Glink(event.hex("bytes")?.into()));
             }
             ("glink", "dsp>ap") => {
                 self.count.commands += 1;
-                let action = Action::RawGlink(event.hex("bytes")?);
-                self.observer.outbound(&action, self.machine.bus());
+                self.outbound(&Action::RawGlink(event.hex("bytes")?.into()));
                 self.observer.interrupted(self.machine.bus());
             }
             ("fastrpc", "ap>dsp") => self.request(event)?,
@@ -131,7 +141,7 @@ impl Play {
                 iova,
                 bytes: hex(&write["data"])?,
             };
-            self.observer.outbound(&action, self.machine.bus());
+            self.outbound(&action);
             if let Action::Write { bytes, .. } = action {
                 self.machine.write(stream, iova, &bytes)?;
             }

@@ -7,6 +7,7 @@ use emu_lab::trace::decode::Decoder;
 use emu_lab::trace::read::Reader;
 use emu_lab::trace::{Options, Trace, names, text};
 use emu_os::action::{Action, Channel, Inbound, Place};
+use emu_os::conversation::Conversation;
 use rpmsg::fastrpc::{Ctx, Message, Scalars};
 use rpmsg::glink::{Command as Glink, Intent};
 use serde_json::Value;
@@ -251,6 +252,7 @@ fn every_kind_of_packet_is_dissected_as_we_decode_it() -> Result<()> {
         config
     };
     let mut trace = Trace::create(&file, &[golden::dsp(), adsp.clone()], "board", Options::default())?;
+    let mut conversation = Conversation::new(adsp.addressing, adsp.streams.clone());
     let account = Account::new(Config::new(adsp));
     let mut judge = account.observer();
     let mut watch = trace.observer(1, Some(account.clone())).context("an observer")?;
@@ -329,17 +331,21 @@ fn every_kind_of_packet_is_dissected_as_we_decode_it() -> Result<()> {
         Glink::CloseAck { cid: 4 },
     ];
     let mut arrives = vec![Inbound::Started, Inbound::Smp2p(0), Inbound::Smp2p(1)];
-    arrives.extend(commands.iter().map(|c| Inbound::Glink(c.encode())));
+    arrives.extend(commands.iter().map(|c| Inbound::Glink(c.clone().into())));
     arrives.push(Inbound::Message(Channel::FastRpc, message.encode()));
-    arrives.push(Inbound::Glink(vec![10, 0, 0, 0, 0, 0, 0, 0]));
-    arrives.push(Inbound::Glink(vec![2, 0]));
+    arrives.push(Inbound::Glink(vec![10, 0, 0, 0, 0, 0, 0, 0].into()));
+    arrives.push(Inbound::Glink(vec![2, 0].into()));
     for event in &arrives {
-        judge.inbound(event, bus);
-        watch.inbound(event, bus);
+        let arrival = conversation.arrives(event);
+        judge.inbound(&arrival, bus);
+        watch.inbound(&arrival, bus);
     }
     probe.begins(message.ctx.0, 4);
     probe.ends(message.ctx.0, 4);
-    let mut does: Vec<Action> = commands.iter().map(|c| Action::RawGlink(c.encode())).collect();
+    let mut does: Vec<Action> = commands
+        .iter()
+        .map(|c| Action::RawGlink(c.clone().into()))
+        .collect();
     let answer = |retval: u32| {
         let response = rpmsg::fastrpc::Response {
             ctx: message.ctx,
@@ -353,7 +359,7 @@ fn every_kind_of_packet_is_dissected_as_we_decode_it() -> Result<()> {
                 left: 0,
                 data,
             }
-            .encode(),
+            .into(),
         )
     };
     does.extend([
@@ -375,18 +381,20 @@ fn every_kind_of_packet_is_dissected_as_we_decode_it() -> Result<()> {
         Action::Watchdog,
         Action::Poke(Place::BootStatus, 7),
         Action::Poke(Place::FromApHead, 0xffff_ffff),
-        Action::Receive(Inbound::Glink(vec![13, 0, 0, 0, 0, 0, 0, 0])),
+        Action::Receive(Inbound::Glink(vec![13, 0, 0, 0, 0, 0, 0, 0].into())),
         Action::Receive(Inbound::Message(Channel::Router, vec![1, 2, 3])),
         Action::Receive(Inbound::Smp2p(1)),
         Action::Halt,
     ]);
     for action in &does {
-        judge.outbound(action, bus);
-        watch.outbound(action, bus);
+        let departure = conversation.departs(action);
+        judge.outbound(&departure, bus);
+        watch.outbound(&departure, bus);
     }
     watch.interrupted(bus);
-    judge.inbound(&Inbound::Ended, bus);
-    watch.inbound(&Inbound::Ended, bus);
+    let ended = conversation.arrives(&Inbound::Ended);
+    judge.inbound(&ended, bus);
+    watch.inbound(&ended, bus);
     let summary = trace.close();
     ensure!(summary.failed.is_none());
     compare(&tshark, &file)?;

@@ -10,9 +10,11 @@
 
 use emu_core::mem::Bus;
 use emu_machine::device::DspDevice;
-use emu_os::action::{Action, Channel, Inbound, Interposer, Reaction};
-use rpmsg::fastrpc::Message;
-use std::collections::HashMap;
+use emu_os::action::Action;
+use emu_os::conversation::{Arrival, Arrived, CallId, Conversation};
+use emu_os::frame::Frame;
+use emu_os::seam::{Interposer, Reaction};
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -81,8 +83,8 @@ fn behind_name(stat: &str) -> impl Iterator<Item = &str> {
 
 /// What is held.
 struct Held {
-    /// Order in which the calls that it answers were asked.
-    order: u64,
+    /// The call that it answers, or the newest of the time.
+    order: Option<CallId>,
     actions: Vec<Action>,
 }
 
@@ -91,9 +93,9 @@ pub struct Deterministic {
     inner: Option<Box<dyn Interposer>>,
     guest: Box<dyn Guest>,
     held: Vec<Held>,
-    /// When each open call was asked.
-    calls: HashMap<u64, u64>,
-    asked: u64,
+    /// Calls without answer. Their numbers are the order in which they were asked.
+    calls: BTreeSet<CallId>,
+    newest: Option<CallId>,
     next_look: Option<Instant>,
     /// What the guest had computed when it was last told something, or had to wait first.
     since: Option<Duration>,
@@ -108,8 +110,8 @@ impl Deterministic {
             inner,
             guest,
             held: Vec::new(),
-            calls: HashMap::new(),
-            asked: 0,
+            calls: BTreeSet::new(),
+            newest: None,
             next_look: None,
             since: None,
             calm: 0,
@@ -126,16 +128,19 @@ impl Deterministic {
     }
 
     /// Holds these; returns what has to go out now because too much is held.
-    fn keep(&mut self, actions: Vec<Action>) -> Vec<Action> {
+    fn keep(&mut self, actions: Vec<Action>, known: &Conversation) -> Vec<Action> {
         if actions.is_empty() {
             return Vec::new();
         }
         let order = actions.iter().find_map(|action| match action {
-            Action::Answer { ctx, .. } => self.calls.remove(ctx),
+            Action::Answer { ctx, .. } => {
+                let (call, _) = known.calls().of_context(*ctx)?;
+                self.calls.take(&call)
+            }
             _ => None,
         });
         self.held.push(Held {
-            order: order.unwrap_or(self.asked),
+            order: order.or(self.newest),
             actions,
         });
         let too_much = if self.held.len() > MAX_HELD {
@@ -199,45 +204,49 @@ impl Interposer for Deterministic {
         }
     }
 
-    fn inbound(&mut self, event: &Inbound) -> Reaction {
-        if let Inbound::Message(Channel::FastRpc, bytes) = event
-            && let Ok(message) = Message::parse(bytes)
-        {
-            self.asked += 1;
-            if self.calls.len() >= MAX_CALLS {
+    fn inbound(&mut self, event: &Arrival<'_>, known: &Conversation) -> Reaction {
+        match &event.what {
+            Arrived::Request(request) => {
+                self.newest = Some(request.id);
+                if let Some(replaced) = request.replaces {
+                    self.calls.remove(&replaced);
+                }
+                if self.calls.len() >= MAX_CALLS {
+                    self.calls.clear();
+                }
+                self.calls.insert(request.id);
+            }
+            Arrived::Ended => {
+                self.held.clear();
                 self.calls.clear();
             }
-            self.calls.insert(message.ctx.0, self.asked);
-        }
-        if matches!(event, Inbound::Ended) {
-            self.held.clear();
-            self.calls.clear();
+            _ => {}
         }
         let mut reaction = self
             .inner
             .as_mut()
-            .map_or_else(Reaction::default, |inner| inner.inbound(event));
+            .map_or_else(Reaction::default, |inner| inner.inbound(event, known));
         // What the DSP receives is its own affair; what the AP sees waits.
         let (now, later) = std::mem::take(&mut reaction.actions)
             .into_iter()
             .partition(|action| matches!(action, Action::Receive(_)));
         reaction.actions = now;
-        reaction.actions.extend(self.keep(later));
+        reaction.actions.extend(self.keep(later, known));
         self.stir();
         reaction
     }
 
-    fn outbound(&mut self, batch: Vec<Action>) -> Vec<Action> {
+    fn outbound(&mut self, batch: Vec<Action>, known: &Conversation) -> Vec<Action> {
         let batch = match &mut self.inner {
-            Some(inner) => inner.outbound(batch),
+            Some(inner) => inner.outbound(batch, known),
             None => batch,
         };
-        self.keep(batch)
+        self.keep(batch, known)
     }
 
-    fn command(&mut self, command: Vec<u8>) -> Vec<Action> {
+    fn command(&mut self, command: Frame, known: &Conversation) -> Vec<Action> {
         match &mut self.inner {
-            Some(inner) => inner.command(command),
+            Some(inner) => inner.command(command, known),
             None => vec![Action::RawGlink(command)],
         }
     }
@@ -247,12 +256,12 @@ impl Interposer for Deterministic {
         self.next_look.into_iter().chain(inner).min()
     }
 
-    fn due(&mut self, now: Instant) -> Vec<Action> {
+    fn due(&mut self, now: Instant, known: &Conversation) -> Vec<Action> {
         if let Some(inner) = &mut self.inner
             && inner.deadline().is_some_and(|at| at <= now)
         {
-            let actions = inner.due(now);
-            let mut out = self.keep(actions);
+            let actions = inner.due(now, known);
+            let mut out = self.keep(actions, known);
             out.extend(self.release(now));
             return out;
         }
@@ -263,7 +272,8 @@ impl Interposer for Deterministic {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rpmsg::fastrpc::{Ctx, Scalars};
+    use emu_os::action::{Channel, Inbound};
+    use rpmsg::fastrpc::{Ctx, Message, Scalars};
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
     /// What a test says of its guest.
@@ -289,12 +299,32 @@ mod tests {
         process
     }
 
-    fn dsp() -> (Deterministic, Told) {
-        let guest = Told::default();
-        (Deterministic::new(None, Box::new(guest.clone())), guest)
+    /// With what was said to it.
+    struct Dsp {
+        inner: Deterministic,
+        known: Conversation,
     }
 
-    fn ask(dsp: &mut Deterministic, ctx: u64) {
+    impl Dsp {
+        fn outbound(&mut self, batch: Vec<Action>) -> Vec<Action> {
+            self.inner.outbound(batch, &self.known)
+        }
+
+        fn due(&mut self, now: Instant) -> Vec<Action> {
+            self.inner.due(now, &self.known)
+        }
+    }
+
+    fn dsp() -> (Dsp, Told) {
+        let guest = Told::default();
+        let dsp = Dsp {
+            inner: Deterministic::new(None, Box::new(guest.clone())),
+            known: Conversation::default(),
+        };
+        (dsp, guest)
+    }
+
+    fn ask(dsp: &mut Dsp, ctx: u64) {
         let message = Message {
             client_id: 1,
             tid: 1,
@@ -304,7 +334,9 @@ mod tests {
             addr: 0,
             size: 4096,
         };
-        let reaction = dsp.inbound(&Inbound::Message(Channel::FastRpc, message.encode()));
+        let inbound = Inbound::Message(Channel::FastRpc, message.encode());
+        let arrival = dsp.known.arrives(&inbound);
+        let reaction = dsp.inner.inbound(&arrival, &dsp.known);
         assert_eq!(reaction, Reaction::default());
     }
 
@@ -313,9 +345,9 @@ mod tests {
     }
 
     /// Looks until something goes out.
-    fn looks(dsp: &mut Deterministic, times: u32) -> Vec<Action> {
+    fn looks(dsp: &mut Dsp, times: u32) -> Vec<Action> {
         for _ in 0..times {
-            let Some(at) = dsp.deadline() else {
+            let Some(at) = dsp.inner.deadline() else {
                 return Vec::new();
             };
             let out = dsp.due(at);
@@ -329,7 +361,7 @@ mod tests {
     #[test]
     fn nothing_goes_out_while_the_guest_works() {
         let (mut dsp, guest) = dsp();
-        assert_eq!(dsp.deadline(), None);
+        assert_eq!(dsp.inner.deadline(), None);
         ask(&mut dsp, 1);
         assert!(dsp.outbound(vec![answer(1)]).is_empty());
         assert!(looks(&mut dsp, 20).is_empty());
@@ -340,7 +372,7 @@ mod tests {
         guest.sleeps.store(true, Ordering::Relaxed);
         assert!(looks(&mut dsp, CALM - 1).is_empty());
         assert_eq!(looks(&mut dsp, 1), [answer(1)]);
-        assert_eq!(dsp.deadline(), None);
+        assert_eq!(dsp.inner.deadline(), None);
     }
 
     #[test]
@@ -375,7 +407,7 @@ mod tests {
         let (mut dsp, _guest) = dsp();
         ask(&mut dsp, 1);
         dsp.outbound(vec![answer(1)]);
-        let begun = dsp.deadline().expect("an answer is held");
+        let begun = dsp.inner.deadline().expect("an answer is held");
         assert_eq!(dsp.due(begun + Duration::from_secs(3600)), []);
     }
 
@@ -391,7 +423,7 @@ mod tests {
             let new = MAX_HELD as u64 + ctx;
             ask(&mut dsp, new);
             assert_eq!(dsp.outbound(vec![answer(new)]), [answer(ctx)]);
-            assert_eq!(dsp.held.len(), MAX_HELD);
+            assert_eq!(dsp.inner.held.len(), MAX_HELD);
         }
     }
 

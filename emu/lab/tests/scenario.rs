@@ -5,11 +5,12 @@
 mod qemu;
 
 use emu_lab::scenario::{Engine, Scenario, Watch};
-use emu_machine::device::layout::RAM_BASE;
 use emu_machine::device::tree::IrqPath;
-use emu_os::action::{Action, Channel, Inbound, Interposer as _};
-use qemu::{Host, Machine};
-use rpmsg::fastrpc::{Ctx, Message, Response, Scalars};
+use emu_os::action::{Action, Channel, Inbound};
+use emu_os::conversation::Conversation;
+use emu_os::seam::Interposer as _;
+use qemu::{Host, Machine, message};
+use rpmsg::fastrpc::{Ctx, Response};
 use rpmsg::fifo::{Consumer, RingMemory as _};
 use rpmsg::glink::{Command, Intent};
 
@@ -32,27 +33,8 @@ fn start(text: &str) -> (Host, Machine, Watch) {
     (host, machine, watch)
 }
 
-/// A call of a handle nobody has; the honest DSP answers it with an error.
-fn message(ctx: u64, method: u8) -> Message {
-    Message {
-        client_id: 3,
-        tid: 1,
-        ctx: Ctx(ctx),
-        handle: 0x7777_0000,
-        sc: Scalars::new(method, 0, 0),
-        addr: (1 << 32) | (RAM_BASE + 0x10_0000),
-        size: 0x1000,
-    }
-}
-
 fn ask(machine: &mut Machine, ctx: u64, method: u8) {
-    machine.say(&Command::TxData {
-        cid: 1,
-        intent: 0,
-        left: 0,
-        data: message(ctx, method).encode(),
-    });
-    machine.ring();
+    machine.ask(&message(3, ctx, method));
 }
 
 fn bytes(command: Command) -> Vec<u8> {
@@ -62,12 +44,8 @@ fn bytes(command: Command) -> Vec<u8> {
     }
 }
 
-fn answer(machine: &mut Machine) -> Response {
-    Response::parse(&bytes(machine.hear())).unwrap()
-}
-
 fn answers(machine: &mut Machine, count: usize) -> Vec<u64> {
-    (0..count).map(|_| answer(machine).ctx.0).collect()
+    (0..count).map(|_| machine.hear_answer().ctx.0).collect()
 }
 
 #[test]
@@ -116,7 +94,7 @@ fn answers_come_twice_changed_forged_and_not_at_all() {
     assert_eq!(answers(&mut machine, 2), [0x10, 0x10]);
     ask(&mut machine, 0x20, 2);
     assert_eq!(
-        answer(&mut machine),
+        machine.hear_answer(),
         Response {
             ctx: Ctx(0x20),
             retval: 39
@@ -124,13 +102,13 @@ fn answers_come_twice_changed_forged_and_not_at_all() {
     );
     ask(&mut machine, 0x30, 3);
     assert_eq!(
-        answer(&mut machine),
+        machine.hear_answer(),
         Response {
             ctx: Ctx(0x130),
             retval: 1
         }
     );
-    assert_eq!(answer(&mut machine).ctx, Ctx(0x30));
+    assert_eq!(machine.hear_answer().ctx, Ctx(0x30));
     ask(&mut machine, 0x40, 4);
     assert_eq!(machine.hear_all(), []);
     ask(&mut machine, 0x50, 5);
@@ -198,7 +176,7 @@ fn the_channel_closes_and_opens_again_in_a_call() {
         cid: 2,
         intent: 0,
         left: 0,
-        data: message(0x20, 0).encode(),
+        data: message(3, 0x20, 0).encode(),
     });
     machine.ring();
     assert_eq!(answers(&mut machine, 1), [0x20]);
@@ -353,15 +331,18 @@ fn a_seed_decides() {
     let config = host.devices[0].subsystem().config();
     let run = |seed| {
         let mut engine = Engine::new(&scenario, Some(seed), config, false);
-        engine.inbound(&Inbound::Started);
+        let mut known = Conversation::new(config.addressing, config.streams.clone());
+        engine.inbound(&known.arrives(&Inbound::Started), &known);
         let mut all = Vec::new();
         for n in 1..200u64 {
-            let request = Inbound::Message(Channel::FastRpc, message(n << 4, 2).encode());
-            all.push(engine.inbound(&request).actions);
-            all.push(engine.outbound(vec![Action::Answer {
+            let request = Inbound::Message(Channel::FastRpc, message(3, n << 4, 2).encode());
+            let arrival = known.arrives(&request);
+            all.push(engine.inbound(&arrival, &known).actions);
+            let answer = Action::Answer {
                 ctx: n << 4,
                 retval: 0,
-            }]));
+            };
+            all.push(engine.outbound(vec![answer], &known));
         }
         let watch = engine.watch();
         (
@@ -388,7 +369,7 @@ fn a_dsp_that_died_neither_reads_nor_says_anything() {
     assert_eq!(watch.fired()[0].1, 1);
     machine.ring();
     // Nor does it do what it was about to.
-    let late = Action::RawGlink(Command::ReadNotif.encode());
+    let late = Action::RawGlink(Command::ReadNotif.into());
     host.devices[0].subsystem().inject(vec![late]);
     assert_eq!(machine.hear_all(), []);
     assert_eq!(watch.fired(), [("die".to_owned(), 1)]);

@@ -5,7 +5,7 @@ mod qemu;
 
 use emu_machine::device::layout::{Irq, RAM_BASE};
 use emu_machine::device::tree::IrqPath;
-use qemu::{Host, Machine, PATIENCE};
+use qemu::{Host, Machine, PATIENCE, message};
 use rpmsg::fastrpc::{Ctx, Message, Response, Scalars};
 use rpmsg::fifo::RingMemory;
 use rpmsg::glink::Command;
@@ -17,28 +17,10 @@ fn started(host: &Host, dsp: usize) -> Machine {
     machine
 }
 
-/// A kernel-made call of a handle nobody has: the DSP answers it with an error, which shows that it lives.
+/// A kernel-made call, and its answer.
 fn call(machine: &mut Machine, ctx: u64) -> Response {
-    let message = Message {
-        client_id: 0,
-        tid: 1,
-        ctx: Ctx(ctx),
-        handle: 0x7777_0000,
-        sc: Scalars(0),
-        addr: (1 << 32) | (RAM_BASE + 0x10_0000),
-        size: 0x1000,
-    };
-    machine.say(&Command::TxData {
-        cid: 1,
-        intent: 0,
-        left: 0,
-        data: message.encode(),
-    });
-    machine.ring();
-    let Command::TxData { data, .. } = machine.hear() else {
-        panic!("no answer")
-    };
-    Response::parse(&data).unwrap()
+    machine.ask(&message(0, ctx, 0));
+    machine.hear_answer()
 }
 
 #[test]

@@ -1,15 +1,10 @@
-//! The seam through which everything the DSP does to the outside passes ("Behaviour is data").
+//! What passes between a DSP and the outside, as data: what it does ([`Action`]) and what arrives ([`Inbound`]).
 //!
-//! The honest DSP fills a batch of [`Action`]s; the device thread hands each batch to an [`Interposer`] and then carries
-//! out what comes back, in order. GLINK commands, which the edge's state machine makes of them or by itself, pass the
-//! interposer once more, one by one, on their way into the FIFO. A scenario may hold, repeat, drop, reorder or falsify
-//! any of it, and act when nothing happens. An [`Observer`] (the account) only watches, on both sides: what arrived before an
-//! interposer could hide it, and what is really done after an interposer could change it. Neither is known to the services
-//! or to the core, and they are not known to it.
+//! The honest DSP fills a batch of [`Action`]s; the device thread carries them out, in order. The seam where others may look at
+//! both, and change them, is [`seam`](crate::seam).
 
-use emu_core::mem::Bus;
+use crate::frame::Frame;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// A GLINK channel of the DSP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,6 +44,14 @@ impl Channel {
             Self::Restart => 9,
             Self::Audio => 10,
         }
+    }
+
+    /// The channel of that name on the wire.
+    #[must_use]
+    pub fn named(name: &[u8]) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|channel| channel.name().as_bytes() == name)
     }
 
     /// The channel of that ID.
@@ -101,7 +104,7 @@ pub enum Action {
     CloseChannel(Channel),
     /// Put these bytes, one complete GLINK command, into the DSP → AP FIFO. What GLINK commands have become when they left
     /// the interposer.
-    RawGlink(Vec<u8>),
+    RawGlink(Frame),
     /// Raise the GLINK interrupt although nothing was written.
     Interrupt,
     /// The DSP stops executing: every process dies, nothing is read, answered or acknowledged any more, until the AP
@@ -130,68 +133,11 @@ pub enum Inbound {
     /// The session ended: reset, stop, or the machine is gone.
     Ended,
     /// One complete GLINK command as it stood in the FIFO, without padding.
-    Glink(Vec<u8>),
+    Glink(Frame),
     /// One complete message on a channel.
     Message(Channel, Vec<u8>),
     /// The AP's SMP2P word ("master-kernel": bit 0 asks for a stop) changed (board platform).
     Smp2p(u32),
-}
-
-/// What an interposer wants done about something that arrived.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Reaction {
-    /// The DSP never learns of it.
-    pub swallow: bool,
-    /// Carried out before the DSP sees it, without passing the interposer again.
-    pub actions: Vec<Action>,
-}
-
-/// Sits between the DSP and the wire. What it returns is final: it does not pass it again.
-pub trait Interposer: Send {
-    /// A session begins, on this bus; [`Inbound::Started`] follows.
-    fn begins(&mut self, _bus: &Arc<Bus>) {}
-
-    /// Sees everything that arrives, before the DSP does.
-    fn inbound(&mut self, _event: &Inbound) -> Reaction {
-        Reaction::default()
-    }
-
-    /// Takes a batch the DSP produced; returns what is to be carried out now.
-    fn outbound(&mut self, batch: Vec<Action>) -> Vec<Action> {
-        batch
-    }
-
-    /// Takes one GLINK command on its way into the FIFO.
-    fn command(&mut self, command: Vec<u8>) -> Vec<Action> {
-        vec![Action::RawGlink(command)]
-    }
-
-    /// When [`Interposer::due`] has something to do by itself.
-    fn deadline(&self) -> Option<Instant> {
-        None
-    }
-
-    /// What is to be carried out because its time has come.
-    fn due(&mut self, _now: Instant) -> Vec<Action> {
-        Vec::new()
-    }
-}
-
-/// Watches one DSP's wire and the SMMU behind it. It gets the bus to look at ([`Bus::look`], [`Bus::look_at`],
-/// [`Bus::mapped`]), never to make transactions with. Called on the device thread with the unit locked, so it must not
-/// call the unit and not block.
-pub trait Observer: Send {
-    /// Something arrived; the interposer and the DSP learn of it only after this. [`Inbound::Ended`] comes while the DSP's
-    /// processes are still there.
-    fn inbound(&mut self, event: &Inbound, bus: &Bus);
-
-    /// This will be done next, and nothing can change it any more. Everything that goes into the FIFO comes as
-    /// [`Action::RawGlink`]; actions that only become such commands ([`Action::Answer`], [`Action::Send`],
-    /// [`Action::OpenChannel`], [`Action::CloseChannel`]) are not shown.
-    fn outbound(&mut self, action: &Action, bus: &Bus);
-
-    /// The AP was interrupted, because something went into the FIFO or [`Action::Interrupt`] wanted it.
-    fn interrupted(&mut self, _bus: &Bus) {}
 }
 
 /// Where the DSP puts its batches. The device implements it with a queue and an eventfd; tests with a `Vec`.
@@ -212,6 +158,7 @@ mod tests {
     fn channels_have_names_and_ids_of_their_own() {
         for channel in Channel::ALL {
             assert_eq!(Channel::of(channel.cid()), Some(channel));
+            assert_eq!(Channel::named(channel.name().as_bytes()), Some(channel));
             assert!(!channel.name().is_empty() && channel.name().len() < 32);
         }
         assert_eq!(Channel::of(1), None);

@@ -13,8 +13,10 @@ mod builtins;
 mod calls;
 pub mod clock;
 pub mod config;
+pub mod conversation;
 pub mod crash;
 pub mod error;
+pub mod frame;
 mod handle_numbers;
 pub mod imports;
 pub mod invocation;
@@ -27,6 +29,7 @@ mod objects;
 pub mod probe;
 pub mod process;
 mod sched;
+pub mod seam;
 pub mod services;
 
 pub use handle_numbers::HandleNumbers;

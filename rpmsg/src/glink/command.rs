@@ -287,6 +287,26 @@ impl Command {
         })
     }
 
+    /// The channel ID that it carries, if it is about a channel.
+    #[must_use]
+    pub const fn cid(&self) -> Option<u16> {
+        match self {
+            Self::Open { cid, .. }
+            | Self::Close { cid }
+            | Self::OpenAck { cid }
+            | Self::Intents { cid, .. }
+            | Self::RxDone { cid, .. }
+            | Self::RxIntentReq { cid, .. }
+            | Self::RxIntentReqAck { cid, .. }
+            | Self::TxData { cid, .. }
+            | Self::CloseAck { cid }
+            | Self::TxDataCont { cid, .. }
+            | Self::RxDoneReuse { cid, .. }
+            | Self::Signals { cid, .. } => Some(*cid),
+            Self::Version { .. } | Self::VersionAck { .. } | Self::ReadNotif => None,
+        }
+    }
+
     /// The command's bytes, without padding.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

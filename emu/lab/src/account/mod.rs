@@ -34,7 +34,8 @@ pub use report::{Report, Totals};
 pub use suppress::{SuppressError, Suppressions};
 
 use emu_core::mem::{Bus, PAGE};
-use emu_os::action::{Action, Inbound, Observer};
+use emu_os::conversation::{Answered, Arrival, Departure};
+use emu_os::seam::Observer;
 use emu_os::services::DspConfig;
 use ledger::Ledger;
 use processes::Process;
@@ -279,7 +280,7 @@ impl Account {
 }
 
 impl Observer for Account {
-    fn inbound(&mut self, event: &Inbound, bus: &Bus) {
+    fn inbound(&mut self, event: &Arrival<'_>, bus: &Bus) {
         let mut state = self.lock();
         bus.keep_refused(state.config.dsp.streams.values().copied());
         state.accesses(bus);
@@ -287,10 +288,10 @@ impl Observer for Account {
         state.happened(events, bus);
     }
 
-    fn outbound(&mut self, action: &Action, bus: &Bus) {
+    fn outbound(&mut self, event: &Departure<'_>, bus: &Bus) {
         let mut state = self.lock();
         state.accesses(bus);
-        let events = state.wire.outbound(action);
+        let events = state.wire.outbound(event);
         state.happened(events, bus);
     }
 }
@@ -318,38 +319,34 @@ impl State {
         work(&mut self.ledger, &mut books);
     }
 
-    fn happened(&mut self, events: Vec<Event>, bus: &Bus) {
+    fn happened(&mut self, events: Vec<Event<'_>>, bus: &Bus) {
         for event in events {
             match event {
                 Event::Up => {
                     self.life += 1;
                     self.totals.lives += 1;
                 }
-                Event::Down { why, last } => self.end(&why, last, bus),
-                Event::Request(bytes) => self.request(&bytes, bus),
-                Event::Answer { ctx, retval } => {
+                Event::Down { why, last } => self.end(why, last, bus),
+                Event::Request(request) => {
+                    self.totals.calls += 1;
+                    let request = Request::read(request, bus);
+                    let note = self.note(request.describe());
+                    self.with_books(bus, |ledger, books| ledger.request(request, &note, books));
+                }
+                Event::NoRequest(length, why) => {
+                    self.totals.calls += 1;
+                    let note = self.note(format!("> {length} bytes: {why}"));
+                    self.with_books(bus, |_, books| {
+                        books
+                            .find(Kind::BadPages, format!("A request makes no sense: {why}"))
+                            .history([&note]);
+                    });
+                }
+                Event::Answer(Answered { ctx, retval, .. }) => {
                     self.totals.answers += 1;
                     let note = self.note(format!("< ctx {ctx:#x}: answer {retval:#x}"));
                     self.with_books(bus, |ledger, books| ledger.answer(ctx, retval, &note, books));
                 }
-            }
-        }
-    }
-
-    fn request(&mut self, bytes: &[u8], bus: &Bus) {
-        self.totals.calls += 1;
-        match Request::read(bytes, &self.config.dsp, bus) {
-            Ok(request) => {
-                let note = self.note(request.describe());
-                self.with_books(bus, |ledger, books| ledger.request(request, &note, books));
-            }
-            Err(why) => {
-                let note = self.note(format!("> {} bytes: {why}", bytes.len()));
-                self.with_books(bus, |_, books| {
-                    books
-                        .find(Kind::BadPages, format!("A request makes no sense: {why}"))
-                        .history([&note]);
-                });
             }
         }
     }

@@ -2,9 +2,9 @@
 
 use super::look::Addresses;
 use emu_core::mem::Bus;
-use emu_os::services::DspConfig;
+use emu_os::conversation::{self, Arguments, Call};
 use rpmsg::fastrpc::control::{Control, SHELL_BUFFER, has_shell};
-use rpmsg::fastrpc::{Arg, InvokeLayout, Message, parse_args, snapshot_len};
+use rpmsg::fastrpc::{Arg, InvokeLayout, Message};
 use rpmsg::iface::{Payload, handle};
 
 /// Largest input that is looked at: those of process control are small.
@@ -29,14 +29,18 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// Reads a message of the FastRPC channel.
-    pub fn read(bytes: &[u8], config: &DspConfig, bus: &Bus) -> Result<Self, String> {
-        let message = Message::parse(bytes).map_err(|e| e.to_string())?;
-        let (sid, iova) = config.addressing.split(message.addr);
-        let mut request = Self {
+    /// Reads what a request's invoke buffer says, and what process control asks.
+    pub fn read(request: &conversation::Request, bus: &Bus) -> Self {
+        let Call {
             message,
             sid,
-            stream: config.streams.get(&sid).copied(),
+            stream,
+            iova,
+        } = request.call;
+        let mut read = Self {
+            message,
+            sid,
+            stream,
             invoke: Addresses {
                 iova,
                 len: message.size,
@@ -45,23 +49,20 @@ impl Request {
             wrong: None,
             control: None,
         };
-        request.wrong = request.arguments(config, bus).err();
-        Ok(request)
+        read.wrong = read.arguments(request, bus).err();
+        read
     }
 
-    fn arguments(&mut self, config: &DspConfig, bus: &Bus) -> Result<(), String> {
-        self.message
-            .check(&config.addressing)
-            .map_err(|e| e.to_string())?;
+    fn arguments(&mut self, request: &conversation::Request, bus: &Bus) -> Result<(), String> {
+        request.check.map_err(|e| e.to_string())?;
         let stream = self
             .stream
             .ok_or_else(|| format!("there is no session ID {}", self.sid))?;
-        let mut snapshot = vec![0; usize::try_from(snapshot_len(self.message.sc)).unwrap_or(0)];
-        if !bus.look_at(stream, self.invoke.iova, &mut snapshot) {
+        let Arguments::Read { args, .. } = request.arguments(bus) else {
             // Told by the window's check already.
             return Ok(());
-        }
-        self.args = parse_args(&self.message, &snapshot, &config.addressing).map_err(|e| e.to_string())?;
+        };
+        self.args = args.clone().map_err(|e| e.to_string())?;
         if self.message.handle == handle::PROCESS_CONTROL && self.message.client_id == 0 {
             self.control = Some(self.control(stream, bus)?);
         }

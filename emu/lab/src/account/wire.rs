@@ -1,103 +1,76 @@
 //! What of the wire the account looks at: requests, answers as they go into the FIFO, and the channel's lives.
 
-use emu_os::action::{Action, Channel, Inbound};
-use rpmsg::fastrpc::Response;
-use rpmsg::glink::{Command, FASTRPC_CHANNEL};
+use emu_os::action::{Action, Channel};
+use emu_os::conversation::{Answered, Arrival, Arrived, Departure, Request};
+use rpmsg::fastrpc::MessageError;
+use rpmsg::glink::Command;
 
 /// Something that matters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Event {
+#[derive(Debug)]
+pub(super) enum Event<'a> {
     /// A new life of the channel: the driver can make calls.
     Up,
     /// Its end, and why. `last` if it is the end of the DSP's session, too: the guest has stopped.
-    Down { why: String, last: bool },
+    Down { why: &'static str, last: bool },
     /// A request.
-    Request(Vec<u8>),
+    Request(&'a Request),
+    /// So many bytes that should be a request and are none.
+    NoRequest(usize, MessageError),
     /// An answer on its way to the driver.
-    Answer { ctx: u64, retval: u32 },
+    Answer(Answered),
 }
 
 /// The channel as both sides see it.
 #[derive(Debug, Default)]
 pub(super) struct Wire {
     up: bool,
-    /// The AP's ID of the FastRPC channel.
-    ap: Option<u16>,
 }
 
 impl Wire {
     /// Something arrived.
-    pub fn inbound(&mut self, event: &Inbound) -> Vec<Event> {
-        match event {
-            Inbound::Started => self.down("the DSP was started anew"),
-            Inbound::Ended => {
-                let mut events = self.down("the DSP's session ended");
-                events.iter_mut().for_each(|event| {
-                    if let Event::Down { last, .. } = event {
-                        *last = true;
-                    }
-                });
-                events
-            }
-            Inbound::Glink(bytes) => match Command::parse(bytes) {
-                Ok(Command::Version { .. }) => {
-                    self.ap = None;
-                    self.down("the GLINK driver was loaded anew")
-                }
-                Ok(Command::Open { cid, name, .. }) if name == FASTRPC_CHANNEL.as_bytes() => {
-                    self.ap = Some(cid);
-                    Vec::new()
-                }
-                Ok(Command::Close { cid }) if self.ap == Some(cid) => {
-                    self.ap = None;
-                    self.down("the driver closed the channel")
+    pub fn inbound<'a>(&mut self, event: &'a Arrival<'_>) -> Vec<Event<'a>> {
+        match &event.what {
+            Arrived::Started => self.down("the DSP was started anew", false),
+            Arrived::Ended => self.down("the DSP's session ended", true),
+            Arrived::Glink { frame, channel } => match frame.command() {
+                Ok(Command::Version { .. }) => self.down("the GLINK driver was loaded anew", false),
+                Ok(Command::Close { .. }) if *channel == Some(Channel::FastRpc) => {
+                    self.down("the driver closed the channel", false)
                 }
                 _ => Vec::new(),
             },
-            Inbound::Message(Channel::FastRpc, bytes) => {
-                let mut events = Vec::new();
-                if !self.up {
-                    self.up = true;
-                    events.push(Event::Up);
-                }
-                events.push(Event::Request(bytes.clone()));
-                events
-            }
-            Inbound::Message(..) | Inbound::Smp2p(_) => Vec::new(),
+            Arrived::Request(request) => self.message(Event::Request(request)),
+            Arrived::NoRequest { bytes, why } => self.message(Event::NoRequest(bytes.len(), *why)),
+            Arrived::Message { .. } | Arrived::Smp2p { .. } => Vec::new(),
         }
     }
 
     /// Something will be done.
-    pub fn outbound(&mut self, action: &Action) -> Vec<Event> {
-        match action {
-            Action::Halt => self.down("the DSP stopped executing"),
-            Action::RawGlink(bytes) => match Command::parse(bytes) {
-                Ok(Command::Close { cid }) if cid == Channel::FastRpc.cid() => {
-                    self.down("the DSP closed the channel")
-                }
-                Ok(Command::TxData { cid, data, .. }) if cid == Channel::FastRpc.cid() => {
-                    match Response::parse(&data) {
-                        Ok(response) => vec![Event::Answer {
-                            ctx: response.ctx.0,
-                            retval: response.retval,
-                        }],
-                        Err(_) => Vec::new(),
-                    }
-                }
-                _ => Vec::new(),
-            },
-            _ => Vec::new(),
+    pub fn outbound(&mut self, event: &Departure<'_>) -> Vec<Event<'static>> {
+        match event {
+            Departure::Action(Action::Halt) => self.down("the DSP stopped executing", false),
+            Departure::Glink {
+                answer: Some(answer), ..
+            } => vec![Event::Answer(*answer)],
+            Departure::Glink {
+                frame,
+                channel: Some(Channel::FastRpc),
+                ..
+            } if matches!(frame.command(), Ok(Command::Close { .. })) => {
+                self.down("the DSP closed the channel", false)
+            }
+            Departure::Glink { .. } | Departure::Action(_) => Vec::new(),
         }
     }
 
-    fn down(&mut self, why: &str) -> Vec<Event> {
-        if std::mem::take(&mut self.up) {
-            vec![Event::Down {
-                why: why.to_owned(),
-                last: false,
-            }]
-        } else {
-            Vec::new()
-        }
+    fn message<'a>(&mut self, message: Event<'a>) -> Vec<Event<'a>> {
+        let began = !std::mem::replace(&mut self.up, true);
+        let up = began.then_some(Event::Up);
+        up.into_iter().chain([message]).collect()
+    }
+
+    fn down(&mut self, why: &'static str, last: bool) -> Vec<Event<'static>> {
+        let was_up = std::mem::take(&mut self.up);
+        was_up.then_some(Event::Down { why, last }).into_iter().collect()
     }
 }

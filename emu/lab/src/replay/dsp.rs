@@ -4,7 +4,8 @@
 //! DSP's own is waited for and compared: return value and every output that was kept. What the DSP chooses by itself is translated:
 //! module handles, addresses of mappings, numbers of reverse calls. The first difference ends it.
 
-use super::recording::{Exchange, Piece, Recording, Step};
+use super::recording::{Exchange, Recording, Step};
+use crate::trace::Memory;
 use emu_core::mem::{Bus, BusFault, NoFaultLine, PAGE};
 use emu_local_ap::{Direction, KernelError, KernelIommu};
 use emu_os::action::{Action, Outbox};
@@ -199,8 +200,8 @@ impl Play<'_> {
         let (sid, stream, invoke) = self.place(exchange);
         let message = exchange.message;
         self.map(stream, invoke, message.size)?;
-        self.bus.write(stream, invoke, &exchange.descriptors)?;
-        for (index, arg) in exchange.args.iter().enumerate() {
+        self.bus.write(stream, invoke, exchange.arguments.descriptors())?;
+        for (index, arg) in exchange.arguments.args().iter().enumerate() {
             match *arg {
                 Arg::Buffer { iova, len, page, .. } => {
                     let inline = (invoke..invoke.saturating_add(message.size)).contains(&iova);
@@ -231,7 +232,7 @@ impl Play<'_> {
     }
 
     /// An input, all of it.
-    fn input(exchange: &Exchange, argument: u16) -> Result<Option<&Piece>, ReplayError> {
+    fn input(exchange: &Exchange, argument: u16) -> Result<Option<&Memory>, ReplayError> {
         match piece_of(&exchange.inputs, argument.into()) {
             Some(piece) if !piece.is_whole() => Err(ReplayError::Cut {
                 name: exchange.name.clone(),
@@ -297,9 +298,20 @@ impl Play<'_> {
                 .ins
                 .push(piece.map(|p| p.bytes.clone()).unwrap_or_default());
         }
-        let outs = exchange.args.iter().skip(sc.in_bufs()).take(sc.out_bufs());
+        let outs = exchange
+            .arguments
+            .args()
+            .iter()
+            .skip(sc.in_bufs())
+            .take(sc.out_bufs());
         payload.outs.extend(outs.map(Arg::len));
-        let shell = creates.then(|| exchange.args.get(control::SHELL_BUFFER).map_or(0, Arg::len));
+        let shell = creates.then(|| {
+            exchange
+                .arguments
+                .args()
+                .get(control::SHELL_BUFFER)
+                .map_or(0, Arg::len)
+        });
         let Ok(control) = Control::parse(&payload, shell) else {
             return Ok(());
         };
@@ -437,7 +449,7 @@ impl Play<'_> {
     }
 }
 
-fn piece_of(pieces: &[Piece], argument: usize) -> Option<&Piece> {
+fn piece_of(pieces: &[Memory], argument: usize) -> Option<&Memory> {
     pieces
         .iter()
         .find(|piece| usize::from(piece.argument) == argument)

@@ -9,10 +9,12 @@
 
 use super::recording::{Answer, Exchange, Recording, Step, is_release};
 use emu_core::mem::Bus;
-use emu_os::action::{Action, Channel, Inbound, Interposer, Reaction};
+use emu_os::action::Action;
+use emu_os::conversation::{Arrival, Arrived, Call, Conversation, Request};
+use emu_os::seam::{Interposer, Reaction};
 use emu_os::services::DspConfig;
 use rpmsg::Aee;
-use rpmsg::fastrpc::{Arg, InvokeLayout, Message, parse_args, snapshot_len};
+use rpmsg::fastrpc::{Arg, InvokeLayout, Message};
 use rpmsg::iface::handle;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -128,13 +130,21 @@ impl Interposer for Player {
         state.sessions.clear();
     }
 
-    fn inbound(&mut self, event: &Inbound) -> Reaction {
-        match event {
-            Inbound::Message(Channel::FastRpc, bytes) => Reaction {
-                swallow: true,
-                actions: self.lock().request(bytes),
-            },
-            _ => Reaction::default(),
+    fn inbound(&mut self, event: &Arrival<'_>, _: &Conversation) -> Reaction {
+        let actions = match &event.what {
+            Arrived::Request(request) => self.lock().request(request),
+            Arrived::NoRequest { why, .. } => {
+                let mut state = self.lock();
+                if state.bus.is_some() {
+                    state.differ(format!("the guest sends what is no request: {why}"));
+                }
+                Vec::new()
+            }
+            _ => return Reaction::default(),
+        };
+        Reaction {
+            swallow: true,
+            actions,
         }
     }
 }
@@ -149,25 +159,23 @@ impl State {
         }
     }
 
-    fn request(&mut self, bytes: &[u8]) -> Vec<Action> {
+    fn request(&mut self, request: &Request) -> Vec<Action> {
         let Some(bus) = self.bus.clone() else {
             return Vec::new();
         };
         // The DSP, which would look, never learns of the message.
         bus.check_invalidations();
-        let message = match Message::parse(bytes) {
-            Ok(message) => message,
-            Err(why) => {
-                self.differ(format!("the guest sends what is no request: {why}"));
-                return Vec::new();
-            }
-        };
+        let Call {
+            message,
+            sid,
+            stream,
+            iova: invoke,
+        } = request.call;
         let refuse = vec![Action::Answer {
             ctx: message.ctx.0,
             retval: Aee::FAILED.0,
         }];
-        let (sid, invoke) = self.config.addressing.split(message.addr);
-        let Some(&stream) = self.config.streams.get(&sid) else {
+        let Some(stream) = stream else {
             self.differ(format!(
                 "the guest asks {}, of a session that the DSP does not have",
                 asked(&message, sid)
@@ -184,12 +192,7 @@ impl State {
             ));
             return refuse;
         };
-        let mut snapshot = vec![0; usize::try_from(snapshot_len(message.sc)).unwrap_or_default()];
-        let args = if bus.look_at(stream, invoke, &mut snapshot) {
-            parse_args(&message, &snapshot, &self.config.addressing).unwrap_or_default()
-        } else {
-            Vec::new()
-        };
+        let args = request.arguments(&bus).args().to_vec();
         self.outcome.matched += 1;
         let live = Live {
             message,
@@ -258,7 +261,7 @@ impl State {
         let Some(then) = self.recording.exchanges.get(index) else {
             return;
         };
-        for (then, now) in then.args.iter().zip(&live.args) {
+        for (then, now) in then.arguments.args().iter().zip(&live.args) {
             if let (Arg::Handle { fd: then, .. }, Arg::Handle { fd: now, .. }) = (then, now) {
                 self.fds.insert((session, *then), *now);
             }

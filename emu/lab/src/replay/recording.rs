@@ -1,11 +1,11 @@
 //! A recorded run as the two halves of a conversation: sessions of the driver with their requests and answers, in order.
 
-use crate::trace::decode::{Call, Decoder, Line, Meaning, Value};
+use crate::trace::decode::{Call, Decoder, Line, Meaning};
 use crate::trace::read::{ReadError, Reader};
-use crate::trace::{About, Body, Change, Packet, Role};
+use crate::trace::{About, Body, Change, Memory, Role};
+use emu_os::conversation::{Arguments, CallId};
 use rpmsg::fastrpc::control::method;
-use rpmsg::fastrpc::{Addressing, Arg, Message, Scalars, parse_args};
-use rpmsg::glink::{Command, FASTRPC_CHANNEL};
+use rpmsg::fastrpc::{Addressing, Message, Scalars};
 use rpmsg::iface::handle;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -34,36 +34,13 @@ pub enum RecordingError {
     Incomplete(PathBuf),
 }
 
-/// A piece of recorded memory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
-    /// Number of the argument.
-    pub argument: u16,
-    /// Stream ID.
-    pub stream: u16,
-    /// Device address.
-    pub iova: u64,
-    /// How long it was.
-    pub length: u32,
-    /// What is kept of it.
-    pub bytes: Vec<u8>,
-}
-
-impl Piece {
-    /// Whether all of it was kept.
-    #[must_use]
-    pub fn is_whole(&self) -> bool {
-        self.bytes.len() == self.length as usize
-    }
-}
-
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Answer {
     /// Return value.
     pub retval: u32,
     /// The outputs as they were when it went out.
-    pub outputs: Vec<Piece>,
+    pub outputs: Vec<Memory>,
     /// What the DSP wrote by itself just before: device address and bytes.
     pub writes: Vec<(u64, Vec<u8>)>,
 }
@@ -77,12 +54,10 @@ pub struct Exchange {
     pub name: String,
     /// Number of its packet.
     pub packet: u32,
-    /// The descriptors as they stood in the invoke buffer.
-    pub descriptors: Vec<u8>,
-    /// The arguments that the descriptors say; empty if they made no sense.
-    pub args: Vec<Arg>,
+    /// What its invoke buffer said of the arguments.
+    pub arguments: Arguments,
     /// The inputs.
-    pub inputs: Vec<Piece>,
+    pub inputs: Vec<Memory>,
     /// The answer, if there was one.
     pub answer: Option<Answer>,
 }
@@ -124,15 +99,15 @@ pub struct Recording {
 struct Builder {
     out: Recording,
     addressing: Addressing,
-    /// Exchanges without answer by context.
-    open: HashMap<u64, usize>,
+    /// Exchanges without answer.
+    open: HashMap<CallId, usize>,
     /// The session that a session ID is now.
     now: BTreeMap<u32, usize>,
     /// Sessions whose release is not answered.
     leaving: HashMap<usize, u32>,
     writes: Vec<(u16, u64, Vec<u8>)>,
-    /// The exchange that memory packets belong to, and its packet.
-    current: Option<(u32, usize)>,
+    /// The exchange that memory packets belong to.
+    current: Option<(CallId, usize)>,
 }
 
 impl Recording {
@@ -214,28 +189,22 @@ impl Recording {
 
 impl Builder {
     fn line(&mut self, line: &Line) {
-        let packet = &line.packet;
         match &line.meaning {
             Meaning::Request(call) => self.request(call),
-            Meaning::Answer { ctx, retval, .. } => self.answer(packet.sequence, *ctx, *retval),
-            _ => match &packet.body {
+            Meaning::Answer { retval, call, .. } => self.answer(call.as_ref(), *retval),
+            Meaning::Closed => self.closed(),
+            _ => match &line.packet.body {
                 Body::About(json) => {
                     if let Ok(about) = serde_json::from_str::<About>(json) {
                         self.addressing = about.addressing();
                         self.out.about = Some(about);
                     }
                 }
-                Body::Memory { .. } => self.memory(packet),
+                Body::Memory(memory) => self.memory(line.call, memory),
                 Body::Write {
                     stream, iova, bytes, ..
                 } => self.writes.push((*stream, *iova, bytes.clone())),
                 Body::State(Change::Ended | Change::Halted) => self.closed(),
-                Body::Glink(bytes)
-                    if matches!(Command::parse(bytes), Ok(Command::Close { .. }))
-                        && line.fields.get("glink.channel") == Some(&Value::Text(FASTRPC_CHANNEL.into())) =>
-                {
-                    self.closed();
-                }
                 _ => {}
             },
         }
@@ -266,22 +235,24 @@ impl Builder {
             message,
             name: call.name(),
             packet: call.sequence,
-            descriptors: Vec::new(),
-            args: Vec::new(),
+            arguments: Arguments::NotMapped,
             inputs: Vec::new(),
             answer: None,
         });
         self.step(session, Step::Ask(index));
-        self.open.insert(message.ctx.0, index);
-        self.current = Some((call.sequence, index));
+        if let Some(replaced) = call.replaces {
+            self.open.remove(&replaced);
+        }
+        self.open.insert(call.id, index);
+        self.current = Some((call.id, index));
         if is_release(message.handle, message.client_id, sc) {
             self.leaving.insert(index, call.sid);
         }
     }
 
-    fn answer(&mut self, packet: u32, ctx: u64, retval: u32) {
+    fn answer(&mut self, call: Option<&Call>, retval: u32) {
         let writes = std::mem::take(&mut self.writes);
-        let Some(index) = self.open.remove(&ctx) else {
+        let Some((id, index)) = call.and_then(|call| self.open.remove_entry(&call.id)) else {
             return;
         };
         let sid = self
@@ -298,47 +269,26 @@ impl Builder {
                 writes: writes.into_iter().map(|(_, iova, bytes)| (iova, bytes)).collect(),
             });
         }
-        self.current = Some((packet, index));
+        self.current = Some((id, index));
         if let Some(sid) = self.leaving.remove(&index) {
             self.now.remove(&sid);
         }
     }
 
-    fn memory(&mut self, packet: &Packet) {
-        let Body::Memory {
-            role,
-            argument,
-            stream,
-            iova,
-            length,
-            bytes,
-        } = &packet.body
-        else {
+    fn memory(&mut self, of: Option<CallId>, memory: &Memory) {
+        let current = self.current.filter(|(id, _)| Some(*id) == of);
+        let Some(exchange) = current.and_then(|(_, index)| self.out.exchanges.get_mut(index)) else {
             return;
         };
-        let Some(exchange) = self
-            .current
-            .filter(|(of, _)| *of == packet.related)
-            .and_then(|(_, index)| self.out.exchanges.get_mut(index))
-        else {
-            return;
-        };
-        let piece = Piece {
-            argument: *argument,
-            stream: *stream,
-            iova: *iova,
-            length: *length,
-            bytes: bytes.clone(),
-        };
-        match role {
+        match memory.role {
             Role::Descriptors => {
-                exchange.args = parse_args(&exchange.message, bytes, &self.addressing).unwrap_or_default();
-                exchange.descriptors = piece.bytes;
+                let bytes = memory.bytes.clone();
+                exchange.arguments = Arguments::decode(&exchange.message, bytes, &self.addressing);
             }
-            Role::Input => exchange.inputs.push(piece),
+            Role::Input => exchange.inputs.push(memory.clone()),
             Role::Output => {
                 if let Some(answer) = &mut exchange.answer {
-                    answer.outputs.push(piece);
+                    answer.outputs.push(memory.clone());
                 }
             }
         }

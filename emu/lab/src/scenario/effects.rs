@@ -9,6 +9,8 @@ use super::random::Random;
 use super::rule::{Bits, Content, Edit, Effect, Glink, Target, Write};
 use super::values::{MAX_BYTES, Time};
 use emu_os::action::{Action, Channel, Inbound};
+use emu_os::conversation::Conversation;
+use emu_os::frame::Frame;
 use rpmsg::fastrpc::args::{Descriptors, RawArg};
 use rpmsg::fastrpc::{Ctx, InvokeLayout, Response};
 use rpmsg::glink::{Command, Intent};
@@ -52,6 +54,7 @@ impl Engine {
         fields: &Fields,
         rule: usize,
         passing: &mut Passing,
+        known: &Conversation,
         out: &mut Vec<Action>,
     ) {
         match edit {
@@ -71,17 +74,13 @@ impl Engine {
                 }
             }
             Edit::Patch { at, bytes } => {
-                if let Some(own) = own_bytes(passing) {
+                change_bytes(passing, |own| {
                     for (to, from) in own.iter_mut().skip(*at).zip(bytes) {
                         *to = *from;
                     }
-                }
+                });
             }
-            Edit::Resize(length) => {
-                if let Some(own) = own_bytes(passing) {
-                    own.resize(*length, 0);
-                }
-            }
+            Edit::Resize(length) => change_bytes(passing, |own| own.resize(*length, 0)),
             Edit::Bits(bits) => {
                 let word = fields.get(Field::Value).unwrap_or(0) as u32;
                 let word = self.bits(bits, word, fields, rule);
@@ -104,29 +103,35 @@ impl Engine {
                 }
             }
             Edit::Refuse => {
-                let Item::In(Inbound::Glink(bytes)) = &passing.item else {
+                let Item::In(Inbound::Glink(frame)) = &passing.item else {
                     return;
                 };
-                let Ok(Command::RxIntentReq { .. }) = Command::parse(bytes) else {
+                let Ok(Command::RxIntentReq { .. }) = frame.command() else {
                     return;
                 };
-                let channel = self.decoder.inbound(&Inbound::Glink(bytes.clone())).channel;
-                let cid = channel.unwrap_or(Channel::FastRpc).cid();
+                let cid = known.channel_of_aps(frame).unwrap_or(Channel::FastRpc).cid();
                 let denied = Command::RxIntentReqAck { cid, granted: false };
-                self.act(Action::RawGlink(denied.encode()), out);
+                self.act(Action::RawGlink(denied.into()), out);
                 passing.drop_by(rule);
             }
         }
     }
 
     fn act(&mut self, action: Action, out: &mut Vec<Action>) {
-        self.decoder.left(&action);
+        self.leaves(&action);
         self.note(&|| describe(&action));
         out.push(action);
     }
 
     /// Does something that is not about the event itself.
-    pub(super) fn effect(&mut self, effect: &Effect, fields: &Fields, rule: usize, out: &mut Vec<Action>) {
+    pub(super) fn effect(
+        &mut self,
+        effect: &Effect,
+        fields: &Fields,
+        rule: usize,
+        known: &Conversation,
+        out: &mut Vec<Action>,
+    ) {
         match effect {
             Effect::Answer { ctx, retval } => {
                 let retval = self.eval(retval, fields, rule) as u32;
@@ -139,11 +144,11 @@ impl Engine {
             }
             Effect::Send(channel, bytes) => self.act(Action::Send(*channel, bytes.clone()), out),
             Effect::Glink(glink) => {
-                let bytes = self.glink(glink, fields, rule).encode();
-                self.act(Action::RawGlink(bytes), out);
+                let bytes = self.glink(glink, fields, rule, known).encode();
+                self.act(Action::RawGlink(Frame::from(bytes)), out);
             }
-            Effect::Raw(bytes) => self.act(Action::RawGlink(bytes.clone()), out),
-            Effect::Write(write) => self.write(write, fields, rule, out),
+            Effect::Raw(bytes) => self.act(Action::RawGlink(Frame::from(bytes.clone())), out),
+            Effect::Write(write) => self.write(write, fields, rule, known, out),
             Effect::Interrupt => self.act(Action::Interrupt, out),
             Effect::Halt => self.act(Action::Halt, out),
             Effect::Crash { reason, down } => self.crash(reason, *down, rule, out),
@@ -152,7 +157,7 @@ impl Engine {
                 self.act(Action::Watchdog, out);
             }
             Effect::Smp2p(bits) => {
-                let word = self.bits(bits, self.decoder.dsp_word(), fields, rule);
+                let word = self.bits(bits, self.dsp_word, fields, rule);
                 self.act(Action::Smp2p(word), out);
             }
             Effect::Poke(place, expr) => {
@@ -161,7 +166,9 @@ impl Engine {
             }
             Effect::Close(channel) => self.act(Action::CloseChannel(*channel), out),
             Effect::Open(channel) => self.act(Action::OpenChannel(*channel), out),
-            Effect::Release { name, order, count } => self.release(name, *order, *count, rule, out),
+            Effect::Release { name, order, count } => {
+                self.release(name, (*order, *count), rule, known, out);
+            }
             Effect::Set(assignments) => {
                 for (index, expr) in assignments {
                     let value = self.eval(expr, fields, rule);
@@ -190,7 +197,7 @@ impl Engine {
     fn crash(&mut self, reason: &str, down: Option<Time>, rule: usize, out: &mut Vec<Action>) {
         tracing::info!(target: "emu::scenario", dsp = self.label, reason, "the DSP crashes");
         if self.board {
-            let fatal = self.decoder.dsp_word() | FATAL;
+            let fatal = self.dsp_word | FATAL;
             self.act(Action::Halt, out);
             self.act(Action::CrashReason(reason.to_owned()), out);
             self.act(Action::Smp2p(fatal), out);
@@ -211,7 +218,14 @@ impl Engine {
         }
     }
 
-    fn release(&mut self, name: &str, order: Order, count: usize, rule: usize, out: &mut Vec<Action>) {
+    fn release(
+        &mut self,
+        name: &str,
+        (order, count): (Order, usize),
+        rule: usize,
+        known: &Conversation,
+        out: &mut Vec<Action>,
+    ) {
         let count = count.min(self.waiting.count(name));
         self.note(&|| format!("{count} released of {name}"));
         for _ in 0..count {
@@ -226,23 +240,23 @@ impl Engine {
                 }
             };
             if let Some(parcel) = self.waiting.take(name, position) {
-                self.forward_late(parcel, out);
+                self.forward_late(parcel, known, out);
             }
         }
     }
 
-    fn glink(&mut self, glink: &Glink, fields: &Fields, rule: usize) -> Command {
+    fn glink(&mut self, glink: &Glink, fields: &Fields, rule: usize, known: &Conversation) -> Command {
         let mut number = |expr: &Expr| self.eval(expr, fields, rule) as u32;
         let (intent, size, left) = (number(&glink.intent), number(&glink.size), number(&glink.left));
         let (version, value) = (number(&glink.version) as u16, number(&glink.value));
         let priority = number(&glink.priority) as u16;
         let given = glink.cid.as_ref().map(|expr| number(expr) as u16);
         let acknowledges = matches!(glink.command, 4 | 11);
-        let known = glink.channel.map(|channel| {
-            let remote = acknowledges.then(|| self.decoder.remote_cid(channel)).flatten();
-            remote.unwrap_or(channel.cid())
+        let of_channel = glink.channel.map(|channel| {
+            let aps = acknowledges.then(|| known.ap_cid(channel)).flatten();
+            aps.unwrap_or(channel.cid())
         });
-        let cid = given.or(known).unwrap_or(0);
+        let cid = given.or(of_channel).unwrap_or(0);
         let data = glink.data.clone();
         match glink.command {
             0 => Command::Version {
@@ -289,7 +303,14 @@ impl Engine {
         }
     }
 
-    fn write(&mut self, write: &Write, fields: &Fields, rule: usize, out: &mut Vec<Action>) {
+    fn write(
+        &mut self,
+        write: &Write,
+        fields: &Fields,
+        rule: usize,
+        known: &Conversation,
+        out: &mut Vec<Action>,
+    ) {
         let mut bytes = match &write.content {
             Content::Bytes(bytes) => bytes.clone(),
             Content::Number { value, width } => {
@@ -299,7 +320,7 @@ impl Engine {
         };
         bytes = bytes.repeat(write.repeat);
         bytes.truncate(MAX_BYTES);
-        let Some((stream, iova)) = self.address(write, fields, rule) else {
+        let Some((stream, iova)) = self.address(write, fields, rule, known) else {
             let why = format!("{:?} of this event is not known", write.to);
             tracing::warn!(target: "emu::scenario", dsp = self.label, "nothing is written: {why}");
             self.note(&|| format!("nothing written: {why}"));
@@ -309,7 +330,13 @@ impl Engine {
     }
 
     /// Where a write goes: stream and I/O virtual address.
-    fn address(&mut self, write: &Write, fields: &Fields, rule: usize) -> Option<(u16, u64)> {
+    fn address(
+        &mut self,
+        write: &Write,
+        fields: &Fields,
+        rule: usize,
+        known: &Conversation,
+    ) -> Option<(u16, u64)> {
         let offset = self.eval(&write.offset, fields, rule).cast_unsigned();
         let index = u64::from(write.index);
         if let Some(iova) = &write.iova {
@@ -322,8 +349,8 @@ impl Engine {
             return Some((stream, iova.wrapping_add(offset)));
         }
         let ctx = fields.get(Field::Ctx)?.cast_unsigned();
-        let call = *self.decoder.call(ctx)?;
-        let stream = *self.streams.get(&call.sid)?;
+        let (_, call) = known.calls().of_context(ctx)?;
+        let stream = call.stream?;
         let sc = call.message.sc;
         let layout = InvokeLayout::new(sc.args());
         let at = match write.to {
@@ -343,7 +370,7 @@ impl Engine {
                 let descriptors = Descriptors::parse(sc, &snapshot).ok()?;
                 let (arg, entry) = descriptors.entries.get(usize::try_from(index).ok()?)?;
                 let page = descriptors.pages.get(usize::try_from(entry.pgidx).ok()?)?;
-                let addressing = self.decoder.addressing();
+                let addressing = &self.addressing;
                 let within = match arg {
                     RawArg::Buffer { pv, .. } => pv & addressing.page_mask(),
                     RawArg::Handle { .. } => 0,
@@ -357,8 +384,8 @@ impl Engine {
     }
 }
 
-/// The bytes that can be changed; an answer becomes the message it is.
-fn own_bytes(passing: &mut Passing) -> Option<&mut Vec<u8>> {
+/// Changes the bytes of an event; an answer becomes the message it is.
+fn change_bytes(passing: &mut Passing, change: impl FnOnce(&mut Vec<u8>)) {
     if let Item::Out(Action::Answer { ctx, retval }) = passing.item {
         let response = Response {
             ctx: Ctx(ctx),
@@ -367,7 +394,7 @@ fn own_bytes(passing: &mut Passing) -> Option<&mut Vec<u8>> {
         passing.item = Item::Out(Action::Send(Channel::FastRpc, response.encode()));
     }
     passing.changed = true;
-    passing.item.bytes_mut()
+    passing.item.change(change);
 }
 
 /// An action in a line of the history.
@@ -384,7 +411,7 @@ pub(super) fn describe(action: &Action) -> String {
         }
         Action::Answer { ctx, retval } => format!("answer ctx={ctx:#x} retval={retval}"),
         Action::Send(channel, bytes) => format!("send on {}, {}", channel.name(), hex(bytes)),
-        Action::RawGlink(bytes) => format!("glink, {}", hex(bytes)),
+        Action::RawGlink(frame) => format!("glink, {}", hex(frame.bytes())),
         other => format!("{other:?}"),
     }
 }

@@ -4,7 +4,7 @@
 //! rules again, except that GLINK commands which the edge makes of them do so on their way into the FIFO, as any.
 
 use super::effects::describe;
-use super::event::{Decoder, Event, Fields};
+use super::event::{Event, Fields};
 use super::file::{Kind, Per};
 use super::history::{Entry, History};
 use super::parcel::{Item, Job, Parcel, Waiting};
@@ -12,8 +12,12 @@ use super::random::Random;
 use super::rule::{Effect, Fate, Rule, Scenario, What};
 use super::values::Time;
 use emu_core::mem::Bus;
-use emu_os::action::{Action, Inbound, Interposer, Reaction};
+use emu_os::action::{Action, Inbound};
+use emu_os::conversation::{Arrival, Arrived, Conversation};
+use emu_os::frame::Frame;
+use emu_os::seam::{Interposer, Reaction};
 use emu_os::services::DspConfig;
+use rpmsg::fastrpc::Addressing;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -32,7 +36,9 @@ pub struct Engine {
     pub(super) names: Vec<String>,
     pub(super) vars: Vec<i64>,
     pub(super) phase: String,
-    pub(super) decoder: Decoder,
+    pub(super) addressing: Addressing,
+    /// The DSP's SMP2P word as this engine has let it out.
+    pub(super) dsp_word: u32,
     pub(super) waiting: Waiting,
     pub(super) signals: VecDeque<(String, Fields)>,
     pub(super) bus: Option<Arc<Bus>>,
@@ -150,7 +156,8 @@ impl Engine {
             names,
             vars,
             phase: scenario.phase.clone(),
-            decoder: Decoder::new(config.addressing),
+            addressing: config.addressing,
+            dsp_word: 0,
             waiting: Waiting::default(),
             signals: VecDeque::new(),
             bus: None,
@@ -250,18 +257,22 @@ impl Engine {
         true
     }
 
-    fn decode(&self, passing: &Passing) -> Option<Event> {
+    /// What a change has made of an event.
+    fn changed(&self, event: &Event, passing: &Passing, known: &Conversation) -> Option<Event> {
         match &passing.item {
-            Item::In(inbound) => Some(self.decoder.inbound(inbound)),
-            Item::Out(action) => self.decoder.outbound(action, passing.answer),
+            Item::In(inbound) => Some(event.of_changed(inbound, known)),
+            Item::Out(action) => Event::of_action(action, passing.answer, known, self.dsp_word),
         }
     }
 
     /// Lets the rules look at an event. What they do besides goes to `out`.
-    fn consult(&mut self, passing: &mut Passing, out: &mut Vec<Action>) {
-        let Some(mut event) = self.decode(passing) else {
-            return;
-        };
+    fn consult(
+        &mut self,
+        mut event: Event,
+        passing: &mut Passing,
+        known: &Conversation,
+        out: &mut Vec<Action>,
+    ) {
         let first = event.clone();
         let at = self.now().saturating_duration_since(self.begun);
         lock(&self.shared).history.add(at, &first);
@@ -283,10 +294,12 @@ impl Engine {
                 match &act.what {
                     What::Fate(fate) => passing.fate = Some((index, fate.clone())),
                     What::Edit(edit) => {
-                        self.edit(edit, &fields, index, passing, out);
-                        event = self.decode(passing).unwrap_or(event);
+                        self.edit(edit, &fields, index, passing, known, out);
+                        event = self.changed(&event, passing, known).unwrap_or(event);
                     }
-                    What::Effect(effect) => self.effect_or_later(effect, act.after, &fields, index, out),
+                    What::Effect(effect) => {
+                        self.effect_or_later((effect, act.after), &fields, index, known, out);
+                    }
                 }
             }
             if passing.fate.is_some() {
@@ -312,14 +325,14 @@ impl Engine {
     /// Does it, or plans it.
     fn effect_or_later(
         &mut self,
-        effect: &Effect,
-        after: Option<Time>,
+        (effect, after): (&Effect, Option<Time>),
         fields: &Fields,
         rule: usize,
+        known: &Conversation,
         out: &mut Vec<Action>,
     ) {
         let Some(after) = after else {
-            return self.effect(effect, fields, rule, out);
+            return self.effect(effect, fields, rule, known, out);
         };
         let wait = self.time(after, rule);
         self.note(&|| format!("in {wait:?}: {effect:?}"));
@@ -332,39 +345,46 @@ impl Engine {
     }
 
     /// What follows an event, as far as rules say something.
-    fn then(&mut self, then: &[(usize, Fields)], out: &mut Vec<Action>) {
+    fn then(&mut self, then: &[(usize, Fields)], known: &Conversation, out: &mut Vec<Action>) {
         for (index, fields) in then {
             let Some(rule) = self.rules.get(*index).cloned() else {
                 continue;
             };
             for act in &rule.then {
                 if let What::Effect(effect) = &act.what {
-                    self.effect_or_later(effect, act.after, fields, *index, out);
+                    self.effect_or_later((effect, act.after), fields, *index, known, out);
                 }
             }
         }
     }
 
     /// An event happens now, with what goes before and what follows.
-    pub(super) fn forward(&mut self, parcel: Parcel, out: &mut Vec<Action>) {
+    pub(super) fn forward(&mut self, parcel: Parcel, known: &Conversation, out: &mut Vec<Action>) {
         out.extend(parcel.before);
         for _ in 0..=parcel.copies {
             let action = parcel.item.clone().into_action();
-            self.decoder.left(&action);
+            self.leaves(&action);
             out.push(action);
         }
-        self.then(&parcel.then, out);
+        self.then(&parcel.then, known, out);
+    }
+
+    /// Remembers what the DSP really does.
+    pub(super) const fn leaves(&mut self, action: &Action) {
+        if let Action::Smp2p(word) = action {
+            self.dsp_word = *word;
+        }
     }
 
     /// An event that has waited happens now; the history tells when.
-    pub(super) fn forward_late(&mut self, parcel: Parcel, out: &mut Vec<Action>) {
+    pub(super) fn forward_late(&mut self, parcel: Parcel, known: &Conversation, out: &mut Vec<Action>) {
         let action = parcel.item.clone().into_action();
         self.note(&|| describe(&action));
-        self.forward(parcel, out);
+        self.forward(parcel, known, out);
     }
 
-    /// Carries out an event's fate, once all rules have looked at it. `Err` gives the event back: nothing keeps it, it goes on.
-    fn decide(&mut self, passing: Passing, out: &mut Vec<Action>) -> Result<(), Parcel> {
+    /// Carries out an event's fate, once all rules have looked at it. Gives the event back if nothing keeps it: it goes on.
+    fn decide(&mut self, passing: Passing, known: &Conversation, out: &mut Vec<Action>) -> Option<Parcel> {
         let Passing {
             item,
             before,
@@ -380,7 +400,7 @@ impl Engine {
             then,
         };
         let Some((rule, fate)) = fate else {
-            return Err(parcel);
+            return Some(parcel);
         };
         let whole = match &fate {
             Fate::Drop { whole }
@@ -392,7 +412,7 @@ impl Engine {
             out.append(&mut parcel.before);
         }
         match fate {
-            Fate::Drop { .. } => self.then(&parcel.then, out),
+            Fate::Drop { .. } => self.then(&parcel.then, known, out),
             Fate::Delay { time, .. } => {
                 let wait = self.time(time, rule);
                 self.note(&|| format!("for {wait:?}"));
@@ -407,13 +427,13 @@ impl Engine {
                 }
                 Err(parcel) => {
                     tracing::warn!(target: "emu::scenario", dsp = self.label, "too much is held: an event passes");
-                    self.forward(parcel, out);
+                    self.forward(*parcel, known, out);
                 }
             },
             Fate::Swap { limit, .. } => match self.waiting.swapped(rule, None) {
                 Some(earlier) => {
-                    self.forward(parcel, out);
-                    self.forward_late(earlier, out);
+                    self.forward(parcel, known, out);
+                    self.forward_late(earlier, known, out);
                 }
                 None => {
                     let id = self.waiting.swap(rule, parcel);
@@ -422,7 +442,7 @@ impl Engine {
                 }
             },
         }
-        Ok(())
+        None
     }
 
     fn passing(item: Item, before: Vec<Action>, answer: Option<u64>) -> Passing {
@@ -438,17 +458,27 @@ impl Engine {
     }
 
     /// One action of the DSP's, past the rules.
-    fn outgoing(&mut self, item: Action, before: Vec<Action>, answer: Option<u64>, out: &mut Vec<Action>) {
+    fn outgoing(
+        &mut self,
+        item: Action,
+        before: Vec<Action>,
+        answer: Option<u64>,
+        known: &Conversation,
+        out: &mut Vec<Action>,
+    ) {
+        let event = Event::of_action(&item, answer, known, self.dsp_word);
         let mut passing = Self::passing(Item::Out(item), before, answer);
-        self.consult(&mut passing, out);
-        if let Err(parcel) = self.decide(passing, out) {
-            self.forward(parcel, out);
+        if let Some(event) = event {
+            self.consult(event, &mut passing, known, out);
         }
-        self.raise_signals(out);
+        if let Some(parcel) = self.decide(passing, known, out) {
+            self.forward(parcel, known, out);
+        }
+        self.raise_signals(known, out);
     }
 
     /// Signals that rules raised meanwhile.
-    fn raise_signals(&mut self, out: &mut Vec<Action>) {
+    fn raise_signals(&mut self, known: &Conversation, out: &mut Vec<Action>) {
         for _ in 0..MAX_SIGNALS {
             let Some((name, fields)) = self.signals.pop_front() else {
                 return;
@@ -456,7 +486,7 @@ impl Engine {
             let mut event = Event::new(Kind::Signal, None);
             event.signal = Some(name);
             event.fields = fields;
-            self.signal(event, out);
+            self.signal(event, known, out);
         }
         if !self.signals.is_empty() {
             tracing::warn!(target: "emu::scenario", dsp = self.label, "rules raise signals without end: no more of them now");
@@ -464,7 +494,7 @@ impl Engine {
         }
     }
 
-    fn signal(&mut self, mut event: Event, out: &mut Vec<Action>) {
+    fn signal(&mut self, mut event: Event, known: &Conversation, out: &mut Vec<Action>) {
         let at = self.now().saturating_duration_since(self.begun);
         lock(&self.shared).history.add(at, &event);
         for index in 0..self.rules.len() {
@@ -478,13 +508,13 @@ impl Engine {
             let fields = event.fields;
             for act in rule.acts.iter().chain(&rule.then) {
                 if let What::Effect(effect) = &act.what {
-                    self.effect_or_later(effect, act.after, &fields, index, out);
+                    self.effect_or_later((effect, act.after), &fields, index, known, out);
                 }
             }
         }
     }
 
-    fn job(&mut self, job: Job, out: &mut Vec<Action>) {
+    fn job(&mut self, job: Job, known: &Conversation, out: &mut Vec<Action>) {
         let what = match &job {
             Job::Pass(_) => "a delay is over".to_owned(),
             Job::Effect { rule, .. } | Job::Then { rule, .. } => format!("later: {}", self.name(*rule)),
@@ -494,21 +524,21 @@ impl Engine {
         let at = self.now().saturating_duration_since(self.begun);
         lock(&self.shared).history.moment(at, what);
         match job {
-            Job::Pass(parcel) => self.forward_late(*parcel, out),
-            Job::Effect { rule, effect, fields } => self.effect(&effect, &fields, rule, out),
+            Job::Pass(parcel) => self.forward_late(*parcel, known, out),
+            Job::Effect { rule, effect, fields } => self.effect(&effect, &fields, rule, known, out),
             Job::Unhold { name, id } => {
                 if let Some(parcel) = self.waiting.take_id(&name, id) {
-                    self.forward_late(parcel, out);
+                    self.forward_late(parcel, known, out);
                 }
             }
             Job::Unswap { rule, id } => {
                 if let Some(parcel) = self.waiting.swapped(rule, Some(id)) {
-                    self.forward_late(parcel, out);
+                    self.forward_late(parcel, known, out);
                 }
             }
-            Job::Then { rule, fields } => self.then(&[(rule, fields)], out),
+            Job::Then { rule, fields } => self.then(&[(rule, fields)], known, out),
         }
-        self.raise_signals(out);
+        self.raise_signals(known, out);
     }
 
     fn name(&self, rule: usize) -> &str {
@@ -518,6 +548,7 @@ impl Engine {
     fn session_begins(&mut self) {
         self.waiting.clear();
         self.signals.clear();
+        self.dsp_word = 0;
         for counter in &mut self.counters {
             counter.session = 0;
         }
@@ -529,18 +560,20 @@ impl Interposer for Engine {
         self.bus = Some(bus.clone());
     }
 
-    fn inbound(&mut self, inbound: &Inbound) -> Reaction {
-        if *inbound == Inbound::Started {
+    fn inbound(&mut self, arrival: &Arrival<'_>, known: &Conversation) -> Reaction {
+        let inbound = arrival.inbound;
+        if matches!(arrival.what, Arrived::Started) {
             self.session_begins();
-            self.decoder.arrived(inbound);
         }
         let mut actions = Vec::new();
         let mut passing = Self::passing(Item::In(inbound.clone()), Vec::new(), None);
-        self.consult(&mut passing, &mut actions);
-        if !matches!(inbound, Inbound::Started) {
-            self.decoder.arrived(inbound);
-        }
-        if *inbound == Inbound::Ended {
+        self.consult(
+            Event::of_arrival(&arrival.what),
+            &mut passing,
+            known,
+            &mut actions,
+        );
+        if matches!(arrival.what, Arrived::Ended) {
             self.session_begins();
             self.bus = None;
             return Reaction::default();
@@ -551,13 +584,13 @@ impl Interposer for Engine {
             actions.push(Action::Halt);
         }
         let altered = passing.changed || passing.copies > 0;
-        let swallow = match self.decide(passing, &mut actions) {
-            Ok(()) => true,
-            Err(parcel) if altered => {
-                self.forward(parcel, &mut actions);
+        let swallow = match self.decide(passing, known, &mut actions) {
+            None => true,
+            Some(parcel) if altered => {
+                self.forward(parcel, known, &mut actions);
                 true
             }
-            Err(parcel) => {
+            Some(parcel) => {
                 for (rule, fields) in parcel.then {
                     // The DSP sees the event when this returns, and only then comes what follows.
                     self.later(Duration::ZERO, Job::Then { rule, fields });
@@ -565,11 +598,11 @@ impl Interposer for Engine {
                 false
             }
         };
-        self.raise_signals(&mut actions);
+        self.raise_signals(known, &mut actions);
         Reaction { swallow, actions }
     }
 
-    fn outbound(&mut self, batch: Vec<Action>) -> Vec<Action> {
+    fn outbound(&mut self, batch: Vec<Action>, known: &Conversation) -> Vec<Action> {
         let mut out = Vec::new();
         let mut writes = Vec::new();
         // Whatever stands before an answer in a batch belongs to it.
@@ -584,22 +617,22 @@ impl Interposer for Engine {
         for (action, answer) in batch.into_iter().zip(answers) {
             match action {
                 Action::Write { .. } if answer.is_some() => {
-                    self.outgoing(action, Vec::new(), answer, &mut writes);
+                    self.outgoing(action, Vec::new(), answer, known, &mut writes);
                 }
                 Action::Answer { .. } => {
                     let before = std::mem::take(&mut writes);
-                    self.outgoing(action, before, answer, &mut out);
+                    self.outgoing(action, before, answer, known, &mut out);
                 }
-                other => self.outgoing(other, Vec::new(), answer, &mut out),
+                other => self.outgoing(other, Vec::new(), answer, known, &mut out),
             }
         }
         out.append(&mut writes);
         out
     }
 
-    fn command(&mut self, command: Vec<u8>) -> Vec<Action> {
+    fn command(&mut self, command: Frame, known: &Conversation) -> Vec<Action> {
         let mut out = Vec::new();
-        self.outgoing(Action::RawGlink(command), Vec::new(), None, &mut out);
+        self.outgoing(Action::RawGlink(command), Vec::new(), None, known, &mut out);
         out
     }
 
@@ -607,7 +640,7 @@ impl Interposer for Engine {
         self.waiting.deadline()
     }
 
-    fn due(&mut self, now: Instant) -> Vec<Action> {
+    fn due(&mut self, now: Instant, known: &Conversation) -> Vec<Action> {
         let mut out = Vec::new();
         // What these plan for this very moment comes with the next call.
         let mut jobs = Vec::new();
@@ -615,7 +648,7 @@ impl Interposer for Engine {
             jobs.push(job);
         }
         for job in jobs {
-            self.job(job, &mut out);
+            self.job(job, known, &mut out);
         }
         out
     }

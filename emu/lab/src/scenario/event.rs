@@ -2,9 +2,10 @@
 
 use super::file::{Direction, Kind};
 use emu_os::action::{Action, Channel, Inbound};
-use rpmsg::fastrpc::{Addressing, InvokeLayout, Message, Response};
+use emu_os::conversation::{Arrived, Call, Conversation};
+use emu_os::frame::Frame;
+use rpmsg::fastrpc::{InvokeLayout, Message};
 use rpmsg::glink::Command;
-use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 /// A field of an event. The name in files is [`Field::name`].
@@ -180,6 +181,143 @@ impl Event {
             signal: None,
         }
     }
+
+    /// Something that arrived.
+    #[must_use]
+    pub fn of_arrival(what: &Arrived<'_>) -> Self {
+        let new = |kind| Self::new(kind, Some(Direction::In));
+        match what {
+            Arrived::Started => new(Kind::Start),
+            Arrived::Ended => new(Kind::End),
+            Arrived::Glink { frame, channel } => Self::glink(frame, *channel, Direction::In),
+            Arrived::Request(request) => Self::request(&request.call),
+            Arrived::NoRequest { bytes, .. } => Self::message(Direction::In, Channel::FastRpc, bytes),
+            Arrived::Message { channel, bytes } => Self::message(Direction::In, *channel, bytes),
+            Arrived::Smp2p { word, previous } => Self::smp2p(Direction::In, *word, *previous),
+        }
+    }
+
+    /// What has become of this event when a rule has changed what arrived.
+    #[must_use]
+    pub fn of_changed(&self, inbound: &Inbound, known: &Conversation) -> Self {
+        match inbound {
+            Inbound::Started | Inbound::Ended => Self::new(self.kind, self.direction),
+            Inbound::Glink(frame) => Self::glink(frame, known.channel_of_aps(frame), Direction::In),
+            Inbound::Message(Channel::FastRpc, bytes) => match known.calls().decode(bytes) {
+                Ok(call) => Self::request(&call),
+                Err(_) => Self::message(Direction::In, Channel::FastRpc, bytes),
+            },
+            Inbound::Message(channel, bytes) => Self::message(Direction::In, *channel, bytes),
+            Inbound::Smp2p(word) => {
+                let previous = self.fields.get(Field::Previous).unwrap_or_default() as u32;
+                Self::smp2p(Direction::In, *word, previous)
+            }
+        }
+    }
+
+    /// Something that the DSP does; `answer` is the context of the answer that it is part of, `dsp_word` its SMP2P word before.
+    /// None: rules do not see such.
+    #[must_use]
+    pub fn of_action(
+        action: &Action,
+        answer: Option<u64>,
+        known: &Conversation,
+        dsp_word: u32,
+    ) -> Option<Self> {
+        let new = |kind| Self::new(kind, Some(Direction::Out));
+        Some(match action {
+            Action::Answer { ctx, retval } => {
+                let mut event = new(Kind::Answer);
+                if let Some((_, call)) = known.calls().of_context(*ctx) {
+                    event.fields.call(&call);
+                }
+                event.fields.set(Field::Ctx, ctx.cast_signed());
+                event.fields.set(Field::Retval, *retval);
+                event.channel = Some(Channel::FastRpc);
+                event
+            }
+            Action::Write { iova, bytes, .. } => {
+                let mut event = new(Kind::Write);
+                event.fields.set(Field::Length, length(bytes));
+                if let Some((_, call)) = answer.and_then(|ctx| known.calls().of_context(ctx)) {
+                    event.fields.call(&call);
+                    let layout = InvokeLayout::new(call.message.sc.args());
+                    let offset = iova.checked_sub(call.iova);
+                    event.part = Some(match offset {
+                        Some(at) if at == layout.poll_word() && bytes.len() == 4 => Part::Poll,
+                        Some(at) if (layout.fdlist()..layout.crc()).contains(&at) => Part::Fdlist,
+                        _ => Part::Argument,
+                    });
+                }
+                event
+            }
+            Action::Send(channel, bytes) => {
+                let mut event = Self::message(Direction::Out, *channel, bytes);
+                if *channel == Channel::FastRpc
+                    && let Some(answer) = known.calls().decode_answer(bytes)
+                {
+                    event.fields.set(Field::Ctx, answer.ctx.cast_signed());
+                }
+                event
+            }
+            Action::RawGlink(frame) => Self::glink(frame, known.channel_of_dsps(frame), Direction::Out),
+            Action::Smp2p(word) => Self::smp2p(Direction::Out, *word, dsp_word),
+            Action::CrashReason(_) => new(Kind::Crash),
+            Action::Watchdog => new(Kind::Watchdog),
+            _ => return None,
+        })
+    }
+
+    fn request(call: &Call) -> Self {
+        let mut event = Self::new(Kind::Request, Some(Direction::In));
+        event.channel = Some(Channel::FastRpc);
+        event.fields.set(Field::Length, Message::SIZE as i64);
+        event.fields.call(call);
+        event
+    }
+
+    fn message(direction: Direction, channel: Channel, bytes: &[u8]) -> Self {
+        let mut event = Self::new(Kind::Message, Some(direction));
+        event.channel = Some(channel);
+        event.fields.set(Field::Length, length(bytes));
+        event
+    }
+
+    fn smp2p(direction: Direction, word: u32, previous: u32) -> Self {
+        let mut event = Self::new(Kind::Smp2p, Some(direction));
+        event.fields.set(Field::Value, word);
+        event.fields.set(Field::Previous, previous);
+        event
+    }
+
+    fn glink(frame: &Frame, channel: Option<Channel>, direction: Direction) -> Self {
+        let mut event = Self::new(Kind::Glink, Some(direction));
+        event.channel = channel;
+        event.fields.set(Field::Length, length(frame.bytes()));
+        let Ok(command) = frame.command() else {
+            return event;
+        };
+        let number = frame.bytes().first().copied().unwrap_or_default();
+        event.fields.set(Field::Command, number);
+        if let Some(cid) = command.cid() {
+            event.fields.set(Field::Cid, cid);
+        }
+        match command {
+            Command::Intents { intents, .. } => {
+                if let Some(intent) = intents.first() {
+                    event.fields.set(Field::Intent, intent.id);
+                    event.fields.set(Field::Size, intent.size);
+                }
+            }
+            Command::RxDone { intent, .. }
+            | Command::RxDoneReuse { intent, .. }
+            | Command::TxData { intent, .. }
+            | Command::TxDataCont { intent, .. } => event.fields.set(Field::Intent, *intent),
+            Command::RxIntentReq { size, .. } => event.fields.set(Field::Size, *size),
+            _ => {}
+        }
+        event
+    }
 }
 
 impl fmt::Display for Event {
@@ -270,267 +408,6 @@ pub const fn channel_name(channel: Channel) -> &'static str {
     }
 }
 
-/// A FastRPC call that was seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Call {
-    /// The request.
-    pub message: Message,
-    /// Its session ID.
-    pub sid: u32,
-    /// Address of the invoke buffer, session ID stripped.
-    pub iova: u64,
-}
-
-/// Most calls that are remembered; a driver has at most 255 open.
-const MAX_CALLS: usize = 1024;
-/// Most channel IDs of the AP that are remembered.
-const MAX_CHANNELS: usize = 64;
-
-/// What has to be remembered to decode: open calls, the AP's channel IDs, SMP2P words.
-#[derive(Debug, Default)]
-pub struct Decoder {
-    addressing: Addressing,
-    calls: BTreeMap<u64, Call>,
-    order: VecDeque<u64>,
-    remote: BTreeMap<u16, Channel>,
-    ap_word: u32,
-    dsp_word: u32,
-}
-
-impl Decoder {
-    /// For a DSP with such addresses.
-    #[must_use]
-    pub fn new(addressing: Addressing) -> Self {
-        Self {
-            addressing,
-            ..Self::default()
-        }
-    }
-
-    /// The call with this context.
-    #[must_use]
-    pub fn call(&self, ctx: u64) -> Option<&Call> {
-        self.calls.get(&ctx)
-    }
-
-    /// The DSP's SMP2P word as the AP sees it.
-    #[must_use]
-    pub const fn dsp_word(&self) -> u32 {
-        self.dsp_word
-    }
-
-    /// Where session ID and address stand in a device address.
-    #[must_use]
-    pub const fn addressing(&self) -> &Addressing {
-        &self.addressing
-    }
-
-    /// The AP's ID of a channel.
-    #[must_use]
-    pub fn remote_cid(&self, channel: Channel) -> Option<u16> {
-        self.remote
-            .iter()
-            .find(|(_, known)| **known == channel)
-            .map(|(cid, _)| *cid)
-    }
-
-    /// Decodes what arrived.
-    #[must_use]
-    pub fn inbound(&self, inbound: &Inbound) -> Event {
-        let new = |kind| Event::new(kind, Some(Direction::In));
-        match inbound {
-            Inbound::Started => new(Kind::Start),
-            Inbound::Ended => new(Kind::End),
-            Inbound::Glink(bytes) => self.glink(bytes, Direction::In),
-            Inbound::Message(channel, bytes) => {
-                let call = (*channel == Channel::FastRpc)
-                    .then(|| Message::parse(bytes).ok())
-                    .flatten();
-                let mut event = new(if call.is_some() {
-                    Kind::Request
-                } else {
-                    Kind::Message
-                });
-                event.channel = Some(*channel);
-                event.fields.set(Field::Length, length(bytes));
-                if let Some(message) = call {
-                    event.fields.call(&self.seen(message));
-                }
-                event
-            }
-            Inbound::Smp2p(value) => {
-                let mut event = new(Kind::Smp2p);
-                event.fields.set(Field::Value, *value);
-                event.fields.set(Field::Previous, self.ap_word);
-                event
-            }
-        }
-    }
-
-    /// Decodes what the DSP does; `answer` is the context of the answer that it is part of. None: rules do not see such.
-    #[must_use]
-    pub fn outbound(&self, action: &Action, answer: Option<u64>) -> Option<Event> {
-        let new = |kind| Event::new(kind, Some(Direction::Out));
-        let call = answer.and_then(|ctx| self.calls.get(&ctx));
-        Some(match action {
-            Action::Answer { ctx, retval } => {
-                let mut event = new(Kind::Answer);
-                if let Some(call) = self.calls.get(ctx) {
-                    event.fields.call(call);
-                }
-                event.fields.set(Field::Ctx, ctx.cast_signed());
-                event.fields.set(Field::Retval, *retval);
-                event.channel = Some(Channel::FastRpc);
-                event
-            }
-            Action::Write { iova, bytes, .. } => {
-                let mut event = new(Kind::Write);
-                event.fields.set(Field::Length, length(bytes));
-                if let Some(call) = call {
-                    event.fields.call(call);
-                    let layout = InvokeLayout::new(call.message.sc.args());
-                    let offset = iova.checked_sub(call.iova);
-                    event.part = Some(match offset {
-                        Some(at) if at == layout.poll_word() && bytes.len() == 4 => Part::Poll,
-                        Some(at) if (layout.fdlist()..layout.crc()).contains(&at) => Part::Fdlist,
-                        _ => Part::Argument,
-                    });
-                }
-                event
-            }
-            Action::Send(channel, bytes) => {
-                let response = (*channel == Channel::FastRpc)
-                    .then(|| Response::parse(bytes).ok())
-                    .flatten();
-                let mut event = new(Kind::Message);
-                event.channel = Some(*channel);
-                event.fields.set(Field::Length, length(bytes));
-                if let Some(response) = response {
-                    event.fields.set(Field::Ctx, response.ctx.0.cast_signed());
-                }
-                event
-            }
-            Action::RawGlink(bytes) => self.glink(bytes, Direction::Out),
-            Action::Smp2p(value) => {
-                let mut event = new(Kind::Smp2p);
-                event.fields.set(Field::Value, *value);
-                event.fields.set(Field::Previous, self.dsp_word);
-                event
-            }
-            Action::CrashReason(_) => new(Kind::Crash),
-            Action::Watchdog => new(Kind::Watchdog),
-            _ => return None,
-        })
-    }
-
-    fn glink(&self, bytes: &[u8], direction: Direction) -> Event {
-        let mut event = Event::new(Kind::Glink, Some(direction));
-        event.fields.set(Field::Length, length(bytes));
-        let Ok(command) = Command::parse(bytes) else {
-            return event;
-        };
-        let number = bytes.first().copied().unwrap_or_default();
-        event.fields.set(Field::Command, number);
-        let mut cid = |cid: u16| {
-            event.fields.set(Field::Cid, cid);
-            // OPEN_ACK and CLOSE_ACK carry the receiver's ID, all others the sender's.
-            let acknowledges = matches!(command, Command::OpenAck { .. } | Command::CloseAck { .. });
-            let of_the_dsp = (direction == Direction::Out) != acknowledges;
-            event.channel = if of_the_dsp {
-                Channel::of(cid)
-            } else {
-                self.remote.get(&cid).copied()
-            };
-        };
-        match &command {
-            Command::Open { cid: id, name, .. } => {
-                cid(*id);
-                event.channel = named(name);
-            }
-            Command::Close { cid: id }
-            | Command::OpenAck { cid: id }
-            | Command::CloseAck { cid: id }
-            | Command::RxIntentReqAck { cid: id, .. }
-            | Command::Signals { cid: id, .. } => cid(*id),
-            Command::Intents { cid: id, intents } => {
-                cid(*id);
-                if let Some(intent) = intents.first() {
-                    event.fields.set(Field::Intent, intent.id);
-                    event.fields.set(Field::Size, intent.size);
-                }
-            }
-            Command::RxDone { cid: id, intent }
-            | Command::RxDoneReuse { cid: id, intent }
-            | Command::TxData { cid: id, intent, .. }
-            | Command::TxDataCont { cid: id, intent, .. } => {
-                cid(*id);
-                event.fields.set(Field::Intent, *intent);
-            }
-            Command::RxIntentReq { cid: id, size } => {
-                cid(*id);
-                event.fields.set(Field::Size, *size);
-            }
-            Command::Version { .. } | Command::VersionAck { .. } | Command::ReadNotif => {}
-        }
-        event
-    }
-
-    fn seen(&self, message: Message) -> Call {
-        let (sid, iova) = self.addressing.split(message.addr);
-        Call { message, sid, iova }
-    }
-
-    /// Remembers what really arrived.
-    pub fn arrived(&mut self, inbound: &Inbound) {
-        match inbound {
-            Inbound::Started | Inbound::Ended => {
-                *self = Self::new(self.addressing);
-            }
-            Inbound::Smp2p(value) => self.ap_word = *value,
-            Inbound::Glink(bytes) => match Command::parse(bytes) {
-                Ok(Command::Version { .. }) => self.remote.clear(),
-                Ok(Command::Open { cid, name, .. }) => {
-                    if let Some(channel) = named(&name)
-                        && self.remote.len() < MAX_CHANNELS
-                    {
-                        self.remote.retain(|_, known| *known != channel);
-                        self.remote.insert(cid, channel);
-                    }
-                }
-                _ => {}
-            },
-            Inbound::Message(Channel::FastRpc, bytes) => {
-                let Ok(message) = Message::parse(bytes) else {
-                    return;
-                };
-                let ctx = message.ctx.0;
-                if self.calls.insert(ctx, self.seen(message)).is_none() {
-                    self.order.push_back(ctx);
-                }
-                if self.order.len() > MAX_CALLS
-                    && let Some(oldest) = self.order.pop_front()
-                {
-                    self.calls.remove(&oldest);
-                }
-            }
-            Inbound::Message(..) => {}
-        }
-    }
-
-    /// Remembers what the DSP really did.
-    pub fn left(&mut self, action: &Action) {
-        if let Action::Smp2p(value) = action {
-            self.dsp_word = *value;
-        }
-    }
-}
-
-fn named(name: &[u8]) -> Option<Channel> {
-    Channel::ALL
-        .into_iter()
-        .find(|channel| channel.name().as_bytes() == name)
-}
-
 fn length(bytes: &[u8]) -> i64 {
     i64::try_from(bytes.len()).unwrap_or(i64::MAX)
 }
@@ -554,40 +431,16 @@ mod tests {
         }
     }
 
-    #[test]
-    fn channels_of_commands_are_known_by_whose_id_they_carry() {
-        let mut decoder = Decoder::new(Addressing::default());
-        let name = Channel::FastRpc.name().as_bytes().to_vec();
-        let open = Command::Open {
-            cid: 3,
-            priority: 0,
-            name,
-        };
-        decoder.arrived(&Inbound::Glink(open.encode()));
-        let seen = |command: Command| decoder.inbound(&Inbound::Glink(command.encode())).channel;
-        assert_eq!(seen(open.clone()), Some(Channel::FastRpc));
-        assert_eq!(seen(Command::Close { cid: 3 }), Some(Channel::FastRpc));
-        assert_eq!(seen(Command::Close { cid: 7 }), None);
-        assert_eq!(seen(Command::CloseAck { cid: 7 }), Some(Channel::FastRpc));
-        let said = |command: Command| {
-            let action = Action::RawGlink(command.encode());
-            decoder.outbound(&action, None).unwrap().channel
-        };
-        assert_eq!(said(Command::Close { cid: 7 }), Some(Channel::FastRpc));
-        assert_eq!(said(Command::OpenAck { cid: 3 }), Some(Channel::FastRpc));
-        assert_eq!(said(Command::Close { cid: 8 }), Some(Channel::Router));
-    }
-
     proptest! {
         #[test]
         fn any_bytes_are_events(bytes in vec(any::<u8>(), 0..80)) {
-            let mut decoder = Decoder::new(Addressing::default());
-            for inbound in [Inbound::Glink(bytes.clone()), Inbound::Message(Channel::FastRpc, bytes.clone())] {
-                let _ = decoder.inbound(&inbound).to_string();
-                decoder.arrived(&inbound);
+            let mut known = Conversation::default();
+            for inbound in [Inbound::Glink(bytes.clone().into()), Inbound::Message(Channel::FastRpc, bytes.clone())] {
+                let event = Event::of_arrival(&known.arrives(&inbound).what);
+                prop_assert_eq!(event.of_changed(&inbound, &known).to_string(), event.to_string());
             }
-            for action in [Action::RawGlink(bytes.clone()), Action::Send(Channel::FastRpc, bytes)] {
-                prop_assert!(decoder.outbound(&action, None).is_some());
+            for action in [Action::RawGlink(bytes.clone().into()), Action::Send(Channel::FastRpc, bytes)] {
+                prop_assert!(Event::of_action(&action, None, &known, 0).is_some());
             }
         }
     }

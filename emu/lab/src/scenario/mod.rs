@@ -1,11 +1,11 @@
 //! Scenarios: a DSP that misbehaves on command.
 //!
-//! A scenario is a TOML file of rules: *match* an event at the seam ([`emu_os::action`]) → *do* something about it. Whatever no
+//! A scenario is a TOML file of rules: *match* an event at the seam ([`emu_os::seam`]) → *do* something about it. Whatever no
 //! rule touches is the honest DSP's; nothing of the services is repeated here. The language is described in
 //! `docs/scenarios.md`, its schema for editors is `docs/scenario.schema.json`, examples are in `scenarios/`.
 //!
 //! [`Scenario::load`] reads and checks a file ([`mod@file`] is what is written, `check` turns it into rules); an [`Engine`] is the
-//! [`Interposer`](emu_os::action::Interposer) of one DSP; a [`Watch`] tells how often each rule fired and what happened.
+//! [`Interposer`](emu_os::seam::Interposer) of one DSP; a [`Watch`] tells how often each rule fired and what happened.
 //! Decisions depend on the events, their order and the seed alone.
 
 mod case;

@@ -19,17 +19,20 @@ impl Item {
     /// The bytes that rules can look into and change.
     pub fn bytes(&self) -> Option<&[u8]> {
         match self {
-            Self::Out(Action::Write { bytes, .. } | Action::Send(_, bytes) | Action::RawGlink(bytes))
-            | Self::In(Inbound::Glink(bytes) | Inbound::Message(_, bytes)) => Some(bytes),
+            Self::Out(Action::Write { bytes, .. } | Action::Send(_, bytes))
+            | Self::In(Inbound::Message(_, bytes)) => Some(bytes),
+            Self::Out(Action::RawGlink(frame)) | Self::In(Inbound::Glink(frame)) => Some(frame.bytes()),
             _ => None,
         }
     }
 
-    pub fn bytes_mut(&mut self) -> Option<&mut Vec<u8>> {
+    /// Changes those.
+    pub fn change(&mut self, change: impl FnOnce(&mut Vec<u8>)) {
         match self {
-            Self::Out(Action::Write { bytes, .. } | Action::Send(_, bytes) | Action::RawGlink(bytes))
-            | Self::In(Inbound::Glink(bytes) | Inbound::Message(_, bytes)) => Some(bytes),
-            _ => None,
+            Self::Out(Action::Write { bytes, .. } | Action::Send(_, bytes))
+            | Self::In(Inbound::Message(_, bytes)) => change(bytes),
+            Self::Out(Action::RawGlink(frame)) | Self::In(Inbound::Glink(frame)) => frame.change(change),
+            _ => {}
         }
     }
 
@@ -123,9 +126,9 @@ impl Waiting {
     }
 
     /// Holds an event, and gives its number; gives it back if there are too many.
-    pub fn hold(&mut self, name: &str, parcel: Parcel) -> Result<u64, Parcel> {
+    pub fn hold(&mut self, name: &str, parcel: Parcel) -> Result<u64, Box<Parcel>> {
         if self.held_count >= MAX_WAITING {
-            return Err(parcel);
+            return Err(Box::new(parcel));
         }
         let id = self.id();
         self.held_count += 1;

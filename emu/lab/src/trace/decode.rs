@@ -6,11 +6,12 @@
 //! trace may come from anywhere.
 
 use super::names;
-use super::packet::{Body, Direction, Injected, Packet, Role};
+use super::packet::{Body, Direction, Injected, Memory, Packet, Role};
 use super::read::Record;
 use super::reverse::{Listener, Reverse};
 use crate::trace::About;
-use rpmsg::fastrpc::{Addressing, Message, Response};
+use emu_os::conversation::{Answered, CallId, Calls, Request};
+use rpmsg::fastrpc::Message;
 use rpmsg::glink::Command;
 use rpmsg::smp2p;
 use std::collections::{BTreeMap, HashMap};
@@ -72,6 +73,10 @@ impl Fields {
 /// A FastRPC call, as its request told it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
+    /// Its number.
+    pub id: CallId,
+    /// The call of the same context that was not answered and cannot be any more.
+    pub replaces: Option<CallId>,
     /// The request.
     pub message: Message,
     /// Session ID.
@@ -119,6 +124,8 @@ pub enum Meaning {
     Reverse(Call, Reverse),
     /// The AP answers a reverse call, inside of a listener's call.
     ReverseDone(Call, Reverse),
+    /// One side closes FastRPC's channel.
+    Closed,
     /// Anything else.
     Other,
 }
@@ -136,23 +143,27 @@ pub struct Line {
     pub fields: Fields,
     /// What it means.
     pub meaning: Meaning,
+    /// The call that a request, an answer or a piece of memory belongs to, if it is known.
+    pub call: Option<CallId>,
 }
 
 /// What is known of one DSP.
 #[derive(Debug, Default)]
 struct Dsp {
-    addressing: Addressing,
+    seen: Calls,
     /// Channel names by the AP's and by the DSP's ID.
     ap_channels: HashMap<u32, String>,
     dsp_channels: HashMap<u32, String>,
-    /// Calls without answer, by context.
-    calls: HashMap<u64, Call>,
+    /// Calls without answer.
+    calls: HashMap<CallId, Call>,
     /// Names of opened handles by session and handle.
     handles: HashMap<(u32, i32, u32), String>,
     /// The message that memory packets belong to: its packet, its call, the answer's return value.
     current: Option<(u32, Call, Option<u32>)>,
-    /// What the open call of the current message opens, by context.
-    opening: HashMap<u64, String>,
+    /// The latest request, or answer to a known one: its packet and its call.
+    latest: Option<(u32, CallId)>,
+    /// The libraries that calls open which are not answered.
+    opening: HashMap<CallId, String>,
     listeners: HashMap<(u32, i32), Listener>,
 }
 
@@ -177,9 +188,18 @@ impl Decoder {
             fields.text("direction", direction);
         }
         let meaning = dsp.body(&packet, time, &mut fields);
+        let of = match packet.body {
+            Body::Memory(_) => packet.related,
+            _ => packet.sequence,
+        };
+        let call = dsp
+            .latest
+            .filter(|(message, _)| *message == of)
+            .map(|(_, call)| call);
         Line {
             number,
             time,
+            call,
             packet,
             fields,
             meaning,
@@ -192,15 +212,17 @@ impl Dsp {
         match &packet.body {
             Body::About(json) => {
                 if let Ok(about) = serde_json::from_str::<About>(json) {
+                    let mut seen = std::mem::take(&mut self.seen);
+                    seen.restart(about.addressing(), about.streams);
                     *self = Self {
-                        addressing: about.addressing(),
+                        seen,
                         ..Self::default()
                     };
                 }
                 f.text("about", json.as_str());
             }
             Body::Glink(bytes) => return self.glink(packet, bytes, time, f),
-            Body::Memory { .. } => return self.memory(packet, f),
+            Body::Memory(memory) => return self.memory(packet.related, memory, f),
             Body::Smp2p(word) => {
                 f.hex("smp2p.word", *word);
                 f.text("smp2p.bits", bits(packet.direction, *word));
@@ -283,7 +305,12 @@ impl Dsp {
                 channel(cid, f, own);
                 f.number("glink.priority", priority);
             }
-            Command::Close { cid } => channel(cid, f, own),
+            Command::Close { cid } => {
+                channel(cid, f, own);
+                if own.get(&u32::from(cid)).is_some_and(|name| name == FASTRPC) {
+                    return Meaning::Closed;
+                }
+            }
             Command::OpenAck { cid } | Command::CloseAck { cid } => channel(cid, f, other),
             Command::Intents { cid, intents } => {
                 channel(cid, f, own);
@@ -334,34 +361,36 @@ impl Dsp {
 
     fn fastrpc(&mut self, packet: &Packet, data: &[u8], time: u64, f: &mut Fields) -> Meaning {
         if packet.direction == Direction::ToDsp {
-            let Ok(message) = Message::parse(data) else {
+            let Ok(request) = self.seen.request(data) else {
                 f.text("fastrpc.type", "?");
                 return Meaning::Other;
             };
-            return Meaning::Request(self.request(packet, message, time, f));
+            return Meaning::Request(self.request(packet, &request, time, f));
         }
-        let Ok(Response { ctx, retval }) = Response::parse(data) else {
+        let Some(Answered { ctx, retval, call }) = self.seen.answer(data) else {
             f.text("fastrpc.type", "?");
             return Meaning::Other;
         };
         f.text("fastrpc.type", "answer");
-        f.hex("fastrpc.ctx", ctx.0).hex("fastrpc.retval", retval);
-        let call = self.calls.remove(&ctx.0);
+        f.hex("fastrpc.ctx", ctx).hex("fastrpc.retval", retval);
+        let call = call.and_then(|(id, _)| self.calls.remove(&id));
         if let Some(call) = &call {
             f.number("fastrpc.request", call.sequence);
             f.number("fastrpc.time", time.saturating_sub(call.time));
             called(call, f);
             self.current = Some((packet.sequence, call.clone(), Some(retval)));
+            self.latest = Some((packet.sequence, call.id));
         }
-        Meaning::Answer {
-            ctx: ctx.0,
-            retval,
-            call,
-        }
+        Meaning::Answer { ctx, retval, call }
     }
 
-    fn request(&mut self, packet: &Packet, message: Message, time: u64, f: &mut Fields) -> Call {
-        let (sid, address) = self.addressing.split(message.addr);
+    fn request(&mut self, packet: &Packet, request: &Request, time: u64, f: &mut Fields) -> Call {
+        if let Some(replaced) = request.replaces {
+            self.calls.remove(&replaced);
+            self.opening.remove(&replaced);
+        }
+        let seen = &request.call;
+        let (message, sid) = (seen.message, seen.sid);
         let number = u32::from(message.sc.method());
         let opened = self.handles.get(&(sid, message.client_id, message.handle));
         let interface =
@@ -372,6 +401,8 @@ impl Dsp {
             number,
         );
         let call = Call {
+            id: request.id,
+            replaces: request.replaces,
             message,
             sid,
             interface,
@@ -390,28 +421,26 @@ impl Dsp {
             .number("fastrpc.outs", sc.out_bufs() as u64);
         f.number("fastrpc.in_handles", sc.in_handles() as u64);
         f.number("fastrpc.out_handles", sc.out_handles() as u64);
-        f.number("fastrpc.sid", sid).hex("fastrpc.address", address);
+        f.number("fastrpc.sid", sid).hex("fastrpc.address", seen.iova);
         f.number("fastrpc.size", message.size);
         if self.calls.len() >= MAX_REMEMBERED {
             self.calls.clear();
         }
-        self.calls.insert(message.ctx.0, call.clone());
+        self.calls.insert(call.id, call.clone());
         self.current = Some((packet.sequence, call.clone(), None));
+        self.latest = Some((packet.sequence, call.id));
         call
     }
 
-    fn memory(&mut self, packet: &Packet, f: &mut Fields) -> Meaning {
-        let Body::Memory {
+    fn memory(&mut self, related: u32, memory: &Memory, f: &mut Fields) -> Meaning {
+        let Memory {
             role,
             argument,
             stream,
             iova,
             length,
             bytes,
-        } = &packet.body
-        else {
-            return Meaning::Other;
-        };
+        } = memory;
         f.text("memory.role", role.name());
         f.number("memory.argument", *argument)
             .hex("memory.stream", *stream);
@@ -420,7 +449,7 @@ impl Dsp {
         let Some((of, call, retval)) = self.current.clone() else {
             return Meaning::Other;
         };
-        if of != packet.related {
+        if of != related {
             return Meaning::Other;
         }
         let key = (call.sid, call.message.client_id);
@@ -436,10 +465,10 @@ impl Dsp {
                     if self.opening.len() >= MAX_REMEMBERED {
                         self.opening.clear();
                     }
-                    self.opening.insert(call.message.ctx.0, name);
+                    self.opening.insert(call.id, name);
                 }
                 (Role::Output, 2, Some(0)) => {
-                    let name = self.opening.remove(&call.message.ctx.0);
+                    let name = self.opening.remove(&call.id);
                     if let (Some(name), Some(&[handle, 0])) =
                         (name, super::words(bytes).get(..2).and_then(|w| w.first_chunk()))
                     {

@@ -19,14 +19,14 @@ pub mod timeline;
 mod watch;
 
 pub use about::About;
-pub use packet::{Body, Change, Direction, Injected, Packet, PacketError, Role, Run};
+pub use packet::{Body, Change, Direction, Injected, Memory, Packet, PacketError, Role, Run};
 pub use sink::Summary;
 pub use watch::Bounds;
 
 use crate::account::Account;
 use emu_machine::device::DspDevice;
-use emu_os::action::Observer;
 use emu_os::probe::Probe;
+use emu_os::seam::Observer;
 use emu_os::services::DspConfig;
 use host_files::output::{Existing, OutputError};
 use sink::Sink;
@@ -102,7 +102,7 @@ impl Trace {
     pub fn observer(&self, dsp: u8, account: Option<Account>) -> Option<Box<dyn Observer>> {
         let watch = watch::Watch::new(
             dsp,
-            self.dsps.get(usize::from(dsp))?.clone(),
+            self.dsps.get(usize::from(dsp))?,
             &self.platform,
             self.sink.recorder().clone(),
             self.options.bounds,

@@ -136,6 +136,31 @@ impl Run {
     }
 }
 
+/// A piece of memory that a message refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Memory {
+    /// What it is.
+    pub role: Role,
+    /// Number of the argument, in the order of the wire.
+    pub argument: u16,
+    /// Stream ID.
+    pub stream: u16,
+    /// Device address.
+    pub iova: u64,
+    /// How long it is.
+    pub length: u32,
+    /// What is kept of it.
+    pub bytes: Vec<u8>,
+}
+
+impl Memory {
+    /// Whether all of it was kept.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.bytes.len() == self.length as usize
+    }
+}
+
 /// What a packet holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
@@ -145,20 +170,7 @@ pub enum Body {
     Glink(Vec<u8>),
     /// 2: memory that the packet it belongs to refers to.
     /// {u8 role, u8 0, u16 argument, u16 stream, u16 0, u64 address, u32 length, u32 0} and as many bytes as are kept.
-    Memory {
-        /// What it is.
-        role: Role,
-        /// Number of the argument, in the order of the wire.
-        argument: u16,
-        /// Stream ID.
-        stream: u16,
-        /// Device address.
-        iova: u64,
-        /// How long it is.
-        length: u32,
-        /// What is kept of it.
-        bytes: Vec<u8>,
-    },
+    Memory(Memory),
     /// 3: an SMP2P word. {u32}
     Smp2p(u32),
     /// 4: the DSP's state changes. {u32 change}
@@ -209,7 +221,7 @@ impl Body {
         match self {
             Self::About(_) => 0,
             Self::Glink(_) => 1,
-            Self::Memory { .. } => 2,
+            Self::Memory(_) => 2,
             Self::Smp2p(_) => 3,
             Self::State(_) => 4,
             Self::Crash(_) => 5,
@@ -229,7 +241,7 @@ impl Body {
         match self {
             Self::About(_) => "about",
             Self::Glink(_) => "glink",
-            Self::Memory { .. } => "memory",
+            Self::Memory(_) => "memory",
             Self::Smp2p(_) => "smp2p",
             Self::State(_) => "state",
             Self::Crash(_) => "crash",
@@ -278,7 +290,7 @@ impl Packet {
     #[must_use]
     pub fn is_cut(&self) -> bool {
         match &self.body {
-            Body::Memory { length, bytes, .. } | Body::Write { length, bytes, .. } => {
+            Body::Memory(Memory { length, bytes, .. }) | Body::Write { length, bytes, .. } => {
                 bytes.len() < *length as usize
             }
             _ => false,
@@ -304,14 +316,14 @@ impl Packet {
             Body::Glink(bytes) => {
                 w.bytes(bytes);
             }
-            Body::Memory {
+            Body::Memory(Memory {
                 role,
                 argument,
                 stream,
                 iova,
                 length,
                 bytes,
-            } => {
+            }) => {
                 let role = match role {
                     Role::Descriptors => 0,
                     Role::Input => 1,
@@ -402,14 +414,14 @@ impl Packet {
                 r.u16()?;
                 let (iova, length) = (r.u64()?, r.u32()?);
                 r.u32()?;
-                Body::Memory {
+                Body::Memory(Memory {
                     role,
                     argument,
                     stream,
                     iova,
                     length,
                     bytes: rest(&r),
-                }
+                })
             }
             3 => Body::Smp2p(r.u32()?),
             4 => Body::State(match r.u32()? {
@@ -498,14 +510,14 @@ mod tests {
 
     #[test]
     fn every_kind_round_trips_and_none_survives_being_cut_inside_its_head() {
-        let memory = Body::Memory {
+        let memory = Body::Memory(Memory {
             role: Role::Output,
             argument: 2,
             stream: 0x1001,
             iova: 0xffff_e000,
             length: 9,
             bytes: vec![1, 2],
-        };
+        });
         let write = Body::Write {
             stream: 0x1001,
             iova: 0xffff_e000,

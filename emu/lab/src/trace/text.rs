@@ -1,7 +1,7 @@
 //! A trace for people: one line a packet. And for programs: one JSON object a packet.
 
 use super::decode::{Line, Meaning, Value};
-use super::packet::{Body, Direction, Role};
+use super::packet::{Body, Direction, Memory, Role};
 use super::reverse::Reverse;
 use std::fmt::Write as _;
 
@@ -59,15 +59,15 @@ fn what(line: &Line, out: &mut String) {
             let result = reverse.result.unwrap_or_default();
             write!(out, "  replies {}: {result:#x}", told(reverse))
         }
-        Meaning::Other => match &line.packet.body {
-            Body::Memory {
+        Meaning::Closed | Meaning::Other => match &line.packet.body {
+            Body::Memory(Memory {
                 role,
                 argument,
                 iova,
                 length,
                 bytes,
                 ..
-            } => {
+            }) => {
                 let what = match role {
                     Role::Descriptors => "descriptors".to_owned(),
                     _ => format!("{} {argument}", role.name()),

@@ -126,7 +126,7 @@ impl Timeline {
                     self.reverses.entry((dsp, call.sid)).or_default().push(slice);
                 }
             }
-            Meaning::Other => self.other(line, dsp, time),
+            Meaning::Closed | Meaning::Other => self.other(line, dsp, time),
         }
     }
 
@@ -140,7 +140,7 @@ impl Timeline {
                     }
                 }
             }
-            Body::Memory { .. } => {
+            Body::Memory(_) => {
                 if let Some(Value::Text(name)) = line.fields.get("memory.process") {
                     let session = self.dsps.entry(dsp).or_default().session;
                     let names = self.sessions.entry((dsp, session)).or_default();

@@ -1,14 +1,16 @@
 //! What is recorded of a DSP: the observer of its wire, and the probe of its threads.
 
 use super::about::About;
-use super::packet::{Body, Change, Direction, Injected, Role, Run};
+use super::packet::{Body, Change, Direction, Injected, Memory, Role, Run};
 use super::sink::Recorder;
 use crate::account::Account;
 use emu_core::mem::Bus;
-use emu_os::action::{Action, Channel, Inbound, Observer, Place};
+use emu_os::action::{Action, Inbound, Place};
+use emu_os::conversation::{Arrival, Arrived, CallId, Departure, Request};
 use emu_os::probe::Probe;
+use emu_os::seam::Observer;
 use emu_os::services::DspConfig;
-use rpmsg::fastrpc::{Arg, Message, Response, parse_args, snapshot_len};
+use rpmsg::fastrpc::{Arg, InvokeLayout, Message};
 use rpmsg::glink::Command;
 use rpmsg::wire::Writer;
 use std::collections::HashMap;
@@ -35,7 +37,7 @@ impl Default for Bounds {
     }
 }
 
-/// A call that is not answered.
+/// A call that was not answered yet.
 struct Open {
     stream: u16,
     /// Its output buffers: number of the argument, device address, length.
@@ -46,20 +48,19 @@ struct Open {
 pub(super) struct Watch {
     dsp: u8,
     about: About,
-    config: DspConfig,
     recorder: Recorder,
     bounds: Bounds,
     /// The account whose findings are recorded, and how many have been.
     account: Option<(Account, usize)>,
     /// The packet of the GLINK command that a message came with.
     command: u32,
-    calls: HashMap<u64, Open>,
+    calls: HashMap<CallId, Open>,
 }
 
 impl Watch {
     pub fn new(
         dsp: u8,
-        config: DspConfig,
+        config: &DspConfig,
         platform: &str,
         recorder: Recorder,
         bounds: Bounds,
@@ -67,8 +68,7 @@ impl Watch {
     ) -> Self {
         Self {
             dsp,
-            about: About::new(&config, platform),
-            config,
+            about: About::new(config, platform),
             recorder,
             bounds,
             account: account.map(|account| (account, 0)),
@@ -100,7 +100,7 @@ impl Watch {
         }
     }
 
-    /// A piece of memory that belongs to a packet.
+    /// A piece of memory that belongs to a packet, as it is now.
     fn memory(&self, bus: &Bus, of: u32, piece: Piece, room: &mut usize) {
         let wanted = (piece.length as usize).min(*room);
         let mut bytes = vec![0; wanted];
@@ -109,55 +109,53 @@ impl Watch {
             bytes.clear();
         }
         *room -= bytes.len();
+        self.put_memory(of, piece, bytes);
+    }
+
+    fn put_memory(&self, of: u32, piece: Piece, bytes: Vec<u8>) {
         let direction = if piece.role == Role::Output {
             Direction::ToAp
         } else {
             Direction::ToDsp
         };
-        let body = Body::Memory {
+        let body = Body::Memory(Memory {
             role: piece.role,
             argument: piece.argument,
             stream: piece.stream,
             iova: piece.iova,
             length: piece.length,
             bytes,
-        };
+        });
         self.recorder.put(self.dsp, direction, of, body);
     }
 
     /// A request came: what its invoke buffer says.
-    fn request(&mut self, bytes: &[u8], bus: &Bus) {
-        let addressing = &self.config.addressing;
-        let Ok(message) = Message::parse(bytes) else {
-            return;
-        };
-        let (sid, invoke) = addressing.split(message.addr);
-        let Some(&stream) = self.config.streams.get(&sid) else {
-            return;
-        };
+    fn request(&mut self, request: &Request, bus: &Bus) {
+        if let Some(replaced) = request.replaces {
+            self.calls.remove(&replaced);
+        }
+        let call = &request.call;
+        let Some(stream) = call.stream else { return };
         let mut open = Open {
             stream,
             outputs: Vec::new(),
         };
-        let length = u32::try_from(snapshot_len(message.sc)).unwrap_or(u32::MAX);
-        if message.check(addressing).is_ok() && length != 0 {
-            let descriptors = Piece {
+        let length = InvokeLayout::new(call.message.sc.args()).descriptors();
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        if request.check.is_ok() && length != 0 {
+            let piece = Piece {
                 role: Role::Descriptors,
                 argument: 0,
                 stream,
-                iova: invoke,
+                iova: call.iova,
                 length,
             };
-            // What they say is read a second time: recorded is what stood there, parsed is what can be.
-            let mut snapshot = vec![0; length as usize];
-            let readable = bus.look_at(stream, invoke, &mut snapshot);
-            self.memory(bus, self.command, descriptors, &mut usize::MAX.clone());
-            if readable && let Ok(args) = parse_args(&message, &snapshot, addressing) {
-                open.outputs = self.arguments(&message, stream, &args, bus);
-            }
+            let arguments = request.arguments(bus);
+            self.put_memory(self.command, piece, arguments.descriptors().to_vec());
+            open.outputs = self.arguments(&call.message, stream, arguments.args(), bus);
         }
         if self.calls.len() < MAX_CALLS {
-            self.calls.insert(message.ctx.0, open);
+            self.calls.insert(request.id, open);
         }
     }
 
@@ -191,11 +189,8 @@ impl Watch {
     }
 
     /// An answer goes out: what the outputs are now.
-    fn answer(&mut self, of: u32, bytes: &[u8], bus: &Bus) {
-        let Ok(response) = Response::parse(bytes) else {
-            return;
-        };
-        let Some(open) = self.calls.remove(&response.ctx.0) else {
+    fn answer(&mut self, of: u32, call: CallId, bus: &Bus) {
+        let Some(open) = self.calls.remove(&call) else {
             return;
         };
         let mut room = self.bounds.message;
@@ -225,45 +220,45 @@ struct Piece {
 }
 
 impl Observer for Watch {
-    fn inbound(&mut self, event: &Inbound, bus: &Bus) {
-        match event {
-            Inbound::Started => {
+    fn inbound(&mut self, event: &Arrival<'_>, bus: &Bus) {
+        match &event.what {
+            Arrived::Started => {
                 self.calls.clear();
                 if let Ok(json) = serde_json::to_string(&self.about) {
                     self.put(Direction::None, Body::About(json));
                 }
                 self.put(Direction::ToDsp, Body::State(Change::Started));
             }
-            Inbound::Ended => {
+            Arrived::Ended => {
                 self.put(Direction::ToDsp, Body::State(Change::Ended));
                 self.calls.clear();
             }
-            Inbound::Glink(bytes) => {
-                self.command = self.put(Direction::ToDsp, Body::Glink(bytes.clone()));
+            Arrived::Glink { frame, .. } => {
+                self.command = self.put(Direction::ToDsp, Body::Glink(frame.bytes().to_vec()));
             }
-            Inbound::Message(Channel::FastRpc, bytes) => self.request(bytes, bus),
-            // What it consists of was recorded as GLINK commands.
-            Inbound::Message(..) => {}
-            Inbound::Smp2p(word) => {
+            Arrived::Request(request) => self.request(request, bus),
+            // What they consist of was recorded as GLINK commands.
+            Arrived::NoRequest { .. } | Arrived::Message { .. } => {}
+            Arrived::Smp2p { word, .. } => {
                 self.put(Direction::ToDsp, Body::Smp2p(*word));
             }
         }
         self.findings();
     }
 
-    fn outbound(&mut self, action: &Action, bus: &Bus) {
-        let body = match action {
-            Action::RawGlink(bytes) => {
-                let of = self.put(Direction::ToAp, Body::Glink(bytes.clone()));
-                if let Ok(Command::TxData {
-                    cid, left: 0, data, ..
-                }) = Command::parse(bytes)
-                    && cid == Channel::FastRpc.cid()
-                {
-                    self.answer(of, &data, bus);
+    fn outbound(&mut self, event: &Departure<'_>, bus: &Bus) {
+        let action = match event {
+            Departure::Glink { frame, answer, .. } => {
+                let of = self.put(Direction::ToAp, Body::Glink(frame.bytes().to_vec()));
+                let whole = matches!(frame.command(), Ok(Command::TxData { left: 0, .. }));
+                if let (true, Some((call, _))) = (whole, answer.and_then(|answer| answer.call)) {
+                    self.answer(of, call, bus);
                 }
                 return self.findings();
             }
+            Departure::Action(action) => action,
+        };
+        let body = match action {
             Action::Write { stream, iova, bytes } => Body::Write {
                 stream: *stream,
                 iova: *iova,
@@ -289,7 +284,7 @@ impl Observer for Watch {
                 value: *value,
             },
             Action::Receive(inbound) => match inbound {
-                Inbound::Glink(bytes) => Body::Injected(Injected::Glink, bytes.clone()),
+                Inbound::Glink(frame) => Body::Injected(Injected::Glink, frame.bytes().to_vec()),
                 Inbound::Message(channel, bytes) => {
                     Body::Injected(Injected::Message(channel.cid()), bytes.clone())
                 }
@@ -300,8 +295,12 @@ impl Observer for Watch {
                 }
                 Inbound::Started | Inbound::Ended => return,
             },
-            // They come again as the commands that they become.
-            Action::Answer { .. } | Action::Send(..) | Action::OpenChannel(_) | Action::CloseChannel(_) => {
+            // These come as the commands that they are or become.
+            Action::RawGlink(_)
+            | Action::Answer { .. }
+            | Action::Send(..)
+            | Action::OpenChannel(_)
+            | Action::CloseChannel(_) => {
                 return;
             }
         };

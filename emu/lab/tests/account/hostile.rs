@@ -81,8 +81,8 @@ proptest! {
                     });
                 }
                 Step::Glink(bytes) => {
-                    play.inbound(&Inbound::Glink(bytes.clone()));
-                    play.outbound(&Action::RawGlink(bytes));
+                    play.inbound(&Inbound::Glink(bytes.clone().into()));
+                    play.outbound(&Action::RawGlink(bytes.into()));
                 }
                 Step::Answer(ctx, retval) => {
                     let call = Call { ctx, stream: STREAM, buffer: memory, args: 0, outs: vec![] };

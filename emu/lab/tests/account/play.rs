@@ -3,7 +3,9 @@
 use emu_core::mem::{Bus, NoFaultLine};
 use emu_lab::account::{Account, Census, Config, Finding, Kind, Report};
 use emu_local_ap::{Direction, DmaBuffer, KernelIommu};
-use emu_os::action::{Action, Channel, Inbound, Observer};
+use emu_os::action::{Action, Channel, Inbound};
+use emu_os::conversation::Conversation;
+use emu_os::seam::Observer;
 use emu_os::services::DspConfig;
 use hexagon_isa::Arch;
 use rpmsg::fastrpc::build::{ApArg, Plan};
@@ -44,6 +46,7 @@ pub struct Play {
     pub bus: Arc<Bus>,
     pub account: Account,
     observer: Box<dyn Observer>,
+    conversation: Conversation,
     version: Kernel,
     next: u64,
     sequence: u64,
@@ -71,6 +74,7 @@ impl Play {
             kernel,
             bus,
             observer: account.observer(),
+            conversation: Conversation::new(config().addressing, config().streams),
             account,
             version,
             next: 0,
@@ -82,11 +86,13 @@ impl Play {
     }
 
     pub fn inbound(&mut self, event: &Inbound) {
-        self.observer.inbound(event, &self.bus);
+        let arrival = self.conversation.arrives(event);
+        self.observer.inbound(&arrival, &self.bus);
     }
 
     pub fn outbound(&mut self, action: &Action) {
-        self.observer.outbound(action, &self.bus);
+        let departure = self.conversation.departs(action);
+        self.observer.outbound(&departure, &self.bus);
     }
 
     /// `idr_alloc_cyclic(1..256)`
@@ -188,7 +194,7 @@ impl Play {
             left: 0,
             data,
         };
-        self.outbound(&Action::RawGlink(command.encode()));
+        self.outbound(&Action::RawGlink(command.into()));
     }
 
     /// The DSP writes its first output.

@@ -204,7 +204,7 @@ fn sessions_of_one_client_on_one_stream_are_released_one_by_one() {
 
 #[test]
 fn every_end_of_the_channel_is_an_end() {
-    let glink = |command: Command| Inbound::Glink(command.encode());
+    let glink = |command: Command| Inbound::Glink(command.into());
     let open = glink(Command::Open {
         cid: 5,
         priority: 0,
@@ -219,7 +219,7 @@ fn every_end_of_the_channel_is_an_end() {
         ("stopped executing", Box::new(|p| p.outbound(&Action::Halt))),
         (
             "DSP closed",
-            Box::new(move |p| p.outbound(&Action::RawGlink(close.encode()))),
+            Box::new(move |p| p.outbound(&Action::RawGlink(close.clone().into()))),
         ),
         (
             "driver closed",
@@ -257,10 +257,10 @@ fn other_channels_and_other_commands_are_nothing() {
     let mut play = Play::new();
     let memory = play.create();
     play.inbound(&Inbound::Message(Channel::Router, vec![1, 2, 3]));
-    play.inbound(&Inbound::Glink(Command::Close { cid: 5 }.encode()));
-    play.inbound(&Inbound::Glink(vec![0xff; 3]));
-    play.outbound(&Action::RawGlink(Command::Close { cid: 8 }.encode()));
-    play.outbound(&Action::RawGlink(vec![9]));
+    play.inbound(&Inbound::Glink(Command::Close { cid: 5 }.into()));
+    play.inbound(&Inbound::Glink(vec![0xff; 3].into()));
+    play.outbound(&Action::RawGlink(Command::Close { cid: 8 }.into()));
+    play.outbound(&Action::RawGlink(vec![9].into()));
     play.outbound(&Action::Interrupt);
     assert_eq!(play.census().processes, 1);
     play.release();

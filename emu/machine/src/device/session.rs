@@ -9,7 +9,10 @@ use super::outbox::Queue;
 use super::platform::Platform;
 use super::ring::GuestRing;
 use emu_core::mem::Bus;
-use emu_os::action::{Action, Channel, Inbound, Interposer, Observer, Place, Reaction};
+use emu_os::action::{Action, Channel, Inbound, Place};
+use emu_os::conversation::Conversation;
+use emu_os::frame::Frame;
+use emu_os::seam::{Interposer, Observer};
 use emu_os::services::{Dsp, DspStats};
 use rpmsg::fastrpc::{Ctx, Response};
 use rpmsg::fifo::{FifoError, Link, PushError, RingMemory};
@@ -42,16 +45,12 @@ pub(super) enum Fault {
 pub(super) struct Surroundings<'a> {
     pub interposer: Option<&'a mut (dyn Interposer + 'static)>,
     pub observers: &'a mut [Box<dyn Observer>],
+    /// What interposer and observers were shown before.
+    pub conversation: &'a mut Conversation,
     pub platform: &'a mut dyn Platform,
 }
 
 impl Surroundings<'_> {
-    fn inbound(&mut self, event: &Inbound) -> Reaction {
-        self.interposer
-            .as_mut()
-            .map_or_else(Reaction::default, |i| i.inbound(event))
-    }
-
     /// Whether anybody wants to see what arrives.
     fn is_watched(&self) -> bool {
         self.interposer.is_some() || !self.observers.is_empty()
@@ -59,9 +58,13 @@ impl Surroundings<'_> {
 
     /// Shows what is done next.
     fn outbound(&mut self, action: &Action, bus: &Bus) {
+        if !self.is_watched() {
+            return;
+        }
+        let event = self.conversation.departs(action);
         self.observers
             .iter_mut()
-            .for_each(|observer| observer.outbound(action, bus));
+            .for_each(|observer| observer.outbound(&event, bus));
     }
 }
 
@@ -231,10 +234,17 @@ impl Session {
             if self.halted {
                 break;
             }
-            if around.is_watched() && self.swallowed(&Inbound::Glink(command.bytes), around)? {
-                continue;
-            }
-            let outcome = self.edge.step(Input::Command(command.command))?;
+            let command = if around.is_watched() {
+                let event = Inbound::Glink(command.into());
+                if self.swallowed(&event, around)? {
+                    continue;
+                }
+                let Inbound::Glink(frame) = event else { continue };
+                frame.into_command().map_err(FifoError::Command)?
+            } else {
+                command.command
+            };
+            let outcome = self.edge.step(Input::Command(command))?;
             self.outcome(outcome, around)?;
         }
         Ok(result?)
@@ -282,7 +292,7 @@ impl Session {
             return Ok(());
         }
         let batch = match &mut around.interposer {
-            Some(interposer) => interposer.outbound(batch),
+            Some(interposer) => interposer.outbound(batch, around.conversation),
             None => batch,
         };
         self.act_all(batch, around)
@@ -298,13 +308,17 @@ impl Session {
 
     /// Shows something that arrived to those who watch; true if the DSP is not to learn of it.
     pub fn swallowed(&mut self, event: &Inbound, around: &mut Surroundings<'_>) -> Result<bool, Fault> {
+        let arrival = around.conversation.arrives(event);
         for observer in around.observers.iter_mut() {
-            observer.inbound(event, &self.bus);
+            observer.inbound(&arrival, &self.bus);
         }
-        if let (Inbound::Started, Some(interposer)) = (event, &mut around.interposer) {
+        let Some(interposer) = &mut around.interposer else {
+            return Ok(self.halted);
+        };
+        if *event == Inbound::Started {
             interposer.begins(&self.bus);
         }
-        let reaction = around.inbound(event);
+        let reaction = interposer.inbound(&arrival, around.conversation);
         self.act_all(reaction.actions, around)?;
         Ok(reaction.swallow || self.halted)
     }
@@ -334,7 +348,7 @@ impl Session {
 
     fn outcome(&mut self, outcome: Outcome, around: &mut Surroundings<'_>) -> Result<(), Fault> {
         for command in outcome.commands {
-            self.command(command.encode(), around)?;
+            self.command(command, around)?;
         }
         for event in outcome.events {
             match event {
@@ -414,7 +428,7 @@ impl Session {
                 }
                 return Ok(());
             }
-            Action::RawGlink(bytes) => return self.push(bytes),
+            Action::RawGlink(frame) => return self.push(frame.into_bytes()),
             Action::Receive(inbound) => return self.received(inbound, around),
             Action::Interrupt => {
                 self.written = true;
@@ -463,7 +477,7 @@ impl Session {
             return Ok(());
         }
         match inbound {
-            Inbound::Glink(bytes) => match Command::parse(&bytes) {
+            Inbound::Glink(frame) => match frame.into_command() {
                 Ok(command) => {
                     let outcome = self.edge.step(Input::Command(command))?;
                     self.outcome(outcome, around)
@@ -480,15 +494,15 @@ impl Session {
     }
 
     /// Sends a GLINK command, after the interposer had it.
-    fn command(&mut self, command: Vec<u8>, around: &mut Surroundings<'_>) -> Result<(), Fault> {
+    fn command(&mut self, command: Command, around: &mut Surroundings<'_>) -> Result<(), Fault> {
         if self.halted {
             return Ok(());
         }
         match &mut around.interposer {
-            None if around.observers.is_empty() => self.push(command),
-            None => self.act(Action::RawGlink(command), around),
+            None if around.observers.is_empty() => self.push(command.encode()),
+            None => self.act(Action::RawGlink(Frame::from(command)), around),
             Some(interposer) => {
-                let actions = interposer.command(command);
+                let actions = interposer.command(Frame::from(command), around.conversation);
                 self.act_all(actions, around)
             }
         }

@@ -18,8 +18,10 @@ use super::rpm::Rpm;
 use super::session::{Fault, Parts, Session, Surroundings};
 use super::timer::Timer;
 use emu_core::mem::{Bus, GuestRam};
-use emu_os::action::{Action, Inbound, Interposer, Observer};
+use emu_os::action::{Action, Inbound};
+use emu_os::conversation::Conversation;
 use emu_os::probe::Probe;
+use emu_os::seam::{Interposer, Observer};
 use emu_os::services::{Dsp, DspConfig, DspStats};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
@@ -79,6 +81,8 @@ struct State {
     session: Option<Session>,
     interposer: Option<Box<dyn Interposer>>,
     observers: Vec<Box<dyn Observer>>,
+    /// What those two were shown.
+    conversation: Conversation,
     platform: Box<dyn Platform>,
     /// Counters of sessions that ended.
     past: DspStats,
@@ -112,6 +116,7 @@ impl Subsystem {
             session: None,
             interposer: None,
             observers: Vec::new(),
+            conversation: Conversation::new(config.addressing, config.streams.clone()),
             platform,
             past: DspStats::default(),
         };
@@ -273,8 +278,15 @@ impl Subsystem {
         if state.platform.next_look().is_some_and(|at| at <= now) {
             self.look(&mut state, now);
         }
-        let due = match &mut state.interposer {
-            Some(interposer) if interposer.deadline().is_some_and(|at| at <= now) => interposer.due(now),
+        let State {
+            interposer,
+            conversation,
+            ..
+        } = &mut *state;
+        let due = match interposer {
+            Some(interposer) if interposer.deadline().is_some_and(|at| at <= now) => {
+                interposer.due(now, conversation)
+            }
             _ => Vec::new(),
         };
         if due.is_empty() {
@@ -358,6 +370,7 @@ impl Subsystem {
             session: Some(session),
             interposer,
             observers,
+            conversation,
             platform,
             ..
         } = state
@@ -370,6 +383,7 @@ impl Subsystem {
         let mut around = Surroundings {
             interposer: interposer.as_deref_mut(),
             observers,
+            conversation,
             platform: platform.as_mut(),
         };
         let result = work(session, &mut around).and_then(|()| session.send(&mut around));
@@ -449,14 +463,15 @@ impl Subsystem {
         let Some(session) = state.session.take() else {
             return;
         };
+        let ended = state.conversation.arrives(&Inbound::Ended);
         for observer in &mut state.observers {
-            observer.inbound(&Inbound::Ended, session.bus());
+            observer.inbound(&ended, session.bus());
         }
         state.platform.session_ended();
         let stats = session.end();
         if let Some(interposer) = &mut state.interposer {
             // There is nothing left to act upon.
-            let _ = interposer.inbound(&Inbound::Ended);
+            let _ = interposer.inbound(&ended, &state.conversation);
         }
         state.past = add(
             state.past,

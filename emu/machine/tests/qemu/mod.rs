@@ -8,6 +8,7 @@ use emu_machine::device::subsystem::Subsystem;
 use emu_machine::device::{Attachment, DspDevice, image, tree::IrqPath};
 use emu_machine::profile::Profile;
 use emu_machine::vm::platform::dsp_configs;
+use rpmsg::fastrpc::{Ctx, Message, Response, Scalars};
 use rpmsg::fifo::{Consumer, Producer, RingMemory};
 use rpmsg::glink::Command;
 use std::fs::File;
@@ -26,6 +27,19 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 const RAM: u64 = 256 << 20;
 /// Where the frontend says it has RAM mapped.
 const USER_BASE: u64 = 0x7000_0000_0000;
+
+/// A call of a handle that nobody has: the honest DSP answers it with an error, which shows that it lives.
+pub fn message(client_id: i32, ctx: u64, method: u8) -> Message {
+    Message {
+        client_id,
+        tid: 1,
+        ctx: Ctx(ctx),
+        handle: 0x7777_0000,
+        sc: Scalars::new(method, 0, 0),
+        addr: (1 << 32) | (RAM_BASE + 0x10_0000),
+        size: 0x1000,
+    }
+}
 
 /// The devices of a profile, and the qtest socket they raise interrupts on.
 pub struct Host {
@@ -283,6 +297,25 @@ impl Machine {
     pub fn hear_all(&mut self) -> Vec<Command> {
         self.settle();
         std::iter::from_fn(|| self.heard()).collect()
+    }
+
+    /// Makes a call.
+    pub fn ask(&mut self, message: &Message) {
+        self.say(&Command::TxData {
+            cid: 1,
+            intent: 0,
+            left: 0,
+            data: message.encode(),
+        });
+        self.ring();
+    }
+
+    /// Waits for the next command, which is to be an answer.
+    pub fn hear_answer(&mut self) -> Response {
+        match self.hear() {
+            Command::TxData { data, .. } => Response::parse(&data).unwrap(),
+            other => panic!("no answer: {other:?}"),
+        }
     }
 
     /// Waits for the next command from the DSP.

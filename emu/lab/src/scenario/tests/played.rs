@@ -1,7 +1,9 @@
 //! The engine on a played stream of events, with a clock of the test's own.
 
 use super::super::{Engine, Scenario, Watch};
-use emu_os::action::{Action, Channel, Inbound, Interposer, Reaction};
+use emu_os::action::{Action, Channel, Inbound};
+use emu_os::conversation::Conversation;
+use emu_os::seam::{Interposer as _, Reaction};
 use emu_os::services::DspConfig;
 use proptest::prelude::*;
 use rpmsg::fastrpc::{Ctx, Message, Response, Scalars};
@@ -10,8 +12,37 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-struct Play {
+/// The engine at a seam where nobody else is: what departs is what it lets out.
+struct Seam {
     engine: Engine,
+    known: Conversation,
+}
+
+impl Seam {
+    fn inbound(&mut self, inbound: &Inbound) -> Reaction {
+        let arrival = self.known.arrives(inbound);
+        self.engine.inbound(&arrival, &self.known)
+    }
+
+    fn outbound(&mut self, batch: Vec<Action>) -> Vec<Action> {
+        self.engine.outbound(batch, &self.known)
+    }
+
+    fn command(&mut self, command: Command) -> Vec<Action> {
+        self.engine.command(command.into(), &self.known)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.engine.deadline()
+    }
+
+    fn due(&mut self, now: Instant) -> Vec<Action> {
+        self.engine.due(now, &self.known)
+    }
+}
+
+struct Play {
+    engine: Seam,
     watch: Watch,
     now: Arc<Mutex<Instant>>,
 }
@@ -31,15 +62,17 @@ impl Play {
         let config = DspConfig::new("cdsp", hexagon_isa::Arch::V68, 0x68, streams);
         let now = Arc::new(Mutex::new(Instant::now()));
         let clock = now.clone();
-        let mut engine = Engine::with_clock(
+        let known = Conversation::new(config.addressing, config.streams.clone());
+        let engine = Engine::with_clock(
             &scenario,
             seed,
             &config,
             board,
             Box::new(move || *clock.lock().unwrap()),
         );
-        assert!(!engine.inbound(&Inbound::Started).swallow);
         let watch = engine.watch();
+        let mut engine = Seam { engine, known };
+        assert!(!engine.inbound(&Inbound::Started).swallow);
         Self { engine, watch, now }
     }
 
@@ -112,8 +145,8 @@ fn what_no_rule_touches_passes_as_it_is() {
     assert_eq!(play.request(0x10, 3, 4), Reaction::default());
     assert_eq!(play.answer(0x10), [output(), answer(0x10, 0)]);
     assert_eq!(
-        play.engine.command(Command::ReadNotif.encode()),
-        [Action::RawGlink(Command::ReadNotif.encode())]
+        play.engine.command(Command::ReadNotif),
+        [Action::RawGlink(Command::ReadNotif.into())]
     );
     let odd = vec![Action::Interrupt, Action::Halt, answer(0x99, 7)];
     assert_eq!(play.engine.outbound(odd.clone()), odd);
@@ -467,11 +500,10 @@ fn commands_are_matched_and_made() {
             priority: 0,
             name,
         }
-        .encode()
     };
     assert_eq!(play.engine.command(open(Channel::Router)), []);
     assert_eq!(play.engine.command(open(Channel::FastRpc)).len(), 1);
-    let mut inbound = |command: Command| play.engine.inbound(&Inbound::Glink(command.encode()));
+    let mut inbound = |command: Command| play.engine.inbound(&Inbound::Glink(command.into()));
     let name = Channel::FastRpc.name().as_bytes().to_vec();
     inbound(Command::Open {
         cid: 4,
@@ -486,14 +518,14 @@ fn commands_are_matched_and_made() {
     };
     assert_eq!(
         (refused.swallow, refused.actions),
-        (true, vec![Action::RawGlink(denied.encode())])
+        (true, vec![Action::RawGlink(denied.into())])
     );
-    let raw = |command: Command| Action::RawGlink(command.encode());
+    let raw = |command: Command| Action::RawGlink(command.into());
     let intents = vec![Intent { size: 4096, id: 1 }];
     let expected = [
         raw(Command::Intents { cid: 99, intents }),
         raw(Command::OpenAck { cid: 4 }),
-        Action::RawGlink(vec![1, 2]),
+        Action::RawGlink(vec![1, 2].into()),
     ];
     assert_eq!(inbound(Command::OpenAck { cid: 7 }).actions, expected);
 }
