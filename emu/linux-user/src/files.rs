@@ -1,7 +1,7 @@
 //! The program's file descriptors and the host's files behind them.
 //!
 //! Descriptors 0 to 2 lead to the [`Console`]; others are files of the host, opened with the rights of the user who runs
-//! the emulator, if [`Setup::files`](super::Setup::files) allows it at all. Flag and error numbers are those of Linux's
+//! the emulator, if [`Setup::files`](super::setup::Setup::files) allows it at all. Flag and error numbers are those of Linux's
 //! generic table, which x86 and Arm hosts have too.
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Console;
+use super::console::Console;
 
 /// `openat`'s folder: the current one.
 pub(super) const AT_FDCWD: i32 = -100;
@@ -71,6 +71,14 @@ impl Files {
     /// What descriptor `fd` is.
     pub(super) fn get(&self, fd: u32) -> Result<&Open, i32> {
         self.open.get(&fd).ok_or(libc::EBADF)
+    }
+
+    /// The file to map for a descriptor.
+    pub(super) fn to_map(&self, fd: u32) -> Result<Arc<File>, i32> {
+        match self.get(fd)? {
+            Open::File(file) => Ok(file.clone()),
+            Open::Console(_) => Err(libc::ENODEV),
+        }
     }
 
     fn file(&self, fd: u32) -> Result<&File, i32> {

@@ -13,12 +13,16 @@
 //! Not modelled: threads, signal handlers, shared writable file mappings, code that changes itself (decoded code is kept
 //! until a mapping with code changes).
 
+mod console;
+mod error;
 mod files;
 mod linux;
 mod load;
 mod memory;
 mod numbers;
+mod process;
 mod semihosting;
+mod setup;
 mod stack;
 mod stat;
 mod watch;
@@ -26,100 +30,19 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io::Write;
 
 use hexagon_isa::Arch;
 
+use console::Collect;
+pub use console::Console;
 use emu_core::inspect;
-use emu_core::mem::{AddressSpace, MapError};
-use emu_core::memory::{FaultWord, MemFault};
-use emu_core::{Cpu, Exception, Exit, Thread, VectorUnit};
-use files::Files;
-
-/// What went wrong.
-#[derive(Debug, thiserror::Error)]
-pub enum ExecError {
-    /// No ELF file that can be run.
-    #[error("not a static Hexagon program: {0}")]
-    Elf(String),
-    /// A segment could not be mapped.
-    #[error("cannot map {what}: {source}")]
-    Map {
-        /// What.
-        what: &'static str,
-        /// Why.
-        source: MapError,
-    },
-    /// The program wants more memory than it may have.
-    #[error("{what} need more memory than the limit of {limit:#x} bytes")]
-    TooLarge {
-        /// What.
-        what: &'static str,
-        /// The limit.
-        limit: u64,
-    },
-    /// A segment could not be filled.
-    #[error("cannot fill memory: {0}")]
-    Fill(#[from] MemFault),
-    /// No memory for the emulator, or the trace cannot be written.
-    #[error("{0}")]
-    Host(#[from] io::Error),
-    /// The program crashed.
-    #[error("{0}")]
-    Crash(Exception),
-    /// The program did something a user program has no answer for.
-    #[error("at {pc:#010x}: {what}")]
-    Unsupported {
-        /// Address behind the packet.
-        pc: u32,
-        /// What.
-        what: String,
-    },
-    /// The packet budget was used up.
-    #[error("still running after {0} packets")]
-    Budget(u64),
-}
-
-impl From<FaultWord> for ExecError {
-    fn from(fault: FaultWord) -> Self {
-        MemFault::from(fault).into()
-    }
-}
-
-impl ExecError {
-    /// The signal that Linux would send for it.
-    pub fn signal(&self) -> Option<u8> {
-        use emu_core::memory::FaultKind::Misaligned;
-        let signal = match self {
-            ExecError::Crash(Exception::Memory { fault, .. }) if fault.kind == Misaligned => libc::SIGBUS,
-            ExecError::Crash(Exception::MisalignedPc { .. }) => libc::SIGBUS,
-            ExecError::Crash(Exception::Memory { .. } | Exception::FrameLimit { .. }) => libc::SIGSEGV,
-            ExecError::Crash(_) | ExecError::Unsupported { .. } => libc::SIGILL,
-            _ => return None,
-        };
-        u8::try_from(signal).ok()
-    }
-}
-
-/// How a program came to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// It ended itself with this status.
-    Status(i32),
-    /// It sent itself this signal, or wrote where nobody reads any more.
-    Signal(u8),
-}
-
-impl End {
-    /// What a shell shows: the status' low byte, or 128 and the signal.
-    pub fn code(self) -> u8 {
-        match self {
-            End::Status(status) => status as u8,
-            End::Signal(signal) => signal.wrapping_add(128),
-        }
-    }
-}
+use emu_core::mem::AddressSpace;
+use emu_core::{Cpu, Exit, Thread, VectorUnit};
+pub use error::{End, ExecError};
+use memory::ProgramMemory;
+use process::Process;
+pub use setup::Setup;
 
 /// A program that ended.
 #[derive(Debug)]
@@ -130,79 +53,11 @@ pub struct Ended {
     pub thread: Thread,
 }
 
-/// Where descriptors 0, 1 and 2 lead.
-pub trait Console {
-    /// Reads for descriptor 0; nothing at its end.
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize>;
-    /// Writes for descriptor 1, or with `error` for descriptor 2.
-    fn write(&mut self, error: bool, bytes: &[u8]) -> io::Result<usize>;
-    /// What the host knows of this descriptor, if it is one of its own.
-    fn metadata(&self, fd: u32) -> Option<std::fs::Metadata> {
-        let _ = fd;
-        None
-    }
-    /// Whether this descriptor is a terminal.
-    fn is_terminal(&self, fd: u32) -> bool {
-        let _ = fd;
-        false
-    }
-}
-
-/// No input; both outputs into one writer.
-struct Collect<'a>(&'a mut dyn Write);
-
-impl Console for Collect<'_> {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        Ok(0)
-    }
-    fn write(&mut self, _: bool, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write_all(bytes)?;
-        Ok(bytes.len())
-    }
-}
-
-/// How a program is started.
-#[derive(Debug, Clone)]
-pub struct Setup {
-    /// The core; else the one the file was built for, else V73.
-    pub arch: Option<Arch>,
-    /// The program's arguments, from its own name on.
-    pub args: Vec<Vec<u8>>,
-    /// Its environment, each `NAME=VALUE`.
-    pub env: Vec<Vec<u8>>,
-    /// It may open and change the host's files, as its user may.
-    pub files: bool,
-    /// Most bytes it may have mapped.
-    pub memory: u64,
-}
-
-impl Default for Setup {
-    fn default() -> Self {
-        Setup {
-            arch: None,
-            args: vec![b"program".to_vec()],
-            env: Vec::new(),
-            files: false,
-            memory: 3 << 30,
-        }
-    }
-}
-
 /// A loaded program.
 #[derive(Debug)]
 pub struct Program {
-    space: AddressSpace,
     cpu: Cpu<AddressSpace>,
-    thread: Thread,
-    files: Files,
-    heap: memory::Heap,
-    /// Most bytes mapped.
-    limit: u64,
-    /// Its arguments in one line, for semihosting.
-    command: Vec<u8>,
-    /// Semihosting's error number.
-    errno: i32,
-    warned: BTreeSet<(&'static str, u32)>,
+    process: Process,
 }
 
 impl Program {
@@ -223,15 +78,8 @@ impl Program {
         let mut thread = Thread::new(arch, image.entry);
         thread.regs.r[29] = sp;
         Ok(Program {
-            space,
             cpu: Cpu::new(arch),
-            thread,
-            files: Files::new(setup.files),
-            heap: memory::Heap::new(image.end),
-            limit: setup.memory,
-            command: setup.args.join(&b' '),
-            errno: 0,
-            warned: BTreeSet::new(),
+            process: Process::new(thread, ProgramMemory::new(space, image.end, setup.memory), setup),
         })
     }
 
@@ -240,17 +88,22 @@ impl Program {
         match self.run_on(&mut Collect(out), budget)? {
             End::Status(status) => Ok(Ended {
                 status,
-                thread: self.thread,
+                thread: self.process.thread,
             }),
-            End::Signal(signal) => self.unsupported(format!("the program ended itself with signal {signal}")),
+            End::Signal(signal) => {
+                let what = format!("the program ended itself with signal {signal}");
+                self.process.unsupported(what)
+            }
         }
     }
 
     /// Runs the program on a console for at most `budget` packets. Afterwards its state can still be looked at.
     pub fn run_on(&mut self, console: &mut dyn Console, budget: u64) -> Result<End, ExecError> {
-        while self.thread.packets < budget {
-            let slice = (budget - self.thread.packets).min(1 << 20);
-            let exit = self.cpu.run(&mut self.thread, &self.space, slice);
+        while self.process.thread.packets < budget {
+            let slice = (budget - self.process.thread.packets).min(1 << 20);
+            let exit = self
+                .cpu
+                .run(&mut self.process.thread, &self.process.memory.space, slice);
             if let Some(end) = self.answer(exit, console)? {
                 return Ok(end);
             }
@@ -266,14 +119,16 @@ impl Program {
         trace: &mut dyn Write,
     ) -> Result<End, ExecError> {
         self.cpu = Cpu::stepping(self.cpu.arch());
-        while self.thread.packets < budget {
-            let pc = self.thread.regs.pc;
-            let packet = inspect::packet_at(&self.space, self.cpu.arch(), pc);
-            let exit = self.cpu.run(&mut self.thread, &self.space, 1);
+        while self.process.thread.packets < budget {
+            let pc = self.process.thread.regs.pc;
+            let packet = inspect::packet_at(&self.process.memory.space, self.cpu.arch(), pc);
+            let exit = self
+                .cpu
+                .run(&mut self.process.thread, &self.process.memory.space, 1);
             if !matches!(exit, Exit::Exception(_))
                 && let Some(packet) = packet
             {
-                writeln!(trace, "{}", watch::line(pc, &packet, &self.thread.regs))?;
+                writeln!(trace, "{}", watch::line(pc, &packet, &self.process.thread.regs))?;
             }
             if let Some(end) = self.answer(exit, console)? {
                 return Ok(end);
@@ -290,10 +145,10 @@ impl Program {
                 std::thread::yield_now();
                 Ok(None)
             }
-            Exit::Trap0 { imm: 1 } => self.system_call(console),
-            Exit::Trap0 { imm: 0 } => self.semihosting_call(console),
-            Exit::Trap0 { imm } => self.unsupported(format!("trap0(#{imm})")),
-            Exit::Trap1 { imm } => self.unsupported(format!("trap1(#{imm})")),
+            Exit::Trap0 { imm: 1 } => self.process.system_call(console),
+            Exit::Trap0 { imm: 0 } => self.process.semihosting_call(console),
+            Exit::Trap0 { imm } => self.process.unsupported(format!("trap0(#{imm})")),
+            Exit::Trap1 { imm } => self.process.unsupported(format!("trap1(#{imm})")),
             Exit::Exception(e) => Err(ExecError::Crash(e)),
         }
     }
@@ -307,12 +162,12 @@ impl Program {
 
     /// The program's memory, for tests that look into it.
     pub fn memory(&self) -> &AddressSpace {
-        &self.space
+        &self.process.memory.space
     }
 
     /// The program's thread.
     pub fn thread(&self) -> &Thread {
-        &self.thread
+        &self.process.thread
     }
 
     /// The core it runs on.
@@ -322,20 +177,10 @@ impl Program {
 
     /// The packet at the program counter and the registers, as a crash shows them.
     pub fn report(&self) -> String {
-        watch::report(&self.space, self.cpu.arch(), &self.thread.regs)
-    }
-
-    fn unsupported<T>(&self, what: String) -> Result<T, ExecError> {
-        Err(ExecError::Unsupported {
-            pc: self.thread.regs.pc,
-            what,
-        })
-    }
-
-    /// Warns once of each call that is not modelled.
-    fn not_modelled(&mut self, kind: &'static str, number: u32) {
-        if self.warned.insert((kind, number)) {
-            tracing::warn!(target: "emu::exec", "{kind} {number} is not modelled");
-        }
+        watch::report(
+            &self.process.memory.space,
+            self.cpu.arch(),
+            &self.process.thread.regs,
+        )
     }
 }

@@ -5,19 +5,18 @@
 //! -4095. Calls about signals are accepted and have no effect, but for a signal that a program sends itself and that ends
 //! it. Users and groups are those of [`stack::ID`](super::stack).
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use super::console::Console;
+use super::error::{End, ExecError};
 use super::files::{AT_FDCWD, errno};
+use super::memory::IO_LIMIT;
 use super::numbers as nr;
-use super::stat::About;
-use super::{Console, End, ExecError, Program, stack};
-use emu_core::mem::PAGE_SIZE;
+use super::process::Process;
+use super::stack;
+use super::stat::{About, realtime};
 use emu_core::memory::Memory;
 
-/// Most bytes that one call moves; longer ones are cut, as Linux may.
-const IO_LIMIT: u32 = 1 << 20;
-/// Longest path with its NUL.
-const PATH_MAX: usize = 4096;
 /// Most parts of a readv or writev.
 const IOV_MAX: u32 = 1024;
 const AT_REMOVEDIR: u32 = 0x200;
@@ -29,7 +28,7 @@ const PID: u32 = 1;
 /// What a call answers: a value, or an error number.
 pub(super) type Answer = Result<u32, i32>;
 
-impl Program {
+impl Process {
     /// Carries out one system call; how the program ended if it was the last.
     pub(super) fn system_call(&mut self, console: &mut dyn Console) -> Result<Option<End>, ExecError> {
         let r = |n: usize| self.thread.regs.r[n];
@@ -45,7 +44,7 @@ impl Program {
             // A futex that nobody else can ever change.
             (nr::FUTEX | nr::FUTEX_TIME64, [va, op, value, 0, ..])
                 if matches!(futex(op), libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET)
-                    && self.space.load32(va).is_ok_and(|now| now == value) =>
+                    && self.memory.space.load32(va).is_ok_and(|now| now == value) =>
             {
                 return self.unsupported(format!(
                     "the only thread waits for a futex at {va:#010x} for ever"
@@ -98,17 +97,17 @@ impl Program {
             }
             nr::FTRUNCATE64 => self.files.truncate(a, wide(c, d)).map(|()| 0),
             nr::FACCESSAT | nr::FACCESSAT2 => {
-                let path = self.string(b)?;
+                let path = self.memory.string(b)?;
                 self.files.access(a as i32, &path, c).map(|()| 0)
             }
             nr::OPENAT => {
-                let path = self.string(b)?;
+                let path = self.memory.string(b)?;
                 self.files.open(a as i32, &path, c as i32, d)
             }
             nr::CLOSE => self.files.close(a).map(|()| 0),
             nr::LLSEEK => {
                 let at = self.files.seek(a, wide(c, b) as i64, e)?;
-                self.store(d, &at.to_le_bytes())
+                self.memory.store(d, &at.to_le_bytes())
             }
             nr::READ => self.read(a, b, c, console),
             nr::WRITE => self.write(a, b, c, console),
@@ -118,26 +117,26 @@ impl Program {
                 let mut bytes = vec![0; c.min(IO_LIMIT) as usize];
                 let n = self.files.read_at(a, &mut bytes, wide(e, args[5]))?;
                 bytes.truncate(n);
-                self.store(b, &bytes)?;
+                self.memory.store(b, &bytes)?;
                 Ok(n as u32)
             }
             nr::PWRITE64 => {
-                let bytes = self.bytes(b, c)?;
+                let bytes = self.memory.bytes(b, c)?;
                 let n = self.files.write_at(a, &bytes, wide(e, args[5]))?;
                 Ok(n as u32)
             }
             nr::READLINKAT => self.readlink(a, b, c, d),
             nr::FSTATAT64 => {
                 let about = self.about(a, b, d, console)?;
-                self.store(c, &about.stat64())
+                self.memory.store(c, &about.stat64())
             }
             nr::FSTAT64 => {
                 let about = About::new(self.files.metadata(a, console)?.as_ref());
-                self.store(b, &about.stat64())
+                self.memory.store(b, &about.stat64())
             }
             nr::STATX => {
                 let about = self.about(a, b, c, console)?;
-                self.store(e, &about.statx())
+                self.memory.store(e, &about.statx())
             }
             nr::SET_TID_ADDRESS | nr::GETTID | nr::GETPID => Ok(PID),
             nr::GETPPID => Ok(0),
@@ -152,14 +151,14 @@ impl Program {
                 clock_known(a)?;
                 match (b, number) {
                     (0, _) => Ok(0),
-                    (_, nr::CLOCK_GETRES) => self.store(b, &[0, 0, 0, 0, 1, 0, 0, 0]),
-                    _ => self.store(b, &1u128.rotate_left(64).to_le_bytes()),
+                    (_, nr::CLOCK_GETRES) => self.memory.store(b, &[0, 0, 0, 0, 1, 0, 0, 0]),
+                    _ => self.memory.store(b, &1u128.rotate_left(64).to_le_bytes()),
                 }
             }
             nr::GETTIMEOFDAY => {
                 let now = realtime();
                 let words = [now.as_secs() as u32, now.subsec_micros()];
-                self.store(a, &words.map(u32::to_le_bytes).concat())
+                self.memory.store(a, &words.map(u32::to_le_bytes).concat())
             }
             nr::SCHED_YIELD => {
                 std::thread::yield_now();
@@ -174,18 +173,21 @@ impl Program {
             nr::UNAME => self.uname(a),
             nr::GETRLIMIT => self.limits(a, b, false),
             nr::PRLIMIT64 => self.limits(b, d, true),
-            nr::GETRUSAGE => self.store(b, &[0; 72]),
-            nr::BRK => Ok(self.set_brk(a)),
-            nr::MUNMAP => self.munmap(a, b),
-            nr::MMAP2 => self.mmap(args),
-            nr::MPROTECT => self.mprotect(a, b, c),
+            nr::GETRUSAGE => self.memory.store(b, &[0; 72]),
+            nr::BRK => Ok(self.memory.set_brk(a)),
+            nr::MUNMAP => self.memory.munmap(a, b),
+            nr::MMAP2 => {
+                let files = &self.files;
+                self.memory.mmap(args, || files.to_map(e))
+            }
+            nr::MPROTECT => self.memory.mprotect(a, b, c),
             nr::GETRANDOM => {
                 use std::io::Read;
                 let mut bytes = vec![0; b.min(IO_LIMIT) as usize];
                 std::fs::File::open("/dev/urandom")
                     .and_then(|mut f| f.read_exact(&mut bytes))
                     .map_err(|e| errno(&e))?;
-                self.store(a, &bytes)?;
+                self.memory.store(a, &bytes)?;
                 Ok(bytes.len() as u32)
             }
             n => {
@@ -195,50 +197,8 @@ impl Program {
         }
     }
 
-    /// A path or name at `va`.
-    pub(super) fn string(&self, va: u32) -> Result<Vec<u8>, i32> {
-        let text = self.space.read_cstr(va, PATH_MAX).map_err(|_| libc::EFAULT)?;
-        if text.len() == PATH_MAX {
-            return Err(libc::ENAMETOOLONG);
-        }
-        Ok(text)
-    }
-
     fn path_at(&self, dir: u32, va: u32) -> Result<std::path::PathBuf, i32> {
-        self.files.path(dir as i32, &self.string(va)?)
-    }
-
-    /// Bytes of the program, at most [`IO_LIMIT`].
-    pub(super) fn bytes(&self, va: u32, len: u32) -> Result<Vec<u8>, i32> {
-        let mut bytes = vec![0; len.min(IO_LIMIT) as usize];
-        self.space.load(va, &mut bytes).map_err(|_| libc::EFAULT)?;
-        Ok(bytes)
-    }
-
-    /// Gives the program bytes.
-    pub(super) fn store(&self, va: u32, bytes: &[u8]) -> Answer {
-        self.space.store(va, bytes).map(|()| 0).map_err(|_| libc::EFAULT)
-    }
-
-    /// Reads from a descriptor into the program's memory.
-    pub(super) fn read(&mut self, fd: u32, va: u32, len: u32, console: &mut dyn Console) -> Answer {
-        let len = len.min(IO_LIMIT);
-        self.files.get(fd)?;
-        self.space
-            .check_writable(va, len as usize)
-            .map_err(|_| libc::EFAULT)?;
-        let mut bytes = vec![0; len as usize];
-        let n = self.files.read(fd, console, &mut bytes)?;
-        bytes.truncate(n);
-        self.store(va, &bytes)?;
-        Ok(n as u32)
-    }
-
-    /// Writes from the program's memory to a descriptor.
-    pub(super) fn write(&mut self, fd: u32, va: u32, len: u32, console: &mut dyn Console) -> Answer {
-        self.files.get(fd)?;
-        let bytes = self.bytes(va, len)?;
-        Ok(self.files.write(fd, console, &bytes)? as u32)
+        self.files.path(dir as i32, &self.memory.string(va)?)
     }
 
     /// readv and writev: `f` for each part until one is short.
@@ -250,7 +210,7 @@ impl Program {
         for n in 0..count {
             let word = |p: &Self, k: u32| {
                 let at = va.wrapping_add(8 * n + 4 * k);
-                p.space.load32(at).map_err(|_| libc::EFAULT)
+                p.memory.word(at)
             };
             let (base, len) = (word(self, 0)?, word(self, 1)?);
             if len == 0 {
@@ -280,7 +240,7 @@ impl Program {
         if text.len() > size as usize {
             return Err(libc::ERANGE);
         }
-        self.store(va, &text)?;
+        self.memory.store(va, &text)?;
         Ok(text.len() as u32)
     }
 
@@ -303,9 +263,9 @@ impl Program {
         }
         match request.into() {
             // A terminal of the usual size.
-            libc::TIOCGWINSZ => self.store(va, &[24, 0, 80, 0, 0, 0, 0, 0]),
+            libc::TIOCGWINSZ => self.memory.store(va, &[24, 0, 80, 0, 0, 0, 0, 0]),
             // Nothing special.
-            libc::TCGETS => self.store(va, &[0; 36]),
+            libc::TCGETS => self.memory.store(va, &[0; 36]),
             _ => Err(libc::EINVAL),
         }
     }
@@ -315,13 +275,13 @@ impl Program {
         let target = std::fs::read_link(path).map_err(|e| errno(&e))?;
         let mut text = target.into_os_string().into_encoded_bytes();
         text.truncate(len as usize);
-        self.store(va, &text)?;
+        self.memory.store(va, &text)?;
         Ok(text.len() as u32)
     }
 
     /// What fstatat and statx ask for.
     fn about(&self, dir: u32, path: u32, flags: u32, console: &dyn Console) -> Result<About, i32> {
-        let path = self.string(path)?;
+        let path = self.memory.string(path)?;
         if path.is_empty() && flags & AT_EMPTY_PATH != 0 && dir as i32 != AT_FDCWD {
             return Ok(About::new(self.files.metadata(dir, console)?.as_ref()));
         }
@@ -338,7 +298,7 @@ impl Program {
     fn futex(&mut self, va: u32, op: u32, value: u32, timeout: u32, time64: bool) -> Answer {
         match futex(op) {
             command @ (libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET) => {
-                if self.space.load32(va).map_err(|_| libc::EFAULT)? != value {
+                if self.memory.space.load32(va).map_err(|_| libc::EFAULT)? != value {
                     return Err(libc::EAGAIN);
                 }
                 // The second one's time is a moment, not a duration.
@@ -353,10 +313,20 @@ impl Program {
     /// Sleeps for the time at `va`, or with bit 0 of `flags` until that moment, which counts as passed.
     fn sleep(&mut self, flags: u32, va: u32, wide: bool) -> Answer {
         let (s, ns) = if wide {
-            let word = |k| self.space.load64(va.wrapping_add(k)).map_err(|_| libc::EFAULT);
+            let word = |k| {
+                self.memory
+                    .space
+                    .load64(va.wrapping_add(k))
+                    .map_err(|_| libc::EFAULT)
+            };
             (word(0)? as i64, word(8)? as i64)
         } else {
-            let word = |k| self.space.load32(va.wrapping_add(k)).map_err(|_| libc::EFAULT);
+            let word = |k| {
+                self.memory
+                    .space
+                    .load32(va.wrapping_add(k))
+                    .map_err(|_| libc::EFAULT)
+            };
             (i64::from(word(0)? as i32), i64::from(word(4)? as i32))
         };
         if s < 0 || !(0..1_000_000_000).contains(&ns) {
@@ -380,9 +350,11 @@ impl Program {
         };
         let (s, ns) = (now.as_secs(), now.subsec_nanos());
         if wide {
-            self.store(va, &[s.to_le_bytes(), u64::from(ns).to_le_bytes()].concat())
+            self.memory
+                .store(va, &[s.to_le_bytes(), u64::from(ns).to_le_bytes()].concat())
         } else {
-            self.store(va, &[(s as u32).to_le_bytes(), ns.to_le_bytes()].concat())
+            self.memory
+                .store(va, &[(s as u32).to_le_bytes(), ns.to_le_bytes()].concat())
         }
     }
 
@@ -395,7 +367,7 @@ impl Program {
             out.extend_from_slice(text.as_bytes());
             out.resize(65 * (n + 1), 0);
         }
-        self.store(va, &out)
+        self.memory.store(va, &out)
     }
 
     /// getrlimit and prlimit64: the stack has its size, everything else no limit.
@@ -410,9 +382,9 @@ impl Program {
             u64::MAX
         };
         if wide {
-            self.store(va, &[limit.to_le_bytes(); 2].concat())
+            self.memory.store(va, &[limit.to_le_bytes(); 2].concat())
         } else {
-            self.store(va, &[(limit as u32).to_le_bytes(); 2].concat())
+            self.memory.store(va, &[(limit as u32).to_le_bytes(); 2].concat())
         }
     }
 }
@@ -429,11 +401,6 @@ fn wide(low: u32, high: u32) -> u64 {
 
 fn done(result: std::io::Result<()>) -> Answer {
     result.map(|()| 0).map_err(|e| errno(&e))
-}
-
-/// Since 1970.
-pub(super) fn realtime() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Linux's clocks.
@@ -463,5 +430,3 @@ fn own(who: u32) -> Answer {
         Err(libc::ESRCH)
     }
 }
-
-const _: () = assert!(IO_LIMIT.is_multiple_of(PAGE_SIZE));

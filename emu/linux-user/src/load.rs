@@ -11,7 +11,7 @@ use goblin::elf::header::{EM_QDSP6, ET_DYN, ET_EXEC};
 use goblin::elf::program_header::{PF_R, PF_W, PF_X, PT_INTERP, PT_LOAD, ProgramHeader};
 use hexagon_isa::Arch;
 
-use super::ExecError;
+use super::error::ExecError;
 use emu_core::mem::{AddressSpace, Bus, GuestRam, NoFaultLine, PAGE_SIZE, Prot};
 use emu_core::memory::Memory;
 

@@ -1,15 +1,15 @@
-//! The program's memory calls: brk, mmap, munmap, mprotect, mremap's refusal.
+//! The program's memory and the calls that change it: brk, mmap, munmap, mprotect, mremap's refusal.
 //!
 //! Modelled: the break moves in bytes and zeroes what it gives back; anonymous and private file mappings, also at fixed
 //! places over what was there; a shared mapping of a file that is only read is a private one (the file's later changes do
 //! not show). Not modelled: shared mappings that are written, MAP_GROWSDOWN, locking. What is mapped is bounded by
-//! [`Setup::memory`](super::Setup::memory).
+//! [`Setup::memory`](super::setup::Setup::memory).
 
-use super::Program;
-use super::files::Open;
-use emu_core::mem::{MapError, PAGE_SIZE, Prot};
+use emu_core::mem::{AddressSpace, MapError, PAGE_SIZE, Prot};
 use emu_core::memory::Memory;
+use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 const MAP_SHARED: u32 = 1;
 const MAP_TYPE: u32 = 0xf;
@@ -19,18 +19,22 @@ const MAP_FIXED_NOREPLACE: u32 = 0x10_0000;
 /// Bytes copied from a file at once.
 const CHUNK: u32 = 1 << 16;
 
-/// The program break.
-#[derive(Debug)]
-pub(super) struct Heap {
-    start: u32,
-    brk: u32,
-}
+/// Longest path with its NUL.
+const PATH_MAX: usize = 4096;
 
-impl Heap {
-    /// An empty heap behind the program.
-    pub(super) fn new(start: u32) -> Self {
-        Heap { start, brk: start }
-    }
+/// Most bytes that one call moves; longer ones are cut, as Linux may.
+pub(super) const IO_LIMIT: u32 = 1 << 20;
+
+const _: () = assert!(IO_LIMIT.is_multiple_of(PAGE_SIZE));
+
+/// The program's memory with its break.
+#[derive(Debug)]
+pub(super) struct ProgramMemory {
+    pub space: AddressSpace,
+    heap: u32,
+    brk: u32,
+    /// Most bytes mapped.
+    limit: u64,
 }
 
 fn errno(e: &MapError) -> i32 {
@@ -56,7 +60,43 @@ fn pages(len: u32) -> Result<u32, i32> {
     }
 }
 
-impl Program {
+impl ProgramMemory {
+    /// With an empty heap from `heap` on, and at most `limit` bytes mapped.
+    pub(super) fn new(space: AddressSpace, heap: u32, limit: u64) -> Self {
+        Self {
+            space,
+            heap,
+            brk: heap,
+            limit,
+        }
+    }
+
+    /// A path or name at `va`.
+    pub(super) fn string(&self, va: u32) -> Result<Vec<u8>, i32> {
+        let text = self.space.read_cstr(va, PATH_MAX).map_err(|_| libc::EFAULT)?;
+        if text.len() == PATH_MAX {
+            return Err(libc::ENAMETOOLONG);
+        }
+        Ok(text)
+    }
+
+    /// A word at `va`.
+    pub(super) fn word(&self, va: u32) -> Result<u32, i32> {
+        self.space.load32(va).map_err(|_| libc::EFAULT)
+    }
+
+    /// Bytes of the program, at most [`IO_LIMIT`].
+    pub(super) fn bytes(&self, va: u32, len: u32) -> Result<Vec<u8>, i32> {
+        let mut bytes = vec![0; len.min(IO_LIMIT) as usize];
+        self.space.load(va, &mut bytes).map_err(|_| libc::EFAULT)?;
+        Ok(bytes)
+    }
+
+    /// Gives the program bytes; answers 0.
+    pub(super) fn store(&self, va: u32, bytes: &[u8]) -> Result<u32, i32> {
+        self.space.store(va, bytes).map(|()| 0).map_err(|_| libc::EFAULT)
+    }
+
     fn room_for(&self, len: u32) -> Result<(), i32> {
         if self.space.mapped_bytes() + u64::from(len) > self.limit {
             return Err(libc::ENOMEM);
@@ -67,35 +107,38 @@ impl Program {
     /// Moves the program break if it can; answers where it is.
     pub(super) fn set_brk(&mut self, to: u32) -> u32 {
         let (old, new) = (
-            self.heap.brk.checked_next_multiple_of(PAGE_SIZE),
+            self.brk.checked_next_multiple_of(PAGE_SIZE),
             to.checked_next_multiple_of(PAGE_SIZE),
         );
         let (Some(old), Some(new)) = (old, new) else {
-            return self.heap.brk;
+            return self.brk;
         };
-        if to < self.heap.start {
-            return self.heap.brk;
+        if to < self.heap {
+            return self.brk;
         }
         if new > old {
             let len = new - old;
             if self.room_for(len).is_err() || self.space.map_anonymous(Some(old), len, Prot::RW).is_err() {
-                return self.heap.brk;
+                return self.brk;
             }
         } else if new < old {
             self.space.unmap_any(new, old - new);
         }
-        self.heap.brk = to;
+        self.brk = to;
         to
     }
 
     /// Where the heap begins, and how far it reaches.
     pub(super) fn heap(&self) -> (u32, u32) {
-        (self.heap.start, self.heap.brk)
+        (self.heap, self.brk)
     }
 
-    /// `mmap2`: the offset counts 4096 bytes.
-    pub(super) fn mmap(&mut self, a: [u32; 6]) -> Result<u32, i32> {
-        let [hint, len, bits, flags, fd, offset] = a;
+    /// `mmap2` of a file, or of none: the offset counts 4096 bytes. `file` is only asked for where the flags want one.
+    pub(super) fn mmap(
+        &mut self,
+        [hint, len, bits, flags, _, offset]: [u32; 6],
+        file: impl FnOnce() -> Result<Arc<File>, i32>,
+    ) -> Result<u32, i32> {
         let len = pages(len)?;
         let fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) != 0;
         if fixed && !hint.is_multiple_of(PAGE_SIZE) {
@@ -107,10 +150,7 @@ impl Program {
         let file = if flags & MAP_ANONYMOUS != 0 {
             None
         } else {
-            match self.files.get(fd)? {
-                Open::File(file) => Some(file.clone()),
-                Open::Console(_) => return Err(libc::ENODEV),
-            }
+            Some(file()?)
         };
         if file.is_some() && flags & MAP_TYPE == MAP_SHARED && bits & 2 != 0 {
             return Err(libc::ENODEV);

@@ -5,11 +5,12 @@
 //! latter has no answer (HEAPINFO) or a peculiar one (CLOCK since 1970), Arm's Angel. Not modelled: profiling, core dumps,
 //! directories, SYSTEM; they answer -1 and ENOSYS. `qemu-hexagon` in user mode takes every trap0 for a system call.
 
-use super::files::{AT_FDCWD, Open};
-use super::linux::realtime;
-use super::stat::About;
-use super::{Console, End, ExecError, Program, stack};
-use emu_core::memory::Memory;
+use super::console::Console;
+use super::error::{End, ExecError};
+use super::files::{AT_FDCWD, Open, errno};
+use super::process::Process;
+use super::stack;
+use super::stat::{About, realtime};
 
 /// A semihosting operation.
 mod op {
@@ -75,7 +76,7 @@ const MODES: [i32; 14] = {
     ]
 };
 
-impl Program {
+impl Process {
     /// Carries out one semihosting operation; how the program ended if it was the last.
     pub(super) fn semihosting_call(&mut self, console: &mut dyn Console) -> Result<Option<End>, ExecError> {
         let r = &self.thread.regs.r;
@@ -97,16 +98,14 @@ impl Program {
 
     /// Word `n` of a block.
     fn word(&self, block: u32, n: u32) -> Result<u32, i32> {
-        self.space
-            .load32(block.wrapping_add(4 * n))
-            .map_err(|_| libc::EFAULT)
+        self.memory.word(block.wrapping_add(4 * n))
     }
 
     fn operation(&mut self, operation: u32, block: u32, console: &mut dyn Console) -> Result<u32, i32> {
         let word = |n| self.word(block, n);
         match operation {
             op::OPEN => {
-                let path = self.string(word(0)?)?;
+                let path = self.memory.string(word(0)?)?;
                 let flags = MODES.get(word(1)? as usize).ok_or(libc::EINVAL)?;
                 // By this name a program asks for its console.
                 if path == b":tt" {
@@ -119,12 +118,16 @@ impl Program {
                 fd => self.files.close(fd).map(|()| 0),
             },
             op::WRITEC => {
-                let c = self.bytes(block, 1)?;
+                let c = self.memory.bytes(block, 1)?;
                 self.print(&c, console)
             }
             op::WRITECREG => self.print(&[block as u8], console),
             op::WRITE0 => {
-                let text = self.space.read_cstr(block, TEXT).map_err(|_| libc::EFAULT)?;
+                let text = self
+                    .memory
+                    .space
+                    .read_cstr(block, TEXT)
+                    .map_err(|_| libc::EFAULT)?;
                 self.print(&text, console)
             }
             op::WRITE => {
@@ -151,7 +154,7 @@ impl Program {
             op::FTELL => Ok(self.files.seek(word(0)?, 0, 1)? as u32),
             op::FLEN => match self.files.get(word(0)?)? {
                 Open::File(file) => {
-                    let len = file.metadata().map_err(|e| super::files::errno(&e))?.len();
+                    let len = file.metadata().map_err(|e| errno(&e))?.len();
                     Ok(len as u32)
                 }
                 Open::Console(_) => Err(libc::ESPIPE),
@@ -164,17 +167,13 @@ impl Program {
             op::REMOVE => {
                 let path = self.counted(word(0)?, word(1)?)?;
                 let path = self.files.path(AT_FDCWD, &path)?;
-                std::fs::remove_file(path)
-                    .map(|()| 0)
-                    .map_err(|e| super::files::errno(&e))
+                std::fs::remove_file(path).map(|()| 0).map_err(|e| errno(&e))
             }
             op::RENAME => {
                 let from = self.counted(word(0)?, word(1)?)?;
                 let to = self.counted(word(2)?, word(3)?)?;
                 let (from, to) = (self.files.path(AT_FDCWD, &from)?, self.files.path(AT_FDCWD, &to)?);
-                std::fs::rename(from, to)
-                    .map(|()| 0)
-                    .map_err(|e| super::files::errno(&e))
+                std::fs::rename(from, to).map(|()| 0).map_err(|e| errno(&e))
             }
             op::CLOCK => Ok((self.thread.time.nanos(self.thread.packets) / 10_000_000) as u32),
             op::TIME => Ok(realtime().as_secs() as u32),
@@ -187,18 +186,18 @@ impl Program {
                 text.truncate(room);
                 let left = whole - text.len();
                 text.push(0);
-                self.store(at, &text)?;
+                self.memory.store(at, &text)?;
                 Ok(left as u32)
             }
             op::HEAPINFO => {
                 let at = word(0)?;
-                let (start, brk) = self.heap();
+                let (start, brk) = self.memory.heap();
                 let limit = start.checked_add(HEAP).ok_or(libc::ENOMEM)?;
-                if brk < limit && self.set_brk(limit) != limit {
+                if brk < limit && self.memory.set_brk(limit) != limit {
                     return Err(libc::ENOMEM);
                 }
                 let words = [start, limit, stack::TOP, stack::TOP - stack::BYTES];
-                self.store(at, &words.map(u32::to_le_bytes).concat())
+                self.memory.store(at, &words.map(u32::to_le_bytes).concat())
             }
             op::READ_CYCLES | op::READ_TCYCLES | op::READ_ICOUNT => {
                 self.thread.regs.r[1] = 0;
@@ -213,13 +212,13 @@ impl Program {
                 let known = if operation == op::FSTAT {
                     self.files.metadata(word(0)?, console)?
                 } else {
-                    let path = self.files.path(AT_FDCWD, &self.string(word(0)?)?)?;
-                    Some(std::fs::metadata(path).map_err(|e| super::files::errno(&e))?)
+                    let path = self.files.path(AT_FDCWD, &self.memory.string(word(0)?)?)?;
+                    Some(std::fs::metadata(path).map_err(|e| errno(&e))?)
                 };
-                self.store(word(1)?, &About::new(known.as_ref()).angel())
+                self.memory.store(word(1)?, &About::new(known.as_ref()).angel())
             }
             op::ACCESS => {
-                let path = self.string(word(0)?)?;
+                let path = self.memory.string(word(0)?)?;
                 self.files.access(AT_FDCWD, &path, word(1)?).map(|()| 0)
             }
             n => {
@@ -246,7 +245,7 @@ impl Program {
         if len > 4096 {
             return Err(libc::ENAMETOOLONG);
         }
-        let mut path = self.bytes(at, len)?;
+        let mut path = self.memory.bytes(at, len)?;
         if let Some(nul) = path.iter().position(|b| *b == 0) {
             path.truncate(nul);
         }
@@ -265,6 +264,6 @@ impl Program {
         if (room as usize) <= free.len() {
             return Err(libc::ERANGE);
         }
-        self.store(at, &[free.as_bytes(), &[0]].concat())
+        self.memory.store(at, &[free.as_bytes(), &[0]].concat())
     }
 }

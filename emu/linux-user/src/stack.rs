@@ -4,7 +4,9 @@
 //! Source of truth: Linux's binfmt_elf, with its word size of four bytes and this table of auxiliary values (its
 //! uapi/linux/auxvec.h). Not modelled: AT_SYSINFO_EHDR (there is no vDSO that programs need).
 
-use super::{ExecError, Setup, load::Image};
+use super::error::ExecError;
+use super::load::Image;
+use super::setup::Setup;
 use emu_core::mem::{AddressSpace, PAGE_SIZE, Prot};
 use emu_core::memory::Memory;
 

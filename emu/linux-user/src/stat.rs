@@ -1,7 +1,14 @@
-//! What the program is told of files: `struct stat64` and `struct statx` of Linux's generic 32-bit table.
+//! What the program is told of the host: of files `struct stat64` and `struct statx` of Linux's generic 32-bit table, and the
+//! wall clock.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Since 1970.
+pub(super) fn realtime() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
 
 /// What is known of a file; for a console that is not the host's, a character device.
 pub(super) struct About {

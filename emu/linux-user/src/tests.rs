@@ -105,9 +105,9 @@ fn the_budget_ends_a_loop() {
 fn mappings_stay_within_the_limit() {
     let mut program = Program::new(&program(), &limited()).unwrap();
     let mut call = |number: usize, a: [u32; 6]| match number {
-        214 => Ok(program.set_brk(a[0])),
-        222 => program.mmap(a),
-        _ => program.munmap(a[0], a[1]),
+        214 => Ok(program.process.memory.set_brk(a[0])),
+        222 => program.process.memory.mmap(a, || Err(libc::EBADF)),
+        _ => program.process.memory.munmap(a[0], a[1]),
     };
     const ANON: u32 = MAP_PRIVATE_ANONYMOUS;
     let brk = call(214, [0; 6]).unwrap();

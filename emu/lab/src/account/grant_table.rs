@@ -1,6 +1,6 @@
 //! All grants of a life, each found by place, by descriptor or by owner without a look at the others.
 
-use super::grants::{Grant, What};
+use super::grants::{Grant, Owner, What};
 use super::look::Addresses;
 use super::note::SharedNote;
 use std::cell::Cell;
@@ -19,9 +19,6 @@ const GRANT: usize = 8;
 
 /// A grant's number: later ones are higher.
 pub(super) type GrantId = u64;
-
-/// Who holds a grant: a process, or nobody (a call of the kernel's).
-pub(super) type Owner = Option<u64>;
 
 /// Windows by place. Those of about the same length stand together, so that what overlaps an address cannot begin far
 /// below it.

@@ -1,13 +1,15 @@
 //! Windows that messages give to the DSP: what for, which memory stood behind them, and whether it still does.
 
-use super::Books;
+use super::books::Books;
 use super::ctx::Key;
 use super::finding::Kind;
-use super::grant_table::Owner;
 use super::look::{Addresses, Span, join, same, spans, without};
 use super::note::SharedNote;
 use super::request::{Request, window};
 use emu_core::mem::Bus;
+
+/// Who holds a grant: a process, or nobody (a call of the kernel's).
+pub(super) type Owner = Option<u64>;
 
 /// What a window was given for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,7 +3,7 @@
 //! Nothing is concluded earlier: a mapping that is still there a moment after its release may be on its way out (the driver
 //! frees contexts from a work queue). What was released a while before the end and is mapped then has been left behind.
 
-use super::Books;
+use super::books::Books;
 use super::finding::Kind;
 use super::grants::{Grant, What, still_mapped};
 use super::ledger::Ledger;
@@ -106,7 +106,7 @@ impl Ledger {
             notes.extend(process.history.iter().cloned());
             let mut finding = books
                 .find(kind, text)
-                .process(process)
+                .fields(process.fields())
                 .field("what", name)
                 .ranges(ranges)
                 .history(&with(&notes, end));
@@ -158,7 +158,7 @@ impl Ledger {
             );
             let finding = books
                 .find(Kind::BankNotClean, text)
-                .process(process)
+                .fields(process.fields())
                 .ranges(ranges)
                 .history(&with(&notes, end));
             if sessions > 1 {

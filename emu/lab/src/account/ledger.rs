@@ -5,6 +5,7 @@
 //! is freed; initial memory until then; MMAP's and MEM_MAP's memory until the DSP has answered the unmapping with success, or
 //! until then, too. The user is freed after the answer to RELEASE.
 
+use super::books::{Books, Config};
 use super::ctx::{Key, Numbers};
 use super::finding::Kind;
 use super::grant_table::{GrantId, GrantTable, MAX_GRANTS};
@@ -14,7 +15,6 @@ use super::note::{History, SharedNote};
 use super::open_calls::{OpenCall, OpenCalls};
 use super::processes::{DspMap, MAX_PROCESSES, Process, Processes};
 use super::request::{Request, window};
-use super::{Books, Config};
 use emu_core::mem::Bus;
 use rpmsg::fastrpc::Arg;
 use rpmsg::fastrpc::control::{Control, MMAP_REMOTE_HEAP};
@@ -234,7 +234,7 @@ impl Ledger {
         }
         self.supersede(stream, process, (what, window), note);
         self.exclusive(stream, key, request, (what, window), &spans, note, books);
-        // The same window of a buffer that stays mapped is told with every call: the latest message is enough.
+        // A buffer that stays mapped is told with every call: the latest message about a window is enough.
         let ended = self.grants.ended_at(stream, window);
         let told = ended.filter(|(_, g)| g.owner == process && g.window == window && g.what == what);
         let told: Vec<GrantId> = told.map(|(id, _)| id).collect();

@@ -9,6 +9,7 @@
 //! Not judged: what an earlier life of the channel left (the kernel makes new SMMU domains after a restart; [`Census`]
 //! shows whether they stay flat), QDA's buffers that no message tells, memory that does not pass the SMMU.
 
+mod books;
 mod census;
 mod ctx;
 mod finding;
@@ -25,6 +26,7 @@ mod request;
 mod suppress;
 mod wire;
 
+pub use books::Config;
 pub use census::{Census, StreamCensus, streams_now};
 pub use finding::{Finding, Kind};
 pub use look::Addresses;
@@ -33,42 +35,15 @@ pub(crate) use report::finding_text;
 pub use report::{Report, Totals};
 pub use suppress::{SuppressError, Suppressions};
 
+use books::Books;
 use emu_core::mem::{Bus, PAGE};
 use emu_os::conversation::{Answered, Arrival, Departure};
 use emu_os::seam::Observer;
-use emu_os::services::DspConfig;
 use ledger::Ledger;
-use processes::Process;
 use request::Request;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use wire::{Event, Wire};
-
-/// Most findings of one DSP; more are counted.
-const MAX_FINDINGS: usize = 1000;
-/// Most ranges of one finding; more are counted.
-const MAX_RANGES: usize = 1024;
-
-/// What an account needs to know of its DSP.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// Streams, addressing and label.
-    pub dsp: DspConfig,
-    /// How long after the answer to RELEASE the driver may take to free everything. It does so from a work queue; what is
-    /// mapped later has been left behind.
-    pub grace: Duration,
-}
-
-impl Config {
-    /// Half a second of grace: a work queue of an emulated machine that is busy needs some milliseconds.
-    #[must_use]
-    pub fn new(dsp: DspConfig) -> Self {
-        Self {
-            dsp,
-            grace: Duration::from_millis(500),
-        }
-    }
-}
 
 /// The account of one DSP, shared by the device thread and whoever reads it.
 #[derive(Debug, Clone)]
@@ -99,112 +74,6 @@ struct State {
     ledger: Ledger,
     findings: Vec<Finding>,
     totals: Totals,
-}
-
-/// What the ledger works with while something happens.
-struct Books<'a> {
-    bus: &'a Bus,
-    config: &'a Config,
-    now: Instant,
-    life: u32,
-    totals: &'a mut Totals,
-    findings: &'a mut Vec<Finding>,
-}
-
-/// A finding that is being written.
-struct Entry<'a>(Option<&'a mut Finding>);
-
-impl Books<'_> {
-    /// A finding. The same one is not told twice, but for those that each session has its own of.
-    fn find(&mut self, kind: Kind, text: String) -> Entry<'_> {
-        let life = self.life;
-        let own = matches!(
-            kind,
-            Kind::StillMapped | Kind::MemoryNotReturned | Kind::BankNotClean | Kind::CallUnanswered
-        );
-        let known = |f: &Finding| f.kind == kind && f.life == life && f.text == text;
-        if !own && self.findings.iter().any(known) {
-            return Entry(None);
-        }
-        if self.findings.len() >= MAX_FINDINGS {
-            self.totals.findings_not_kept += 1;
-            return Entry(None);
-        }
-        tracing::info!(target: "emu::account", dsp = self.config.dsp.label, kind = kind.name(), "{text}");
-        self.findings.push(Finding {
-            kind,
-            dsp: self.config.dsp.label.clone(),
-            life,
-            text,
-            fields: std::collections::BTreeMap::new(),
-            ranges: Vec::new(),
-            history: Vec::new(),
-            suppressed: None,
-        });
-        Entry(self.findings.last_mut())
-    }
-
-    /// Whether what was released then must be over by now.
-    fn is_settled(&self, released: Option<Instant>) -> bool {
-        released.is_some_and(|at| self.now.saturating_duration_since(at) >= self.config.grace)
-    }
-}
-
-impl<'a> Entry<'a> {
-    fn with(mut self, change: impl FnOnce(&mut Finding)) -> Self {
-        if let Some(finding) = &mut self.0 {
-            change(finding);
-        }
-        self
-    }
-
-    fn field(self, name: &'static str, value: impl ToString) -> Self {
-        self.with(|f| {
-            f.fields.insert(name, value.to_string());
-        })
-    }
-
-    fn ranges(self, mut ranges: Vec<Addresses>) -> Self {
-        let surplus = ranges.len().saturating_sub(MAX_RANGES);
-        ranges.truncate(MAX_RANGES);
-        let entry = self.with(|f| f.ranges = ranges);
-        if surplus == 0 {
-            return entry;
-        }
-        entry.field("ranges-not-kept", surplus)
-    }
-
-    fn history<'n>(self, notes: impl IntoIterator<Item = &'n SharedNote>) -> Self {
-        self.with(|f| f.history = notes.into_iter().cloned().collect())
-    }
-
-    fn about(self, request: &Request) -> Self {
-        let m = &request.message;
-        let client = request.control.as_ref().map_or(m.client_id, |c| c.client());
-        let entry = match request.stream {
-            Some(stream) => self.field("stream", format!("{stream:#x}")),
-            None => self,
-        };
-        entry
-            .field("session", request.sid)
-            .field("client", client)
-            .field("handle", format!("{:#x}", m.handle))
-            .field("method", m.sc.method())
-    }
-
-    fn process(self, process: &Process) -> Self {
-        let mut entry = self;
-        if let Some(name) = &process.name {
-            entry = entry.field("process", name);
-        }
-        if process.forgotten != 0 {
-            entry = entry.field("not-looked-at", process.forgotten);
-        }
-        entry
-            .field("stream", format!("{:#x}", process.stream))
-            .field("session", process.sid)
-            .field("client", process.client)
-    }
 }
 
 impl Account {

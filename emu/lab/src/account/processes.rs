@@ -97,6 +97,23 @@ impl Process {
         format!("client {}{name} on stream {:#x}", self.client, self.stream)
     }
 
+    /// What findings about it say of it.
+    pub fn fields(&self) -> Vec<(&'static str, String)> {
+        let mut fields = Vec::new();
+        if let Some(name) = &self.name {
+            fields.push(("process", name.clone()));
+        }
+        if self.forgotten != 0 {
+            fields.push(("not-looked-at", self.forgotten.to_string()));
+        }
+        fields.extend([
+            ("stream", format!("{:#x}", self.stream)),
+            ("session", self.sid.to_string()),
+            ("client", self.client.to_string()),
+        ]);
+        fields
+    }
+
     /// The mapping that an unmapping means: one that is not being unmapped, if there is one.
     pub fn map(&mut self, fd: Option<i32>, vaddr: u64) -> Option<&mut DspMap> {
         let maps = self.maps.get_mut(&(fd, vaddr))?;

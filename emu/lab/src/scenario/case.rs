@@ -3,14 +3,14 @@
 //!
 //! [`Tables`] is what is written, [`Case`] what was found good.
 
+use super::case_tables::{Driver, Expect, Requirements, Tables, Zoo};
 use super::class::Class;
 use super::error::{Problem, ScenarioError, hint};
-use super::file;
+use super::load::read;
 use super::rule::Scenario;
 use super::values::{Ints, Time};
 use crate::account;
 use regex::Regex;
-use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -20,114 +20,6 @@ use toml::Spanned;
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// Most entries of a list in a case.
 const MAX_LIST: usize = 1000;
-
-/// Which past bugs of the drivers a case is about (docs/zoo.md).
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct Zoo {
-    /// Rows of the table in docs/zoo.md.
-    pub bugs: Vec<u32>,
-    /// Public commits that fixed them, their first 12 digits or more.
-    #[cfg_attr(test, schemars(with = "Vec<String>"))]
-    pub fixed: Vec<Spanned<String>>,
-    /// CVE numbers.
-    #[cfg_attr(test, schemars(with = "Vec<String>"))]
-    pub cve: Vec<Spanned<String>>,
-    /// What a kernel with the bug is caught by, one of them at least: classes of kernel complaints, kinds of the account's
-    /// findings, "exit" (the workload's expectations are not met), "hang".
-    #[cfg_attr(test, schemars(with = "Vec<String>"))]
-    pub detects: Vec<Spanned<String>>,
-}
-
-/// What a case needs; without it, it is skipped.
-#[derive(Debug, Deserialize, Default)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct Requirements {
-    /// The driver; either if left out.
-    pub driver: Option<Driver>,
-    /// Releases of the kernel, ">=6.12, <7.3".
-    #[cfg_attr(test, schemars(with = "Option<String>"))]
-    pub kernel: Option<Spanned<String>>,
-    /// Options of the kernel's configuration that are built in or modules, without CONFIG_.
-    #[cfg_attr(test, schemars(with = "Vec<String>"))]
-    pub config: Vec<Spanned<String>>,
-    /// Guest processors (2 if left out).
-    #[cfg_attr(test, schemars(with = "Option<u32>"))]
-    pub cpus: Option<Spanned<u32>>,
-    /// Guest RAM ("1G" if left out).
-    #[cfg_attr(test, schemars(with = "Option<String>"))]
-    pub ram: Option<Spanned<String>>,
-    /// More words for the kernel's command line.
-    pub append: Vec<String>,
-}
-
-/// A driver of the kernel's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Driver {
-    /// drivers/misc/fastrpc.c
-    Fastrpc,
-    /// drivers/accel/qda
-    Qda,
-}
-
-/// What runs in the guest: one of `drive` and `run`.
-#[derive(Debug, Deserialize, Default)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct Workload {
-    /// A program for vh-drive (docs/workloads.md).
-    #[cfg_attr(test, schemars(with = "Option<String>"))]
-    pub drive: Option<Spanned<String>>,
-    /// A shell script.
-    #[cfg_attr(test, schemars(with = "Option<String>"))]
-    pub run: Option<Spanned<String>>,
-    /// How long it may take ("60s" if left out).
-    #[cfg_attr(test, schemars(with = "Option<Time>"))]
-    pub timeout: Option<Spanned<Time>>,
-}
-
-/// What must hold.
-#[derive(Debug, Deserialize, Default)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct Expect {
-    /// The workload's exit status (0 if left out).
-    pub exit: Option<Ints>,
-    /// Regular expressions; each must match a line of the workload's output.
-    #[cfg_attr(test, schemars(with = "Vec<String>"))]
-    pub output: Vec<Spanned<String>>,
-    /// Regular expressions of which none may match.
-    #[cfg_attr(test, schemars(with = "Vec<String>"))]
-    pub absent: Vec<Spanned<String>>,
-    /// Classes of kernel complaints that must appear.
-    #[cfg_attr(test, schemars(with = "Vec<Class>"))]
-    pub console: Vec<Spanned<String>>,
-    /// Classes, or regular expressions "/…/" over the first line of a complaint, that may appear.
-    #[cfg_attr(test, schemars(with = "Vec<String>"))]
-    pub allow: Vec<Spanned<String>>,
-    /// Kinds of the account's findings that must appear.
-    pub account: Vec<account::Kind>,
-    /// Kinds that may appear; every other finding fails the case.
-    pub allow_account: Vec<account::Kind>,
-    /// How often rules must have fired, by name, all DSPs together; at least once if left out.
-    #[cfg_attr(test, schemars(with = "BTreeMap<String, Ints>"))]
-    pub fired: BTreeMap<Spanned<String>, Ints>,
-    /// How many DSP processes must have crashed; any number if left out.
-    pub dsp_crashes: Option<Ints>,
-}
-
-/// The tables of a case, as they are written.
-#[derive(Debug, Default)]
-pub(super) struct Tables {
-    pub zoo: Option<Zoo>,
-    pub needs: Option<Requirements>,
-    pub workload: Option<Spanned<Workload>>,
-    pub expect: Option<Expect>,
-}
 
 /// A checked case.
 #[derive(Debug, Clone)]
@@ -317,7 +209,7 @@ impl Case {
     /// # Errors
     /// [`ScenarioError::Read`], or [`ScenarioError::Wrong`] with line and column.
     pub fn load(path: &Path) -> Result<Self, ScenarioError> {
-        Self::parse(&super::read(path)?, &path.display().to_string())
+        Self::parse(&read(path)?, &path.display().to_string())
     }
 
     /// Parses a text; `file` is its name in errors.
@@ -350,7 +242,7 @@ fn at<T, S>(place: &Spanned<S>, result: Result<T, String>) -> Checked<T> {
     result.map_err(|why| Problem::new(place.span(), why))
 }
 
-fn all<T>(list: &[Spanned<String>], each: impl Fn(&str) -> Result<T, String>) -> Checked<Vec<T>> {
+fn each_checked<T>(list: &[Spanned<String>], each: impl Fn(&str) -> Result<T, String>) -> Checked<Vec<T>> {
     if let Some(last) = list.get(MAX_LIST) {
         let why = format!("a list of more than {MAX_LIST} entries");
         return Err(Problem::new(last.span(), why));
@@ -358,26 +250,16 @@ fn all<T>(list: &[Spanned<String>], each: impl Fn(&str) -> Result<T, String>) ->
     list.iter().map(|one| at(one, each(one.get_ref()))).collect()
 }
 
-/// Takes the tables of a case out of a file.
-pub(super) fn tables(file: &mut file::File) -> Tables {
-    Tables {
-        zoo: file.zoo.take(),
-        needs: file.needs.take(),
-        workload: file.workload.take(),
-        expect: file.expect.take(),
-    }
-}
-
 /// Checks the tables; `None` if there is no workload, so that it is a scenario only. (Its text is the caller's to add.)
 pub(super) fn check(tables: Tables, scenario: &Scenario) -> Checked<Option<Case>> {
     if let Some(zoo) = &tables.zoo {
-        all(&zoo.fixed, |commit| {
+        each_checked(&zoo.fixed, |commit| {
             let hex =
                 commit.len() >= 12 && commit.len() <= 40 && commit.bytes().all(|b| b.is_ascii_hexdigit());
             hex.then_some(())
                 .ok_or_else(|| format!("{commit:?} is not the beginning of a commit, 12 digits or more"))
         })?;
-        all(&zoo.cve, |cve| {
+        each_checked(&zoo.cve, |cve| {
             let mut parts = cve.splitn(3, '-');
             let number = |text: Option<&str>| {
                 text.is_some_and(|t| t.len() >= 4 && t.bytes().all(|b| b.is_ascii_digit()))
@@ -386,7 +268,7 @@ pub(super) fn check(tables: Tables, scenario: &Scenario) -> Checked<Option<Case>
             good.then_some(())
                 .ok_or_else(|| format!("{cve:?} is no CVE number"))
         })?;
-        all(&zoo.detects, |name| {
+        each_checked(&zoo.detects, |name| {
             let text = serde_json::Value::from(name);
             let known = matches!(name, "exit" | "hang")
                 || Class::of(name).is_some()
@@ -441,7 +323,7 @@ fn needs(needs: Requirements) -> Checked<CaseNeeds> {
         Some(text) => Some(at(text, Releases::parse(text.get_ref()))?),
         None => None,
     };
-    let config = all(&needs.config, |name| {
+    let config = each_checked(&needs.config, |name| {
         let bare = name.strip_prefix("CONFIG_").unwrap_or(name);
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
         if bare.is_empty() || !bare.bytes().all(plain) {
@@ -511,10 +393,10 @@ fn expectations(expect: Expect, scenario: &Scenario) -> Checked<Expectations> {
     }
     Ok(Expectations {
         exit: expect.exit.unwrap_or_else(|| Ints::of(&[0])),
-        output: all(&expect.output, regex)?,
-        absent: all(&expect.absent, regex)?,
+        output: each_checked(&expect.output, regex)?,
+        absent: each_checked(&expect.absent, regex)?,
         console,
-        allow: all(&expect.allow, Allow::parse)?,
+        allow: each_checked(&expect.allow, Allow::parse)?,
         account: expect.account,
         allow_account: expect.allow_account,
         fired,

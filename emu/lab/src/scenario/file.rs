@@ -1,7 +1,7 @@
 //! A scenario file as it is written. The documentation of these types is the language's reference: the JSON schema is made
 //! from it, and `docs/scenarios.md` explains it with examples.
 
-use super::case;
+use super::case_tables as case;
 use super::values::{Bytes, Ints, Num, Time, Words};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -46,6 +46,18 @@ pub struct File {
     pub workload: Option<Spanned<case::Workload>>,
     /// What must hold in a case.
     pub expect: Option<case::Expect>,
+}
+
+impl File {
+    /// Takes the tables of a case out of it.
+    pub(super) fn tables(&mut self) -> case::Tables {
+        case::Tables {
+            zoo: self.zoo.take(),
+            needs: self.needs.take(),
+            workload: self.workload.take(),
+            expect: self.expect.take(),
+        }
+    }
 }
 
 /// A platform.

@@ -1,5 +1,6 @@
 //! Rules after checking: names are numbers, and whatever a file can get wrong is right.
 
+use super::error::ScenarioError;
 use super::event::{Event, Field, Part};
 use super::expr::Expr;
 use super::file::{Direction, Kind, Needs, Order, Per};
@@ -20,6 +21,75 @@ pub struct Scenario {
     pub(super) phase: String,
     pub(super) vars: Vec<(String, i64)>,
     pub(super) rules: Vec<Arc<Rule>>,
+}
+
+impl Scenario {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// The platform it needs, if it needs one.
+    #[must_use]
+    pub const fn platform(&self) -> Option<Needs> {
+        self.platform
+    }
+
+    /// Names of its rules, in order.
+    #[must_use]
+    pub fn rule_names(&self) -> Vec<&str> {
+        self.rules.iter().map(|rule| rule.name.as_str()).collect()
+    }
+
+    /// The seed in the file.
+    #[must_use]
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Whether it is about the DSP of that label.
+    #[must_use]
+    pub fn is_for(&self, label: &str) -> bool {
+        self.dsps.is_empty() || self.dsps.iter().any(|dsp| dsp == label)
+    }
+
+    /// Checks that it can be played on such a machine.
+    ///
+    /// # Errors
+    /// [`ScenarioError::Unfit`]
+    pub fn check_machine(&self, labels: &[&str], board: bool) -> Result<(), ScenarioError> {
+        let unfit = |why| {
+            Err(ScenarioError::Unfit {
+                scenario: self.name.clone(),
+                why,
+            })
+        };
+        match (self.platform, board) {
+            (Some(Needs::Board), false) => return unfit("needs the board platform: --platform board".into()),
+            (Some(Needs::Rpm), true) => return unfit("needs the rpm platform: --platform rpm".into()),
+            _ => {}
+        }
+        let of_rules = self.rules.iter().flat_map(|rule| &rule.matcher.dsps);
+        match self
+            .dsps
+            .iter()
+            .chain(of_rules)
+            .find(|dsp| !labels.contains(&dsp.as_str()))
+        {
+            Some(dsp) => unfit(format!(
+                "is about the DSP {dsp:?}, which this SoC does not have (it has {})",
+                labels.join(", ")
+            )),
+            None => Ok(()),
+        }
+    }
 }
 
 /// One rule.

@@ -29,8 +29,8 @@ pub trait FromToml: Sized {
     fn from_text(text: &str) -> Result<Self, String>;
 }
 
-/// Reads one.
-pub fn one<'de, T: FromToml, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+/// Reads a value that is one of those.
+pub fn from_scalar<'de, T: FromToml, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     deserializer.deserialize_any(OneVisitor(PhantomData))
 }
 
@@ -44,7 +44,7 @@ struct One<T>(T);
 
 impl<'de, T: FromToml> Deserialize<'de> for One<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        one(deserializer).map(One)
+        from_scalar(deserializer).map(One)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The kinds of values in a scenario file: numbers and ranges, words, times, bytes, expressions.
 
 use super::expr::Expr;
-use super::scalar::{FromToml, one, one_or_list};
+use super::scalar::{FromToml, from_scalar, one_or_list};
 use serde::de::{Deserialize, Deserializer};
 use std::time::Duration;
 
@@ -174,7 +174,7 @@ impl FromToml for Time {
 
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        one(deserializer)
+        from_scalar(deserializer)
     }
 }
 
@@ -217,7 +217,7 @@ impl FromToml for Bytes {
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        one(deserializer)
+        from_scalar(deserializer)
     }
 }
 
@@ -243,7 +243,7 @@ impl FromToml for Num {
 
 impl<'de> Deserialize<'de> for Num {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        one(deserializer)
+        from_scalar(deserializer)
     }
 }
 

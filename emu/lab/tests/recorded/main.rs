@@ -38,7 +38,7 @@ fn every_byte_is_read_and_written_again() {
         let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
         let bytes = std::fs::read(file(run)).unwrap();
         let mut at = 0;
-        for packet in Reader::all(&file(run))
+        for packet in Reader::read_all(&file(run))
             .unwrap()
             .into_iter()
             .map(|record| record.packet)
