@@ -67,15 +67,15 @@ pub mod handle {
 pub mod name {
     /// adsp_default_listener, plain.
     pub const DEFAULT_LISTENER: &str = "adsp_default_listener";
-    /// The same with handles.
+    /// adsp_default_listener, with handles.
     pub const DEFAULT_LISTENER1: &str = "adsp_default_listener1";
     /// adsp_current_process, plain.
     pub const CURRENT_PROCESS: &str = "adsp_current_process";
-    /// The same with handles.
+    /// adsp_current_process, with handles.
     pub const CURRENT_PROCESS1: &str = "adsp_current_process1";
     /// adspmsgd_adsp, plain.
     pub const ADSPMSGD: &str = "adspmsgd_adsp";
-    /// The same with handles.
+    /// adspmsgd_adsp, with handles.
     pub const ADSPMSGD1: &str = "adspmsgd_adsp1";
     /// dspqueue_rpc, with handles.
     pub const DSPQUEUE: &str = "dspqueue_rpc";

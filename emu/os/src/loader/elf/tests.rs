@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use super::file::word;
+use super::headers::PT_LOAD;
 use super::*;
 
 /// A real skeleton; the test is skipped without.

@@ -1,0 +1,211 @@
+//! What a library is once its bytes were found good, and why they were not.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use emu_core::mem::PAGE;
+
+/// Why the bytes are not a library that can be loaded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ElfError {
+    /// Shorter than its headers or tables say.
+    #[error("the file is truncated: {what} needs bytes {at:#x}..{end:#x} of {len:#x}")]
+    Truncated {
+        /// What reaches over the end.
+        what: &'static str,
+        /// Its start in the file.
+        at: u64,
+        /// Its end in the file.
+        end: u64,
+        /// Length of the file.
+        len: u64,
+    },
+    /// A header field has a value that cannot be loaded.
+    #[error("{what} is {value:#x}, expected {expected}")]
+    Field {
+        /// Name of the field.
+        what: &'static str,
+        /// Its value.
+        value: u64,
+        /// What would be right.
+        expected: &'static str,
+    },
+    /// The library needs a newer core than this one.
+    #[error("built for Hexagon v{library}, this DSP is a v{core}: choose a newer --soc or another library")]
+    Newer {
+        /// Version in `e_flags`.
+        library: u32,
+        /// Version of the core.
+        core: u32,
+    },
+    /// A segment cannot be placed.
+    #[error("segment {index} at {vaddr:#x}, {memsz:#x} bytes: {why}")]
+    Segment {
+        /// Index of the program header.
+        index: usize,
+        /// Its address.
+        vaddr: u32,
+        /// Its size in memory.
+        memsz: u32,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A table that the dynamic section names is not where it should be, or inconsistent.
+    #[error("dynamic table {table}: {why} ({value:#x})")]
+    Table {
+        /// Which table.
+        table: &'static str,
+        /// What is wrong.
+        why: &'static str,
+        /// The value in question.
+        value: u64,
+    },
+    /// A relocation cannot be applied.
+    #[error("relocation {index} (type {kind}) at {offset:#x}: {why}")]
+    Relocation {
+        /// Index over both tables.
+        index: usize,
+        /// `R_HEX_` number.
+        kind: u32,
+        /// Address it patches.
+        offset: u32,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// Something legal that is not built.
+    #[error("{0} is not supported")]
+    Unsupported(&'static str),
+}
+
+/// Segment permissions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentProt {
+    /// Readable.
+    pub read: bool,
+    /// Writable.
+    pub write: bool,
+    /// Executable.
+    pub execute: bool,
+}
+
+/// One `PT_LOAD`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// Address relative to the load base.
+    pub vaddr: u32,
+    /// Size in memory; what the file does not fill is zero.
+    pub memsz: u32,
+    /// The bytes in the file.
+    pub file: Range<usize>,
+    /// Permissions.
+    pub prot: SegmentProt,
+}
+
+impl Segment {
+    /// Address range, rounded out to pages.
+    pub fn pages(&self) -> Range<u64> {
+        let page = PAGE;
+        let start = u64::from(self.vaddr) / page * page;
+        start..(u64::from(self.vaddr) + u64::from(self.memsz)).div_ceil(page) * page
+    }
+
+    pub(super) fn holds(&self, at: u32, len: u32) -> bool {
+        at >= self.vaddr && u64::from(at) + u64::from(len) <= u64::from(self.vaddr) + u64::from(self.memsz)
+    }
+}
+
+/// How a symbol binds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binding {
+    /// Visible only inside.
+    Local,
+    /// Must be defined somewhere.
+    Strong,
+    /// 0 if it is defined nowhere.
+    Weak,
+}
+
+/// One entry of the dynamic symbol table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Symbol {
+    pub(super) name: Range<usize>,
+    /// Address relative to the load base (absolute if `absolute`), or 0 if undefined.
+    pub value: u32,
+    /// Size in bytes as the file says; only used to print addresses.
+    pub size: u32,
+    /// Binding.
+    pub binding: Binding,
+    /// Defined in this library.
+    pub defined: bool,
+    /// `SHN_ABS`: the value does not move with the load base.
+    pub absolute: bool,
+    /// `STT_FUNC`, `STT_OBJECT` or untyped, as opposed to sections and files.
+    pub named_thing: bool,
+}
+
+/// One relocation of a kind that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Relocation {
+    /// Address relative to the load base; four bytes from here lie in one segment.
+    pub offset: u32,
+    /// What to put there.
+    pub kind: RelocationKind,
+    /// Addend.
+    pub addend: u32,
+}
+
+/// What a relocation puts in place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelocationKind {
+    /// Load base + addend (`R_HEX_RELATIVE`).
+    Relative,
+    /// Symbol + addend (`R_HEX_32`, `R_HEX_GLOB_DAT`, `R_HEX_JMP_SLOT`); the index is checked.
+    Symbol(u32),
+}
+
+/// A library that can be loaded.
+#[derive(Debug, Clone)]
+pub struct Image {
+    pub(super) bytes: Arc<[u8]>,
+    /// `DT_SONAME`.
+    pub soname: Option<String>,
+    /// `DT_NEEDED` in order.
+    pub needed: Vec<String>,
+    /// Segments by ascending address; at least one; page ranges do not overlap.
+    pub segments: Vec<Segment>,
+    /// From the first page to the end of the last, in bytes; fits 32 bits.
+    pub span: Range<u64>,
+    /// What the load base must be a multiple of.
+    pub align: u32,
+    /// Dynamic symbols, index 0 included.
+    pub symbols: Vec<Symbol>,
+    /// Relocations in the order to apply.
+    pub relocations: Vec<Relocation>,
+    /// `DT_INIT`.
+    pub init: Option<u32>,
+    /// `DT_FINI`.
+    pub fini: Option<u32>,
+    /// `DT_INIT_ARRAY`: address and number of entries.
+    pub init_array: Option<(u32, u32)>,
+    /// `DT_FINI_ARRAY`: address and number of entries.
+    pub fini_array: Option<(u32, u32)>,
+    /// Architecture version in `e_flags`, e.g. 68; 0 for the oldest.
+    pub arch: u32,
+}
+
+impl Image {
+    /// The symbol's name, byte for byte as it stands in the file; empty if the file has none there.
+    pub fn name(&self, symbol: &Symbol) -> &[u8] {
+        self.bytes.get(symbol.name.clone()).unwrap_or_default()
+    }
+
+    /// The file bytes of a segment.
+    pub fn segment_bytes(&self, segment: &Segment) -> &[u8] {
+        self.bytes.get(segment.file.clone()).unwrap_or_default()
+    }
+
+    /// Does an executable segment hold this address?
+    pub fn is_code(&self, at: u32) -> bool {
+        self.segments.iter().any(|s| s.prot.execute && s.holds(at, 4))
+    }
+}
