@@ -237,7 +237,7 @@ pub fn leaves_within(
 ///
 /// # Errors
 /// What [`Smmu::translate`](crate::Smmu::translate) would return.
-pub fn look(
+pub fn translate_unrecorded(
     file: &impl RegisterFile,
     geometry: Geometry,
     memory: &impl PhysicalMemory,

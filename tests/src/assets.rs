@@ -62,7 +62,7 @@ pub fn firmware() -> PathBuf {
     static WRITTEN: OnceLock<PathBuf> = OnceLock::new();
     let write = || {
         let dir = programs().join("../firmware");
-        let wanted = emu_assets::all().iter().filter(|asset| {
+        let wanted = emu_assets::assets().iter().filter(|asset| {
             ["guest/", "skel/", "dsp/"]
                 .iter()
                 .any(|top| asset.path.starts_with(top))

@@ -26,7 +26,7 @@ impl Unit {
     }
 
     /// One instruction with two registers of these values.
-    fn one(&mut self, name: &str, rs: u32, rt: u32) {
+    fn run_instruction(&mut self, name: &str, rs: u32, rt: u32) {
         let op = Opcode::from_name(name).expect("the instruction");
         (self.state.r[2], self.state.r[3]) = (rs, rt);
         let registers = &[2, 3][..op.info().operands.len()];
@@ -70,19 +70,19 @@ fn the_vendors_test_gives_what_the_vendors_simulator_gave() {
         for (n, b) in unit.memory(BIAS)[..256].chunks_exact_mut(4).enumerate() {
             b.copy_from_slice(&((n as u32) << 10).to_le_bytes());
         }
-        unit.one("M8_mxclracc", 0, 0);
-        unit.one("M8_mxmem2_bias", BIAS, 0);
+        unit.run_instruction("M8_mxclracc", 0, 0);
+        unit.run_instruction("M8_mxmem2_bias", BIAS, 0);
         let load = ["M8_mxmem_blk_dm_act_ub", "M8_mxmem_wei_b"];
         unit.multiply(load, (ACTIVATION, 0xe3), (WEIGHT, 0));
-        unit.one("M8_mxcvtr_dm_sat_ub", OUTPUT, 0xe0);
+        unit.run_instruction("M8_mxcvtr_dm_sat_ub", OUTPUT, 0xe0);
         for (position, row) in unit.memory(OUTPUT)[..2048].chunks_exact(32).enumerate() {
             assert_eq!(row, EXPECTED, "{arch}, position {position}");
         }
         // Byte floats: the biases are read as floating-point ones, and the accumulators hold nothing.
-        unit.one("M8_mxclracc", 0, 0);
+        unit.run_instruction("M8_mxclracc", 0, 0);
         unit.memory(OUTPUT)[..2048].fill(0xff);
-        unit.one("M8_cvt_rs_f8", 0, 0);
-        unit.one("M8_mxmem_f8", OUTPUT, 0xe0);
+        unit.run_instruction("M8_cvt_rs_f8", 0, 0);
+        unit.run_instruction("M8_mxmem_f8", OUTPUT, 0xe0);
         for (n, byte) in unit.memory(OUTPUT)[..2048].iter().enumerate() {
             let expected = u8::from(n % 128 == 120 || n % 128 == 122);
             assert_eq!(*byte, expected, "{arch}, byte {n}");
@@ -188,8 +188,8 @@ fn a_fault_leaves_the_unit_as_it_was() {
     assert!(error.to_string().contains("compressed weights"), "{error}");
     // 32 products of 15 and nothing else.
     unit.memory(BIAS)[..128].copy_from_slice(&[0, 20 << 2, 0, 0].repeat(32));
-    unit.one("M8_mxmem_bias", BIAS, 0);
-    unit.one("M8_mxcvtr_dm_sat_ub_r", OUTPUT, 0);
+    unit.run_instruction("M8_mxmem_bias", BIAS, 0);
+    unit.run_instruction("M8_mxcvtr_dm_sat_ub_r", OUTPUT, 0);
     let expected = ((480u64 << 20) >> 24) as u8;
     assert_eq!(unit.memory(OUTPUT)[..2048], [expected; 2048]);
     // A store that faults converts nothing: the accumulators are still there.
@@ -202,7 +202,7 @@ fn a_fault_leaves_the_unit_as_it_was() {
         .to_string();
     assert!(error.contains("Write"), "{error}");
     unit.memory(OUTPUT)[..2048].fill(1);
-    unit.one("M8_mxcvtr_dm_sat_ub", OUTPUT, 0);
+    unit.run_instruction("M8_mxcvtr_dm_sat_ub", OUTPUT, 0);
     assert_eq!(unit.memory(OUTPUT)[..2048], [expected; 2048]);
 }
 

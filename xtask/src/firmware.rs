@@ -71,7 +71,7 @@ pub fn build() -> Result<Firmware> {
             .iter()
             .any(|dir| path.starts_with(dir))
     };
-    let wanted = emu_assets::all().iter().filter(|asset| inside(asset.path));
+    let wanted = emu_assets::assets().iter().filter(|asset| inside(asset.path));
     for asset in emu_assets::extract(wanted, &root, Existing::Overwrite)? {
         ui::say(format!("   firmware/{}", asset.path));
     }

@@ -168,7 +168,7 @@ impl Build<'_> {
         make.arg("-C").arg(self.source);
         make.arg(format!("O={}", self.out.display()));
         make.args(["ARCH=arm64", "CROSS_COMPILE=aarch64-linux-gnu-"]);
-        // The same source gives the same kernel, whoever builds it.
+        // So that a kernel depends on its source alone, whoever builds it.
         make.args(["KBUILD_BUILD_USER=user", "KBUILD_BUILD_HOST=vhost-hexagon"]);
         make.arg("KBUILD_BUILD_TIMESTAMP=1970-01-01");
         make
@@ -272,7 +272,7 @@ impl Build<'_> {
             log.write_all(b"\n")?;
             let line = String::from_utf8_lossy(&line);
             if line.starts_with("  ") {
-                progress.one(line.trim());
+                progress.advance(line.trim());
             }
         }
         let status = child.wait()?;

@@ -75,7 +75,7 @@ pub fn write(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), ExtractError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{all, find, folder};
+    use crate::{assets, find, folder};
 
     #[test]
     fn files_are_written_once_and_what_is_not_ours_stays() {
@@ -113,7 +113,7 @@ mod tests {
         std::fs::write(&theirs, "theirs").unwrap();
         std::fs::create_dir_all(dir.path().join("out/guest")).unwrap();
         std::os::unix::fs::symlink(&theirs, dir.path().join("out/guest/init")).unwrap();
-        let init = || all().iter().filter(|asset| asset.path == "guest/init");
+        let init = || assets().iter().filter(|asset| asset.path == "guest/init");
         assert!(extract(init(), &dir.path().join("out"), Existing::Keep).is_err());
         extract(init(), &dir.path().join("out"), Existing::Overwrite).unwrap();
         assert_eq!(std::fs::read(&theirs).unwrap(), b"theirs");

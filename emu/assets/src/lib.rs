@@ -49,7 +49,7 @@ include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 /// All files, ordered by path.
 #[must_use]
-pub fn all() -> &'static [Asset] {
+pub fn assets() -> &'static [Asset] {
     ALL
 }
 

@@ -81,7 +81,7 @@ fn a_fresh_build_gives_the_kept_one() {
 
 #[test]
 fn every_file_is_whole_and_has_its_place() {
-    for asset in emu_assets::all() {
+    for asset in emu_assets::assets() {
         assert_eq!(asset.bytes().len(), asset.size, "{}", asset.path);
         assert!(asset.size > 0, "{}", asset.path);
     }

@@ -63,7 +63,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// All assets, or those that the paths name.
 fn choose(paths: &[String]) -> anyhow::Result<Vec<&'static Asset>> {
-    let all = emu_assets::all();
+    let all = emu_assets::assets();
     let names = |path: &str, asset: &Asset| {
         let rest = asset.path.strip_prefix(path.trim_end_matches('/'));
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_path_is_a_file_or_a_folder_and_no_part_of_a_name() {
-        assert_eq!(chosen(&[]).len(), emu_assets::all().len());
+        assert_eq!(chosen(&[]).len(), emu_assets::assets().len());
         assert_eq!(chosen(&["dsp", "guest/init"]), ["dsp/dsp.mbn", "guest/init"]);
         assert_eq!(chosen(&["dsp/"]), ["dsp/dsp.mbn"]);
         let error = choose(&["gue".to_owned()]).unwrap_err().to_string();

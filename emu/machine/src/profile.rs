@@ -73,7 +73,7 @@ pub struct BankProfile {
     /// Stream ID (`iommus`).
     pub stream: u16,
     /// Session slots that share this bank (`qcom,nsessions`).
-    #[serde(default = "one")]
+    #[serde(default = "default_sessions")]
     pub sessions: u32,
 }
 
@@ -81,7 +81,7 @@ fn default_sid_position() -> u32 {
     32
 }
 
-fn one() -> u32 {
+fn default_sessions() -> u32 {
     1
 }
 

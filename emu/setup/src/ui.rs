@@ -149,7 +149,7 @@ impl Count {
     }
 
     /// One step more, and what it is.
-    pub fn one(&mut self, what: &str) {
+    pub fn advance(&mut self, what: &str) {
         self.done += 1;
         match &self.bar {
             Some(bar) => {

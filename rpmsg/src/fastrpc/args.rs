@@ -383,7 +383,7 @@ mod tests {
         }
     }
 
-    fn one(raw: RawArg, list: ListEntry, page: Page, sc: u32) -> Result<Vec<Arg>, ArgError> {
+    fn parse_single(raw: RawArg, list: ListEntry, page: Page, sc: u32) -> Result<Vec<Arg>, ArgError> {
         let d = Descriptors {
             entries: vec![(raw, list)],
             pages: vec![page],
@@ -401,7 +401,7 @@ mod tests {
 
     #[test]
     fn a_buffer_lies_at_page_plus_low_bits_of_pv() {
-        let args = one(
+        let args = parse_single(
             RawArg::Buffer {
                 pv: 0xffff_0000_1234_0280,
                 len: 0x1000,
@@ -431,7 +431,7 @@ mod tests {
             offset: 0x100,
             len: 0x1f00,
         };
-        let args = one(raw, LIST, PAGE, HANDLE).unwrap();
+        let args = parse_single(raw, LIST, PAGE, HANDLE).unwrap();
         let page = Some(Page {
             addr: 0x8f00_0000,
             size: 0x2000,
@@ -451,7 +451,7 @@ mod tests {
             offset: 0,
             len: 0,
         };
-        let args = one(raw, none, Page::default(), HANDLE).unwrap();
+        let args = parse_single(raw, none, Page::default(), HANDLE).unwrap();
         assert_eq!(
             args,
             [Arg::Handle {
@@ -467,27 +467,27 @@ mod tests {
     fn every_malformed_descriptor_has_its_error() {
         let buf = |len| RawArg::Buffer { pv: 0x280, len };
         assert!(matches!(
-            one(buf(1), ListEntry { num: 2, pgidx: 0 }, PAGE, IN),
+            parse_single(buf(1), ListEntry { num: 2, pgidx: 0 }, PAGE, IN),
             Err(ArgError::PageCount { .. })
         ));
         assert!(matches!(
-            one(buf(1), ListEntry { num: 1, pgidx: 1 }, PAGE, IN),
+            parse_single(buf(1), ListEntry { num: 1, pgidx: 1 }, PAGE, IN),
             Err(ArgError::PageIndex { .. })
         ));
         assert!(matches!(
-            one(buf(1), ListEntry { num: 0, pgidx: 0 }, PAGE, IN),
+            parse_single(buf(1), ListEntry { num: 0, pgidx: 0 }, PAGE, IN),
             Err(ArgError::NoPage { .. })
         ));
         assert!(matches!(
-            one(buf(1 << 31), LIST, PAGE, IN),
+            parse_single(buf(1 << 31), LIST, PAGE, IN),
             Err(ArgError::TooLarge { .. })
         ));
         assert!(matches!(
-            one(buf(u64::MAX), LIST, PAGE, IN),
+            parse_single(buf(u64::MAX), LIST, PAGE, IN),
             Err(ArgError::TooLarge { .. })
         ));
         assert!(matches!(
-            one(buf(0x1d81), LIST, PAGE, IN),
+            parse_single(buf(0x1d81), LIST, PAGE, IN),
             Err(ArgError::OutsidePage { .. })
         ));
         for bad in [
@@ -513,7 +513,7 @@ mod tests {
             },
         ] {
             assert!(
-                matches!(one(buf(1), LIST, bad, IN), Err(ArgError::BadPage { .. })),
+                matches!(parse_single(buf(1), LIST, bad, IN), Err(ArgError::BadPage { .. })),
                 "{bad:?}"
             );
         }
@@ -522,7 +522,7 @@ mod tests {
             size: 0x1000,
         };
         assert!(matches!(
-            one(buf(1), LIST, foreign, IN),
+            parse_single(buf(1), LIST, foreign, IN),
             Err(ArgError::ForeignSid {
                 found: 4,
                 expected: 3,
@@ -535,7 +535,7 @@ mod tests {
             len: 2,
         };
         assert!(matches!(
-            one(raw, LIST, PAGE, HANDLE),
+            parse_single(raw, LIST, PAGE, HANDLE),
             Err(ArgError::OutsidePage { .. })
         ));
         let short = parse_args(&message(IN), &[0; 39], &Addressing::default());
@@ -559,7 +559,7 @@ mod tests {
             pv in any::<u64>(), len in 0u64..0x6000, addr in 0u64..0x20, size in 0u64..0x8,
         ) {
             let page = Page { addr: 0x3_ffff_0000 + addr * 0x800, size: size * 0x800 };
-            if let Ok(args) = one(RawArg::Buffer { pv, len }, LIST, page, IN)
+            if let Ok(args) = parse_single(RawArg::Buffer { pv, len }, LIST, page, IN)
                 && let [Arg::Buffer { len, iova, page, .. }] = args[..] {
                 prop_assert!(page.addr <= iova && iova + u64::from(len) <= page.addr + page.size);
                 prop_assert!(iova + u64::from(len) <= 1 << 32);

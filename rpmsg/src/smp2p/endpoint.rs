@@ -210,7 +210,7 @@ impl Endpoint {
         }
         out.write(VERSION_WORD, self.own.version_word());
         if peer.is_some() {
-            self.look(peer, &mut out);
+            self.read_peer(peer, &mut out);
         }
         out
     }
@@ -247,12 +247,12 @@ impl Endpoint {
     pub fn rang(&mut self, peer: Option<&Item>) -> Outcome {
         let mut out = Outcome::default();
         if self.started {
-            self.look(peer, &mut out);
+            self.read_peer(peer, &mut out);
         }
         out
     }
 
-    fn look(&mut self, peer: Option<&Item>, out: &mut Outcome) {
+    fn read_peer(&mut self, peer: Option<&Item>, out: &mut Outcome) {
         let Some(peer) = peer else {
             if self.peer.take().is_some() {
                 self.negotiated = false;

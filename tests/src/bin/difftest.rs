@@ -81,7 +81,7 @@ fn run(args: &Args) -> Result<bool> {
     let peers = if args.models {
         Vec::new()
     } else if args.qemu.is_empty() {
-        let all = Peer::all();
+        let all = Peer::find_both();
         for (what, _) in ["installed", "newer"]
             .iter()
             .zip(&all)
@@ -105,7 +105,7 @@ fn run(args: &Args) -> Result<bool> {
     let mut good = true;
     let mut counts = Counts::committed().unwrap_or_default();
     for peer in &peers {
-        let outcome = one(args, &campaign, seed, jobs, peer)?;
+        let outcome = compare_with_peer(args, &campaign, seed, jobs, peer)?;
         good &= outcome.findings.is_empty();
         let run = format!(
             "{}: {} packets, {} cases, seed {seed}, {} differences{}",
@@ -138,7 +138,13 @@ fn run(args: &Args) -> Result<bool> {
     Ok(good)
 }
 
-fn one(args: &Args, campaign: &Campaign, seed: u64, jobs: usize, peer: &Peer) -> Result<Outcome> {
+fn compare_with_peer(
+    args: &Args,
+    campaign: &Campaign,
+    seed: u64,
+    jobs: usize,
+    peer: &Peer,
+) -> Result<Outcome> {
     let batches = campaign.batches();
     println!(
         "{} ({}): {} packets, seed {seed}, {batches} batches",

@@ -52,7 +52,7 @@ impl Peer {
 
     /// Those on this machine: the installed one, and the newer one that `cargo xtask setup` fetches.
     #[must_use]
-    pub fn all() -> [Option<Peer>; 2] {
+    pub fn find_both() -> [Option<Peer>; 2] {
         let installed = ["qemu-hexagon-static", "qemu-hexagon"]
             .into_iter()
             .find_map(|p| Peer::at(Path::new(p)));
@@ -62,14 +62,14 @@ impl Peer {
         [installed, newer]
     }
 
-    /// [`Peer::all`] for a test, which is skipped as far as they are not there.
+    /// [`Peer::find_both`] for a test, which is skipped as far as they are not there.
     ///
     /// # Panics
     /// See [`test_needs::skip`].
     #[must_use]
     #[track_caller]
     pub fn all_or_skip() -> Vec<Peer> {
-        let all = Peer::all();
+        let all = Peer::find_both();
         let missing = [
             (Need::Tools, "no qemu-hexagon is installed: not compared with it"),
             (

@@ -297,7 +297,7 @@ impl Bus {
             privileged: false,
         };
         let geometry = self.smmu().smmu.geometry();
-        enumerate::look(&self.registers, geometry, &Tables(&self.ram), tx)
+        enumerate::translate_unrecorded(&self.registers, geometry, &Tables(&self.ram), tx)
     }
 
     /// Copies what stands at a device address without a transaction: false, and `out` partly filled, if not all of it can

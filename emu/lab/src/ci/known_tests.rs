@@ -169,7 +169,7 @@ fn what_is_missing_is_explained_by_a_defect_that_was_seen_and_by_nothing_else() 
         ..seen(End::Done, vec![oops("fastrpc_buf_free")])
     };
     assert_eq!(of(&known, &cut_short), Verdict::Known);
-    // The same without it.
+    // Without the complaint no end is known.
     assert_eq!(of(&known, &seen(hang(), vec![])), Verdict::Hang);
     assert_eq!(of(&known, &seen(End::Done, vec![])), Verdict::Fail);
     assert_eq!(of(&known, &seen(End::Dead, vec![])), Verdict::Fail);

@@ -19,7 +19,7 @@ fn seen() -> Observed {
 }
 
 /// A case of each verdict, in two suites.
-fn all() -> Vec<Played> {
+fn case_of_each_verdict() -> Vec<Played> {
     let verdicts = [
         Verdict::Pass,
         Verdict::Fail,
@@ -64,7 +64,7 @@ fn command() -> Command {
 
 #[test]
 fn the_report_has_the_reasons_the_excerpt_and_the_command() {
-    let all = all();
+    let all = case_of_each_verdict();
     let text = details(&all[1], &command());
     for wanted in [
         "FAIL one/case 1 (rpm)",
@@ -87,7 +87,7 @@ fn the_report_has_the_reasons_the_excerpt_and_the_command() {
 
 #[test]
 fn junit_is_read_back_with_the_same_numbers() {
-    let xml = junit::text(&all(), Some("7.3.4"), &command()).unwrap();
+    let xml = junit::text(&case_of_each_verdict(), Some("7.3.4"), &command()).unwrap();
     let report = quick_junit::Report::deserialize_from_str(&xml).unwrap();
     assert_eq!((report.tests, report.failures, report.errors), (6, 2, 1));
     let skipped = |suite: &quick_junit::TestSuite| {
@@ -138,7 +138,7 @@ fn junit_is_read_back_with_the_same_numbers() {
 
 #[test]
 fn ktap_is_as_the_kernel_s_documentation_wants_it() {
-    let text = ktap::text(&all(), &command());
+    let text = ktap::text(&case_of_each_verdict(), &command());
     let results: Vec<_> = text
         .lines()
         .filter(|line| !line.trim_start().starts_with('#'))
@@ -167,7 +167,7 @@ fn ktap_is_as_the_kernel_s_documentation_wants_it() {
 
 #[test]
 fn json_has_what_programs_want() {
-    let value = json::value(&all(), Some("7.3.4"), &command());
+    let value = json::value(&case_of_each_verdict(), Some("7.3.4"), &command());
     let case = &value["cases"][1];
     assert_eq!(case["verdict"], "fail");
     assert_eq!(case["reasons"][0]["signature"], "exit");

@@ -81,7 +81,7 @@ pub enum SuiteError {
 /// Names of the suites in the program that have cases.
 #[must_use]
 pub fn embedded() -> Vec<&'static str> {
-    let cases = emu_assets::all()
+    let cases = emu_assets::assets()
         .iter()
         .filter(|asset| asset.text().is_some_and(is_case));
     let mut names: Vec<_> = cases

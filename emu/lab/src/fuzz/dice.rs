@@ -28,7 +28,7 @@ impl Dice {
     ///
     /// # Panics
     /// There is none.
-    pub fn one<'a, T: ?Sized>(&mut self, of: &[&'a T]) -> &'a T {
+    pub fn pick<'a, T: ?Sized>(&mut self, of: &[&'a T]) -> &'a T {
         of[self.below(of.len())]
     }
 
@@ -83,7 +83,7 @@ mod tests {
             assert!((3..=5).contains(&dice.number(3, 5)));
             assert!(dice.below(4) < 4);
             assert_eq!(dice.below(0), 0);
-            assert!(["a", "b"].contains(&dice.one(&["a", "b"])));
+            assert!(["a", "b"].contains(&dice.pick(&["a", "b"])));
         }
         assert!(!dice.percent(0) && dice.percent(100));
     }

@@ -28,7 +28,7 @@ fn when(dice: &mut Dice) -> String {
         _ => String::new(),
     };
     if !text.is_empty() && dice.percent(30) {
-        text.push_str(dice.one(&["per = \"client\"\n", "per = \"session\"\n"]));
+        text.push_str(dice.pick(&["per = \"client\"\n", "per = \"session\"\n"]));
     }
     if dice.percent(30) {
         let _ = writeln!(text, "times = {}", dice.number(1, 5));
@@ -74,7 +74,7 @@ fn answer(dice: &mut Dice, board: bool) -> String {
         6 => acts.push(format!("retval = {}", dice.odd())),
         7 => acts.push(format!(
             "ctx = \"ctx ^ {:#x}\"",
-            1_i64 << dice.one(&[&0, &4, &8, &12, &16, &24])
+            1_i64 << dice.pick(&[&0, &4, &8, &12, &16, &24])
         )),
         8 => acts.push(format!("resize = {}", dice.number(0, 40))),
         _ => {}
@@ -103,7 +103,7 @@ fn request(dice: &mut Dice, board: bool) -> String {
 }
 
 fn write(dice: &mut Dice, board: bool) -> String {
-    let place = dice.one(&["fdlist", "poll", "argument"]);
+    let place = dice.pick(&["fdlist", "poll", "argument"]);
     let act = match dice.number(0, 3) {
         0 => "drop = true".into(),
         1 => format!("delay = {}", time(dice)),
@@ -128,8 +128,8 @@ fn message(dice: &mut Dice, board: bool) -> String {
 }
 
 fn glink(dice: &mut Dice, board: bool) -> String {
-    let direction = dice.one(&["in", "out"]);
-    let command = dice.one(&[
+    let direction = dice.pick(&["in", "out"]);
+    let command = dice.pick(&[
         "open",
         "close",
         "open-ack",
@@ -160,14 +160,14 @@ fn glink(dice: &mut Dice, board: bool) -> String {
 }
 
 fn smp2p(dice: &mut Dice, board: bool) -> String {
-    let bit = dice.one(&["fatal", "ready", "handover", "stop-ack"]);
+    let bit = dice.pick(&["fatal", "ready", "handover", "stop-ack"]);
     let act = match dice.number(0, 4) {
         0 => "drop = true".into(),
         1 => format!("delay = {}", time(dice)),
         2 => format!("duplicate = {}", dice.number(1, 3)),
         3 => format!(
             "bits = {{ toggle = [\"{}\"] }}",
-            dice.one(&["ready", "handover", "stop-ack"])
+            dice.pick(&["ready", "handover", "stop-ack"])
         ),
         _ => disturbance(dice, board),
     };
@@ -180,7 +180,7 @@ fn smp2p(dice: &mut Dice, board: bool) -> String {
 /// Something besides, at a message that belongs to a call.
 fn effect(dice: &mut Dice, board: bool) -> String {
     if dice.percent(15) {
-        let to = dice.one(&["metadata", "list", "pages", "fdlist", "poll", "argument"]);
+        let to = dice.pick(&["metadata", "list", "pages", "fdlist", "poll", "argument"]);
         let index = dice.number(0, 3);
         let value = dice.odd();
         return format!("write = {{ to = \"{to}\", index = {index}, value = {value}, width = 8 }}");
@@ -202,7 +202,7 @@ fn disturbance(dice: &mut Dice, board: bool) -> String {
         5 => "release = { name = \"h\" }".to_owned(),
         6 => format!(
             "glink = {{ command = \"{}\", cid = {}, intent = {}, size = {} }}",
-            dice.one(&["intents", "rx-done", "rx-intent-req"]),
+            dice.pick(&["intents", "rx-done", "rx-intent-req"]),
             dice.number(0, 12),
             dice.number(0, 4),
             dice.number(0, 0x10000)
@@ -237,7 +237,7 @@ fn whole(dice: &mut Dice, act: String) -> String {
 }
 
 fn time(dice: &mut Dice) -> &'static str {
-    dice.one(&[
+    dice.pick(&[
         "\"100us\"",
         "\"1ms\"",
         "\"0ms..5ms\"",

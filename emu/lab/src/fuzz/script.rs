@@ -33,12 +33,12 @@ pub fn program(processes: &[String]) -> String {
 
 /// The lines of a process.
 pub fn process(dice: &mut Dice) -> String {
-    let mut text = String::from(dice.one(&[
+    let mut text = String::from(dice.pick(&[
         "open a cdsp => any\n",
         "open a cdsp => any\n",
         "open a adsp => any\n",
     ]));
-    text.push_str(dice.one(&[
+    text.push_str(dice.pick(&[
         "create a => any\n",
         "create a => any\n",
         "create a => any\n",
@@ -54,7 +54,7 @@ pub fn process(dice: &mut Dice) -> String {
     for _ in 0..dice.number(1, 8) {
         text.push_str(&step(dice));
     }
-    text.push_str(dice.one(&["close a => any\n", "exit a within=2s => any\n", "", "leave\n"]));
+    text.push_str(dice.pick(&["close a => any\n", "exit a within=2s => any\n", "", "leave\n"]));
     text
 }
 
@@ -103,8 +103,8 @@ fn step(dice: &mut Dice) -> String {
     match dice.number(0, 11) {
         0..=2 => call(dice),
         3 => {
-            let size = dice.one(&["4K", "64K", "1M", "4M"]);
-            let free = dice.one(&[
+            let size = dice.pick(&["4K", "64K", "1M", "4M"]);
+            let free = dice.pick(&[
                 "munmap a w SIZE => any\n",
                 "munmap a w SIZE => any\nmunmap a w SIZE => any\n",
                 "",
@@ -112,8 +112,8 @@ fn step(dice: &mut Dice) -> String {
             format!("mmap w a {size} => any\n{}", free.replace("SIZE", size))
         }
         4 => {
-            let size = dice.one(&["4K", "64K", "1M"]);
-            let flags = dice.one(&["0", "2", "3", "16"]);
+            let size = dice.pick(&["4K", "64K", "1M"]);
+            let flags = dice.pick(&["0", "2", "3", "16"]);
             format!(
                 "alloc b a {size} => any\nmemmap m a {size} fd=b flags={flags} => any\n{}memunmap a m {size} fd=b => any\nclose b => any\n",
                 if dice.percent(50) {
@@ -125,10 +125,10 @@ fn step(dice: &mut Dice) -> String {
         }
         5 => {
             let offset = dice.number(0, 4096);
-            let length = dice.one(&["1", "100", "4096", "60000"]);
+            let length = dice.pick(&["1", "100", "4096", "60000"]);
             format!(
                 "alloc b a 64K => any\nview v b 64K => any\ninvoke a h 3 in=[100,100] in=@v+{offset},{length},fd=b out=@v+{offset},{length},fd=b => any\n{}close b => any\n",
-                dice.one(&[
+                dice.pick(&[
                     "unmap v 64K => any\n",
                     "unmap v+4K 4K => any\n",
                     "protect v 8K ro => any\n",
@@ -139,7 +139,7 @@ fn step(dice: &mut Dice) -> String {
         6 => "alloc b a 64K => any\ninvoke a h 2 hin=b,64K,0 => any\n".into(),
         7 => format!("info i a {} => any\n", dice.number(0, 260)),
         8 => {
-            let signal = dice.one(&["SIGUSR1", "SIGUSR2"]);
+            let signal = dice.pick(&["SIGUSR1", "SIGUSR2"]);
             let count = dice.number(1, 4);
             let name = format!("t{}", dice.number(0, 1 << 30));
             format!(
@@ -148,7 +148,7 @@ fn step(dice: &mut Dice) -> String {
             )
         }
         9 => dice
-            .one(&[
+            .pick(&[
                 "close a => any\nopen a cdsp => any\ncreate a => any\n",
                 "dup d a => any\nclose d => any\n",
                 "alloc c a 4K place=read-only => any\n",
@@ -168,7 +168,7 @@ fn call(dice: &mut Dice) -> String {
         1 => format!("invoke a h 4 in=[{}] out=4 => any\n", dice.number(1, 2000)),
         2 => format!("invoke a h 5 in=[{}] => any\n", dice.number(0, 500)),
         3 => {
-            let size = dice.one(&["1", "100", "4096", "100000"]);
+            let size = dice.pick(&["1", "100", "4096", "100000"]);
             format!("invoke a h 3 in=[100,100] in={size} out={size} => any\n")
         }
         4 => format!(

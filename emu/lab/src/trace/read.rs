@@ -85,7 +85,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`ReadError`]
-    pub fn all(path: &Path) -> Result<Vec<Record>, ReadError> {
+    pub fn read_all(path: &Path) -> Result<Vec<Record>, ReadError> {
         let mut reader = Self::open(path)?;
         let mut records = Vec::new();
         while let Some(record) = reader.next_record()? {
@@ -181,7 +181,7 @@ mod tests {
         let path = dir.path().join("x.pcapng");
         let error = |bytes: &[u8]| {
             std::fs::write(&path, bytes).unwrap();
-            Reader::all(&path).unwrap_err().to_string()
+            Reader::read_all(&path).unwrap_err().to_string()
         };
         assert!(error(b"text").contains("it is no pcapng file"));
         let mut foreign = pcapng::section("");
@@ -194,7 +194,9 @@ mod tests {
         odd.extend(pcapng::interface("cdsp", ""));
         pcapng::packet(&mut odd, 0, 0, &[9; 16]);
         assert!(error(&odd).contains("packet 1: packet of version 9"));
-        let missing = Reader::all(Path::new("/nonexistent/x")).unwrap_err().to_string();
+        let missing = Reader::read_all(Path::new("/nonexistent/x"))
+            .unwrap_err()
+            .to_string();
         assert!(missing.contains("/nonexistent/x"));
     }
 }

@@ -54,10 +54,10 @@ fn what(line: &Line, out: &mut String) {
             };
             write!(out, "{name} ctx {ctx:#x}: answer {retval:#x}{time}")
         }
-        Meaning::Reverse(_, reverse) => write!(out, "  calls {}", told(reverse)),
+        Meaning::Reverse(_, reverse) => write!(out, "  calls {}", reverse_text(reverse)),
         Meaning::ReverseDone(_, reverse) => {
             let result = reverse.result.unwrap_or_default();
-            write!(out, "  replies {}: {result:#x}", told(reverse))
+            write!(out, "  replies {}: {result:#x}", reverse_text(reverse))
         }
         Meaning::Closed | Meaning::Other => match &line.packet.body {
             Body::Memory(Memory {
@@ -116,7 +116,7 @@ fn fields(line: &Line, out: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-fn told(reverse: &Reverse) -> String {
+fn reverse_text(reverse: &Reverse) -> String {
     format!("the AP's {} (reverse call {})", reverse.name(), reverse.ctx)
 }
 

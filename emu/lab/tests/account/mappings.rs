@@ -458,7 +458,7 @@ fn memory_taken_away_under_a_call_is_found_at_its_answer() {
     let buffer = play.alloc(0x2000);
     let call = play.call(0x0200_0100, vec![mapped(buffer, 0x2000)]);
     play.drop(buffer);
-    // The same addresses, but other memory.
+    // Other memory at those addresses.
     let _hold = play.kernel.allocate(0x2000).unwrap();
     let other = play.alloc(0x2000);
     assert_eq!(other.iova, buffer.iova);

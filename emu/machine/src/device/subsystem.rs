@@ -250,7 +250,7 @@ impl Subsystem {
         if let Some(bus) = state.bus.clone() {
             state.platform.rang(bus.ram());
         }
-        self.look(&mut state, Instant::now());
+        self.poll_platform(&mut state, Instant::now());
         self.with_session(&mut state, Session::receive);
     }
 
@@ -276,7 +276,7 @@ impl Subsystem {
     pub fn due(&self, now: Instant) {
         let mut state = self.lock();
         if state.platform.next_look().is_some_and(|at| at <= now) {
-            self.look(&mut state, now);
+            self.poll_platform(&mut state, now);
         }
         let State {
             interposer,
@@ -409,7 +409,7 @@ impl Subsystem {
     }
 
     /// Looks what the AP has done to the DSP's power and signals.
-    fn look(&self, state: &mut State, now: Instant) {
+    fn poll_platform(&self, state: &mut State, now: Instant) {
         if state.platform.was_reset(state.session.is_some()) {
             self.end(state, "the AP's driver put it into reset");
             state.platform.reset_done();

@@ -1,6 +1,6 @@
 //! QEMU: finding it, its device tree, and the arguments that put our DSPs behind its `virt` machine.
 //!
-//! The same arguments serve `run` (which starts QEMU) and `serve` (which prints them for a user who starts QEMU alone).
+//! They serve `run`, which starts QEMU, and `serve`, which prints them for a user who starts QEMU alone.
 
 use crate::device::tree::IrqPath;
 use std::ffi::OsString;

@@ -194,11 +194,6 @@ impl Domain {
     pub fn by_label(label: &str) -> Option<&'static Self> {
         DOMAINS.iter().find(|domain| domain.label == label)
     }
-
-    /// All domains.
-    pub fn all() -> &'static [Self] {
-        &DOMAINS
-    }
 }
 
 /// Which SSCTL instance a DSP of a machine with these labels offers: that of its driver, unless another DSP's driver waits
@@ -244,9 +239,9 @@ mod tests {
 
     #[test]
     fn every_label_has_facts_of_its_own() {
-        assert_eq!(Domain::all().len(), MAX_DSPS);
+        assert_eq!(DOMAINS.len(), MAX_DSPS);
         let distinct = |fact: fn(&Domain) -> String| {
-            let set: BTreeSet<_> = Domain::all().iter().map(fact).collect();
+            let set: BTreeSet<_> = DOMAINS.iter().map(fact).collect();
             assert_eq!(set.len(), MAX_DSPS, "{set:?}");
         };
         distinct(|d| d.label.to_owned());
@@ -254,7 +249,7 @@ mod tests {
         distinct(|d| d.firmware.to_owned());
         distinct(|d| d.qrtr_node.to_string());
         // The kernel's own node.
-        assert!(Domain::all().iter().all(|d| d.qrtr_node != 1));
+        assert!(DOMAINS.iter().all(|d| d.qrtr_node != 1));
         assert_eq!(Domain::by_label("xdsp"), None);
     }
 

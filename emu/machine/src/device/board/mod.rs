@@ -135,8 +135,8 @@ impl Board {
     }
 
     /// What the AP's driver did since the last look.
-    pub fn look(&self, running: bool) -> [Option<Power>; 2] {
-        self.registers.look(running)
+    pub fn take_power_requests(&self, running: bool) -> [Option<Power>; 2] {
+        self.registers.take_power_requests(running)
     }
 
     /// The DSP comes out of reset with the boot address `entry`: its SMEM is set up, the firmware in its carveout is checked

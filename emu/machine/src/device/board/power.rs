@@ -119,7 +119,7 @@ impl Platform for BoardPower {
         let Some(board) = &self.board else { return false };
         let waits = self.start.is_some();
         let mut reset = false;
-        for power in board.look(on || waits).into_iter().flatten() {
+        for power in board.take_power_requests(on || waits).into_iter().flatten() {
             match power {
                 Power::Reset => (reset, self.start) = (true, None),
                 Power::Start { entry } => self.start = Some(entry),

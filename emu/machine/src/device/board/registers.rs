@@ -68,7 +68,7 @@ impl Registers {
     }
 
     /// Looks what the driver did since the last look. A reset that was followed by a start is told first.
-    pub fn look(&self, running: bool) -> [Option<Power>; 2] {
+    pub fn take_power_requests(&self, running: bool) -> [Option<Power>; 2] {
         let request = self.load(self.halt + HALTREQ);
         let reset = running && request != RUNNING_MARK && request & 1 == 0;
         let acknowledge = request & 1;
@@ -114,42 +114,45 @@ mod tests {
     #[test]
     fn a_start_is_seen_once_with_its_address() {
         let r = registers();
-        assert_eq!(r.look(false), [None, None]);
+        assert_eq!(r.take_power_requests(false), [None, None]);
         start(&r);
-        assert_eq!(r.look(false), [None, Some(Power::Start { entry: 0x4e00_0000 })]);
-        assert_eq!(r.look(true), [None, None]);
+        assert_eq!(
+            r.take_power_requests(false),
+            [None, Some(Power::Start { entry: 0x4e00_0000 })]
+        );
+        assert_eq!(r.take_power_requests(true), [None, None]);
     }
 
     #[test]
     fn a_reset_is_seen_even_when_the_next_start_came_before_the_look() {
         let r = registers();
         start(&r);
-        r.look(false);
+        r.take_power_requests(false);
         r.store(r.halt + HALTREQ, 0);
-        assert_eq!(r.look(true), [Some(Power::Reset), None]);
+        assert_eq!(r.take_power_requests(true), [Some(Power::Reset), None]);
         start(&r);
-        r.look(false);
+        r.take_power_requests(false);
         r.store(r.halt + HALTREQ, 0);
         start(&r);
         assert_eq!(
-            r.look(true),
+            r.take_power_requests(true),
             [Some(Power::Reset), Some(Power::Start { entry: 0x4e00_0000 })]
         );
         // No driver does this, but a DSP cannot start twice without a reset between.
         start(&r);
-        assert_eq!(r.look(true)[0], Some(Power::Reset));
+        assert_eq!(r.take_power_requests(true)[0], Some(Power::Reset));
     }
 
     #[test]
     fn a_halt_request_is_acknowledged_and_is_no_reset() {
         let r = registers();
         start(&r);
-        r.look(false);
+        r.take_power_requests(false);
         r.store(r.halt + HALTREQ, 1);
-        assert_eq!(r.look(true), [None, None]);
+        assert_eq!(r.take_power_requests(true), [None, None]);
         assert_eq!(r.load(r.halt + HALTACK), 1);
         r.store(r.halt + HALTREQ, 0);
-        assert_eq!(r.look(true), [Some(Power::Reset), None]);
+        assert_eq!(r.take_power_requests(true), [Some(Power::Reset), None]);
         assert_eq!(r.load(r.halt + HALTACK), 0);
     }
 
@@ -158,6 +161,6 @@ mod tests {
         let mut r = registers();
         (r.qdsp6ss, r.halt) = (0x1000, 0x2000);
         start(&r);
-        assert_eq!(r.look(false), [None, None]);
+        assert_eq!(r.take_power_requests(false), [None, None]);
     }
 }
