@@ -8,6 +8,7 @@ use rpmsg::fastrpc::control::method;
 use rpmsg::fastrpc::{Addressing, Message, Scalars};
 use rpmsg::iface::handle;
 use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Why a trace cannot be played.
@@ -116,7 +117,15 @@ impl Recording {
     /// # Errors
     /// [`RecordingError`]
     pub fn read(path: &Path, label: Option<&str>) -> Result<Self, RecordingError> {
-        let mut reader = Reader::open(path)?;
+        Self::of(Reader::open(path)?, label)
+    }
+
+    /// What a trace that is being read has of a DSP, as [`Recording::read`].
+    ///
+    /// # Errors
+    /// [`RecordingError`]
+    pub fn of<R: Read>(mut reader: Reader<R>, label: Option<&str>) -> Result<Self, RecordingError> {
+        let path = reader.path().to_owned();
         let mut decoder = Decoder::default();
         let mut builders: BTreeMap<u8, Builder> = BTreeMap::new();
         let mut labels: BTreeMap<u8, String> = BTreeMap::new();
@@ -129,7 +138,7 @@ impl Recording {
             builders.entry(dsp).or_default().line(&line);
         }
         if lost || reader.is_cut() || reader.dropped() != 0 {
-            return Err(RecordingError::Incomplete(path.to_owned()));
+            return Err(RecordingError::Incomplete(path));
         }
         let chosen = match label {
             Some(label) => labels
@@ -145,11 +154,11 @@ impl Recording {
         match (builder, label) {
             (Some(builder), _) if !builder.out.exchanges.is_empty() => Ok(builder.out),
             (None, Some(label)) => Err(RecordingError::NoDsp {
-                path: path.to_owned(),
+                path,
                 label: label.to_owned(),
                 known: labels.into_values().collect::<Vec<_>>().join(", "),
             }),
-            _ => Err(RecordingError::Empty(path.to_owned())),
+            _ => Err(RecordingError::Empty(path)),
         }
     }
 

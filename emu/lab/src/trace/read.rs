@@ -3,7 +3,7 @@
 use super::packet::{Packet, PacketError};
 use super::pcapng::{Blocks, Item, PcapngError};
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// Why a trace cannot be read.
@@ -52,16 +52,16 @@ pub struct Record {
 }
 
 /// A trace being read.
-pub struct Reader {
+pub struct Reader<R = File> {
     path: PathBuf,
-    blocks: Blocks<BufReader<File>>,
+    blocks: Blocks<BufReader<R>>,
     interfaces: Vec<(String, bool)>,
     number: u64,
     comment: String,
     dropped: u64,
 }
 
-impl Reader {
+impl Reader<File> {
     /// Opens a file.
     ///
     /// # Errors
@@ -71,14 +71,7 @@ impl Reader {
             path: path.to_owned(),
             source,
         })?;
-        Ok(Self {
-            path: path.to_owned(),
-            blocks: Blocks::new(BufReader::with_capacity(1 << 20, file)),
-            interfaces: Vec::new(),
-            number: 0,
-            comment: String::new(),
-            dropped: 0,
-        })
+        Ok(Self::of(file, path))
     }
 
     /// All packets of a file.
@@ -92,6 +85,21 @@ impl Reader {
             records.push(record);
         }
         Ok(records)
+    }
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads from this; `path` is its name in errors.
+    #[must_use]
+    pub fn of(source: R, path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            blocks: Blocks::new(BufReader::with_capacity(1 << 20, source)),
+            interfaces: Vec::new(),
+            number: 0,
+            comment: String::new(),
+            dropped: 0,
+        }
     }
 
     /// The next packet that is a DSP's.
@@ -141,6 +149,12 @@ impl Reader {
                 }
             }
         }
+    }
+
+    /// Its name in errors.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Name of a DSP: its interface's.

@@ -1,0 +1,10 @@
+//! Any bytes as code.
+#![no_main]
+
+#[allow(dead_code, reason = "a target for each")]
+#[path = "../bodies.rs"]
+mod bodies;
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| bodies::code(data));

@@ -1,0 +1,12 @@
+//! Any bytes as descriptors of user DMA.
+#![no_main]
+
+#[allow(dead_code, reason = "a target for each")]
+#[path = "../bodies.rs"]
+mod bodies;
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let _ = bodies::dma(data);
+});

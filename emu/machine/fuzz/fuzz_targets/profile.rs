@@ -1,0 +1,10 @@
+//! Any text as an SoC profile.
+#![no_main]
+
+#[allow(dead_code, reason = "a target for each")]
+#[path = "../bodies.rs"]
+mod bodies;
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| bodies::profile(data));

@@ -1,0 +1,12 @@
+//! Any calls of the services on the FastRPC channel.
+#![no_main]
+
+#[allow(dead_code, reason = "a target for each")]
+#[path = "../bodies.rs"]
+mod bodies;
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let _ = bodies::services(data);
+});
