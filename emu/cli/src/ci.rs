@@ -212,7 +212,7 @@ impl Guests {
 pub fn run(args: &Args) -> ExitCode {
     let wrong = if args.bisect_run { BISECT_ABORT } else { UNUSABLE };
     play(args).unwrap_or_else(|error| {
-        super::fail(&error);
+        super::messages::fail(&error);
         let commit = args.bisect_run && error.is::<UnusableKernel>();
         ExitCode::from(if commit { BISECT_SKIP } else { wrong })
     })

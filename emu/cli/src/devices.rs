@@ -24,7 +24,7 @@ pub struct Options {
     #[arg(long, value_enum, default_value = "qtest")]
     pub irq: IrqPath,
     /// Page size of the guest's kernel.
-    #[arg(long, value_name = "SIZE", default_value = "4K", value_parser = super::size)]
+    #[arg(long, value_name = "SIZE", default_value = "4K", value_parser = super::messages::size)]
     page_size: u64,
     /// Compiled device tree overlay to apply (may be repeated).
     #[arg(long, value_name = "FILE")]

@@ -44,7 +44,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true)]
     max_packets: u64,
     /// Most memory the program may have.
-    #[arg(long, value_name = "SIZE", default_value = "3G", value_parser = super::size)]
+    #[arg(long, value_name = "SIZE", default_value = "3G", value_parser = super::messages::size)]
     memory: u64,
     /// One more variable for the program's environment, which else is this command's.
     #[arg(short = 'E', long, value_name = "NAME=VALUE")]

@@ -16,6 +16,7 @@ mod hooks;
 mod invoke;
 mod log;
 mod man;
+mod messages;
 mod minimize;
 mod output;
 mod profiles;
@@ -30,7 +31,7 @@ mod signals;
 mod trace;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use std::io::{IsTerminal, Write as _};
+use std::io::Write as _;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -119,7 +120,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let _log = match log_filter(&cli) {
         Ok(filter) => log::begin(filter, cli.verbose > 0 || cli.log.is_some()),
-        Err(error) => return fail(&error),
+        Err(error) => return messages::fail(&error),
     };
     let result = match cli.command {
         Command::Setup(args) => setup::run(&args),
@@ -144,30 +145,7 @@ pub fn main() -> ExitCode {
     };
     // What is still buffered may find the reader gone, too.
     let result = result.and_then(|code| Ok(output::stdout().flush().map(|()| code)?));
-    result.unwrap_or_else(|error| output::ended(&error).unwrap_or_else(|| fail(&error)))
-}
-
-fn fail(error: &anyhow::Error) -> ExitCode {
-    let mark = if std::io::stderr().is_terminal() {
-        "\x1b[1;31merror:\x1b[0m"
-    } else {
-        "error:"
-    };
-    eprintln!("{mark} {}", chain(error));
-    ExitCode::FAILURE
-}
-
-/// The chain of causes in one line, leaving out a cause that the message before it tells already.
-fn chain(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if text.is_empty() {
-            text = cause;
-        } else if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-    }
-    text
+    result.unwrap_or_else(|error| output::ended(&error).unwrap_or_else(|| messages::fail(&error)))
 }
 
 /// What is logged.
@@ -196,35 +174,6 @@ fn log_filter(cli: &Cli) -> anyhow::Result<EnvFilter> {
         }
         None => Ok(EnvFilter::new(default)),
     }
-}
-
-/// A heading, bold on a terminal.
-fn heading(text: &str) -> String {
-    if std::io::stdout().is_terminal() {
-        format!("\x1b[1m{text}\x1b[0m")
-    } else {
-        text.to_owned()
-    }
-}
-
-/// A size in bytes: `512M`, `2G`, or a plain number.
-fn size(text: &str) -> Result<u64, String> {
-    let plain = text.trim_end_matches(['i', 'B']);
-    let unit = |letters: [char; 2]| plain.strip_suffix(letters);
-    let (digits, shift) = if let Some(digits) = unit(['K', 'k']) {
-        (digits, 10)
-    } else if let Some(digits) = unit(['M', 'm']) {
-        (digits, 20)
-    } else if let Some(digits) = unit(['G', 'g']) {
-        (digits, 30)
-    } else {
-        (plain, 0)
-    };
-    digits
-        .parse::<u64>()
-        .ok()
-        .and_then(|n| n.checked_mul(1 << shift))
-        .ok_or_else(|| format!("{text:?} is not a size (512M, 2G)"))
 }
 
 #[cfg(test)]
@@ -303,24 +252,5 @@ mod tests {
             .map(yaml_rust2::Yaml::as_str)
             .collect();
         assert_commands("lava-job.yaml", &steps.unwrap().join("\n"), 1);
-    }
-
-    #[test]
-    fn sizes_have_units() {
-        assert_eq!(size("512M"), Ok(512 << 20));
-        assert_eq!(size("2G"), Ok(2 << 30));
-        assert_eq!(size("1GiB"), Ok(1 << 30));
-        assert_eq!(size("4096"), Ok(4096));
-        assert!(size("x").unwrap_err().contains("not a size"));
-        assert!(size("99999999999G").is_err());
-        assert!(size("").is_err());
-    }
-
-    #[test]
-    fn an_error_says_each_cause_once() {
-        let error = anyhow::anyhow!("no such file")
-            .context("cannot read x: no such file")
-            .context("cannot start");
-        assert_eq!(chain(&error), "cannot start: cannot read x: no such file");
     }
 }

@@ -1,6 +1,6 @@
 //! `vhost-hexagon profiles`: what there is, and what one says.
 
-use super::heading;
+use super::messages::heading;
 use super::output::say;
 use emu_machine::profile::{DEFAULT, Profile, names, text};
 use std::process::ExitCode;

@@ -143,9 +143,9 @@ fn ram(text: &str) -> anyhow::Result<u64> {
     let first = text.split(',').next().unwrap_or_default();
     let first = first.strip_prefix("size=").unwrap_or(first);
     let size = if first.bytes().all(|b| b.is_ascii_digit()) {
-        super::size(&format!("{first}M"))
+        super::messages::size(&format!("{first}M"))
     } else {
-        super::size(first)
+        super::messages::size(first)
     };
     size.map_err(|_| anyhow::anyhow!("-m {text:?} is not a size"))
 }

@@ -44,7 +44,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "auto")]
     irq: Irq,
     /// Guest RAM.
-    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = super::size)]
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = super::messages::size)]
     ram: u64,
     /// Guest processors.
     #[arg(long, value_name = "N", default_value_t = 2)]

@@ -2,7 +2,7 @@
 
 use super::account::NOT_CLEAN;
 use super::devices::{Options, Places};
-use super::heading;
+use super::messages::heading;
 use super::output::say;
 use super::signals::Ending;
 use anyhow::Context as _;
@@ -24,7 +24,7 @@ pub struct Args {
     #[arg(long, value_name = "PATH")]
     qtest_socket: Option<PathBuf>,
     /// Guest RAM; QEMU must be given the same.
-    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = super::size)]
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = super::messages::size)]
     ram: u64,
     /// Guest processors.
     #[arg(long, value_name = "N", default_value_t = 2)]

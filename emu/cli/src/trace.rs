@@ -103,7 +103,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE.pcapng")]
     trace: Option<PathBuf>,
     /// Bytes of each argument that the trace keeps; of a message four times as many.
-    #[arg(long, value_name = "SIZE", default_value = "64K", value_parser = super::size)]
+    #[arg(long, value_name = "SIZE", default_value = "64K", value_parser = super::messages::size)]
     trace_bytes: u64,
     /// Draw a timeline of all calls at the end, for Perfetto or Chrome (JSON).
     #[arg(long, value_name = "FILE.json")]
