@@ -284,11 +284,8 @@ fn instance(op: Opcode, wanted: &[(usize, i32)], r: &mut Random) -> Option<Insn>
     }
     assemble(op, &v).ok()?;
     Some(Insn {
-        op,
-        slot: 0,
-        producer: Insn::NONE,
         extended: info.ext.is_some_and(|x| x.must),
-        v,
+        ..Insn::with_operands(op, &v)
     })
 }
 

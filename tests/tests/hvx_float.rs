@@ -166,13 +166,7 @@ impl Random {
 }
 
 fn insn(op: Opcode, v: [i32; MAX_OPERANDS]) -> Insn {
-    Insn {
-        op,
-        slot: 0,
-        producer: Insn::NONE,
-        extended: false,
-        v,
-    }
+    Insn::with_operands(op, &v)
 }
 
 /// What differs, in words.

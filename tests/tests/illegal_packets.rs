@@ -10,7 +10,7 @@ use std::process::Command;
 use emu_core::Exception;
 use emu_linux_user::{ExecError, Program};
 use hexagon_isa::info::{InsnClass, Numbering};
-use hexagon_isa::{Arch, EndLoop, Insn, MAX_OPERANDS, Opcode, assemble_packet, decode_packet};
+use hexagon_isa::{Arch, EndLoop, Insn, Opcode, assemble_packet, decode_packet};
 use tests::{assets, elf, hexagon};
 
 /// What came of a program.
@@ -257,17 +257,7 @@ const WRITERS_OF: &[Writer] = &[
 
 /// The words of a packet of these; a producer of R7 in front if one needs a new value.
 fn words_of(pair: [&Writer; 2]) -> Vec<u32> {
-    let insn = |op, values: &[i32]| {
-        let mut v = [0; MAX_OPERANDS];
-        v[..values.len()].copy_from_slice(values);
-        Insn {
-            op,
-            slot: 0,
-            producer: Insn::NONE,
-            extended: false,
-            v,
-        }
-    };
+    let insn = Insn::with_operands;
     let mut insns = pair.map(|w| insn(w.op, w.v)).to_vec();
     for i in &mut insns {
         if i.info()

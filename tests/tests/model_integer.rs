@@ -1,7 +1,7 @@
 //! The second model of integer instructions, gathers, scatters and their like against our core: random registers, edge
 //! values among them.
 
-use hexagon_isa::{Arch, Insn, MAX_OPERANDS, Opcode};
+use hexagon_isa::{Arch, Insn, Opcode};
 use tests::model::{AREA_BASE, AREA_BYTES, State, model};
 
 /// A small generator with a fixed seed.
@@ -37,15 +37,7 @@ impl Random {
 }
 
 fn insn(op: Opcode, v: &[i32]) -> Insn {
-    let mut all = [0; MAX_OPERANDS];
-    all[..v.len()].copy_from_slice(v);
-    Insn {
-        op,
-        slot: 0,
-        producer: Insn::NONE,
-        extended: false,
-        v: all,
-    }
+    Insn::with_operands(op, v)
 }
 
 /// A packet leaves the same state in the core as in the model.

@@ -161,7 +161,7 @@ impl Registers {
 mod tests {
     use std::sync::Arc;
 
-    use hexagon_isa::{EndLoop, Insn, MAX_OPERANDS, Opcode, assemble_packet};
+    use hexagon_isa::{EndLoop, Insn, Opcode, assemble_packet};
 
     use super::*;
     use crate::mem::{AddressSpace, Bus, GuestRam, NoFaultLine, PAGE_SIZE, Prot};
@@ -170,15 +170,7 @@ mod tests {
     const CODE: u32 = 0x1000;
 
     fn insn(op: Opcode, operands: &[i32]) -> Insn {
-        let mut v = [0; MAX_OPERANDS];
-        v[..operands.len()].copy_from_slice(operands);
-        Insn {
-            op,
-            slot: 0,
-            producer: Insn::NONE,
-            extended: false,
-            v,
-        }
+        Insn::with_operands(op, operands)
     }
 
     /// One page of code with these words at its end.

@@ -112,15 +112,7 @@ impl CodeMemory for Flat {
 }
 
 fn i(op: Opcode, v: &[i32]) -> Insn {
-    let mut all = [0; MAX_OPERANDS];
-    all.iter_mut().zip(v).for_each(|(a, b)| *a = *b);
-    Insn {
-        op,
-        slot: 0,
-        producer: Insn::NONE,
-        extended: false,
-        v: all,
-    }
+    Insn::with_operands(op, v)
 }
 
 struct Machine {

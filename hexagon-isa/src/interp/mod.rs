@@ -125,3 +125,77 @@ mod generated {
 
     include!(concat!(env!("OUT_DIR"), "/functions.rs"));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::{Ram, RamFault};
+    use crate::state::Ctl;
+    use crate::{Arch, EndLoop, Insn, Opcode, assemble_packet, decode_packet};
+
+    const PC: u32 = 0x1000;
+    const RAM: u32 = 0x8000;
+
+    fn packet(insns: &[(Opcode, &[i32])], endloop: EndLoop) -> Packet {
+        let insns: Vec<Insn> = insns
+            .iter()
+            .map(|(op, operands)| Insn::with_operands(*op, operands))
+            .collect();
+        decode_packet(&assemble_packet(&insns, endloop, false).unwrap(), Arch::V73).unwrap()
+    }
+
+    fn machine() -> (Regs, Ram) {
+        let mut regs = Regs::new(Arch::V73);
+        (regs.pc, regs.r[0], regs.r[1], regs.r[2]) = (PC, 10, 11, RAM);
+        (regs, Ram::new(RAM, 64))
+    }
+
+    #[test]
+    fn all_instructions_read_the_state_before_the_packet() {
+        let (mut regs, ram) = machine();
+        let swap = packet(
+            &[(Opcode::A2_tfr, &[0, 1]), (Opcode::A2_tfr, &[1, 0])],
+            EndLoop::None,
+        );
+        assert_eq!(run_packet(&swap, &mut regs, &ram), Ok(Event::None));
+        assert_eq!((regs.r[0], regs.r[1], regs.pc), (11, 10, PC + 8));
+    }
+
+    #[test]
+    fn a_fault_behind_a_store_leaves_nothing_behind() {
+        let (mut regs, ram) = machine();
+        let stores = packet(
+            &[
+                (Opcode::A2_addi, &[0, 0, 1]),
+                (Opcode::S2_storeri_io, &[2, 0, 1]),
+                (Opcode::S2_storeri_io, &[3, 0, 1]),
+            ],
+            EndLoop::None,
+        );
+        let stop = run_packet(&stores, &mut regs, &ram);
+        assert_eq!(stop, Err(Stop::Fault(RamFault::Outside(0))));
+        assert_eq!((regs.r[0], regs.pc, ram.load32(RAM)), (10, PC, Ok(0)));
+    }
+
+    #[test]
+    fn a_loop_goes_round_until_its_count_is_used_up() {
+        let (mut regs, ram) = machine();
+        (regs.c[Ctl::Sa0], regs.c[Ctl::Lc0]) = (0x900, 2);
+        let end = packet(
+            &[(Opcode::A2_addi, &[0, 0, 1]), (Opcode::A2_nop, &[])],
+            EndLoop::Loop0,
+        );
+        run_packet(&end, &mut regs, &ram).unwrap();
+        assert_eq!((regs.pc, regs.c[Ctl::Lc0], regs.r[0]), (0x900, 1, 11));
+        regs.pc = PC;
+        run_packet(&end, &mut regs, &ram).unwrap();
+        assert_eq!((regs.pc, regs.r[0]), (PC + 8, 12));
+    }
+
+    #[test]
+    fn a_packet_says_what_it_asks_for() {
+        let (mut regs, ram) = machine();
+        let trap = packet(&[(Opcode::J2_trap0, &[5])], EndLoop::None);
+        assert_eq!(run_packet(&trap, &mut regs, &ram), Ok(Event::Trap0(5)));
+    }
+}

@@ -1,9 +1,4 @@
-//! One thread's architectural registers, as the interpreter's functions read and write them.
-//!
-//! Every register file has its architectural half and, behind it, a *pending* half of the same size. An instruction of a
-//! packet either writes its result in place or into the pending half, and the packet's last step moves pending values
-//! over. Which of the two is decided once, when a packet is decoded: [`Args`](super::Args) says where results go. Between
-//! packets the pending halves mean nothing.
+//! One thread's architectural registers, each file with its pending half behind it.
 //!
 //! Source of the numbers: Hexagon PRM, user control registers C0..C31.
 

@@ -60,13 +60,7 @@ impl Runner {
             self.next = CODE;
             self.cpu = Cpu::with_vectors(self.cpu.arch(), self.vectors);
         }
-        let end = Insn {
-            op: Opcode::J2_trap0,
-            slot: 0,
-            producer: Insn::NONE,
-            extended: false,
-            v: [0; hexagon_isa::MAX_OPERANDS],
-        };
+        let end = Insn::with_operands(Opcode::J2_trap0, &[0]);
         let mut words = assemble_packet(insns, EndLoop::None, false)?;
         words.extend(assemble_packet(&[end], EndLoop::None, false)?);
         let text: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
