@@ -310,7 +310,6 @@ local function answer(d, p, buf, out)
 end
 
 local function glink(d, p, buf, out)
-  d.current = nil
   local function unreadable(why)
     out_add(out, "glink.command", buf, "?")
     out_add(out, "glink.error", buf, why)

@@ -218,6 +218,18 @@ fn parse(text: &str) -> Option<u64> {
     }
 }
 
+/// What this program recorded itself: on the board, where commands stand between a request and its memory, too.
+#[test]
+fn recorded_runs_are_dissected_as_we_decode_them() -> Result<()> {
+    let Some(tshark) = tshark() else { return Ok(()) };
+    let runs = assets::workspace().join("emu/lab/tests/recorded/runs");
+    for run in ["calculator-7.3", "calculator-6.12", "board-7.3"] {
+        let fields = compare(&tshark, &runs.join(format!("{run}.pcapng"))).context(run)?;
+        ensure!(fields > 1000, "{run}: {fields}");
+    }
+    Ok(())
+}
+
 #[test]
 fn golden_sessions_are_dissected_as_we_decode_them() -> Result<()> {
     let Some(tshark) = tshark() else { return Ok(()) };

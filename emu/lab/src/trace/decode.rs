@@ -158,10 +158,9 @@ struct Dsp {
     calls: HashMap<CallId, Call>,
     /// Names of opened handles by session and handle.
     handles: HashMap<(u32, i32, u32), String>,
-    /// The message that memory packets belong to: its packet, its call, the answer's return value.
+    /// The latest request, or answer to a known one, which memory packets belong to: its packet, its call, the answer's return
+    /// value. Other commands may stand between (an edge with intents acknowledges a request before its memory is recorded).
     current: Option<(u32, Call, Option<u32>)>,
-    /// The latest request, or answer to a known one: its packet and its call.
-    latest: Option<(u32, CallId)>,
     /// The libraries that calls open which are not answered.
     opening: HashMap<CallId, String>,
     listeners: HashMap<(u32, i32), Listener>,
@@ -192,10 +191,8 @@ impl Decoder {
             Body::Memory(_) => packet.related,
             _ => packet.sequence,
         };
-        let call = dsp
-            .latest
-            .filter(|(message, _)| *message == of)
-            .map(|(_, call)| call);
+        let current = dsp.current.as_ref().filter(|(message, ..)| *message == of);
+        let call = current.map(|(_, call, _)| call.id);
         Line {
             number,
             time,
@@ -272,7 +269,6 @@ impl Dsp {
     }
 
     fn glink(&mut self, packet: &Packet, bytes: &[u8], time: u64, f: &mut Fields) -> Meaning {
-        self.current = None;
         let command = match Command::parse(bytes) {
             Ok(command) => command,
             Err(error) => {
@@ -379,7 +375,6 @@ impl Dsp {
             f.number("fastrpc.time", time.saturating_sub(call.time));
             called(call, f);
             self.current = Some((packet.sequence, call.clone(), Some(retval)));
-            self.latest = Some((packet.sequence, call.id));
         }
         Meaning::Answer { ctx, retval, call }
     }
@@ -428,7 +423,6 @@ impl Dsp {
         }
         self.calls.insert(call.id, call.clone());
         self.current = Some((packet.sequence, call.clone(), None));
-        self.latest = Some((packet.sequence, call.id));
         call
     }
 

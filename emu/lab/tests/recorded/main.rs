@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use emu_lab::replay::{Recording, dsp};
+use emu_lab::trace::decode::{Decoder, Meaning};
 use emu_lab::trace::read::Reader;
 use emu_lab::trace::{Body, Direction};
 use rpmsg::fastrpc::{Message, Response};
 use rpmsg::glink::Command;
+use rpmsg::iface::handle;
 
 /// Each run, its DSPs that are called, and how many requests each gets.
 const RUNS: [(&str, &[&str], usize); 3] = [
@@ -102,5 +104,31 @@ fn the_dsp_answers_as_it_did() {
             );
             assert!(report.bytes > 10_000, "{run}, {label}: {report:?}");
         }
+    }
+}
+
+/// What a run opens has its name in each call of it, on an edge with intents, too, where commands stand between a request and its
+/// memory.
+#[test]
+fn calls_have_the_names_of_what_was_opened() {
+    for (run, _, _) in RUNS {
+        let mut decoder = Decoder::default();
+        let mut named = 0;
+        for record in Reader::read_all(&file(run)).unwrap() {
+            let line = decoder.next_line(record);
+            let Meaning::Request(call) = line.meaning else {
+                continue;
+            };
+            if call.message.handle > handle::LAST_RESERVED {
+                assert_eq!(
+                    call.interface.as_deref(),
+                    Some("calculator"),
+                    "{run}: {}",
+                    call.name()
+                );
+                named += 1;
+            }
+        }
+        assert!(named > 0, "{run}");
     }
 }
