@@ -21,6 +21,16 @@ pub fn cargo(words: &[&str]) -> Command {
     command
 }
 
+/// Installs the program as a user with Rust does, below `target/`, and returns its file.
+pub fn installed() -> Result<PathBuf> {
+    let root = firmware::target_dir().join("cargo-install");
+    let mut install = cargo(&[
+        "install", "--quiet", "--locked", "--force", "--path", "emu/cli", "--root",
+    ]);
+    run(install.arg(&root))?;
+    Ok(root.join("bin/vhost-hexagon"))
+}
+
 /// Builds the release `vhost-hexagon` and returns its file.
 pub fn emulator() -> Result<PathBuf> {
     run(&mut cargo(&[

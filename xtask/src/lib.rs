@@ -8,14 +8,18 @@ mod bench;
 mod book;
 mod build;
 mod circles;
+mod container;
+mod debian_root;
 mod demo;
 mod difftest;
 mod dsp_image;
 mod firmware;
+mod fresh_root;
 mod kernel_build;
 mod kernel_config;
 mod kernel_source;
 mod overhead;
+mod package;
 mod peers;
 mod test;
 mod test_summary;
@@ -55,6 +59,12 @@ enum Task {
     Zoo(zoo::ZooArgs),
     /// Counts the source files of each crate below emu/ that need each other in a circle.
     Circles,
+    /// Makes the Debian package (needs cargo-deb).
+    Package,
+    /// Shows in a fresh Debian root that the program alone sets up and gives the demo (as root).
+    FreshRoot(fresh_root::Args),
+    /// Builds the container image and runs the demo in it, or the image's steps in a Debian root (as root).
+    Container(container::Args),
     /// Formatting, lints, documentation, set-up, firmware, all tests.
     Test(test::TestArgs),
     /// For mdBook, which calls it: takes links out of pages that lead out of the book.
@@ -72,6 +82,9 @@ fn run() -> Result<()> {
         Task::Difftest(args) => difftest::difftest(&args),
         Task::Zoo(args) => zoo::zoo(&args),
         Task::Circles => circles::report(),
+        Task::Package => package::package().map(drop),
+        Task::FreshRoot(args) => fresh_root::fresh_root(&args),
+        Task::Container(args) => container::container(&args),
         Task::Test(args) => test::test(&args),
         Task::Firmware(args) => firmware::firmware(&args),
         Task::BookLinks(args) => book::links(&args),
