@@ -312,3 +312,29 @@ fn the_bytes_of_the_protocol_page_are_the_commands_that_it_names() {
     }
     assert!(checked >= 7, "only {checked} commands were found");
 }
+
+#[test]
+fn mdbook_makes_a_book_of_the_pages() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut build = std::process::Command::new("mdbook");
+    build
+        .arg("build")
+        .arg(workspace())
+        .arg("--dest-dir")
+        .arg(folder.path());
+    let output = match build.output() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            test_needs::skip(test_needs::Need::MdBook, "mdbook is not installed");
+            return;
+        }
+        other => other.expect("mdbook starts"),
+    };
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    for page in ["index.html", "install.html", "instructions/index.html"] {
+        assert!(folder.path().join(page).is_file(), "{page} is not in the book");
+    }
+}

@@ -88,7 +88,7 @@ fn user() -> Option<User> {
         "#!/bin/sh\nls /dev/fastrpc-cdsp && echo mine\n",
     );
     std::fs::write(work.join("program"), program(&[], 0x68)).expect("a program");
-    let executable = std::fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o755));
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(work.join("program"), executable).expect("its mode");
     std::fs::write(
         work.join("my-case.toml"),

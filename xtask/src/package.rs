@@ -24,7 +24,14 @@ pub fn package() -> Result<PathBuf> {
     stage(&program, &workspace().join(STAGE))?;
     let deb = target_dir().join("debian/vhost-hexagon.deb");
     ui::step("package", || {
-        let mut deb_command = cargo(&["deb", "--package", "vhost-hexagon", "--no-build", "--quiet", "--output"]);
+        let mut deb_command = cargo(&[
+            "deb",
+            "--package",
+            "vhost-hexagon",
+            "--no-build",
+            "--quiet",
+            "--output",
+        ]);
         run(deb_command.arg(&deb))
     })?;
     ui::say(output(Command::new("dpkg-deb").arg("--info").arg(&deb))?);

@@ -40,6 +40,10 @@ fn is_there(need: Need, args: &TestArgs) -> Result<bool> {
         Need::Tools => true,
         Need::TestData => test_needs::testdata().is_some(),
         Need::NewerQemu => peers::newer_qemu(&Cache::open()?).is_some(),
+        Need::CargoDeny => command::succeeds(&mut cargo(&["deny", "--version"])),
+        // Whether the network gives it is known only by asking.
+        Need::Advisories => false,
+        Need::MdBook => emu_setup::tools::on_path("mdbook").is_some(),
     })
 }
 

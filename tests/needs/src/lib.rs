@@ -28,11 +28,25 @@ pub enum Need {
     Tools,
     /// A qemu-hexagon that is newer than Debian's.
     NewerQemu,
+    /// cargo-deny.
+    CargoDeny,
+    /// The database of known vulnerabilities, which cargo-deny fetches.
+    Advisories,
+    /// mdBook.
+    MdBook,
 }
 
 impl Need {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Guests, Self::TestData, Self::Tools, Self::NewerQemu];
+    pub const ALL: [Self; 7] = [
+        Self::Guests,
+        Self::TestData,
+        Self::Tools,
+        Self::NewerQemu,
+        Self::CargoDeny,
+        Self::Advisories,
+        Self::MdBook,
+    ];
 
     /// The variable that makes going without it a failure.
     #[must_use]
@@ -42,6 +56,9 @@ impl Need {
             Self::TestData => "VH_REQUIRE_TESTDATA",
             Self::Tools => "VH_REQUIRE_TOOLS",
             Self::NewerQemu => "VH_REQUIRE_NEWER_QEMU",
+            Self::CargoDeny => "VH_REQUIRE_CARGO_DENY",
+            Self::Advisories => "VH_REQUIRE_ADVISORIES",
+            Self::MdBook => "VH_REQUIRE_MDBOOK",
         }
     }
 }

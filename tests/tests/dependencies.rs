@@ -1,0 +1,47 @@
+//! What this program is linked from, by the rules of `deny.toml`: licences, sources, banned crates; and known vulnerabilities, where the
+//! database of them is to be had.
+
+use std::process::{Command, Output};
+
+use test_needs::Need;
+use tests::assets::workspace;
+
+/// cargo-deny in the workspace; `None` if it is not installed.
+fn cargo_deny(words: &[&str]) -> Option<Output> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let run = |words: &[&str]| {
+        let mut command = Command::new(&cargo);
+        command.arg("deny").args(words).current_dir(workspace());
+        command.output().expect("cargo starts")
+    };
+    if !run(&["--version"]).status.success() {
+        test_needs::skip(Need::CargoDeny, "cargo-deny is not installed");
+        return None;
+    }
+    Some(run(words))
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
+}
+
+#[test]
+fn licences_and_sources_of_all_dependencies_are_allowed() {
+    let words = ["--offline", "check", "licenses", "bans", "sources"];
+    let Some(output) = cargo_deny(&words) else { return };
+    assert!(output.status.success(), "{}", said(&output));
+}
+
+#[test]
+fn no_dependency_has_a_known_vulnerability() {
+    let Some(output) = cargo_deny(&["check", "advisories"]) else {
+        return;
+    };
+    let said = said(&output);
+    // The database is fetched with git from another host than crates are.
+    if !output.status.success() && said.contains("failed to fetch advisory database") {
+        test_needs::skip(Need::Advisories, "the database of advisories cannot be fetched");
+        return;
+    }
+    assert!(output.status.success(), "{said}");
+}
