@@ -149,7 +149,6 @@ fn tell(
     time: Duration,
 ) -> Result<()> {
     let cache = size(&root.path(CACHE))?;
-    let lists = size(&root.path(CACHE).join("apt"))?;
     let all = root.size()?.saturating_sub(before);
     let line = |name: &str, text: String| ui::say(format!("  {name:<44} {text}"));
     ui::say("");
@@ -160,11 +159,7 @@ fn tell(
         ui::bytes(before.saturating_sub(bare)),
     );
     line(COMMAND, ui::seconds(time));
-    line(
-        "  cache: kernels, user space",
-        ui::bytes(cache.saturating_sub(lists)),
-    );
-    line("  cache: package lists", ui::bytes(lists));
+    line("  cache: kernels, user space", ui::bytes(cache));
     line("  QEMU and what it needs", ui::bytes(all.saturating_sub(cache)));
     Ok(())
 }

@@ -55,6 +55,6 @@ pub fn fetch(cache: &Cache, mirror: Option<&str>) -> Result<PathBuf> {
             deb.file_name().unwrap_or_default().to_string_lossy()
         ),
     )?;
-    apt.forget_downloads();
+    apt.forget();
     Ok(program)
 }

@@ -193,6 +193,11 @@ impl Apt {
             .ok_or_else(|| error("apt-get download left no package file"))
     }
 
+    /// Removes it all: its lists are large, and fetched anew when they are asked for again.
+    pub fn forget(self) {
+        let _ = std::fs::remove_dir_all(self.root);
+    }
+
     /// Removes downloaded package files; what was made from them is in the cache.
     pub fn forget_downloads(&self) {
         let _ = std::fs::remove_dir_all(self.root.join("download"));

@@ -166,6 +166,7 @@ fn fetch(cache: &Cache, options: &Options) -> Result<()> {
             }
             ui::say(format!("   kernel {release} is in the cache"));
         }
+        apt.forget();
     }
     fetch_named(cache, mirror, &named)
 }
@@ -190,5 +191,6 @@ fn fetch_named(cache: &Cache, mirror: Option<&str>, missing: &[&String]) -> Resu
         let release = kernels::fetch_named(cache, &apt, version)?;
         ui::say(format!("   kernel {release} is in the cache"));
     }
+    apt.forget();
     Ok(())
 }

@@ -176,7 +176,9 @@ fn on_debian(codename: &str, mirror: Option<&str>, missing: &[&Need]) -> Result<
         return Err(needs_root(missing, command));
     }
     install(lists, &[], &plain)?;
-    install(lists, &["-t", &backports], &newer)
+    install(lists, &["-t", &backports], &newer)?;
+    apt.forget();
+    Ok(())
 }
 
 /// From the archive that the system has.

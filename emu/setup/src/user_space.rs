@@ -61,7 +61,9 @@ pub fn fetch(cache: &Cache, mirror: Option<&str>) -> Result<()> {
     ];
     let apt = Apt::foreign(cache.apt("guest"), "arm64", &suites)?;
     apt.update()?;
-    unpack(cache, &apt)
+    unpack(cache, &apt)?;
+    apt.forget();
+    Ok(())
 }
 
 fn unpack(cache: &Cache, apt: &Apt) -> Result<()> {
@@ -96,6 +98,5 @@ fn unpack(cache: &Cache, apt: &Apt) -> Result<()> {
     }
     let mark = target.join(SOURCES);
     std::fs::write(&mark, sources).map_err(Error::file(mark))?;
-    apt.forget_downloads();
     Ok(())
 }
