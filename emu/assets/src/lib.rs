@@ -14,7 +14,7 @@
 //! wireshark/*.lua         the dissector for traces
 //! ```
 //!
-//! [`all`] lists them, [`find`] has one, [`extract`] writes them out. How they get in: `build.rs`.
+//! [`assets`] lists them, [`find`] has one, [`extract`] writes them out. How they get in: `build.rs`.
 
 #![forbid(unsafe_code)]
 
