@@ -5,7 +5,7 @@
 //!
 //! Not modelled: time-outs and signals (tests start and drop calls themselves), the poll word (it is only looked at by tests).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -53,6 +53,65 @@ pub enum DriverError {
     NoAnswer,
 }
 
+/// How a driver numbers its calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Numbering {
+    /// `fastrpc_context_alloc` of fastrpc.c: a sequence above, a slot in the middle, the process's kind below; no context
+    /// is given out while a call that has it is open.
+    #[default]
+    Sequence,
+    /// `fastrpc_context_alloc` of drivers/accel/qda/qda_fastrpc.c: the lowest number that nobody waits with. A call that was
+    /// interrupted is not waited for any more, answered or not.
+    LowestFree,
+}
+
+/// The contexts of a driver's calls.
+struct Contexts {
+    numbering: Numbering,
+    sequence: AtomicU64,
+    taken: Mutex<BTreeSet<u64>>,
+}
+
+impl Contexts {
+    fn taken(&self) -> std::sync::MutexGuard<'_, BTreeSet<u64>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(self: &Arc<Self>, pd: u64) -> Context {
+        let ctx = match self.numbering {
+            Numbering::Sequence => {
+                let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
+                sequence << 16 | (sequence % 255 + 1) << 8 | pd
+            }
+            Numbering::LowestFree => {
+                let mut taken = self.taken();
+                let number = (1..).find(|number| !taken.contains(number)).unwrap_or(u64::MAX);
+                taken.insert(number);
+                // The kind of process only where the process is made, which this driver does not tell apart.
+                number << 4 | pd
+            }
+        };
+        Context {
+            ctx,
+            contexts: Arc::clone(self),
+        }
+    }
+}
+
+/// A context while somebody waits with it.
+struct Context {
+    ctx: u64,
+    contexts: Arc<Contexts>,
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        if self.contexts.numbering == Numbering::LowestFree {
+            self.contexts.taken().remove(&(self.ctx >> 4));
+        }
+    }
+}
+
 /// A machine with one DSP and a driver, but no guest.
 pub struct Driver {
     kernel: KernelIommu,
@@ -63,12 +122,13 @@ pub struct Driver {
     dsp: Arc<Dsp>,
     /// One message at a time, as on the device thread.
     device: Mutex<()>,
-    sequence: AtomicU64,
+    contexts: Arc<Contexts>,
 }
 
 /// The wire from the DSP: carries out its actions.
 struct Wire {
     bus: Arc<Bus>,
+    /// By context, as the kernel finds them: who has the number when an answer comes.
     waiting: Mutex<HashMap<u64, SyncSender<u32>>>,
     /// Answers for contexts that were not open.
     stray: AtomicU64,
@@ -108,6 +168,14 @@ impl Driver {
     /// # Errors
     /// The host has no memory, or the SMMU has fewer banks than the DSP sessions.
     pub fn start(config: DspConfig, ram: usize) -> Result<Arc<Self>, DriverError> {
+        Self::start_with(config, ram, Numbering::default())
+    }
+
+    /// The same, with calls numbered as one of the drivers does it.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with(config: DspConfig, ram: usize, numbering: Numbering) -> Result<Arc<Self>, DriverError> {
         let kernel = KernelIommu::anonymous(ram)?;
         for &stream in config.streams.values() {
             kernel.attach(stream)?;
@@ -128,7 +196,11 @@ impl Driver {
             wire,
             dsp,
             device: Mutex::default(),
-            sequence: AtomicU64::new(1),
+            contexts: Arc::new(Contexts {
+                numbering,
+                sequence: AtomicU64::new(1),
+                taken: Mutex::default(),
+            }),
         }))
     }
 
@@ -182,11 +254,6 @@ impl Driver {
             heap: Mutex::default(),
         }))
     }
-
-    fn next_ctx(&self, pd: u64) -> u64 {
-        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
-        sequence << 16 | (sequence % 255 + 1) << 8 | pd
-    }
 }
 
 /// One argument of a call.
@@ -229,8 +296,7 @@ pub struct Answer {
 pub struct PendingCall {
     driver: Arc<Driver>,
     stream: u16,
-    /// Context.
-    pub ctx: u64,
+    context: Context,
     sc: Scalars,
     buffer: DmaBuffer,
     outputs: Vec<(usize, u64, u64)>,
@@ -238,6 +304,12 @@ pub struct PendingCall {
 }
 
 impl PendingCall {
+    /// Its context.
+    #[must_use]
+    pub fn ctx(&self) -> u64 {
+        self.context.ctx
+    }
+
     /// Waits for the answer, at most for `limit`.
     ///
     /// # Errors
@@ -403,7 +475,8 @@ impl Session {
         let built = plan.fill(dma, KERNEL_BASE + buffer.physical, &driver.addressing);
         driver.kernel.ram().write(buffer.physical, &built.bytes)?;
         let pd = if client == 0 { 0 } else { 1 };
-        let ctx = driver.next_ctx(pd);
+        let context = driver.contexts.take(pd);
+        let ctx = context.ctx;
         let (answered, answer) = sync_channel(1);
         driver
             .wire
@@ -424,7 +497,7 @@ impl Session {
         Ok(PendingCall {
             driver: Arc::clone(driver),
             stream: self.stream,
-            ctx,
+            context,
             sc,
             buffer,
             outputs: built.outputs,

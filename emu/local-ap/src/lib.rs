@@ -11,6 +11,6 @@ pub mod kernel_iommu;
 pub mod library;
 
 pub use apps::Apps;
-pub use driver::{Answer, Arg, Driver, DriverError, PendingCall, Session};
+pub use driver::{Answer, Arg, Driver, DriverError, Numbering, PendingCall, Session};
 pub use kernel_iommu::{Direction, DmaBuffer, KernelError, KernelIommu};
 pub use library::{Client, ClientError};

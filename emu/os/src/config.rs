@@ -111,10 +111,10 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            threads: 256,
+            threads: 1024,
             handles: 1024,
             modules: 64,
-            pending: 1024,
+            pending: 16_384,
             library_file: 64 << 20,
             library_memory: 256 << 20,
             needed_depth: 16,

@@ -3,8 +3,10 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use emu_local_ap::{Driver, Session};
+use emu_local_ap::{Driver, Numbering, Session};
 use proptest::prelude::*;
+use rpmsg::Aee;
+use rpmsg::fastrpc::control::Control;
 use rpmsg::fastrpc::{Ctx, Message, Scalars};
 use rpmsg::iface::{handle, listener};
 
@@ -36,28 +38,61 @@ fn settle(driver: &Driver) {
     });
 }
 
+/// A process of QDA's is killed: its listener's number is free at once, and RELEASE has it.
 #[test]
-fn a_context_that_is_open_is_not_taken_again() {
-    let driver = machine(config());
+fn a_context_that_is_open_still_is_served_and_both_calls_are_answered() {
+    let driver = Driver::start_with(config(), 128 << 20, Numbering::LowestFree).unwrap();
     let session = process(&driver, 1, 1);
     call(&session, handle::LISTENER1, &listener::Init2 {});
     let parked = start(&session, 9, handle::LISTENER1, &next2(0, -1, vec![], 0));
-    let memory = session.alloc(0x1000).unwrap();
-    let message = Message {
-        client_id: 1,
-        tid: 9,
-        ctx: Ctx(parked.ctx),
-        handle: handle::LISTENER1,
-        sc: Scalars(0x0500_0000),
-        addr: session.tagged(memory.iova),
-        size: 0x1000,
-    };
-    driver.send(&message.encode());
-    assert_eq!(driver.dsp().stats().dropped, 1);
-    let parked = parked.poll().expect_err("the first call is still parked");
+    let killed = parked.ctx();
+    drop(parked);
+    let client = session.client();
+    let payload = Control::Release { client }.payload(Vec::new());
+    let release = session
+        .start_payload(0, 9, handle::PROCESS_CONTROL, &payload)
+        .unwrap();
+    assert_eq!(release.ctx() >> 4, killed >> 4, "the number is given out again");
+    release.wait(SOON).unwrap();
+    wait_for("both are answered", || driver.dsp().open_calls() == 0);
+    let stats = driver.dsp().stats();
+    assert_eq!((stats.dropped, stats.processes_now), (0, 0));
+    assert!(balanced(&driver), "{stats:?}");
+    // The kernel had somebody for one of the two answers only.
+    assert!(driver.stray_answers() <= 1);
+    // The DSP serves the next process.
+    let next = process(&driver, 1, 2);
+    assert_eq!(
+        call(&next, handle::LISTENER1, &listener::Init2 {}).retval,
+        Aee::SUCCESS
+    );
+}
+
+/// More calls than fastrpc.c has slots wait at once, and each is answered.
+#[test]
+fn hundreds_of_calls_wait_at_once() {
+    let driver = Driver::start_with(config(), 128 << 20, Numbering::LowestFree).unwrap();
+    let session = process(&driver, 1, 1);
+    call(&session, handle::LISTENER1, &listener::Init2 {});
+    let parked = start(&session, 9, handle::LISTENER1, &next2(0, -1, vec![], 0));
+    let openings: Vec<_> = (0..600)
+        .map(|i| {
+            start(
+                &session,
+                1000 + i,
+                handle::REMOTECTL1,
+                &open_request(&uri("none")),
+            )
+        })
+        .collect();
+    assert_eq!(driver.dsp().stats().dropped, 0);
     session.release().unwrap();
-    assert!(parked.wait(SOON).is_ok());
-    assert_eq!(driver.stray_answers(), 0);
+    for opening in openings {
+        opening.wait(SOON).unwrap();
+    }
+    drop(parked);
+    assert_eq!(driver.dsp().open_calls(), 0);
+    assert!(balanced(&driver));
 }
 
 #[test]

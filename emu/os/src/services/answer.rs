@@ -1,21 +1,38 @@
-//! The promise that every call is answered exactly once.
+//! The promise that every message is answered exactly once.
 //!
 //! The kernel drops a reference for each answer that matches an open context: a second answer is a use after free there, a
-//! missing one leaks one of 255 slots and blocks somebody for ever. So an open context is represented by an [`Answerer`], which is
-//! used up by answering; one that is lost on the way answers an error by itself.
+//! missing one leaks a slot and blocks somebody for ever. So an open call is represented by an [`Answerer`], which is used up by
+//! answering; one that is lost on the way answers an error by itself.
+//!
+//! The context of a message is a cookie that its answer carries back, and nothing else: two open calls may carry the same one.
+//! QDA gives a number out again as soon as its caller has stopped waiting, also when a signal made it stop
+//! (`fastrpc_context_alloc` and `fastrpc_context_free` of drivers/accel/qda/qda_fastrpc.c), while fastrpc.c keeps it until the
+//! answer has come. Each of those calls is served, and each is answered when it is over: firmware cannot know either that
+//! nobody waits for the older one. Which of the two an answer then wakes is the kernel's affair; the account says
+//! `context-reused`.
 
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use rpmsg::Aee;
+use rpmsg::fastrpc::Scalars;
 
 use super::stats::{Counters, count};
 use crate::action::{Action, SharedOutbox};
+use crate::invocation;
 
-/// Most contexts a driver can have open on one channel (`FASTRPC_CTX_MAX`: slots 1..=255).
-pub(super) const MAX_OPEN: usize = 255;
+/// Bytes that the open calls of a channel may take: at least 50 000 calls. fastrpc.c has at most 255 contexts a channel
+/// (`FASTRPC_CTX_MAX`), QDA's numbers have 32 bits.
+const MOST_HELD: usize = 64 << 20;
+/// What a call takes besides its arguments: its message, and its place in queues.
+const CALL: usize = 1024;
 
-/// The open contexts of a channel.
+/// Bytes that a call takes while it is open.
+fn held(sc: Scalars) -> usize {
+    // Once as it came, once as its process has it.
+    CALL + sc.args() * (size_of::<rpmsg::fastrpc::Arg>() + size_of::<invocation::Arg>())
+}
+
+/// The open calls of a channel.
 pub(super) struct OpenCalls {
     outbox: SharedOutbox,
     counters: Arc<Counters>,
@@ -26,18 +43,10 @@ pub(super) struct OpenCalls {
 struct State {
     /// Counts the channel's lives: answers of an earlier life reach nobody.
     life: u64,
-    contexts: HashSet<u64>,
-}
-
-/// Why a context is not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NotTaken {
-    /// It is open already; an answer would be the earlier call's.
-    #[error("the context is open already")]
-    Open,
-    /// The driver can not have more contexts than [`MAX_OPEN`].
-    #[error("{MAX_OPEN} contexts are open")]
-    TooMany,
+    /// Calls that are not answered.
+    open: usize,
+    /// Bytes that they take.
+    held: usize,
 }
 
 impl OpenCalls {
@@ -55,37 +64,50 @@ impl OpenCalls {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Opens a context.
-    pub fn open(self: &Arc<Self>, ctx: u64) -> Result<Answerer, NotTaken> {
+    /// Opens a call. `None`: the open calls take all the memory that they may, and this one is answered
+    /// [`Aee::NO_MEMORY`] already.
+    pub fn open(self: &Arc<Self>, ctx: u64, sc: Scalars) -> Option<Answerer> {
         let mut state = self.state();
-        if state.contexts.contains(&ctx) {
-            return Err(NotTaken::Open);
-        }
-        if state.contexts.len() >= MAX_OPEN {
-            return Err(NotTaken::TooMany);
-        }
-        state.contexts.insert(ctx);
-        Ok(Answerer {
+        let bytes = held(sc);
+        let fits = state.held + bytes <= MOST_HELD;
+        state.open += 1;
+        state.held += bytes;
+        let answerer = Answerer {
             calls: Arc::clone(self),
             ctx,
+            bytes,
             life: state.life,
             answered: false,
-        })
+        };
+        if fits {
+            return Some(answerer);
+        }
+        let open = state.open - 1;
+        drop(state);
+        tracing::warn!(
+            target: "emu::services", ctx = format_args!("{ctx:#x}"), open,
+            "call refused: the calls that are open take all the memory that they may"
+        );
+        answerer.answer(Vec::new(), Aee::NO_MEMORY);
+        None
     }
 
     /// The channel is gone: whoever still holds an [`Answerer`] answers nobody.
     pub fn forget_all(&self) {
         let mut state = self.state();
-        state.life += 1;
-        state.contexts.clear();
+        *state = State {
+            life: state.life + 1,
+            ..State::default()
+        };
     }
 
-    /// Number of open contexts.
+    /// Number of open calls.
     pub fn len(&self) -> usize {
-        self.state().contexts.len()
+        self.state().open
     }
 
-    fn finish(&self, ctx: u64, life: u64, mut batch: Vec<Action>, retval: Aee) {
+    fn finish(&self, call: &Answerer, mut batch: Vec<Action>, retval: Aee) {
+        let ctx = call.ctx;
         let retval = if retval.is_safe_retval() {
             retval
         } else {
@@ -94,9 +116,11 @@ impl OpenCalls {
         };
         // Sent under the lock: once `forget_all` returned, no answer of an earlier life can be on its way.
         let mut state = self.state();
-        if state.life != life || !state.contexts.remove(&ctx) {
+        if state.life != call.life {
             return;
         }
+        state.open -= 1;
+        state.held -= call.bytes;
         count(&self.counters.messages_out);
         if !retval.is_ok() {
             count(&self.counters.errors);
@@ -115,6 +139,7 @@ impl OpenCalls {
 pub(super) struct Answerer {
     calls: Arc<OpenCalls>,
     ctx: u64,
+    bytes: usize,
     life: u64,
     answered: bool,
 }
@@ -123,14 +148,14 @@ impl Answerer {
     /// Answers: first `batch`'s writes, then the return value, as one unit.
     pub fn answer(mut self, batch: Vec<Action>, retval: Aee) {
         self.answered = true;
-        self.calls.finish(self.ctx, self.life, batch, retval);
+        self.calls.finish(&self, batch, retval);
     }
 }
 
 impl Drop for Answerer {
     fn drop(&mut self) {
         if !self.answered {
-            self.calls.finish(self.ctx, self.life, Vec::new(), Aee::FAILED);
+            self.calls.finish(self, Vec::new(), Aee::FAILED);
         }
     }
 }
@@ -149,6 +174,9 @@ mod tests {
         }
     }
 
+    /// Scalars of a call without arguments.
+    const SMALL: Scalars = Scalars(0);
+
     fn fixture() -> (Arc<Sent>, Arc<OpenCalls>) {
         let sent = Arc::new(Sent::default());
         let calls = OpenCalls::new(sent.clone(), Arc::default());
@@ -158,7 +186,7 @@ mod tests {
     #[test]
     fn a_lost_answerer_answers_an_error() {
         let (sent, calls) = fixture();
-        drop(calls.open(7).unwrap());
+        drop(calls.open(7, SMALL).unwrap());
         assert_eq!(
             *sent.0.lock().unwrap(),
             [Action::Answer {
@@ -170,30 +198,55 @@ mod tests {
     }
 
     #[test]
-    fn an_open_context_is_not_taken_twice() {
+    fn two_open_calls_may_carry_the_same_context_and_each_is_answered() {
         let (sent, calls) = fixture();
-        let first = calls.open(7).unwrap();
-        assert!(matches!(calls.open(7), Err(NotTaken::Open)));
-        first.answer(Vec::new(), Aee::SUCCESS);
-        assert_eq!(sent.0.lock().unwrap().len(), 1);
-        assert!(calls.open(7).is_ok());
+        let older = calls.open(0x10, SMALL).unwrap();
+        let newer = calls.open(0x10, SMALL).unwrap();
+        assert_eq!(calls.len(), 2);
+        newer.answer(Vec::new(), Aee::SUCCESS);
+        assert_eq!(calls.len(), 1);
+        older.answer(Vec::new(), Aee::BAD_STATE);
+        let answer = |retval: Aee| Action::Answer {
+            ctx: 0x10,
+            retval: retval.0,
+        };
+        assert_eq!(
+            *sent.0.lock().unwrap(),
+            [answer(Aee::SUCCESS), answer(Aee::BAD_STATE)]
+        );
+        assert_eq!(calls.len(), 0);
     }
 
     #[test]
-    fn no_more_contexts_than_a_driver_has() {
-        let (_sent, calls) = fixture();
-        let open: Vec<_> = (0..MAX_OPEN as u64).map(|ctx| calls.open(ctx).unwrap()).collect();
-        assert!(matches!(calls.open(1000), Err(NotTaken::TooMany)));
-        drop(open);
-        assert!(calls.open(1000).is_ok());
+    fn a_call_for_which_there_is_no_memory_is_answered_so() {
+        let (sent, calls) = fixture();
+        let large = Scalars(0x00ff_ffff);
+        let mut open = Vec::new();
+        for ctx in 0.. {
+            match calls.open(ctx, large) {
+                Some(call) => open.push(call),
+                None => break,
+            }
+        }
+        // More than any driver has, with as many arguments as there can be.
+        assert!(open.len() > 1000, "{}", open.len());
+        let refused = Action::Answer {
+            ctx: open.len() as u64,
+            retval: Aee::NO_MEMORY.0,
+        };
+        assert_eq!(*sent.0.lock().unwrap(), [refused]);
+        assert_eq!(calls.len(), open.len());
+        // There is room again when one of them is over.
+        open.pop();
+        assert!(calls.open(7, large).is_some());
     }
 
     #[test]
     fn answers_of_a_closed_channel_reach_nobody() {
         let (sent, calls) = fixture();
-        let old = calls.open(7).unwrap();
+        let old = calls.open(7, SMALL).unwrap();
         calls.forget_all();
-        let new = calls.open(7).unwrap();
+        let new = calls.open(7, SMALL).unwrap();
         old.answer(Vec::new(), Aee::SUCCESS);
         assert!(sent.0.lock().unwrap().is_empty());
         new.answer(Vec::new(), Aee::SUCCESS);
@@ -205,7 +258,7 @@ mod tests {
         let (sent, calls) = fixture();
         for bad in [-1i32, -4095, -512, -110] {
             calls
-                .open(1)
+                .open(1, SMALL)
                 .unwrap()
                 .answer(Vec::new(), Aee(bad.cast_unsigned()));
         }

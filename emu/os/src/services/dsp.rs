@@ -7,7 +7,6 @@ use rpmsg::Aee;
 use rpmsg::fastrpc::Message;
 use rpmsg::iface::{Kind, handle};
 
-use super::answer::NotTaken;
 use super::call::ApCall;
 use super::config::DspConfig;
 use super::pd::PdKey;
@@ -147,19 +146,8 @@ fn receive(sessions: &Arc<Sessions>, bytes: &[u8]) {
         target: "emu::services", client = message.client_id, tid = message.tid,
         ctx = format_args!("{:#x}", message.ctx.0), handle = format_args!("{:#x}", message.handle), sc = %message.sc, "call"
     );
-    let answerer = match sessions.calls.open(message.ctx.0) {
-        Ok(answerer) => answerer,
-        Err(why) => {
-            // An answer would count for the call that holds the context, or for none.
-            count(&sessions.counters.dropped);
-            let ctx = format_args!("{:#x}", message.ctx.0);
-            match why {
-                NotTaken::Open | NotTaken::TooMany => {
-                    tracing::warn!(target: "emu::services", ctx, "message dropped: {why}");
-                }
-            }
-            return;
-        }
+    let Some(answerer) = sessions.calls.open(message.ctx.0, message.sc) else {
+        return;
     };
     if let Some(call) = ApCall::receive(message, &sessions.config, &sessions.bus, answerer) {
         route(sessions, call);
