@@ -10,6 +10,8 @@
  *   7 say(u32 number)                     in[0]: one log message at each level, with the number
  *   8 ticks() -> u64, u64                 out[0]: 19.2 MHz ticks, processor cycles
  *   9 counter() -> u32                    out[0]: how often this handle called it
+ *  10 sum(dma buffer) -> u32              in[0] {u32 length}, out[0] sum of that many bytes of the buffer in handles[0], from
+ *                                         its offset on
  */
 #include "HAP.h"
 #include "qurt.h"
@@ -88,6 +90,19 @@ static int counter(void *context, remote_arg *args)
     return AEE_SUCCESS;
 }
 
+static int sum(void *context, remote_arg *args)
+{
+    (void)context;
+    uint32_t length = word(&args[0]), total = 0;
+    const uint8_t *part = HAP_mmap(0, (int)length, 3, 0, args[2].dma.fd, (long)args[2].dma.offset);
+    if (part == (void *)-1)
+        return (int)AEE_EBADPARM;
+    for (uint32_t i = 0; i < length; i++)
+        total += part[i];
+    *(uint32_t *)args[1].buf.pv = total;
+    return HAP_munmap((void *)part, (int)length);
+}
+
 static const struct skel_method methods[] = {
     {2, SC(0, 0, 0, 0, 0), null, {0}},
     {3, SC(0, 2, 1, 0, 0), echo, {8, 0, 0}},
@@ -97,5 +112,6 @@ static const struct skel_method methods[] = {
     {7, SC(0, 1, 0, 0, 0), say, {4}},
     {8, SC(0, 0, 1, 0, 0), ticks, {16}},
     {9, SC(0, 0, 1, 0, 0), counter, {4}},
+    {10, SC(0, 1, 1, 1, 0), sum, {4, 4}},
 };
 SKELETON(bench, methods)

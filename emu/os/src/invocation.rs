@@ -31,9 +31,10 @@ pub enum Arg {
     Handle {
         /// The AP's file descriptor.
         fd: i32,
-        /// Offset of the part that is meant, in bytes.
+        /// Where in it the caller's part begins, in bytes.
         offset: u32,
-        /// Length of the part that is meant, in bytes.
+        /// Length of the whole dma-buf in bytes, counted from its first one whatever the offset is; 0: it was never
+        /// registered, and the skeleton gets the numbers and finds no memory behind them.
         len: u32,
         /// Device address of the dma-buf's first byte.
         iova: u64,

@@ -307,3 +307,61 @@ fn dma_handles_are_handed_back() {
     assert_eq!((answer.retval, &answer.fdlist[..]), (Aee::BAD_PARM, &[20][..]));
     client.exit().unwrap();
 }
+
+/// The length beside the offset counts from the buffer's start when the library registered it, and is the part's when a
+/// program fills the descriptor itself: what can be mapped is the whole buffer either way, and no byte beyond.
+#[test]
+fn a_dma_handle_with_an_offset_means_a_part_of_the_whole_buffer() {
+    let dir = own_skeleton("bench");
+    let driver = machine(config());
+    let (client, _) = client(&driver, 1, 1, &[dir]);
+    let handle = client.open(&uri("bench")).unwrap();
+    let buffer = client.session().alloc(0x2000).unwrap();
+    let bytes: Vec<u8> = (0..0x2000u32).map(|i| (i * 7 / 5) as u8).collect();
+    driver.kernel().ram().write(buffer.physical, &bytes).unwrap();
+    let sum = |offset: u32, registered: u32, length: u32| {
+        let sc = Scalars::with_handles(10, 1, 1, 1, 0);
+        let length = length.to_le_bytes();
+        let args = [
+            Arg::In(&length),
+            Arg::Out(4),
+            Arg::Handle(20, buffer, offset, registered),
+        ];
+        let answer = client.invoke(handle, sc, &args).unwrap();
+        (
+            answer.retval,
+            u32::from_le_bytes(*answer.outs[0].first_chunk().unwrap()),
+        )
+    };
+    let expected = |from: u32, length: u32| {
+        let part = &bytes[from as usize..(from + length) as usize];
+        (Aee::SUCCESS, part.iter().copied().map(u32::from).sum::<u32>())
+    };
+    for (offset, registered, length) in [
+        (0, 0x2000, 0x2000),
+        (0, 0x2000, 100),
+        (0x1000, 0x2000, 0x1000),
+        (0x1000, 0x1000, 0x1000),
+        (0x1000, 0x2000, 1),
+    ] {
+        assert_eq!(
+            sum(offset, registered, length),
+            expected(offset, length),
+            "{offset:#x} {registered:#x} {length:#x}"
+        );
+    }
+    // Beyond the end, and never registered.
+    for (offset, registered, length) in [
+        (0x1000, 0x2000, 0x1001),
+        (0, 0x2000, 0x2001),
+        (0, 0, 4),
+        (0x1000, 0, 4),
+    ] {
+        assert_eq!(
+            sum(offset, registered, length).0,
+            Aee::BAD_PARM,
+            "{offset:#x} {registered:#x}"
+        );
+    }
+    client.exit().unwrap();
+}

@@ -110,9 +110,11 @@ pub fn place(shared: &Arc<Shared>, invocation: &Invocation, at: u32) -> Result<M
                 len,
                 iova,
             } => {
-                let whole = offset.checked_add(len).ok_or(Aee::BAD_PARM)?;
-                if whole > 0 {
-                    let id = shared.memory.begin_handle(fd, iova, whole).map_err(|e| e.aee())?;
+                if offset > len && len > 0 {
+                    return Err(Aee::BAD_PARM);
+                }
+                if len > 0 {
+                    let id = shared.memory.begin_handle(fd, iova, len).map_err(|e| e.aee())?;
                     mapped.handles.push((fd, id));
                 }
                 (fd as u32, offset)

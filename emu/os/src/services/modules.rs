@@ -62,15 +62,17 @@ fn invoke(pd: &Arc<Pd>, call: ApCall, counters: &Counters) {
 fn argument(arg: &Arg) -> invocation::Arg {
     match *arg {
         Arg::Buffer { iova, len, .. } => invocation::Arg::Buffer { iova, len },
+        // The page entry is the whole dma-buf (`fastrpc_get_args` of fastrpc.c, its QDA namesake): the length beside the
+        // offset is what the library had registered for the descriptor, counted from the start too, or anything.
         Arg::Handle {
             fd,
             offset,
-            len,
             page: Some(page),
+            ..
         } => invocation::Arg::Handle {
             fd,
             offset,
-            len,
+            len: u32::try_from(page.size).unwrap_or(u32::MAX),
             iova: page.addr,
         },
         // A handle that was never registered: the skeleton gets the number and finds no memory behind it.
