@@ -290,19 +290,31 @@ impl Build<'_> {
     }
 }
 
-/// The lines of a build log that say what is wrong: the compiler's first errors, else the last lines.
+/// What says why a build failed, in a compiler's, a linker's, `modpost`'s and make's words.
+const REASONS: &[&str] = &[
+    "error:",
+    "ERROR:",
+    "undefined reference",
+    "No rule to make target",
+];
+
+/// The lines of a build log that say what is wrong: the first that give a reason, else what has not been found, else the
+/// last lines. That make stopped (`make: *** [x] Error 2`) is no reason.
 fn first_errors(log: &str) -> Vec<&str> {
-    let is_error = |l: &&str| {
-        l.contains("error:")
-            || l.contains("ERROR:")
-            || l.contains("undefined reference")
-            || l.contains("No such file")
+    let with = |reasons: &[&str]| -> Vec<&str> {
+        let has = |l: &&str| reasons.iter().any(|reason| l.contains(reason));
+        log.lines().filter(has).take(8).collect()
     };
-    let errors: Vec<&str> = log.lines().filter(is_error).take(8).collect();
-    if !errors.is_empty() {
-        return errors;
+    for found in [with(REASONS), with(&["No such file"])] {
+        if !found.is_empty() {
+            return found;
+        }
     }
-    let all: Vec<&str> = log.lines().filter(|l| !l.trim().is_empty()).collect();
+    let stopped = |l: &&str| l.starts_with("make") && l.contains("***");
+    let all: Vec<&str> = log
+        .lines()
+        .filter(|l| !l.trim().is_empty() && !stopped(l))
+        .collect();
     all[all.len().saturating_sub(5)..].to_vec()
 }
 
@@ -345,6 +357,14 @@ mod tests {
     fn the_compilers_first_errors_are_what_is_told() {
         let log = "  CC a.o\na.c:3:1: error: unknown type\n  CC b.o\nmake[1]: *** [a.o] Error 1\n";
         assert_eq!(first_errors(log), ["a.c:3:1: error: unknown type"]);
-        assert_eq!(first_errors("x\n\ny\n"), ["x", "y"]);
+        assert_eq!(
+            first_errors("x\n\ny\nmake: *** [Makefile:9: all] Error 2\n"),
+            ["x", "y"]
+        );
+        let missing = "make[4]: *** No rule to make target 'drivers/of/empty_root.dtb', needed by 'drivers/of/built-in.a'.  Stop.";
+        let log = format!(
+            "  CC a.o\ncat: x: No such file or directory\n{missing}\nmake[3]: *** [drivers] Error 2\nmake: *** [Makefile:9: all] Error 2\n"
+        );
+        assert_eq!(first_errors(&log), [missing]);
     }
 }
