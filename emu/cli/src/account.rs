@@ -17,7 +17,7 @@ pub const NOT_CLEAN: u8 = 3;
 pub struct Options {
     /// Account at the end for what the driver left behind: mappings, calls, contexts (docs/account.md). With FILE it goes
     /// there, as JSON if the name ends in .json, and only the summary is printed. Exit code 3 if the program succeeded but
-    /// the account is not clean.
+    /// the account is not clean, or could not be judged.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     account: Option<Option<PathBuf>>,
     /// Findings that are known, by kernel release, kind and fields (TOML, may be repeated).
@@ -32,6 +32,11 @@ pub struct Accounting {
 }
 
 impl Options {
+    /// Whether there is to be an account.
+    pub const fn is_asked(&self) -> bool {
+        self.account.is_some()
+    }
+
     /// Reads the files and makes the account's, before anything is started.
     pub fn load(&self, existing: Existing) -> anyhow::Result<Option<Accounting>> {
         let Some(file) = &self.account else {

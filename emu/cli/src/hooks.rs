@@ -51,6 +51,11 @@ impl Options {
         self.force.existing()
     }
 
+    /// Whether there will be accounts.
+    pub fn has_accounts(&self) -> bool {
+        self.account.is_asked()
+    }
+
     /// Reads and checks the files that the options name, and makes those that are written at the end.
     pub fn load(&self, profile: &Profile, platform: PlatformKind) -> anyhow::Result<Requested> {
         Ok(Requested {

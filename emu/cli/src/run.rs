@@ -10,7 +10,7 @@ use emu_machine::device::layout::PlatformKind;
 use emu_machine::device::tree::IrqPath;
 use emu_machine::profile::{DEFAULT, Profile};
 use emu_machine::vm::qemu::Machine;
-use emu_machine::vm::{Builder, READY, Vm, VmError};
+use emu_machine::vm::{Builder, READY, Vm, VmError, unpinned};
 use emu_os::services::DspStats;
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -143,13 +143,20 @@ pub fn run_with(
         .qemu_args(args.qemu_arg)
         .console_log(args.console_log.clone(), args.hooks.existing())
         .interactive(interactive)
-        .deterministic(args.deterministic);
+        .deterministic(args.deterministic)
+        .settle(args.hooks.has_accounts());
     for spec in &args.file {
         let (host, guest) = file(spec);
         let data = std::fs::read(&host).with_context(|| format!("cannot read {host} for the guest"))?;
         builder = builder.file(guest, 0o755, data);
     }
     let prepared = builder.prepare()?;
+    let mut unpinned = Unpinned::default();
+    if args.deterministic {
+        let config = prepared.kernel().config.as_deref().unwrap_or_default();
+        let known = (!config.is_empty()).then(|| unpinned::by_config(config));
+        known.into_iter().flatten().for_each(|pin| unpinned.tell(&pin));
+    }
     let comment = format!("kernel {}", prepared.kernel().release().unwrap_or_default());
     let mut hooked = requested.attach(prepared.devices(), comment, args.deterministic, recordings)?;
     let mut vm = prepared.boot()?;
@@ -161,7 +168,7 @@ pub fn run_with(
     } else {
         follow(
             &mut vm,
-            (&mut report, &hooked),
+            (&mut report, &hooked, &mut unpinned),
             args.quiet,
             Duration::from_secs(args.timeout),
             ending.as_ref(),
@@ -198,10 +205,23 @@ fn file(spec: &str) -> (String, String) {
     }
 }
 
+/// What `--deterministic` could not hold still, told once each.
+#[derive(Default)]
+struct Unpinned(Vec<String>);
+
+impl Unpinned {
+    fn tell(&mut self, pin: &unpinned::Unpinned) {
+        if !self.0.contains(&pin.name) {
+            self.0.push(pin.name.clone());
+            eprintln!("warning: --deterministic does not hold still {pin}");
+        }
+    }
+}
+
 /// Console lines until the guest ends.
 fn follow(
     vm: &mut Vm,
-    (report, hooked): (&mut Report, &Hooked),
+    (report, hooked, unpinned): (&mut Report, &Hooked, &mut Unpinned),
     quiet: bool,
     limit: Duration,
     ending: Option<&Ending>,
@@ -216,6 +236,9 @@ fn follow(
             Ok(Some(line)) => {
                 if line.text.contains(READY) && report.ready.is_none() {
                     report.ready = Some(line.at);
+                }
+                if let Some(pin) = unpinned::by_guest(&line.text) {
+                    unpinned.tell(&pin);
                 }
                 if let (true, Some((_, name))) = (hooked.has_accounts(), line.text.split_once(CENSUS)) {
                     let census = hooked.census(vm.devices());

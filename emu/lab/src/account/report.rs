@@ -50,10 +50,10 @@ impl Report {
         }
     }
 
-    /// Whether nothing was found that is not known.
+    /// Whether nothing was found that is not known, and nothing had to be left undecided.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.unknown().next().is_none() && self.totals.findings_not_kept == 0
+        self.unknown().next().is_none() && self.totals.findings_not_kept == 0 && self.totals.undecided == 0
     }
 
     /// Findings that are not known.
@@ -80,6 +80,7 @@ impl Report {
         let known = self.findings.len() - unknown;
         let mut line = format!("account of {}: ", self.dsp);
         let _ = match unknown {
+            0 if t.undecided != 0 => write!(line, "not judged"),
             0 => write!(line, "clean"),
             1 => write!(line, "1 finding"),
             n => write!(line, "{n} findings"),
@@ -216,6 +217,20 @@ mod tests {
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!(json["findings"][0]["suppressed"], "known");
         assert_eq!(json["findings"][0]["kind"], "still-mapped");
+    }
+
+    #[test]
+    fn what_was_released_too_late_is_not_called_clean() {
+        let mut report = report(1);
+        report.findings.clear();
+        assert!(report.is_clean() && report.summary().contains("cdsp: clean;"));
+        report.totals.undecided = 1;
+        assert!(!report.is_clean());
+        let told = report.summary();
+        assert!(
+            told.contains("cdsp: not judged;") && told.ends_with("1 released too late to judge"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -1,4 +1,10 @@
-//! The task dump of a guest that hangs: what the kernel prints at sysrq-w and sysrq-t, cut down to what can matter.
+//! The task dump of a guest that hangs: what the kernel prints at sysrq-w and sysrq-t, cut down to what can matter; or why
+//! there is none.
+
+use emu_machine::vm::modules::{Setting, config_setting};
+
+/// Options of the kernel's without which it does not take SysRq from its console.
+const NEEDED: &[&str] = &["CONFIG_MAGIC_SYSRQ", "CONFIG_MAGIC_SYSRQ_SERIAL"];
 
 /// Words in a task's stack that make it worth reading.
 const OURS: &[&str] = &[
@@ -58,6 +64,28 @@ pub fn interesting(dump: &[String]) -> Vec<String> {
     out
 }
 
+/// Why there is no dump: from the kernel's configuration if that is known, else from whether the guest has
+/// `/proc/sysrq-trigger` (`trigger`), if it said so.
+#[must_use]
+pub fn why_none(config: Option<&str>, trigger: Option<bool>) -> String {
+    let lacking: Vec<&str> = match config {
+        Some(config) => {
+            let off = |option: &&&str| config_setting(config, option) == Setting::Off;
+            NEEDED.iter().filter(off).copied().collect()
+        }
+        None if trigger == Some(false) => NEEDED[..1].to_vec(),
+        None => Vec::new(),
+    };
+    match (&lacking[..], config) {
+        ([], None) => format!(
+            "the kernel did not answer to SysRq: it may lack {}, or answer to nothing any more",
+            NEEDED[1]
+        ),
+        ([], Some(_)) => "the kernel did not answer to SysRq".to_owned(),
+        (lacking, _) => format!("the kernel lacks {}", lacking.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,5 +119,24 @@ fastrpc",
         assert_eq!(shown.len(), 6, "{shown:#?}");
         assert!(shown[0].starts_with("task:kworker") && shown[3].starts_with("task:vh-invoke"));
         assert!(interesting(&[]).is_empty());
+    }
+
+    #[test]
+    fn why_there_is_no_dump_is_said_by_name() {
+        let full = "CONFIG_MAGIC_SYSRQ=y\nCONFIG_MAGIC_SYSRQ_SERIAL=y\n";
+        let half = "CONFIG_MAGIC_SYSRQ=y\n# CONFIG_MAGIC_SYSRQ_SERIAL is not set\n";
+        for (config, trigger, told) in [
+            (Some(full), Some(true), "the kernel did not answer to SysRq"),
+            (Some(half), None, "the kernel lacks CONFIG_MAGIC_SYSRQ_SERIAL"),
+            (
+                Some(""),
+                None,
+                "the kernel lacks CONFIG_MAGIC_SYSRQ, CONFIG_MAGIC_SYSRQ_SERIAL",
+            ),
+            (None, Some(false), "the kernel lacks CONFIG_MAGIC_SYSRQ"),
+        ] {
+            assert_eq!(why_none(config, trigger), told);
+        }
+        assert!(why_none(None, Some(true)).contains("may lack CONFIG_MAGIC_SYSRQ_SERIAL"));
     }
 }

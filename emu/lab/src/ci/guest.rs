@@ -4,6 +4,7 @@
 
 use super::complaint::Complaint;
 use super::console::{Line, Scanner};
+use super::dump;
 use super::known::Known;
 use super::suite;
 use super::tools::Tools;
@@ -112,6 +113,8 @@ pub struct Observed {
     pub tail: Vec<String>,
     /// The kernel's task dump after a hang; `None` if there was none to be had.
     pub dump: Option<Vec<String>>,
+    /// Why there was none, if it was asked for.
+    pub no_dump: Option<String>,
     /// Rule, and how often it fired on all DSPs together.
     pub fired: Vec<(String, u64)>,
     /// The newest events of each DSP.
@@ -140,6 +143,7 @@ impl Observed {
             complaints_not_kept: 0,
             tail: Vec::new(),
             dump: None,
+            no_dump: None,
             fired: vec![("late".into(), 3)],
             history: Vec::new(),
             accounts: Vec::new(),
@@ -254,6 +258,8 @@ impl Setup {
             started: None,
             kmemleak: false,
             fatal: false,
+            trigger: None,
+            asked: false,
             dump: None,
         };
         let end = watching.until_end(&mut vm, stop);
@@ -278,6 +284,8 @@ impl Setup {
                 }
             }
         }
+        let no_dump = (watching.asked && watching.dump.is_none())
+            .then(|| dump::why_none(vm.kernel().config.as_deref(), watching.trigger));
         let scanner = watching.scanner;
         Ok(Observed {
             end,
@@ -291,6 +299,7 @@ impl Setup {
             complaints_not_kept: scanner.not_kept(),
             tail: scanner.tail().map(str::to_owned).collect(),
             dump: watching.dump,
+            no_dump,
             fired,
             history: attached
                 .watches
@@ -317,6 +326,10 @@ struct Watching {
     started: Option<Duration>,
     kmemleak: bool,
     fatal: bool,
+    /// Whether the guest has `/proc/sysrq-trigger`.
+    trigger: Option<bool>,
+    /// A dump was asked for.
+    asked: bool,
     dump: Option<Vec<String>>,
 }
 
@@ -355,6 +368,7 @@ impl Watching {
         match word {
             "kernel" => self.release = Some(rest.to_owned()),
             "drivers" => self.drivers = Some(rest.trim().to_owned()),
+            "sysrq" => self.trigger = Some(rest.trim() == "yes"),
             "nodes" => self.nodes = Some(rest.trim().to_owned()),
             "kmemleak" => {
                 self.kmemleak = true;
@@ -413,6 +427,7 @@ impl Watching {
 
     /// Has the kernel tell what its tasks are doing: first those that are blocked, then all, then what the processors do.
     fn take_dump(&mut self, vm: &mut Vm, stop: &AtomicBool) {
+        self.asked = true;
         let mut lines = Vec::new();
         let until = Instant::now() + DUMP;
         // 7: everything is shown from now on.

@@ -40,6 +40,9 @@ fn case(played: &Played, command: &Command) -> Value {
         object.insert("fired".into(), Value::Object(fired));
         object.insert("dsp_crashes".into(), json!(seen.dsp_crashes));
         object.insert("account".into(), json!(seen.accounts));
+        if let Some(why) = &seen.no_dump {
+            object.insert("no_task_dump".into(), json!(why));
+        }
         if let Some(dump) = &seen.dump {
             object.insert("task_dump".into(), json!(dump));
         }

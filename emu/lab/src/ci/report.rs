@@ -146,11 +146,8 @@ fn observed(out: &mut String, case: &Case, seen: &Observed) {
     }
     if let Some(lines) = &seen.dump {
         section(out, "Tasks when the limit was reached", dump::interesting(lines));
-    } else if matches!(seen.end, super::guest::End::Hang(_)) {
-        let _ = writeln!(
-            out,
-            "\nThe kernel did not answer to SysRq: there is no task dump."
-        );
+    } else if let Some(why) = &seen.no_dump {
+        let _ = writeln!(out, "\nThere is no task dump: {why}.");
     }
     let findings = unexpected(case, seen)
         .zip(1..)

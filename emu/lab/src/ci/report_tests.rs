@@ -86,6 +86,21 @@ fn the_report_has_the_reasons_the_excerpt_and_the_command() {
 }
 
 #[test]
+fn a_hang_without_a_task_dump_says_why() {
+    let mut all = case_of_each_verdict();
+    let seen = all[2].seen.as_mut().unwrap();
+    seen.end = crate::ci::guest::End::Hang("the program did not end");
+    seen.no_dump = Some("the kernel lacks CONFIG_MAGIC_SYSRQ_SERIAL".into());
+    let text = details(&all[2], &command());
+    assert!(
+        text.contains("There is no task dump: the kernel lacks CONFIG_MAGIC_SYSRQ_SERIAL."),
+        "{text}"
+    );
+    let value = json::value(&all, None, &command()).to_string();
+    assert!(value.contains("no_task_dump"), "{value}");
+}
+
+#[test]
 fn junit_is_read_back_with_the_same_numbers() {
     let xml = junit::text(&case_of_each_verdict(), Some("7.3.4"), &command()).unwrap();
     let report = quick_junit::Report::deserialize_from_str(&xml).unwrap();

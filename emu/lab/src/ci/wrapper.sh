@@ -9,6 +9,7 @@ token="vh-end-$$-$(cut -d' ' -f1 /proc/uptime)"
 
 say "kernel $(uname -r)"
 say "drivers $(ls /sys/bus/rpmsg/drivers 2>/dev/null | tr '\n' ' ')"
+if [ -e /proc/sysrq-trigger ]; then say "sysrq yes"; else say "sysrq no"; fi
 say "nodes $(ls /dev/fastrpc-* /dev/accel/* 2>/dev/null | tr '\n' ' ')"
 echo "$hung" 2>/dev/null >/proc/sys/kernel/hung_task_timeout_secs
 

@@ -14,6 +14,7 @@ pub mod platform;
 mod prepared;
 pub mod qemu;
 mod running;
+pub mod unpinned;
 
 pub use prepared::Prepared;
 pub use running::{Outcome, Vm};
@@ -41,6 +42,8 @@ pub const EXIT: &str = "VH-EXIT ";
 const PANIC: &str = "Kernel panic - not syncing";
 /// The program that runs the user's where runs are to be the same.
 const PIN: &str = "/vh/pin";
+/// Seconds that a guest stays up for [`Builder::settle`]: twice the account's time of grace, for a host that is busy.
+const SETTLE: &str = "1";
 /// Where a shared directory appears in the guest.
 pub const SHARE: &str = "/share";
 
@@ -160,6 +163,7 @@ pub struct Builder {
     interactive: bool,
     after: After,
     deterministic: bool,
+    settle: bool,
 }
 
 impl Builder {
@@ -188,6 +192,7 @@ impl Builder {
             interactive: false,
             after: After::default(),
             deterministic: false,
+            settle: false,
         }
     }
 
@@ -326,6 +331,14 @@ impl Builder {
         self
     }
 
+    /// Leaves the guest up for a second after the program's end. Drivers free what a program leaves from work queues, which a
+    /// guest that powers off at once never runs: whoever wants to judge what is left behind needs this.
+    #[must_use]
+    pub fn settle(mut self, on: bool) -> Self {
+        self.settle = on;
+        self
+    }
+
     /// Starts devices and QEMU: [`Builder::prepare`] and [`Prepared::boot`].
     ///
     /// # Errors
@@ -399,6 +412,9 @@ impl Builder {
         };
         let mut options = vec![("after", after.to_owned())];
         let mut files = self.files.clone();
+        if self.settle {
+            options.push(("settle", SETTLE.to_owned()));
+        }
         if self.deterministic {
             options.push(("pin", PIN.to_owned()));
             files.push(GuestFile {
