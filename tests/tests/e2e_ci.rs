@@ -492,6 +492,34 @@ fn what_cannot_be_tested_is_one_sentence_before_any_guest_starts() {
         &["cannot be tested"],
     );
     assert_sentence(&run(&["--bisect-run", "no-such-case"]), 128, &["no case"]);
+    // Nor the one that is asked for.
+    assert_sentence(
+        &run(&["--driver", "qda"]),
+        2,
+        &["no qda driver", "CONFIG_DRM_ACCEL_QDA", "it has fastrpc"],
+    );
+    assert_sentence(
+        &run(&["--driver", "qda", "--bisect-run"]),
+        125,
+        &["no qda driver"],
+    );
+    let qda = place.write(
+        "qda.toml",
+        "[needs]\ndriver = \"qda\"\n[workload]\nrun = \"true\"\n",
+    );
+    let qda = qda.to_str().expect("a path");
+    assert_sentence(
+        &run(&["--driver", "fastrpc", "--suite", qda]),
+        2,
+        &["no case of qda is for the fastrpc driver"],
+    );
+    let skipped = run(&["--suite", qda]);
+    assert_eq!(skipped.status.code(), Some(2));
+    assert!(
+        both(&skipped).contains("needs the qda driver") && both(&skipped).contains("Nothing was tested."),
+        "{}",
+        both(&skipped)
+    );
     let mut command = place.ci();
     command.args(["--bisect-run", "--kernel", "/nonexistent/Image"]);
     assert_sentence(

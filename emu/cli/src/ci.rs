@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use emu_lab::account::Suppressions;
 use emu_lab::ci::report::{self, Command};
 use emu_lab::ci::{Facts, Known, Played, Setup, Tools, Verdict, json, junit, ktap, play_all, suite};
+use emu_lab::scenario::Driver;
 use emu_machine::device::layout::PlatformKind;
 use emu_machine::profile::{DEFAULT, Profile};
 use emu_machine::vm::kernel::{self, Kernel};
@@ -21,9 +22,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// A case failed.
-const FAILED: u8 = 1;
+pub const FAILED: u8 = 1;
 /// Nothing could be tested: the command line, the files, the machine.
-const UNUSABLE: u8 = 2;
+pub const UNUSABLE: u8 = 2;
 /// `git bisect run`: this commit cannot be tested.
 const BISECT_SKIP: u8 = 125;
 /// `git bisect run`: stop, it is not the commit's fault.
@@ -35,7 +36,7 @@ const BISECT_ABORT: u8 = 128;
 struct UnusableKernel(String);
 
 /// What `ci` and `minimize` need for guests.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub struct Guests {
     /// arm64 kernel Image, or the beginning of a version in the cache (7.3) [default: the newest in the cache].
     #[arg(long, value_name = "IMAGE|VERSION")]
@@ -43,6 +44,10 @@ pub struct Guests {
     /// Directory of the kernel's modules: flat, or a lib/modules tree [default: `modules` beside the Image].
     #[arg(long, value_name = "DIR")]
     modules: Option<PathBuf>,
+    /// The driver to use, fastrpc or qda; a kernel without it is an error, and cases that state the other are left out
+    /// [default: whichever the kernel has].
+    #[arg(long, value_name = "DRIVER")]
+    pub driver: Option<Driver>,
     /// PlatformKind of the cases that do not name one.
     #[arg(long, value_enum, default_value_t)]
     pub platform: PlatformKind,
@@ -85,13 +90,13 @@ pub struct Guests {
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    guests: Guests,
+    pub guests: Guests,
     /// What to play: smoke, matrix, zoo, a folder of cases, or a file (may be repeated) [default: smoke].
     #[arg(long, value_name = "NAME|DIR|FILE")]
     suite: Vec<String>,
     /// Guests at once [default: half of the processors].
     #[arg(long, value_name = "N")]
-    jobs: Option<usize>,
+    pub jobs: Option<usize>,
     /// List the cases and end.
     #[arg(long)]
     list: bool,
@@ -103,22 +108,32 @@ pub struct Args {
     ktap: bool,
     /// File that gets the result as JSON, with everything that was seen.
     #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    pub json: Option<PathBuf>,
     /// Exit codes for `git bisect run`: 0 all passed, 1 a case failed, 125 the kernel cannot be tested (it does not boot, has
     /// no driver, or a case was skipped), 128 something else is wrong.
     #[arg(long)]
     bisect_run: bool,
     /// Folder that gets each guest's console.
     #[arg(long, value_name = "DIR")]
-    logs: Option<PathBuf>,
+    pub logs: Option<PathBuf>,
     #[command(flatten)]
-    force: super::force::Force,
+    pub force: super::force::Force,
     /// Only cases of that name, or, if none has it, with that in their name.
     #[arg(value_name = "CASE")]
     filter: Vec<String>,
 }
 
 impl Guests {
+    /// The same on another kernel.
+    pub fn on_kernel(&self, kernel: PathBuf, modules: Option<PathBuf>, driver: Option<Driver>) -> Self {
+        Self {
+            kernel: Some(kernel),
+            modules,
+            driver,
+            ..self.clone()
+        }
+    }
+
     /// Looks at everything before a guest is started.
     pub fn prepare(&self, logs: Option<PathBuf>) -> anyhow::Result<(Setup, Facts)> {
         let unusable = |why: String| anyhow::Error::new(UnusableKernel(why));
@@ -144,6 +159,7 @@ impl Guests {
             modules: self.modules.clone(),
             release: facts.release.clone(),
             root: self.root.clone(),
+            driver: self.driver,
             profile,
             platform: self.platform,
             tools: self
@@ -159,8 +175,9 @@ impl Guests {
             suppress: Suppressions::load(&self.suppress)?,
             known: Known::load(&self.known)?,
             logs,
+            traces: None,
         };
-        if let Some(why) = facts.unusable() {
+        if let Some(why) = facts.unusable(self.driver) {
             return Err(unusable(format!(
                 "{} cannot be tested: {why}",
                 setup.kernel.display()
@@ -188,6 +205,9 @@ impl Guests {
         }
         if self.soc != DEFAULT {
             option("--soc", Path::new(&self.soc));
+        }
+        if let Some(driver) = self.driver {
+            option("--driver", Path::new(driver.name()));
         }
         for file in &self.suppress {
             option("--suppress", file);
@@ -263,6 +283,9 @@ fn play(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let kernel = release.unwrap_or_else(|| setup.kernel.display().to_string());
     text.push_str(&format!("\n{kernel}: {}", report::summary(&played)));
+    if !ending.came() && !played.iter().any(tells) {
+        text.push_str("\nNothing was tested.");
+    }
     if args.ktap {
         eprintln!("{text}");
         write!(super::output::stdout(), "{}", ktap::text(&played, &command))?;
@@ -280,13 +303,13 @@ fn play(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(code))
 }
 
-fn write((path, file): &mut (PathBuf, File), text: &str) -> anyhow::Result<()> {
+pub fn write((path, file): &mut (PathBuf, File), text: &str) -> anyhow::Result<()> {
     file.write_all(text.as_bytes())
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Makes the files for the guests' consoles.
-fn make_consoles(setup: &Setup, entries: &[suite::Entry], existing: Existing) -> anyhow::Result<()> {
+pub fn make_consoles(setup: &Setup, entries: &[suite::Entry], existing: Existing) -> anyhow::Result<()> {
     let mut made = BTreeSet::new();
     for console in entries.iter().filter_map(|entry| setup.console_of(entry)) {
         anyhow::ensure!(
@@ -299,7 +322,7 @@ fn make_consoles(setup: &Setup, entries: &[suite::Entry], existing: Existing) ->
     Ok(())
 }
 
-fn entries(args: &Args) -> anyhow::Result<Vec<suite::Entry>> {
+pub fn entries(args: &Args) -> anyhow::Result<Vec<suite::Entry>> {
     let smoke = ["smoke".to_owned()];
     let suites = if args.suite.is_empty() {
         &smoke[..]
@@ -310,7 +333,11 @@ fn entries(args: &Args) -> anyhow::Result<Vec<suite::Entry>> {
     for name in suites {
         entries.extend(suite::load(name)?);
     }
-    Ok(suite::choose(entries, &args.filter)?)
+    let entries = suite::choose(entries, &args.filter)?;
+    Ok(match args.guests.driver {
+        Some(driver) => suite::for_driver(entries, driver)?,
+        None => entries,
+    })
 }
 
 /// The newest kernel of the cache that is a distribution's (its folder is called as the release is), else the newest.
@@ -326,12 +353,17 @@ pub fn default_jobs() -> usize {
     (processors / 2).max(1)
 }
 
+/// Whether something was learned about the kernel.
+fn tells(case: &Played) -> bool {
+    !matches!(case.verdict, Verdict::Skip | Verdict::Error)
+}
+
 /// The exit code of a run.
 fn code(played: &[Played]) -> u8 {
     let any = |verdict| played.iter().any(|case| case.verdict == verdict);
     if any(Verdict::Fail) || any(Verdict::Hang) {
         FAILED
-    } else if any(Verdict::Error) || !(any(Verdict::Pass) || any(Verdict::Known)) {
+    } else if any(Verdict::Error) || !played.iter().any(tells) {
         UNUSABLE
     } else {
         0

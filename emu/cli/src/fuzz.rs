@@ -1,12 +1,12 @@
 //! `vhost-hexagon fuzz`: random scenarios and random programs on a kernel, from a seed.
 
-use super::ci::{Guests, ignore_file_size_signal};
+use super::ci::{Guests, UNUSABLE, ignore_file_size_signal};
 use super::signals::Ending;
 use anyhow::Context as _;
 use emu_lab::ci::report::{self, Command};
 use emu_lab::ci::suite::Entry;
-use emu_lab::ci::{Facts, Played, Setup, Verdict, play};
-use emu_lab::fuzz::{Corpus, Coverage, Dice, Findings, Plan};
+use emu_lab::ci::{Facts, Observed, Played, Setup, Verdict, play};
+use emu_lab::fuzz::{Corpus, Coverage, Dice, Findings, Ground, Plan};
 use emu_lab::scenario::Case;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal as _;
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 /// Something was found.
 const FOUND: u8 = 1;
-/// So many guests that did not even start end the run.
+/// So many guests that did not even start, or the first of which made no call, end the run.
 const MOST_ERRORS: usize = 5;
 
 /// Arguments of `fuzz`.
@@ -52,6 +52,7 @@ struct Run<'a> {
     args: &'a Args,
     setup: &'a Setup,
     facts: &'a Facts,
+    ground: Ground,
     command: Command,
     seed: u64,
     stop: &'a AtomicBool,
@@ -63,6 +64,8 @@ struct Run<'a> {
 struct State {
     next: usize,
     done: usize,
+    /// Calls that reached a DSP, of all guests.
+    calls: u64,
     errors_in_a_row: usize,
     corpus: Corpus,
     coverage: Coverage,
@@ -71,12 +74,23 @@ struct State {
     broken: Option<anyhow::Error>,
 }
 
-/// Fuzzes until the runs are over.
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+/// Fuzzes until the runs are over, tells how it went.
+pub fn run(args: &Args) -> ExitCode {
+    fuzz(args).unwrap_or_else(|error| {
+        super::messages::fail(&error);
+        ExitCode::from(UNUSABLE)
+    })
+}
+
+fn fuzz(args: &Args) -> anyhow::Result<ExitCode> {
     let seed = args.guests.seed.unwrap_or(0);
     if args.dry_run {
         for number in 0..args.runs {
-            let plan = Plan::new(&mut Dice::new(seed, number), args.guests.platform);
+            let ground = Ground {
+                platform: args.guests.platform,
+                driver: args.guests.driver,
+            };
+            let plan = Plan::new(&mut Dice::new(seed, number), ground);
             super::output::say!(
                 "# case {number}\n{}",
                 plan.text(&name(seed, number), args.account)
@@ -93,6 +107,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (mut setup, facts) = args.guests.prepare(None)?;
     // Each case has the seed that it was drawn with.
     setup.seed = None;
+    let driver = match facts.drivers[..] {
+        [only] => Some(only),
+        _ => args.guests.driver,
+    };
+    let ground = Ground {
+        platform: setup.platform,
+        driver,
+    };
     let findings = Findings::open(&args.out)
         .with_context(|| format!("cannot use {} for findings (--out)", args.out.display()))?;
     let jobs = args
@@ -103,6 +125,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         args,
         setup: &setup,
         facts: &facts,
+        ground,
         command: args.guests.command("ci"),
         seed,
         stop: &stop,
@@ -112,6 +135,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         state: Mutex::new(State {
             next: 0,
             done: 0,
+            calls: 0,
             errors_in_a_row: 0,
             corpus: Corpus::default(),
             coverage: Coverage::default(),
@@ -145,6 +169,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if ending.came() && state.found == 0 {
         return Ok(ExitCode::from(130));
     }
+    anyhow::ensure!(
+        state.calls > 0 || state.found > 0,
+        "nothing was tested: no program of {} guests made a call that reached a DSP",
+        state.done
+    );
     Ok(ExitCode::from(if state.found > 0 { FOUND } else { 0 }))
 }
 
@@ -191,13 +220,14 @@ impl Run<'_> {
         let number = state.next;
         state.next += 1;
         let mut dice = Dice::new(self.seed, number);
-        Some((number, state.corpus.next(&mut dice, self.setup.platform)))
+        Some((number, state.corpus.next(&mut dice, self.ground)))
     }
 
     /// What a case showed.
     fn judge(&self, number: usize, plan: Plan, text: &str, played: &Played) -> anyhow::Result<()> {
         let mut state = self.state();
         state.done += 1;
+        state.calls += played.seen.as_ref().map_or(0, calls);
         if let Some(seen) = &played.seen
             && state.coverage.add(&seen.history) > 0
         {
@@ -213,6 +243,19 @@ impl Run<'_> {
                 self.tell(&format!("case {number}: {why}"));
             }
             _ => state.errors_in_a_row = 0,
+        }
+        if state.calls == 0 && state.done >= MOST_ERRORS && state.found == 0 {
+            let seen = played.seen.as_ref();
+            let line = seen
+                .and_then(|seen| seen.output.first())
+                .map_or("", String::as_str);
+            anyhow::bail!(
+                "nothing is tested: no program of {MOST_ERRORS} guests made a call that reached a DSP (their device nodes: {}; a \
+                 program's first line: {line:?})",
+                seen.and_then(|seen| seen.nodes.as_deref())
+                    .filter(|nodes| !nodes.is_empty())
+                    .unwrap_or("none")
+            );
         }
         if matches!(played.verdict, Verdict::Fail | Verdict::Hang) {
             for reason in &played.reasons {
@@ -250,6 +293,11 @@ impl Run<'_> {
             self.bar.println(text);
         }
     }
+}
+
+/// Calls of a guest that reached a DSP.
+fn calls(seen: &Observed) -> u64 {
+    seen.accounts.iter().map(|account| account.totals.calls).sum()
 }
 
 fn name(seed: u64, number: usize) -> String {

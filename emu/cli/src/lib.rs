@@ -128,7 +128,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Serve(args) => serve::run(&args),
         Command::Qemu(args) => qemu::run(args),
-        Command::Fuzz(args) => fuzz::run(&args),
+        Command::Fuzz(args) => Ok(fuzz::run(&args)),
         Command::Ctl(args) => ctl::run(args),
         Command::Ci(args) => Ok(ci::run(&args)),
         Command::Minimize(args) => minimize::run(&args),

@@ -9,8 +9,9 @@ use super::known::Known;
 use super::suite;
 use super::tools::Tools;
 use crate::account::{self, Account, Suppressions};
-use crate::hooks::Hooks;
-use crate::scenario::{Case, Entry, Program};
+use crate::hooks::{Hooks, TraceRequest};
+use crate::scenario::{Case, Driver, Entry, Program};
+use crate::trace;
 use emu_machine::device::layout::PlatformKind;
 use emu_machine::profile::Profile;
 use emu_machine::vm::qemu::Machine;
@@ -45,6 +46,8 @@ pub struct Setup {
     pub release: Option<String>,
     /// User space.
     pub root: Option<PathBuf>,
+    /// The only one of the two drivers that is to be used.
+    pub driver: Option<Driver>,
     /// The SoC.
     pub profile: Profile,
     /// The platform of cases that do not name one.
@@ -69,6 +72,35 @@ pub struct Setup {
     pub known: Known,
     /// Where consoles are kept.
     pub logs: Option<PathBuf>,
+    /// Where traces of the DSPs' wires are made.
+    pub traces: Option<PathBuf>,
+}
+
+#[cfg(test)]
+impl Setup {
+    /// A machine for cases that are not played.
+    pub(super) fn of_tests() -> Self {
+        Self {
+            kernel: "Image".into(),
+            modules: None,
+            release: None,
+            root: None,
+            driver: None,
+            profile: Profile::load(emu_machine::profile::DEFAULT).unwrap(),
+            platform: PlatformKind::Rpm,
+            tools: Tools::default(),
+            qemu: None,
+            qemu_args: Vec::new(),
+            append: Vec::new(),
+            boot: Duration::from_secs(180),
+            timeout: None,
+            seed: None,
+            suppress: Suppressions::default(),
+            known: Known::default(),
+            logs: None,
+            traces: None,
+        }
+    }
 }
 
 /// How a guest ended.
@@ -88,6 +120,15 @@ pub enum End {
     Stopped,
 }
 
+/// The trace of a guest's DSPs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// The file.
+    pub path: PathBuf,
+    /// Why not everything is in it, if so.
+    pub incomplete: Option<String>,
+}
+
 /// What was seen of a case.
 #[derive(Debug)]
 pub struct Observed {
@@ -95,8 +136,8 @@ pub struct Observed {
     pub end: End,
     /// The kernel's release as the guest says it.
     pub release: Option<String>,
-    /// Drivers on the rpmsg bus, as the guest lists them.
-    pub drivers: Option<String>,
+    /// The drivers that it has, as the guest says.
+    pub drivers: Option<Vec<Driver>>,
     /// Device nodes when the program started.
     pub nodes: Option<String>,
     /// The program was started.
@@ -121,6 +162,8 @@ pub struct Observed {
     pub history: Vec<(String, Vec<Entry>)>,
     /// The account of each DSP.
     pub accounts: Vec<account::Report>,
+    /// The trace, if there was to be one.
+    pub trace: Option<Recorded>,
     /// Crashes of DSP processes.
     pub dsp_crashes: u64,
     /// The times at which the program started and the guest ended, since power-on.
@@ -147,6 +190,7 @@ impl Observed {
             fired: vec![("late".into(), 3)],
             history: Vec::new(),
             accounts: Vec::new(),
+            trace: None,
             dsp_crashes: 0,
             times: (None, Duration::ZERO),
         }
@@ -189,6 +233,15 @@ impl Setup {
         self.logs.as_ref().map(|folder| folder.join(name))
     }
 
+    /// The trace of a case, if there is to be one.
+    fn trace_of(&self, entry: &suite::Entry) -> Option<TraceRequest> {
+        let name = format!("{}-{}.pcapng", entry.suite, entry.name());
+        Some(TraceRequest {
+            path: self.traces.as_ref()?.join(name),
+            options: trace::Options::default(),
+        })
+    }
+
     /// Prepares a guest for a case.
     fn prepare(&self, case: &Case, console: Option<PathBuf>) -> Result<Prepared, VmError> {
         let hung = (self.timeout_of(case).as_secs() / 3).clamp(5, 10);
@@ -210,6 +263,7 @@ impl Setup {
         append.extend(case.needs.append.iter().cloned());
         let mut builder = Builder::new(&self.kernel, self.profile.clone())
             .modules(self.modules.clone())
+            .without(self.driver.map(|driver| driver.other().name()))
             .root(self.root.clone())
             .platform(self.platform_of(case))
             .firmware(self.tools.firmware.clone())
@@ -240,9 +294,10 @@ impl Setup {
         let hooks = Hooks {
             scenario: Some((&case.scenario, self.seed)),
             account: true,
+            trace: self.trace_of(entry),
             ..Hooks::default()
         };
-        let attached = hooks
+        let mut attached = hooks
             .attach(prepared.devices(), self.platform_of(case))
             .map_err(|error| VmError::Hook(Box::new(error)))?;
         let mut vm = prepared.boot()?;
@@ -270,6 +325,7 @@ impl Setup {
         for device in vm.devices() {
             device.subsystem().reset("the account is closed");
         }
+        let trace = attached.trace.take().map(recorded);
         let release = watching.release.or_else(|| self.release.clone());
         let mut reports: Vec<account::Report> = attached.accounts.iter().map(Account::report).collect();
         for report in &mut reports {
@@ -307,9 +363,20 @@ impl Setup {
                 .map(|watch| (watch.label().to_owned(), watch.history()))
                 .collect(),
             accounts: reports,
+            trace,
             dsp_crashes,
             times: (watching.started, ended),
         })
+    }
+}
+
+/// The end of a trace. The DSPs have been reset.
+fn recorded(mut trace: trace::Trace) -> Recorded {
+    let summary = trace.close();
+    let lost = (summary.lost != 0).then(|| format!("the disk did not keep up with {} packets", summary.lost));
+    Recorded {
+        path: trace.path().to_owned(),
+        incomplete: summary.failed.or(lost),
     }
 }
 
@@ -320,7 +387,7 @@ struct Watching {
     deadline: Instant,
     timeout: Duration,
     release: Option<String>,
-    drivers: Option<String>,
+    drivers: Option<Vec<Driver>>,
     nodes: Option<String>,
     exit: Option<i64>,
     started: Option<Duration>,
@@ -367,7 +434,7 @@ impl Watching {
         let (word, rest) = words.split_once(' ').unwrap_or((words, ""));
         match word {
             "kernel" => self.release = Some(rest.to_owned()),
-            "drivers" => self.drivers = Some(rest.trim().to_owned()),
+            "drivers" => self.drivers = Some(Driver::named(rest)),
             "sysrq" => self.trigger = Some(rest.trim() == "yes"),
             "nodes" => self.nodes = Some(rest.trim().to_owned()),
             "kmemleak" => {

@@ -26,6 +26,6 @@ pub use complaint::{Complaint, signature};
 pub use guest::{End, Observed, Setup};
 pub use known::{Known, KnownError};
 pub use needs::Facts;
-pub use runner::{Event, Played, play, play_all};
+pub use runner::{Event, Played, play, play_all, skipped};
 pub use tools::Tools;
 pub use verdict::{About, Reason, Verdict};

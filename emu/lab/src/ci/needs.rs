@@ -24,41 +24,52 @@ impl Facts {
     #[must_use]
     pub fn of(kernel: &Kernel, dsps: usize) -> Self {
         let irq = kernel.irq_path();
-        let drivers = [
-            (Driver::Fastrpc, "CONFIG_QCOM_FASTRPC", "fastrpc"),
-            (Driver::Qda, "CONFIG_DRM_ACCEL_QDA", "qda"),
-        ];
         Self {
             release: kernel.release(),
             config: kernel.config.clone(),
-            drivers: drivers
+            drivers: Driver::ALL
                 .into_iter()
-                .filter(|(_, option, module)| kernel.has(option, module))
-                .map(|(driver, _, _)| driver)
+                .filter(|driver| kernel.has(driver.option(), driver.name()))
                 .collect(),
             lacks: [PlatformKind::Rpm, PlatformKind::Board].map(|platform| kernel.lacks(platform, irq, dsps)),
         }
     }
 
-    /// Why nothing can be played on it at all, if so.
+    /// Why nothing can be played on it at all, if so; `wanted` is the driver that the user asks for.
     #[must_use]
-    pub fn unusable(&self) -> Option<String> {
-        (self.config.is_some() && self.drivers.is_empty()).then(|| {
-            "the kernel has no FastRPC driver: neither CONFIG_QCOM_FASTRPC nor CONFIG_DRM_ACCEL_QDA is built in or among its \
-             modules"
-                .to_owned()
+    pub fn unusable(&self, wanted: Option<Driver>) -> Option<String> {
+        if self.drivers.is_empty() && self.config.is_some() {
+            return Some(
+                "the kernel has no FastRPC driver: neither CONFIG_QCOM_FASTRPC nor CONFIG_DRM_ACCEL_QDA is built in or among \
+                 its modules"
+                    .to_owned(),
+            );
+        }
+        let wanted = wanted?;
+        self.lacks_driver(wanted).then(|| {
+            let there: Vec<&str> = self.drivers.iter().map(|driver| driver.name()).collect();
+            format!(
+                "the kernel has no {wanted} driver ({} is neither built in nor among its modules), it has {}",
+                wanted.option(),
+                there.join(", ")
+            )
         })
+    }
+
+    /// Whether it is known not to have a driver.
+    fn lacks_driver(&self, driver: Driver) -> bool {
+        !self.drivers.contains(&driver) && (self.config.is_some() || !self.drivers.is_empty())
     }
 
     /// Why a case cannot be played, if so.
     #[must_use]
     pub fn lacking(&self, case: &Case, setup: &Setup) -> Option<String> {
         let needs = &case.needs;
+        // Of two drivers the one is loaded that the user asks for.
         if let Some(driver) = needs.driver
-            && !self.drivers.contains(&driver)
-            && (self.config.is_some() || !self.drivers.is_empty())
+            && (self.lacks_driver(driver) || setup.driver.is_some_and(|wanted| wanted != driver))
         {
-            return Some(format!("needs the {} driver", name(driver)));
+            return Some(format!("needs the {driver} driver"));
         }
         if let Some(reason) = self
             .release
@@ -103,17 +114,40 @@ pub fn wrong_release(case: &Case, release: &str) -> Option<String> {
     (!range.contains(release)).then(|| format!("needs a kernel {}, this is {release}", range.text()))
 }
 
-/// Why the guest's kernel turned out not to have the driver, if so: what the guest itself says.
+/// Why the guest's kernel turned out not to have a driver at all, or not the one that the user asks for: `drivers` is what
+/// the guest says.
 #[must_use]
-pub fn no_driver(drivers: Option<&str>) -> Option<String> {
+pub fn no_driver(wanted: Option<Driver>, drivers: Option<&[Driver]>) -> Option<String> {
     let drivers = drivers?;
-    let known = ["fastrpc", "qda"].iter().any(|name| drivers.contains(name));
-    (!known).then(|| "the guest's kernel has no FastRPC driver (no such driver on the rpmsg bus)".to_owned())
-}
-
-const fn name(driver: Driver) -> &'static str {
-    match driver {
-        Driver::Fastrpc => "fastrpc",
-        Driver::Qda => "qda",
+    match wanted {
+        _ if drivers.is_empty() => Some(
+            "the guest's kernel has no FastRPC driver (neither fastrpc's nor qda's bus is there)".to_owned(),
+        ),
+        Some(wanted) if !drivers.contains(&wanted) => Some(format!(
+            "the guest's kernel has no {wanted} driver, but {}",
+            names(drivers)
+        )),
+        _ => None,
     }
 }
+
+/// Why a case is not for the drivers that the guest says it has, if so.
+#[must_use]
+pub fn wrong_driver(case: &Case, drivers: Option<&[Driver]>) -> Option<String> {
+    let (needed, drivers) = (case.needs.driver?, drivers?);
+    (!drivers.is_empty() && !drivers.contains(&needed)).then(|| {
+        format!(
+            "needs the {needed} driver, the guest's kernel has {}",
+            names(drivers)
+        )
+    })
+}
+
+fn names(drivers: &[Driver]) -> String {
+    let names: Vec<&str> = drivers.iter().map(|driver| driver.name()).collect();
+    names.join(", ")
+}
+
+#[cfg(test)]
+#[path = "needs_tests.rs"]
+mod tests;

@@ -1,7 +1,7 @@
 //! Plays cases, several at once: each in a thread of its own with a guest of its own.
 
 use super::guest::{Observed, Setup};
-use super::needs::{Facts, no_driver, wrong_release};
+use super::needs::{Facts, no_driver, wrong_driver, wrong_release};
 use super::suite::Entry;
 use super::verdict::{About, Reason, Verdict, judge};
 use emu_machine::device::layout::PlatformKind;
@@ -67,6 +67,22 @@ pub fn play(setup: &Setup, facts: &Facts, entry: &Entry, stop: &AtomicBool) -> P
     }
 }
 
+/// A case that a kernel is known not to be for, or whose twin on another kernel is not played.
+#[must_use]
+pub fn skipped(setup: &Setup, facts: &Facts, entry: &Entry) -> Played {
+    let why = facts.lacking(&entry.case, setup);
+    let why = why.unwrap_or_else(|| "the other kernel is not for it".to_owned());
+    Played {
+        platform: setup.platform_of(&entry.case),
+        seed: setup.seed_of(&entry.case),
+        entry: entry.clone(),
+        verdict: Verdict::Skip,
+        reasons: vec![Reason::new(About::Other, "needs", why)],
+        seen: None,
+        took: Duration::ZERO,
+    }
+}
+
 fn outcome(
     setup: &Setup,
     facts: &Facts,
@@ -88,6 +104,11 @@ fn outcome(
     {
         return (Verdict::Skip, reason("needs", why), Some(seen));
     }
+    let drivers = seen.drivers.as_deref();
+    if let Some(why) = wrong_driver(&entry.case, drivers) {
+        return (Verdict::Skip, reason("needs", why), Some(seen));
+    }
+    let no_driver = no_driver(setup.driver, drivers);
     let (mut verdict, mut reasons) = judge(&entry.case, &seen);
     setup.known.review(
         seen.release.as_deref(),
@@ -95,9 +116,11 @@ fn outcome(
         &mut verdict,
         &mut reasons,
     );
-    if verdict != Verdict::Pass
+    // A case that passes without a driver is about just that; one that was to be played with another has told nothing.
+    let told_nothing = setup.driver.is_some() || verdict != Verdict::Pass;
+    if told_nothing
         && seen.complaints.is_empty()
-        && let Some(why) = no_driver(seen.drivers.as_deref())
+        && let Some(why) = no_driver
     {
         return (Verdict::Error, reason("no-driver", why), Some(seen));
     }

@@ -1,6 +1,6 @@
 //! Suites: named sets of cases. `smoke`, `matrix` and `zoo` are in the program; a folder or a file is as good.
 
-use crate::scenario::{Case, ScenarioError};
+use crate::scenario::{Case, Driver, ScenarioError};
 use std::path::{Path, PathBuf};
 
 /// Where the suites are among the assets.
@@ -69,6 +69,14 @@ pub enum SuiteError {
         first: String,
         /// The other.
         second: String,
+    },
+    /// No case is for a driver.
+    #[error("no case of {suites} is for the {driver} driver: all state the other in [needs]")]
+    NoneForDriver {
+        /// The suites.
+        suites: String,
+        /// The driver.
+        driver: Driver,
     },
     /// The filter fits nothing.
     #[error("no case is called {filter:?} or has that in its name; --list shows all")]
@@ -199,6 +207,24 @@ fn folder(path: &Path, name: &str) -> Result<Vec<Entry>, SuiteError> {
     Ok(entries)
 }
 
+/// Those that can be played with a driver: they state it, or none.
+///
+/// # Errors
+/// There is none.
+pub fn for_driver(entries: Vec<Entry>, driver: Driver) -> Result<Vec<Entry>, SuiteError> {
+    let mut suites: Vec<String> = entries.iter().map(|entry| entry.suite.clone()).collect();
+    suites.dedup();
+    let fits = |entry: &Entry| entry.case.needs.driver.is_none_or(|needed| needed == driver);
+    let chosen: Vec<Entry> = entries.into_iter().filter(fits).collect();
+    if chosen.is_empty() {
+        return Err(SuiteError::NoneForDriver {
+            suites: suites.join(", "),
+            driver,
+        });
+    }
+    Ok(chosen)
+}
+
 /// Those whose name is one of the filters, or, for a filter that is nobody's name, contains it. All if there is no filter.
 ///
 /// # Errors
@@ -274,6 +300,27 @@ mod tests {
             "{error}"
         );
         assert!(load("no/such").unwrap_err().to_string().contains("smoke"));
+    }
+
+    #[test]
+    fn a_driver_picks_its_cases_and_those_that_state_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, needs: &str| {
+            let text = format!("{CASE}[needs]\n{needs}\n");
+            std::fs::write(dir.path().join(format!("{name}.toml")), text).unwrap();
+        };
+        write("a", "driver = \"fastrpc\"");
+        let all = || load(dir.path().to_str().unwrap()).unwrap();
+        let error = for_driver(all(), Driver::Qda).unwrap_err().to_string();
+        assert!(error.contains("is for the qda driver"), "{error}");
+        write("b", "");
+        write("c", "driver = \"qda\"");
+        let names = |driver| -> Vec<String> {
+            let chosen = for_driver(all(), driver).unwrap();
+            chosen.iter().map(|entry| entry.name().to_owned()).collect()
+        };
+        assert_eq!(names(Driver::Fastrpc), ["a", "b"]);
+        assert_eq!(names(Driver::Qda), ["b", "c"]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ fn case(expect: &str) -> Case {
 /// A case in which everything went well.
 fn well() -> Observed {
     Observed {
-        drivers: Some("qcom,fastrpc".into()),
+        drivers: Some(vec![crate::scenario::Driver::Fastrpc]),
         output: vec!["Sum = 499500".into()],
         ..Observed::quiet()
     }

@@ -8,7 +8,13 @@ shift
 token="vh-end-$$-$(cut -d' ' -f1 /proc/uptime)"
 
 say "kernel $(uname -r)"
-say "drivers $(ls /sys/bus/rpmsg/drivers 2>/dev/null | tr '\n' ' ')"
+# Both drivers have one name on the rpmsg bus. They are told apart by the buses of their context banks.
+drivers=
+[ -e /sys/bus/platform/drivers/qcom,fastrpc-cb ] && drivers=fastrpc
+for sign in /sys/bus/qda-compute-cb /sys/module/qda /dev/accel/accel0; do
+    [ -e $sign ] && drivers="$drivers qda" && break
+done
+say "drivers $drivers"
 if [ -e /proc/sysrq-trigger ]; then say "sysrq yes"; else say "sysrq no"; fi
 say "nodes $(ls /dev/fastrpc-* /dev/accel/* 2>/dev/null | tr '\n' ' ')"
 echo "$hung" 2>/dev/null >/proc/sys/kernel/hung_task_timeout_secs

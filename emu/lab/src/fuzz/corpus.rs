@@ -1,8 +1,7 @@
 //! Plans that showed something new, and what the next one is made from.
 
 use super::dice::Dice;
-use super::plan::Plan;
-use emu_machine::device::layout::PlatformKind;
+use super::plan::{Ground, Plan};
 
 /// Most parents that are kept: the oldest go.
 const MOST: usize = 512;
@@ -36,9 +35,9 @@ impl Corpus {
 
     /// The next plan: a new one, or a changed parent, preferably one of the newest.
     #[must_use]
-    pub fn next(&self, dice: &mut Dice, platform: PlatformKind) -> Plan {
+    pub fn next(&self, dice: &mut Dice, ground: Ground) -> Plan {
         if self.plans.is_empty() || dice.percent(30) {
-            return Plan::new(dice, platform);
+            return Plan::new(dice, ground);
         }
         let count = self.plans.len();
         let from = if dice.percent(50) {
@@ -55,16 +54,22 @@ impl Corpus {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use emu_machine::device::layout::PlatformKind;
+
+    const GROUND: Ground = Ground {
+        platform: PlatformKind::Rpm,
+        driver: None,
+    };
 
     #[test]
     fn parents_have_children_and_do_not_pile_up() {
         let mut corpus = Corpus::default();
         for case in 0..MOST + 10 {
-            let plan = corpus.next(&mut Dice::new(1, case), PlatformKind::Rpm);
+            let plan = corpus.next(&mut Dice::new(1, case), GROUND);
             corpus.add(plan);
         }
         assert_eq!(corpus.len(), MOST);
-        let children = (0..50).map(|case| corpus.next(&mut Dice::new(2, case), PlatformKind::Rpm));
+        let children = (0..50).map(|case| corpus.next(&mut Dice::new(2, case), GROUND));
         let related = children.filter(|child| corpus.plans.iter().any(|p| p.processes == child.processes));
         assert!(related.count() > 5);
     }

@@ -17,4 +17,4 @@ pub use corpus::Corpus;
 pub use coverage::Coverage;
 pub use dice::Dice;
 pub use findings::Findings;
-pub use plan::Plan;
+pub use plan::{Ground, Plan};

@@ -4,6 +4,7 @@
 //! be killed.
 
 use super::dice::Dice;
+use crate::scenario::Driver;
 
 /// Seconds that a process may take to die: the kernel's own calls wait ten seconds for the DSP.
 const PATIENCE: u32 = 45;
@@ -31,8 +32,8 @@ pub fn program(processes: &[String]) -> String {
     text
 }
 
-/// The lines of a process.
-pub fn process(dice: &mut Dice) -> String {
+/// The lines of a process; with requests of a driver's own if it is known which serves the DSPs.
+pub fn process(dice: &mut Dice, driver: Option<Driver>) -> String {
     let mut text = String::from(dice.pick(&[
         "open a cdsp => any\n",
         "open a cdsp => any\n",
@@ -52,14 +53,14 @@ pub fn process(dice: &mut Dice) -> String {
         text.push_str("set h 0x1000\n");
     }
     for _ in 0..dice.number(1, 8) {
-        text.push_str(&step(dice));
+        text.push_str(&step(dice, driver));
     }
     text.push_str(dice.pick(&["close a => any\n", "exit a within=2s => any\n", "", "leave\n"]));
     text
 }
 
 /// A process with a line left out, said twice, or new ones.
-pub fn mutated(process: &str, dice: &mut Dice) -> String {
+pub fn mutated(process: &str, dice: &mut Dice, driver: Option<Driver>) -> String {
     // Blocks stay whole: only lines outside of them are touched.
     let mut units: Vec<String> = Vec::new();
     let mut depth = 0;
@@ -90,7 +91,7 @@ pub fn mutated(process: &str, dice: &mut Dice) -> String {
         }
         _ if units.len() < 24 => {
             let at = units.len().min(3) + dice.below(tail + 1);
-            let new = step(dice);
+            let new = step(dice, driver);
             units.insert(at.min(units.len()), new);
         }
         _ => {}
@@ -99,7 +100,10 @@ pub fn mutated(process: &str, dice: &mut Dice) -> String {
 }
 
 /// One thing that a process does.
-fn step(dice: &mut Dice) -> String {
+fn step(dice: &mut Dice, driver: Option<Driver>) -> String {
+    if driver == Some(Driver::Qda) && dice.percent(30) {
+        return object(dice);
+    }
     match dice.number(0, 11) {
         0..=2 => call(dice),
         3 => {
@@ -161,6 +165,26 @@ fn step(dice: &mut Dice) -> String {
     }
 }
 
+/// Something with an object of QDA's: made, exported, closed, imported, mapped, in any order of their ends.
+fn object(dice: &mut Dice) -> String {
+    let size = dice.pick(&["4K", "64K", "1M"]);
+    let mut text = format!("qda-gem g a {size} => any\n");
+    for _ in 0..dice.number(1, 4) {
+        text.push_str(dice.pick(&[
+            "gem-export e a g => any\n",
+            "gem-export e a g => any\ngem-import i a e => any\n",
+            "gem-export e a g => any\nopen f cdsp => any\ngem-import i f e => any\nclose f => any\n",
+            "qda-offset o a g => any\n",
+            "gem-export e a g => any\nqda-map m a 4K fd=e => any\nqda-unmap a m 4K fd=e => any\n",
+            "gem-export e a g => any\nqda-map m a 4K fd=e request=1 => any\n",
+            "gem-close a g => any\n",
+            "gem-close a g+1 => any\n",
+            "qda-query a => any\n",
+        ]));
+    }
+    text
+}
+
 /// A call of the `bench` skeleton, or of what may stand in its place.
 fn call(dice: &mut Dice) -> String {
     match dice.number(0, 5) {
@@ -199,9 +223,10 @@ mod tests {
     #[test]
     fn changed_programs_keep_their_blocks_and_do_not_grow_without_end() {
         let mut dice = Dice::new(3, 1);
-        let mut process = process(&mut dice);
-        for _ in 0..500 {
-            process = mutated(&process, &mut dice);
+        let mut process = process(&mut dice, None);
+        for turn in 0..500 {
+            let driver = [None, Some(Driver::Qda)][turn % 2];
+            process = mutated(&process, &mut dice, driver);
             assert!(blocks_close(&process), "{process}");
             assert!(process.lines().count() < 200, "{process}");
         }

@@ -59,6 +59,60 @@ pub enum Driver {
     Qda,
 }
 
+impl Driver {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Fastrpc, Self::Qda];
+
+    /// As cases and command lines call it. Its module is called so, too.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fastrpc => "fastrpc",
+            Self::Qda => "qda",
+        }
+    }
+
+    /// The option of the kernel's configuration.
+    #[must_use]
+    pub const fn option(self) -> &'static str {
+        match self {
+            Self::Fastrpc => "CONFIG_QCOM_FASTRPC",
+            Self::Qda => "CONFIG_DRM_ACCEL_QDA",
+        }
+    }
+
+    /// The one that would serve the same channel.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Fastrpc => Self::Qda,
+            Self::Qda => Self::Fastrpc,
+        }
+    }
+
+    /// Those that a line of names has.
+    #[must_use]
+    pub fn named(words: &str) -> Vec<Self> {
+        let has = |driver: &Self| words.split_whitespace().any(|word| word == driver.name());
+        Self::ALL.into_iter().filter(has).collect()
+    }
+}
+
+impl std::fmt::Display for Driver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl std::str::FromStr for Driver {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|driver| driver.name() == text);
+        found.ok_or_else(|| format!("{text:?} is neither fastrpc nor qda"))
+    }
+}
+
 /// What runs in the guest: one of `drive` and `run`.
 #[derive(Debug, Deserialize, Default)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -146,6 +146,7 @@ const EVERY_GUEST: [(&str, &str); 2] = [("guest/bin", "/vh/bin"), ("skel", "/vh/
 pub struct Builder {
     kernel: PathBuf,
     modules: Option<PathBuf>,
+    without: Option<&'static str>,
     root: Option<PathBuf>,
     profile: Profile,
     platform: layout::PlatformKind,
@@ -172,6 +173,7 @@ impl Builder {
         Self {
             kernel: kernel.into(),
             modules: None,
+            without: None,
             root: None,
             profile,
             platform: layout::PlatformKind::default(),
@@ -194,6 +196,13 @@ impl Builder {
             deterministic: false,
             settle: false,
         }
+    }
+
+    /// A module that is not to be loaded, by its name.
+    #[must_use]
+    pub fn without(mut self, module: Option<&'static str>) -> Self {
+        self.without = module;
+        self
     }
 
     /// Directory of the kernel's modules (default: `modules` beside the image).
@@ -457,10 +466,9 @@ impl Builder {
                 copies.push((share, SHARE.to_owned()));
             }
         }
-        let modules = kernel
-            .modules
-            .load_order(&Kernel::wanted(self.platform, irq, share_9p))
-            .map_err(KernelError::from)?;
+        let mut wanted = Kernel::wanted(self.platform, irq, share_9p);
+        wanted.retain(|name| Some(*name) != self.without);
+        let modules = kernel.modules.load_order(&wanted).map_err(KernelError::from)?;
         let labels: Vec<&str> = self.profile.dsps.iter().map(|dsp| dsp.label.as_str()).collect();
         let refused = |label: &&&str| modules.iter().any(|module| module.refuses_label(label));
         if let Some(label) = labels.iter().find(refused) {
