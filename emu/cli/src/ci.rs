@@ -91,6 +91,8 @@ pub struct Guests {
 pub struct Args {
     #[command(flatten)]
     pub guests: Guests,
+    #[command(flatten)]
+    pub ab: super::ci_ab::Options,
     /// What to play: smoke, matrix, zoo, a folder of cases, or a file (may be repeated) [default: smoke].
     #[arg(long, value_name = "NAME|DIR|FILE")]
     suite: Vec<String>,
@@ -247,6 +249,9 @@ fn play(args: &Args) -> anyhow::Result<ExitCode> {
             super::output::say!("{name:<40} {}", entry.case.scenario.description());
         }
         return Ok(ExitCode::SUCCESS);
+    }
+    if !args.ab.ab.is_empty() {
+        return super::ci_ab::play(args);
     }
     let stop = Arc::new(AtomicBool::new(false));
     let ending = Ending::watch({

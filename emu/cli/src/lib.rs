@@ -3,6 +3,7 @@
 mod account;
 mod assets;
 mod ci;
+mod ci_ab;
 mod completions;
 mod coredump;
 mod ctl;

@@ -4,8 +4,10 @@
 //! boots it and watches (the console through [`console`], the wire through the scenario's engine, the driver through the
 //! account), [`verdict`] compares with what the file expects, [`known`] takes out
 //! what is a known defect of the kernel, [`runner`] does so with several at once, and [`report`],
-//! [`junit`], [`ktap`] and [`json`] tell it; [`mod@minimize`] shrinks a case that fails. See `docs/ci.md`.
+//! [`junit`], [`ktap`] and [`json`] tell it; [`mod@minimize`] shrinks a case that fails, [`ab`] compares what a case showed on two
+//! kernels. See `docs/ci.md`.
 
+pub mod ab;
 pub mod complaint;
 pub mod console;
 pub mod dump;
