@@ -125,6 +125,9 @@ field("fastrpc.handle", u32, "Handle", base.HEX)
 field("fastrpc.interface", text, "Interface")
 field("fastrpc.method", u32, "Method")
 field("fastrpc.method_name", text, "Method name")
+field("fastrpc.older", u32, "Older call of the same context without answer")
+field("fastrpc.driver", text, "Driver")
+field("fastrpc.qda_request", text, "QDA's request")
 field("fastrpc.sc", u32, "Scalars", base.HEX)
 field("fastrpc.ins", u32, "Input buffers")
 field("fastrpc.outs", u32, "Output buffers")
@@ -171,6 +174,7 @@ field("finding.text", text, "Finding")
 field("thread.run", text, "Thread")
 field("thread.id", u32, "DSP thread")
 field("thread.ctx", u64, "Context", base.HEX)
+field("thread.request", u32, "Request")
 
 local list = {}
 for _, value in pairs(f) do list[#list + 1] = value end
@@ -190,7 +194,10 @@ end
 
 local function new_dsp()
   return {
-    sid_bit = 32, ap = {}, dsp = {}, calls = {}, handles = {}, opening = {}, listeners = {}, current = nil,
+    sid_bit = 32, ap = {}, dsp = {}, handles = {}, listeners = {}, current = nil, qda = false,
+    -- Of a channel's life: calls without answer by context, the newest last; what each DSP thread runs; clients that have created
+    -- a process with a protection domain in the context.
+    calls = {}, running = {}, created = {},
   }
 end
 
@@ -236,6 +243,35 @@ end
 
 local function hex64(u) return "0x" .. u:tohex():gsub("^0+(.)", "%1"):lower() end
 
+-- FastRPC's channel is closed: no call of before is answered any more.
+local function closed(d)
+  d.calls, d.running, d.created = {}, {}, {}
+end
+
+-- Requests that QDA makes of its own, by method: what a program asked for.
+local QDA_REQUESTS = {
+  [0] = "INIT_ATTACH", [1] = "close", [4] = "REMOTE_MAP legacy", [5] = "REMOTE_MUNMAP legacy",
+  [6] = "REMOTE_SESSION_CREATE", [7] = "REMOTE_SESSION_CREATE", [10] = "REMOTE_MAP attr", [11] = "REMOTE_MUNMAP attr",
+}
+
+-- A client speaks: QDA has the protection domain in no request but the one that creates the process.
+local function speaks(d, client, pd)
+  if pd == 0 and d.created[client] then d.qda = true end
+end
+
+-- A request of the driver's own, for this client.
+local function control(d, call, client)
+  if call.handle ~= 1 or call.client ~= 0 or not client then return end
+  if call.method == 6 or call.method == 7 then
+    if call.pd ~= 0 then d.created[client] = true end
+  elseif call.method == 0 then
+    d.created[client] = nil
+  else
+    speaks(d, client, call.pd)
+    if call.method == 1 then d.created[client] = nil end
+  end
+end
+
 -- GLINK ------------------------------------------------------------------------------------------------------------------
 
 local function called(out, call)
@@ -262,6 +298,7 @@ local function request(d, p, buf, out)
   local call = {
     ctx = buf(8, 8):le_uint64():tohex(), client = client, tid = buf(4, 4):le_int(), handle = buf(16, 4):le_uint(),
     sid = sid, method = bit32.band(bit32.rshift(sc, 24), 31), sequence = p.seq, frame = p.frame, time = p.time,
+    pd = bit32.band(buf(8, 1):uint(), 15),
   }
   local fixed = ON_DSP[call.handle]
   call.interface = fixed and fixed.name or d.handles[sid .. "/" .. client .. "/" .. call.handle]
@@ -271,6 +308,14 @@ local function request(d, p, buf, out)
   out_add(out, "fastrpc.client", buf(0, 4), buf(0, 4):le_uint())
   out_add(out, "fastrpc.tid", buf(4, 4), buf(4, 4):le_uint())
   called(out, call)
+  local open = d.calls[call.ctx]
+  if open then out_add(out, "fastrpc.older", nil, open[#open].sequence) end
+  if client ~= 0 then speaks(d, client, call.pd) end
+  if d.qda then
+    out_add(out, "fastrpc.driver", nil, "qda")
+    local asked = call.handle == 1 and QDA_REQUESTS[call.method]
+    if asked then out_add(out, "fastrpc.qda_request", nil, asked) end
+  end
   out_add(out, "fastrpc.sc", buf(20, 4), sc)
   out_add(out, "fastrpc.ins", buf(22, 1), bit32.band(bit32.rshift(sc, 16), 255))
   out_add(out, "fastrpc.outs", buf(21, 1), bit32.band(bit32.rshift(sc, 8), 255))
@@ -279,7 +324,9 @@ local function request(d, p, buf, out)
   out_add(out, "fastrpc.sid", buf(24, 8), sid)
   out_add(out, "fastrpc.address", buf(24, 8), address)
   out_add(out, "fastrpc.size", buf(32, 8), buf(32, 8):le_uint64())
-  d.calls[call.ctx] = call
+  open = open or {}
+  open[#open + 1] = call
+  d.calls[call.ctx] = open
   d.current = { sequence = p.seq, call = call }
   return string.format("%s ctx %s client %d thread %d", call_name(call), hex64(buf(8, 8):le_uint64()), client, call.tid)
 end
@@ -293,16 +340,20 @@ local function answer(d, p, buf, out)
   out_add(out, "fastrpc.type", buf, "answer")
   out_add(out, "fastrpc.ctx", buf(0, 8), ctx)
   out_add(out, "fastrpc.retval", buf(8, 4), retval)
-  local call = d.calls[ctx:tohex()]
+  -- It belongs to the newest call of the context that has no answer, as far as can be told.
+  local open = d.calls[ctx:tohex()]
+  local call = open and table.remove(open)
   local name = "a call that is not open"
   if call then
-    d.calls[ctx:tohex()] = nil
+    if #open == 0 then d.calls[ctx:tohex()] = nil end
+    call.answered = true
     name = call_name(call)
     out_add(out, "fastrpc.request", nil, call.sequence)
     out_add(out, "fastrpc.request_frame", nil, call.frame)
     -- Seconds since the run began as a number have no room for nanoseconds after some weeks; a run is shorter.
     out_add(out, "fastrpc.time", nil, UInt64.new(p.time - call.time))
     called(out, call)
+    if #open > 0 then out_add(out, "fastrpc.older", nil, open[#open].sequence) end
     answered[call.frame] = p.frame
     d.current = { sequence = p.seq, call = call, retval = retval }
   end
@@ -351,6 +402,7 @@ local function glink(d, p, buf, out)
   elseif command == "close" or command == "intents" or command == "rx-intent-req" or command == "rx-intent-req-ack"
       or command == "rx-done" or command == "rx-done-reuse" or command == "signals" then
     info = command .. " " .. channel(own)
+    if command == "close" and own[cid] == FASTRPC then closed(d) end
     if command == "intents" then out_add(out, "glink.count", buf(4, 4), param) end
     if command == "rx-intent-req" then out_add(out, "glink.size", buf(4, 4), param) end
     if command == "rx-intent-req-ack" then out_add(out, "glink.granted", buf(4, 4), param ~= 0 and 1 or 0) end
@@ -452,14 +504,14 @@ local function memory(d, p, buf, out)
   if not now or now.sequence ~= p.related then return info end
   local call, retval = now.call, now.retval
   local what = call.interface or ""
+  if role == "input" and argument == 0 then control(d, call, kept >= 4 and buf(24, 4):le_int() or nil) end
   if (what == "remotectl" or what == "remotectl1") and call.method_name == "open" then
     if role == "input" and argument == 1 and not retval then
       local name = module_name(s)
       out_add(out, "memory.opens", nil, name)
-      d.opening[call.ctx] = name
+      call.opening = name
     elseif role == "output" and argument == 2 and retval == 0 then
-      local name = d.opening[call.ctx]
-      d.opening[call.ctx] = nil
+      local name = call.opening
       local handle, err = get32(s, 0), get32(s, 4)
       if name and handle and err == 0 then
         out_add(out, "memory.opened", nil, handle)
@@ -554,11 +606,30 @@ local OTHERS = {
     d.current = nil
     return "packets are missing here"
   end,
-  thread = function(_, _, buf, out)
+  thread = function(d, _, buf, out)
     local run, thread = RUNS[buf(0, 4):le_uint()] or "?", buf(4, 4):le_uint()
+    local call
+    if run == "begins" then
+      -- Of the calls of this context the newest that no thread has begun.
+      local open = d.calls[buf(8, 8):le_uint64():tohex()] or {}
+      for i = #open, 1, -1 do
+        if not open[i].begun then
+          call = open[i]
+          break
+        end
+      end
+      if call then
+        call.begun = true
+        d.running[thread] = call
+      end
+    else
+      call = d.running[thread]
+      d.running[thread] = nil
+    end
     out_add(out, "thread.run", buf(0, 4), run)
     out_add(out, "thread.id", buf(4, 4), thread)
     out_add(out, "thread.ctx", buf(8, 8), buf(8, 8):le_uint64())
+    if call and not call.answered then out_add(out, "thread.request", nil, call.sequence) end
     return string.format("DSP thread %d %s ctx %s", thread, run, hex64(buf(8, 8):le_uint64()))
   end,
 }

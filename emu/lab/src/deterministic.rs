@@ -133,10 +133,11 @@ impl Deterministic {
             return Vec::new();
         }
         let order = actions.iter().find_map(|action| match action {
-            Action::Answer { ctx, .. } => {
-                let (call, _) = known.calls().of_context(*ctx)?;
-                self.calls.take(&call)
-            }
+            // Of two open calls of a context, whose answers may both be held, each is meant once.
+            Action::Answer { ctx, .. } => known
+                .calls()
+                .open_of(*ctx)
+                .find_map(|call| self.calls.take(&call)),
             _ => None,
         });
         self.held.push(Held {
@@ -208,9 +209,6 @@ impl Interposer for Deterministic {
         match &event.what {
             Arrived::Request(request) => {
                 self.newest = Some(request.id);
-                if let Some(replaced) = request.replaces {
-                    self.calls.remove(&replaced);
-                }
                 if self.calls.len() >= MAX_CALLS {
                     self.calls.clear();
                 }
@@ -386,6 +384,20 @@ mod tests {
         for ctx in 1..=3 {
             assert!(looks(&mut dsp, CALM - 1).is_empty());
             assert_eq!(looks(&mut dsp, 1), [answer(ctx)]);
+        }
+    }
+
+    #[test]
+    fn two_answers_of_one_context_are_those_of_two_calls() {
+        let (mut dsp, guest) = dsp();
+        guest.sleeps.store(true, Ordering::Relaxed);
+        [1, 2, 1, 3].into_iter().for_each(|ctx| ask(&mut dsp, ctx));
+        // The newer call of context 1 is answered, then the older one, then those of the others.
+        for (ctx, retval) in [(1, 30), (1, 10), (3, 40), (2, 20)] {
+            dsp.outbound(vec![Action::Answer { ctx, retval }]);
+        }
+        for (ctx, retval) in [(1, 10), (2, 20), (1, 30), (3, 40)] {
+            assert_eq!(looks(&mut dsp, CALM), [Action::Answer { ctx, retval }]);
         }
     }
 

@@ -4,6 +4,7 @@
 pub mod account;
 pub mod ci;
 pub mod deterministic;
+pub mod driver;
 pub mod fuzz;
 pub mod hooks;
 pub mod replay;

@@ -32,6 +32,7 @@ mod sched;
 pub mod seam;
 pub mod services;
 
+pub use builtins::WINDOW as BUILTINS_WINDOW;
 pub use handle_numbers::HandleNumbers;
 pub use loader::{elf, uri};
 pub use memory::{heap, ranges};

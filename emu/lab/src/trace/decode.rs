@@ -6,15 +6,17 @@
 //! trace may come from anywhere.
 
 use super::names;
-use super::packet::{Body, Direction, Injected, Memory, Packet, Role};
+use super::packet::{Body, Direction, Injected, Memory, Packet, Role, Run};
 use super::read::Record;
 use super::reverse::{Listener, Reverse};
+use crate::driver::{self, Sighting};
 use crate::trace::About;
 use emu_os::conversation::{Answered, CallId, Calls, Request};
 use rpmsg::fastrpc::Message;
 use rpmsg::glink::Command;
+use rpmsg::iface::handle;
 use rpmsg::smp2p;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Most calls, names and channels that are remembered of a DSP.
 const MAX_REMEMBERED: usize = 1 << 16;
@@ -75,8 +77,8 @@ impl Fields {
 pub struct Call {
     /// Its number.
     pub id: CallId,
-    /// The call of the same context that was not answered and cannot be any more.
-    pub replaces: Option<CallId>,
+    /// The newest call of the same context that is not answered.
+    pub reuses: Option<CallId>,
     /// The request.
     pub message: Message,
     /// Session ID.
@@ -119,7 +121,11 @@ pub enum Meaning {
         retval: u32,
         /// The call, if it is known.
         call: Option<Call>,
+        /// An older call of the same context that is not answered: the answer may be its.
+        older: Option<Call>,
     },
+    /// A DSP thread begins a call, or has ended it.
+    Runs(CallId),
     /// The DSP calls the AP, inside of an answer to a listener's call.
     Reverse(Call, Reverse),
     /// The AP answers a reverse call, inside of a listener's call.
@@ -154,8 +160,12 @@ struct Dsp {
     /// Channel names by the AP's and by the DSP's ID.
     ap_channels: HashMap<u32, String>,
     dsp_channels: HashMap<u32, String>,
+    driver: Sighting,
     /// Calls without answer.
     calls: HashMap<CallId, Call>,
+    /// Calls that a DSP thread has begun, and what each thread runs.
+    begun: HashSet<CallId>,
+    running: HashMap<u32, CallId>,
     /// Names of opened handles by session and handle.
     handles: HashMap<(u32, i32, u32), String>,
     /// The latest request, or answer to a known one, which memory packets belong to: its packet, its call, the answer's return
@@ -263,6 +273,7 @@ impl Dsp {
             Body::Thread { run, thread, ctx } => {
                 f.text("thread.run", run.name()).number("thread.id", *thread);
                 f.hex("thread.ctx", *ctx);
+                return self.thread(*run, *thread, *ctx, f);
             }
         }
         Meaning::Other
@@ -304,6 +315,7 @@ impl Dsp {
             Command::Close { cid } => {
                 channel(cid, f, own);
                 if own.get(&u32::from(cid)).is_some_and(|name| name == FASTRPC) {
+                    self.closed();
                     return Meaning::Closed;
                 }
             }
@@ -355,6 +367,40 @@ impl Dsp {
         Meaning::Other
     }
 
+    /// FastRPC's channel is closed: no call of before is answered any more.
+    fn closed(&mut self) {
+        self.seen.clear();
+        self.driver.closed();
+        self.calls.clear();
+        self.begun.clear();
+        self.running.clear();
+        self.opening.clear();
+    }
+
+    /// Which call of a context a DSP thread runs: the newest that no thread has begun.
+    fn thread(&mut self, run: Run, thread: u32, ctx: u64, f: &mut Fields) -> Meaning {
+        let call = match run {
+            Run::Begins => {
+                let call = self.seen.open_of(ctx).find(|id| !self.begun.contains(id));
+                if let Some(id) = call {
+                    if self.begun.len() >= MAX_REMEMBERED || self.running.len() >= MAX_REMEMBERED {
+                        self.begun.clear();
+                        self.running.clear();
+                    }
+                    self.begun.insert(id);
+                    self.running.insert(thread, id);
+                }
+                call
+            }
+            Run::Ends => self.running.remove(&thread),
+        };
+        let Some(id) = call else { return Meaning::Other };
+        if let Some(call) = self.calls.get(&id) {
+            f.number("thread.request", call.sequence);
+        }
+        Meaning::Runs(id)
+    }
+
     fn fastrpc(&mut self, packet: &Packet, data: &[u8], time: u64, f: &mut Fields) -> Meaning {
         if packet.direction == Direction::ToDsp {
             let Ok(request) = self.seen.request(data) else {
@@ -363,27 +409,35 @@ impl Dsp {
             };
             return Meaning::Request(self.request(packet, &request, time, f));
         }
-        let Some(Answered { ctx, retval, call }) = self.seen.answer(data) else {
+        let Some(answered) = self.seen.answer(data) else {
             f.text("fastrpc.type", "?");
             return Meaning::Other;
         };
+        let Answered { ctx, retval, .. } = answered;
         f.text("fastrpc.type", "answer");
         f.hex("fastrpc.ctx", ctx).hex("fastrpc.retval", retval);
-        let call = call.and_then(|(id, _)| self.calls.remove(&id));
+        let older = answered.older.and_then(|id| self.calls.get(&id)).cloned();
+        let call = answered.call.and_then(|(id, _)| self.calls.remove(&id));
         if let Some(call) = &call {
+            self.begun.remove(&call.id);
             f.number("fastrpc.request", call.sequence);
             f.number("fastrpc.time", time.saturating_sub(call.time));
             called(call, f);
+            if let Some(older) = &older {
+                f.number("fastrpc.older", older.sequence);
+            }
             self.current = Some((packet.sequence, call.clone(), Some(retval)));
         }
-        Meaning::Answer { ctx, retval, call }
+        Meaning::Answer {
+            ctx,
+            retval,
+            call,
+            older,
+        }
     }
 
     fn request(&mut self, packet: &Packet, request: &Request, time: u64, f: &mut Fields) -> Call {
-        if let Some(replaced) = request.replaces {
-            self.calls.remove(&replaced);
-            self.opening.remove(&replaced);
-        }
+        self.driver.request(&request.call.message);
         let seen = &request.call;
         let (message, sid) = (seen.message, seen.sid);
         let number = u32::from(message.sc.method());
@@ -397,7 +451,7 @@ impl Dsp {
         );
         let call = Call {
             id: request.id,
-            replaces: request.replaces,
+            reuses: request.reuses,
             message,
             sid,
             interface,
@@ -410,6 +464,17 @@ impl Dsp {
         f.number("fastrpc.client", message.client_id.cast_unsigned());
         f.number("fastrpc.tid", message.tid.cast_unsigned());
         called(&call, f);
+        if let Some(older) = request.reuses.and_then(|id| self.calls.get(&id)) {
+            f.number("fastrpc.older", older.sequence);
+        }
+        if self.driver.is_qda() {
+            f.text("fastrpc.driver", "qda");
+            if message.handle == handle::PROCESS_CONTROL
+                && let Some(name) = driver::qda_request(message.sc.method())
+            {
+                f.text("fastrpc.qda_request", name);
+            }
+        }
         let sc = message.sc;
         f.hex("fastrpc.sc", sc.0);
         f.number("fastrpc.ins", sc.in_bufs() as u64)
@@ -445,6 +510,11 @@ impl Dsp {
         };
         if of != related {
             return Meaning::Other;
+        }
+        if (*role, *argument) == (Role::Input, 0)
+            && let Some(client) = bytes.first_chunk()
+        {
+            self.driver.control(&call.message, i32::from_le_bytes(*client));
         }
         let key = (call.sid, call.message.client_id);
         let kind = (

@@ -33,7 +33,7 @@ fn what(line: &Line, out: &mut String) {
             let m = &call.message;
             write!(
                 out,
-                "{} ctx {:#x} client {} thread {} session {}: {} in, {} out, {} handles",
+                "{} ctx {:#x} client {} thread {} session {}: {} in, {} out, {} handles{}",
                 call.name(),
                 m.ctx.0,
                 m.client_id,
@@ -41,10 +41,16 @@ fn what(line: &Line, out: &mut String) {
                 call.sid,
                 m.sc.in_bufs(),
                 m.sc.out_bufs(),
-                m.sc.in_handles() + m.sc.out_handles()
+                m.sc.in_handles() + m.sc.out_handles(),
+                asked(line)
             )
         }
-        Meaning::Answer { ctx, retval, call } => {
+        Meaning::Answer {
+            ctx,
+            retval,
+            call,
+            older,
+        } => {
             let name = call
                 .as_ref()
                 .map_or_else(|| "a call that is not open".into(), super::decode::Call::name);
@@ -52,14 +58,23 @@ fn what(line: &Line, out: &mut String) {
                 Some(Value::Number(ns)) => format!(", {}.{:03} us", ns / 1000, ns % 1000),
                 _ => String::new(),
             };
-            write!(out, "{name} ctx {ctx:#x}: answer {retval:#x}{time}")
+            let _ = write!(out, "{name} ctx {ctx:#x}: answer {retval:#x}{time}");
+            match older {
+                Some(older) => write!(
+                    out,
+                    ", if it is not that of {} of packet {}, which has the same context",
+                    older.name(),
+                    older.sequence
+                ),
+                None => Ok(()),
+            }
         }
         Meaning::Reverse(_, reverse) => write!(out, "  calls {}", reverse_text(reverse)),
         Meaning::ReverseDone(_, reverse) => {
             let result = reverse.result.unwrap_or_default();
             write!(out, "  replies {}: {result:#x}", reverse_text(reverse))
         }
-        Meaning::Closed | Meaning::Other => match &line.packet.body {
+        Meaning::Closed | Meaning::Runs(_) | Meaning::Other => match &line.packet.body {
             Body::Memory(Memory {
                 role,
                 argument,
@@ -96,6 +111,18 @@ fn what(line: &Line, out: &mut String) {
             _ => fields(line, out),
         },
     };
+}
+
+/// What a program asked the driver for, if that is not clear from the message's own name; a context that is not this call's alone.
+fn asked(line: &Line) -> String {
+    let mut out = String::new();
+    if let Some(Value::Text(request)) = line.fields.get("fastrpc.qda_request") {
+        let _ = write!(out, ", QDA's {request}");
+    }
+    if let Some(Value::Number(older)) = line.fields.get("fastrpc.older") {
+        let _ = write!(out, "; packet {older} has the same context and no answer");
+    }
+    out
 }
 
 /// Whatever has no form of its own: its kind and its fields.

@@ -10,6 +10,7 @@
 use super::decode::{Call, Line, Meaning, Value};
 use super::packet::{Body, Change, Run};
 use super::reverse::Reverse;
+use emu_os::conversation::CallId;
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, HashMap};
 
@@ -49,7 +50,7 @@ struct Open {
 /// What a DSP is doing.
 #[derive(Default)]
 struct Dsp {
-    open: HashMap<u64, Open>,
+    open: HashMap<CallId, Open>,
     /// The reverse call that the AP works on, by session and client, with its start.
     reverse: HashMap<(u32, i32), (Reverse, u64, i32)>,
     /// Session of the latest request, whose memory follows.
@@ -91,13 +92,13 @@ impl Timeline {
                     begun: None,
                     ended: None,
                 };
-                if let Some(old) = state.open.insert(call.message.ctx.0, open) {
-                    self.call_over(dsp, old, time, None);
-                }
+                state.open.insert(call.id, open);
             }
-            Meaning::Answer { ctx, retval, .. } => {
-                let open = self.dsps.entry(dsp).or_default().open.remove(ctx);
-                match open {
+            Meaning::Answer {
+                ctx, retval, call, ..
+            } => {
+                let open = &mut self.dsps.entry(dsp).or_default().open;
+                match call.as_ref().and_then(|call| open.remove(&call.id)) {
                     Some(open) => self.call_over(dsp, open, time, Some(*retval)),
                     None => self.mark(dsp, format!("answer to nothing: ctx {ctx:#x}"), time),
                 }
@@ -126,20 +127,25 @@ impl Timeline {
                     self.reverses.entry((dsp, call.sid)).or_default().push(slice);
                 }
             }
+            Meaning::Runs(id) => self.runs(*id, line, dsp, time),
             Meaning::Closed | Meaning::Other => self.other(line, dsp, time),
+        }
+    }
+
+    fn runs(&mut self, id: CallId, line: &Line, dsp: u8, time: u64) {
+        let Body::Thread { run, thread, .. } = line.packet.body else {
+            return;
+        };
+        if let Some(open) = self.dsps.entry(dsp).or_default().open.get_mut(&id) {
+            match run {
+                Run::Begins => open.begun = Some((time, thread)),
+                Run::Ends => open.ended = Some(time),
+            }
         }
     }
 
     fn other(&mut self, line: &Line, dsp: u8, time: u64) {
         match &line.packet.body {
-            Body::Thread { run, thread, ctx } => {
-                if let Some(open) = self.dsps.entry(dsp).or_default().open.get_mut(ctx) {
-                    match run {
-                        Run::Begins => open.begun = Some((time, *thread)),
-                        Run::Ends => open.ended = Some(time),
-                    }
-                }
-            }
             Body::Memory(_) => {
                 if let Some(Value::Text(name)) = line.fields.get("memory.process") {
                     let session = self.dsps.entry(dsp).or_default().session;

@@ -131,9 +131,6 @@ impl Watch {
 
     /// A request came: what its invoke buffer says.
     fn request(&mut self, request: &Request, bus: &Bus) {
-        if let Some(replaced) = request.replaces {
-            self.calls.remove(&replaced);
-        }
         let call = &request.call;
         let Some(stream) = call.stream else { return };
         let mut open = Open {

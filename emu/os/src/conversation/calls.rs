@@ -1,13 +1,17 @@
 //! FastRPC calls as their messages tell them, each with a number of its own.
 //!
-//! A context is what a driver finds a call by, and drivers give it out again; so it is no identity. Each request gets a [`CallId`]
-//! when it arrives, which is what everything else is keyed by. An answer has nothing but the context: it belongs to the newest
-//! call of it. That is decided here and nowhere else.
+//! A context is what a driver finds a call by, and drivers give it out again, QDA even while the DSP still works on the call that
+//! had it; so it is no identity. Each request gets a [`CallId`] when it arrives, which is what everything else is keyed by.
+//!
+//! An answer has nothing but the context. It belongs to the newest call of it that is open, which is the one that the driver finds;
+//! when that one is answered, the next answer belongs to the older one that the DSP still owes; and one that nobody is owed comes
+//! twice. While several are open this is a rule and no knowledge, which [`Answered::older`] says. It is decided here and nowhere
+//! else.
 
 use emu_core::mem::Bus;
 use rpmsg::fastrpc::{Addressing, Arg, ArgError, Message, MessageError, Response, parse_args, snapshot_len};
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Calls without answer that are remembered. A driver has 255 contexts; QDA's are not bounded.
 const MAX_OPEN: usize = 4096;
@@ -79,8 +83,8 @@ pub struct Request {
     pub id: CallId,
     /// The call.
     pub call: Call,
-    /// The call of the same context that was not answered: the driver has given the context out again.
-    pub replaces: Option<CallId>,
+    /// The newest call of the same context that is open: the driver has given the context out again.
+    pub reuses: Option<CallId>,
     /// Whether size and address can be.
     pub check: Result<(), MessageError>,
     addressing: Addressing,
@@ -118,6 +122,8 @@ pub struct Answered {
     pub retval: u32,
     /// The call, if it is known; an answer that comes twice has it twice.
     pub call: Option<(CallId, Call)>,
+    /// The newest of the older calls of the context that are open, too: the answer may be its.
+    pub older: Option<CallId>,
 }
 
 /// The calls of one DSP. Bounded.
@@ -128,8 +134,10 @@ pub struct Calls {
     next: u64,
     open: BTreeMap<CallId, Call>,
     over: BTreeMap<CallId, Call>,
-    /// By context.
-    newest: HashMap<u64, CallId>,
+    /// Open ones by context.
+    open_of: HashMap<u64, BTreeSet<CallId>>,
+    /// The newest of those that are over, by context.
+    over_of: HashMap<u64, CallId>,
 }
 
 impl Calls {
@@ -151,7 +159,8 @@ impl Calls {
     pub fn clear(&mut self) {
         self.open.clear();
         self.over.clear();
-        self.newest.clear();
+        self.open_of.clear();
+        self.over_of.clear();
     }
 
     /// What the bytes of a request say.
@@ -177,17 +186,19 @@ impl Calls {
         let call = self.decode(bytes)?;
         let id = CallId(self.next);
         self.next = self.next.wrapping_add(1);
-        let before = self.newest.insert(call.message.ctx.0, id);
-        let replaces = before.filter(|before| self.end(*before));
+        let ctx = call.message.ctx.0;
+        let reuses = self.open_of(ctx).next();
         self.open.insert(id, call);
-        if self.open.len() > MAX_OPEN {
-            let oldest = self.open.pop_first();
-            self.forget(oldest);
+        self.open_of.entry(ctx).or_default().insert(id);
+        if self.open.len() > MAX_OPEN
+            && let Some((oldest, call)) = self.open.pop_first()
+        {
+            self.not_open(oldest, call.message.ctx.0);
         }
         Ok(Request {
             id,
             call,
-            replaces,
+            reuses,
             check: call.message.check(&self.addressing),
             addressing: self.addressing,
             arguments: OnceCell::new(),
@@ -207,38 +218,56 @@ impl Calls {
     #[must_use]
     pub fn decode_answer(&self, bytes: &[u8]) -> Option<Answered> {
         let Response { ctx, retval } = Response::parse(bytes).ok()?;
+        let call = self.of_context(ctx.0);
+        let mut others = self
+            .open_of(ctx.0)
+            .filter(|id| call.is_none_or(|(of, _)| of != *id));
         Some(Answered {
             ctx: ctx.0,
             retval,
-            call: self.of_context(ctx.0),
+            call,
+            older: others.next(),
         })
     }
 
     /// The call that an answer with this context belongs to.
     #[must_use]
     pub fn of_context(&self, ctx: u64) -> Option<(CallId, Call)> {
-        let id = *self.newest.get(&ctx)?;
-        let call = self.open.get(&id).or_else(|| self.over.get(&id))?;
-        Some((id, *call))
-    }
-
-    /// A call is over; whether it was open.
-    fn end(&mut self, id: CallId) -> bool {
-        let Some(call) = self.open.remove(&id) else {
-            return false;
-        };
-        self.over.insert(id, call);
-        if self.over.len() > MAX_OVER {
-            let oldest = self.over.pop_first();
-            self.forget(oldest);
+        if let Some(id) = self.open_of(ctx).next() {
+            return self.open.get(&id).map(|call| (id, *call));
         }
-        true
+        let id = *self.over_of.get(&ctx)?;
+        self.over.get(&id).map(|call| (id, *call))
     }
 
-    fn forget(&mut self, call: Option<(CallId, Call)>) {
-        let Some((id, call)) = call else { return };
-        if self.newest.get(&call.message.ctx.0) == Some(&id) {
-            self.newest.remove(&call.message.ctx.0);
+    /// The calls of a context that are open, in the order in which answers belong to them: the newest first.
+    pub fn open_of(&self, ctx: u64) -> impl Iterator<Item = CallId> + '_ {
+        let open = self.open_of.get(&ctx);
+        open.into_iter().flat_map(|open| open.iter().rev().copied())
+    }
+
+    /// A call is over.
+    fn end(&mut self, id: CallId) {
+        let Some(call) = self.open.remove(&id) else { return };
+        let ctx = call.message.ctx.0;
+        self.not_open(id, ctx);
+        self.over.insert(id, call);
+        let newest = self.over_of.entry(ctx).or_insert(id);
+        *newest = (*newest).max(id);
+        if self.over.len() > MAX_OVER
+            && let Some((oldest, call)) = self.over.pop_first()
+            && self.over_of.get(&call.message.ctx.0) == Some(&oldest)
+        {
+            self.over_of.remove(&call.message.ctx.0);
+        }
+    }
+
+    fn not_open(&mut self, id: CallId, ctx: u64) {
+        if let Some(open) = self.open_of.get_mut(&ctx) {
+            open.remove(&id);
+            if open.is_empty() {
+                self.open_of.remove(&ctx);
+            }
         }
     }
 }
@@ -277,16 +306,35 @@ mod tests {
         let first = request(&mut calls, 0x10);
         assert_eq!(answer(&mut calls, 0x10), Some(first.id));
         let second = request(&mut calls, 0x10);
-        assert_eq!(second.replaces, None, "the first was answered");
+        assert_eq!(second.reuses, None, "the first was answered");
         assert!(second.id > first.id);
+        assert_eq!(answer(&mut calls, 0x10), Some(second.id));
+        assert_eq!(answer(&mut calls, 0x10), Some(second.id), "twice");
         let third = request(&mut calls, 0x10);
-        assert_eq!(third.replaces, Some(second.id));
-        assert_eq!(answer(&mut calls, 0x10), Some(third.id));
-        assert_eq!(answer(&mut calls, 0x10), Some(third.id), "twice");
         assert_eq!(answer(&mut calls, 0x20), None);
         calls.clear();
         assert_eq!(answer(&mut calls, 0x10), None);
         assert!(request(&mut calls, 0x10).id > third.id);
+    }
+
+    /// QDA gives a number out again when a signal has ended the wait for its answer, which the DSP gives later all the same.
+    #[test]
+    fn a_context_of_two_open_calls_is_answered_twice_the_newer_call_first() {
+        let mut calls = Calls::default();
+        let older = request(&mut calls, 0x10);
+        let newer = request(&mut calls, 0x10);
+        assert_eq!((older.reuses, newer.reuses), (None, Some(older.id)));
+        assert_eq!(calls.open_of(0x10).collect::<Vec<_>>(), [newer.id, older.id]);
+        let bytes = Response {
+            ctx: Ctx(0x10),
+            retval: 0,
+        };
+        let first = calls.answer(&bytes.encode()).unwrap();
+        assert_eq!((first.call.unwrap().0, first.older), (newer.id, Some(older.id)));
+        let second = calls.answer(&bytes.encode()).unwrap();
+        assert_eq!((second.call.unwrap().0, second.older), (older.id, None));
+        let third = calls.answer(&bytes.encode()).unwrap();
+        assert_eq!((third.call.unwrap().0, third.older), (newer.id, None), "twice");
     }
 
     /// A parked call stays open for a whole run, whatever passes meanwhile.
@@ -307,12 +355,17 @@ mod tests {
         for ctx in 0..3 * MAX_OPEN as u64 {
             request(&mut calls, ctx);
         }
-        assert_eq!((calls.open.len(), calls.newest.len()), (MAX_OPEN, MAX_OPEN));
+        assert_eq!((calls.open.len(), calls.open_of.len()), (MAX_OPEN, MAX_OPEN));
         assert_eq!(answer(&mut calls, 0), None);
         for ctx in 0..3 * MAX_OPEN as u64 {
             answer(&mut calls, ctx);
         }
-        assert_eq!((calls.over.len(), calls.newest.len()), (MAX_OVER, MAX_OVER));
+        assert_eq!((calls.over.len(), calls.over_of.len()), (MAX_OVER, MAX_OVER));
+        assert!(calls.open_of.is_empty());
+        for _ in 0..3 * MAX_OPEN as u64 {
+            request(&mut calls, 7);
+        }
+        assert_eq!((calls.open.len(), calls.open_of(7).count()), (MAX_OPEN, MAX_OPEN));
     }
 
     proptest! {
@@ -334,7 +387,9 @@ mod tests {
                 } else {
                     let _ = calls.answer(&bytes);
                 }
-                prop_assert!(calls.newest.values().all(|id| calls.open.contains_key(id) || calls.over.contains_key(id)));
+                prop_assert_eq!(calls.open_of.values().map(BTreeSet::len).sum::<usize>(), calls.open.len());
+                prop_assert!(calls.open_of.values().flatten().all(|id| calls.open.contains_key(id)));
+                prop_assert!(calls.over_of.values().all(|id| calls.over.contains_key(id)));
             }
         }
     }

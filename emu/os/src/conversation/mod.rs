@@ -131,7 +131,14 @@ impl Conversation {
             }
             Inbound::Smp2p(word) => self.ap_word = *word,
             Inbound::Glink(frame) => match frame.command() {
-                Ok(Command::Version { .. }) => self.ap_channels.clear(),
+                Ok(Command::Version { .. }) => {
+                    self.ap_channels.clear();
+                    self.calls.clear();
+                }
+                // No call of before is answered any more.
+                Ok(Command::Close { .. }) if self.channel_of_aps(frame) == Some(Channel::FastRpc) => {
+                    self.calls.clear();
+                }
                 Ok(Command::Open { cid, name, .. }) => {
                     // One ID a channel: there are as many as channels at most.
                     if let Some(channel) = Channel::named(name) {
@@ -153,6 +160,10 @@ impl Conversation {
         let answer = match frame.command() {
             Ok(Command::TxData { cid, data, .. }) if *cid == Channel::FastRpc.cid() => {
                 self.calls.answer(data)
+            }
+            Ok(Command::Close { cid }) if *cid == Channel::FastRpc.cid() => {
+                self.calls.clear();
+                None
             }
             _ => None,
         };
