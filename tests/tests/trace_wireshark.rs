@@ -222,11 +222,19 @@ fn parse(text: &str) -> Option<u64> {
 #[test]
 fn recorded_runs_are_dissected_as_we_decode_them() -> Result<()> {
     let Some(tshark) = tshark() else { return Ok(()) };
-    let runs = assets::workspace().join("emu/lab/tests/recorded/runs");
-    for run in ["calculator-7.3", "calculator-6.12", "board-7.3"] {
-        let fields = compare(&tshark, &runs.join(format!("{run}.pcapng"))).context(run)?;
-        ensure!(fields > 1000, "{run}: {fields}");
+    let recorded = assets::workspace().join("emu/lab/tests/recorded");
+    let mut runs = 0;
+    for folder in ["runs", "qda"] {
+        for entry in std::fs::read_dir(recorded.join(folder))? {
+            let run = entry?.path();
+            if run.extension().is_some_and(|e| e == "pcapng") {
+                let fields = compare(&tshark, &run).with_context(|| run.display().to_string())?;
+                ensure!(fields > 1000, "{}: {fields}", run.display());
+                runs += 1;
+            }
+        }
     }
+    ensure!(runs > 10, "{runs} runs");
     Ok(())
 }
 

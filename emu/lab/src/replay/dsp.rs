@@ -2,8 +2,13 @@
 //!
 //! Memory is laid out as the recorded messages say, requests come in the recorded order, and where the recording has an answer the
 //! DSP's own is waited for and compared: return value and every output that was kept. What the DSP chooses by itself is translated:
-//! module handles, addresses of mappings, numbers of reverse calls. The first difference ends it.
+//! module handles, addresses of mappings, numbers of reverse calls, addresses of its own functions in what it prints. The first
+//! difference ends it.
+//!
+//! Each call is played with a context of its own: of two that had the same at once, which the recorded driver had given out again,
+//! this DSP's answers are told apart. The recorded ones are not, so for these it is enough that one of them is the same.
 
+use super::printed::Addresses;
 use super::recording::{Exchange, Recording, Step};
 use crate::trace::Memory;
 use emu_core::mem::{Bus, BusFault, NoFaultLine, PAGE};
@@ -11,7 +16,7 @@ use emu_local_ap::{Direction, KernelError, KernelIommu};
 use emu_os::action::{Action, Outbox};
 use emu_os::services::{Dsp, DspConfig, FarfTo};
 use rpmsg::fastrpc::control::{self, Control};
-use rpmsg::fastrpc::{Arg, InvokeLayout, Page};
+use rpmsg::fastrpc::{Arg, Ctx, InvokeLayout, Page};
 use rpmsg::iface::{Payload, handle};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -97,7 +102,7 @@ impl Inbox {
     }
 }
 
-/// What the DSP chose otherwise than the recorded one, by session ID.
+/// What the DSP chose otherwise than the recorded one, for a file of the driver.
 #[derive(Default)]
 struct Names {
     handles: HashMap<u32, u32>,
@@ -113,7 +118,9 @@ struct Play<'a> {
     mapped: BTreeSet<(u16, u64)>,
     inbox: Arc<Inbox>,
     dsp: Arc<Dsp>,
-    names: BTreeMap<u32, Names>,
+    /// By session ID and client, which of several files of a process differs.
+    names: BTreeMap<(u32, i32), Names>,
+    printed: Addresses,
     report: Report,
 }
 
@@ -147,18 +154,19 @@ pub fn play(recording: &Recording) -> Result<Report, ReplayError> {
         inbox,
         dsp,
         names: BTreeMap::new(),
+        printed: Addresses::default(),
         report: Report::default(),
     };
     for step in &recording.steps {
         match *step {
             Step::Ask(index) => {
                 if let Some(exchange) = recording.exchanges.get(index) {
-                    play.ask(exchange)?;
+                    play.ask(index, exchange)?;
                 }
             }
             Step::Answer(index) => {
                 if let Some(exchange) = recording.exchanges.get(index)
-                    && let Err(difference) = play.answer(exchange)?
+                    && let Err(difference) = play.answer(index, exchange)?
                 {
                     play.report.difference = Some(difference);
                     break;
@@ -196,35 +204,35 @@ impl Play<'_> {
         Ok(())
     }
 
-    fn ask(&mut self, exchange: &Exchange) -> Result<(), ReplayError> {
+    fn ask(&mut self, index: usize, exchange: &Exchange) -> Result<(), ReplayError> {
         let (sid, stream, invoke) = self.place(exchange);
         let message = exchange.message;
         self.map(stream, invoke, message.size)?;
         self.bus.write(stream, invoke, exchange.arguments.descriptors())?;
-        for (index, arg) in exchange.arguments.args().iter().enumerate() {
+        for (argument, arg) in exchange.arguments.args().iter().enumerate() {
             match *arg {
-                Arg::Buffer { iova, len, page, .. } => {
+                Arg::Buffer { iova, page, .. } => {
                     let inline = (invoke..invoke.saturating_add(message.size)).contains(&iova);
                     if !inline {
                         self.map(stream, page.addr, page.size)?;
                     }
-                    if let Some(piece) = piece_of(&exchange.inputs, index) {
+                    if let Some(piece) = piece_of(&exchange.inputs, argument) {
                         self.bus.write(stream, iova, &piece.bytes)?;
                     } else if let (false, Some(answer)) = (inline, &exchange.answer)
-                        && let Some(piece) = piece_of(&answer.outputs, index)
+                        && let Some(piece) = piece_of(&answer.outputs, argument)
                     {
                         // What was in the buffer before is not known. What the DSP leaves alone shows as the opposite of
                         // what it would have to be.
                         let opposite: Vec<u8> = piece.bytes.iter().map(|b| !b).collect();
                         self.bus.write(stream, iova, &opposite)?;
                     }
-                    let _ = len;
                 }
                 Arg::Handle { page: Some(page), .. } => self.map(stream, page.addr, page.size)?,
                 Arg::Handle { .. } | Arg::Empty => {}
             }
         }
         let mut message = message;
+        message.ctx = context(index, exchange);
         self.translate(exchange, sid, stream, &mut message.handle)?;
         self.report.requests += 1;
         self.dsp.message(&message.encode());
@@ -261,7 +269,7 @@ impl Play<'_> {
         for argument in 0..sc.in_bufs() {
             Self::input(exchange, argument as u16)?;
         }
-        let names = self.names.entry(sid).or_default();
+        let names = self.names.entry((sid, client_of(exchange))).or_default();
         let first = Self::input(exchange, 0)?;
         let old = first
             .and_then(|piece| piece.bytes.first_chunk())
@@ -326,14 +334,14 @@ impl Play<'_> {
                 }
             }
             Control::Munmap { vaddr, .. } | Control::MemUnmap { vaddr, .. } => {
-                let names = self.names.entry(sid).or_default();
+                let names = self.names.entry((sid, client_of(exchange))).or_default();
                 if let (Some(new), Some(piece)) = (names.addresses.get(&vaddr), piece_of(&exchange.inputs, 0))
                 {
                     self.bus.write(stream, piece.iova + 8, &new.to_le_bytes())?;
                 }
             }
-            Control::Release { .. } => {
-                self.names.remove(&sid);
+            Control::Release { client } => {
+                self.names.remove(&(sid, client));
             }
             _ => {}
         }
@@ -341,7 +349,7 @@ impl Play<'_> {
     }
 
     /// Compares an answer; the difference, if there is one.
-    fn answer(&mut self, exchange: &Exchange) -> Result<Result<(), String>, ReplayError> {
+    fn answer(&mut self, index: usize, exchange: &Exchange) -> Result<Result<(), String>, ReplayError> {
         let Some(recorded) = &exchange.answer else {
             return Ok(Ok(()));
         };
@@ -350,7 +358,7 @@ impl Play<'_> {
             "{} (packet {}, ctx {:#x})",
             exchange.name, exchange.packet, exchange.message.ctx.0
         );
-        let Some(batch) = self.inbox.take(exchange.message.ctx.0) else {
+        let Some(batch) = self.inbox.take(context(index, exchange).0) else {
             return Ok(Err(format!(
                 "{told}: the recording has an answer {:#x}, this DSP gives none within {} s",
                 recorded.retval,
@@ -370,6 +378,16 @@ impl Play<'_> {
             }
         }
         self.report.answers += 1;
+        if let Some(group) = exchange.group {
+            let all = self.recording.exchanges.iter().filter(|e| e.group == Some(group));
+            let retvals: Vec<u32> = all.filter_map(|e| Some(e.answer.as_ref()?.retval)).collect();
+            if !retvals.contains(&retval) {
+                return Ok(Err(format!(
+                    "{told}: the recording answers the calls of this context {retvals:#x?}, this DSP {retval:#x}"
+                )));
+            }
+            return Ok(Ok(()));
+        }
         if retval != recorded.retval {
             return Ok(Err(format!(
                 "{told}: the recording answers {:#x}, this DSP {retval:#x}",
@@ -416,7 +434,7 @@ impl Play<'_> {
     fn learn(&mut self, exchange: &Exchange, sid: u32, argument: u16, ours: &[u8], theirs: &mut [u8]) {
         let sc = exchange.message.sc;
         let output = usize::from(argument).wrapping_sub(sc.in_bufs());
-        let names = self.names.entry(sid).or_default();
+        let names = self.names.entry((sid, client_of(exchange))).or_default();
         let key = (exchange.message.handle, sc.method(), output);
         match key {
             (handle::PROCESS_CONTROL, _, 0) => {
@@ -444,9 +462,26 @@ impl Play<'_> {
                     }
                 }
             }
+            (handle::LISTENER, 4 | 5, _) | (handle::LISTENER1, 6 | 7, _) => self.printed.learn(theirs, ours),
             _ => {}
         }
     }
+}
+
+/// The context that a call is played with.
+fn context(index: usize, exchange: &Exchange) -> Ctx {
+    // As QDA numbers them, and the protection domain as it was.
+    Ctx((index as u64 + 1) << 4 | exchange.message.ctx.0 & 0xf)
+}
+
+/// The file that a call is made for; process control names it in its first input.
+fn client_of(exchange: &Exchange) -> i32 {
+    let message = &exchange.message;
+    if message.handle != handle::PROCESS_CONTROL || message.client_id != 0 {
+        return message.client_id;
+    }
+    let named = piece_of(&exchange.inputs, 0).and_then(|piece| piece.bytes.first_chunk());
+    named.map_or(0, |client| i32::from_le_bytes(*client))
 }
 
 fn piece_of(pieces: &[Memory], argument: usize) -> Option<&Memory> {

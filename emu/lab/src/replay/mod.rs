@@ -2,6 +2,7 @@
 
 pub mod dsp;
 pub mod live;
+mod printed;
 pub mod recording;
 
 pub use live::{Outcome, Player};

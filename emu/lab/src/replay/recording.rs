@@ -61,6 +61,8 @@ pub struct Exchange {
     pub inputs: Vec<Memory>,
     /// The answer, if there was one.
     pub answer: Option<Answer>,
+    /// The same for calls whose answers cannot be told apart: they were open at once with the same context.
+    pub group: Option<usize>,
 }
 
 /// Something in a session's order.
@@ -200,7 +202,9 @@ impl Builder {
     fn line(&mut self, line: &Line) {
         match &line.meaning {
             Meaning::Request(call) => self.request(call),
-            Meaning::Answer { retval, call, .. } => self.answer(call.as_ref(), *retval),
+            Meaning::Answer {
+                retval, call, older, ..
+            } => self.answer(call.as_ref(), older.as_ref(), *retval),
             Meaning::Closed => self.closed(),
             _ => match &line.packet.body {
                 Body::About(json) => {
@@ -247,11 +251,9 @@ impl Builder {
             arguments: Arguments::NotMapped,
             inputs: Vec::new(),
             answer: None,
+            group: None,
         });
         self.step(session, Step::Ask(index));
-        if let Some(replaced) = call.replaces {
-            self.open.remove(&replaced);
-        }
         self.open.insert(call.id, index);
         self.current = Some((call.id, index));
         if is_release(message.handle, message.client_id, sc) {
@@ -259,11 +261,20 @@ impl Builder {
         }
     }
 
-    fn answer(&mut self, call: Option<&Call>, retval: u32) {
+    fn answer(&mut self, call: Option<&Call>, older: Option<&Call>, retval: u32) {
         let writes = std::mem::take(&mut self.writes);
         let Some((id, index)) = call.and_then(|call| self.open.remove_entry(&call.id)) else {
             return;
         };
+        if let Some(&older) = older.and_then(|older| self.open.get(&older.id)) {
+            let group = [older, index].map(|i| self.out.exchanges.get(i).and_then(|e| e.group));
+            let group = group.into_iter().flatten().next().unwrap_or(older);
+            for index in [older, index] {
+                if let Some(exchange) = self.out.exchanges.get_mut(index) {
+                    exchange.group = Some(group);
+                }
+            }
+        }
         let sid = self
             .out
             .exchanges
