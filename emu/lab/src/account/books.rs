@@ -41,6 +41,8 @@ pub(super) struct Books<'a> {
     pub config: &'a Config,
     pub now: Instant,
     pub life: u32,
+    /// The driver is known to be QDA.
+    pub qda: bool,
     pub totals: &'a mut Totals,
     pub findings: &'a mut Vec<Finding>,
 }
@@ -70,7 +72,11 @@ impl Books<'_> {
             dsp: self.config.dsp.label.clone(),
             life,
             text,
-            fields: std::collections::BTreeMap::new(),
+            fields: self
+                .qda
+                .then(|| ("driver", "qda".to_owned()))
+                .into_iter()
+                .collect(),
             ranges: Vec::new(),
             history: Vec::new(),
             suppressed: None,

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | 6.1 to 6.12 | number << 4, PD in the low four bits |
 //! | 7.3 | sequence << 16, number << 8, PD |
-//! | QDA | number << 4, PD; the lowest free number, not cyclic |
+//! | QDA | number << 4, PD; the lowest free number of 32 bits, not cyclic, and free again when nobody waits (`xa_alloc`, `xa_erase` in qda_ioctl.c, `fastrpc_invoke`) |
 
 use std::collections::BTreeMap;
 
@@ -78,9 +78,17 @@ impl Numbers {
         }
     }
 
-    /// The key that an answer's context finds in the driver, if it can find any.
-    pub fn answer(&self, ctx: u64) -> Option<Key> {
+    /// Numbers of QDA do not go round.
+    pub fn are_qdas(&mut self) {
+        self.unordered = true;
+        self.waiting.clear();
+    }
+
+    /// The key that an answer's context finds in the driver, if it can find any. `open` says whether a key's call is unanswered.
+    pub fn answer(&self, ctx: u64, open: impl Fn(Key) -> bool) -> Option<Key> {
         match self.format? {
+            // QDA looks at all bits (qda_rpmsg.c, `extract_context_id`), fastrpc.c at those of its 255 numbers.
+            Format::Plain if open(Key(ctx >> 4)) => Some(Key(ctx >> 4)),
             Format::Plain => Some(Key((ctx & 0xff0) >> 4)),
             Format::Sequenced if ctx == NOTIFICATION => None,
             Format::Sequenced => Some(Key(ctx >> 8)),
@@ -264,7 +272,7 @@ mod tests {
             }
             let key = numbers.request(make(context));
             told.extend(numbers.seen(key, |_| false).into_iter().map(|n| (index, n)));
-            assert_eq!(numbers.answer(make(context)), Some(key));
+            assert_eq!(numbers.answer(make(context), |_| true), Some(key));
             numbers.answered(key);
         }
         told
@@ -356,14 +364,25 @@ mod tests {
     #[test]
     fn answers_are_found_as_the_driver_finds_them() {
         let mut numbers = Numbers::default();
-        assert_eq!(numbers.answer(0x10), None, "nothing was asked yet");
+        assert_eq!(numbers.answer(0x10, |_| true), None, "nothing was asked yet");
         let key = numbers.request(0x7_0501);
         assert_eq!((key, numbers.number(key)), (Key(0x705), 5));
-        assert_eq!(numbers.answer(0x7_0500), Some(key), "PD bits do not matter");
-        assert_ne!(numbers.answer(0x6_0501), Some(key), "another sequence");
-        assert_eq!(numbers.answer(NOTIFICATION), None);
+        assert_eq!(
+            numbers.answer(0x7_0500, |_| true),
+            Some(key),
+            "PD bits do not matter"
+        );
+        assert_ne!(numbers.answer(0x6_0501, |_| true), Some(key), "another sequence");
+        assert_eq!(numbers.answer(NOTIFICATION, |_| true), None);
         let mut numbers = Numbers::default();
         let key = numbers.request(0x51);
-        assert_eq!(numbers.answer(0xffff_f05f), Some(key), "only bits 4 to 11 matter");
+        assert_eq!(
+            numbers.answer(0xffff_f05f, |open| open == key),
+            Some(key),
+            "only bits 4 to 11 matter"
+        );
+        // The 300th of QDA's that are open at once.
+        let many = numbers.request(300 << 4);
+        assert_eq!(numbers.answer(300 << 4, |open| open == many), Some(many));
     }
 }

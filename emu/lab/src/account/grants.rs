@@ -19,6 +19,8 @@ pub(super) enum What {
     Handle(i32),
     InitialMemory,
     Heap,
+    /// An mmap of QDA's, whose memory is a buffer of the program's.
+    MappedBuffer,
     MemMap(i32),
 }
 
@@ -29,7 +31,7 @@ impl What {
             Self::Argument => "argument",
             Self::Handle(_) => "handle",
             Self::InitialMemory => "initial-memory",
-            Self::Heap => "mmap",
+            Self::Heap | Self::MappedBuffer => "mmap",
             Self::MemMap(_) => "mem-map",
         }
     }
@@ -40,7 +42,7 @@ impl What {
             Self::Argument => "an argument",
             Self::Handle(_) => "a DMA handle",
             Self::InitialMemory => "the initial memory",
-            Self::Heap => "memory of an mmap",
+            Self::Heap | Self::MappedBuffer => "memory of an mmap",
             Self::MemMap(_) => "memory of a mem map",
         }
     }
@@ -48,6 +50,11 @@ impl What {
     /// Memory that the driver allocated for this purpose alone: nothing else may be told to lie in it.
     pub const fn is_exclusive(self) -> bool {
         matches!(self, Self::InvokeBuffer | Self::InitialMemory | Self::Heap)
+    }
+
+    /// QDA makes this memory by itself, so a program cannot hold it beyond the release of its session.
+    pub const fn is_qdas_own(self) -> bool {
+        matches!(self, Self::InvokeBuffer | Self::InitialMemory)
     }
 }
 
@@ -73,7 +80,7 @@ pub(super) struct Grant {
 impl Grant {
     /// The DSP gave an address for it.
     pub fn is_mapping(&self) -> bool {
-        matches!(self.what, What::Heap | What::MemMap(_))
+        matches!(self.what, What::Heap | What::MappedBuffer | What::MemMap(_))
     }
 }
 

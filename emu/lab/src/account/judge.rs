@@ -1,7 +1,8 @@
 //! What is concluded when a life of the channel ends.
 //!
 //! Nothing is concluded earlier: a mapping that is still there a moment after its release may be on its way out (the driver
-//! frees contexts from a work queue). What was released a while before the end and is mapped then has been left behind.
+//! frees contexts from a work queue). What was released a while before the end and is mapped then has been left behind. Of QDA's
+//! sessions a program may still hold buffers of its own, until the guest has stopped.
 
 use super::books::Books;
 use super::finding::Kind;
@@ -37,12 +38,12 @@ impl Ledger {
                 continue;
             }
             if !books.is_settled(process.released) {
-                books.totals.undecided += u64::from(!self.still_mapped(id, books).is_empty());
+                books.totals.undecided += u64::from(!self.still_mapped(id, last, books).is_empty());
                 continue;
             }
             let unanswered = calls.get(&id).map_or(&[][..], Vec::as_slice);
             unanswered_calls(process, unanswered, end, books);
-            self.left_behind(id, process, !unanswered.is_empty(), end, books);
+            self.left_behind((id, process), !unanswered.is_empty(), last, end, books);
         }
         self.handed_out(end, books);
         self.unowned(end, books);
@@ -54,20 +55,27 @@ impl Ledger {
     }
 
     /// What a process's messages told that is still mapped.
-    fn still_mapped(&self, id: u64, books: &Books<'_>) -> Vec<Addresses> {
-        still_mapped(self.grants.of(Some(id)).map(|(_, grant)| grant), books.bus)
+    fn still_mapped(&self, id: u64, last: bool, books: &Books<'_>) -> Vec<Addresses> {
+        still_mapped(self.left_to_judge(id, last), books.bus)
+    }
+
+    /// A released process's grants that nobody may hold any more.
+    fn left_to_judge(&self, id: u64, last: bool) -> impl Iterator<Item = &Grant> {
+        let all = last || !self.is_qda();
+        let grants = self.grants.of(Some(id)).map(|(_, grant)| grant);
+        grants.filter(move |grant| all || grant.what.is_qdas_own())
     }
 
     fn left_behind(
         &self,
-        id: u64,
-        process: &Process,
+        (id, process): (u64, &Process),
         unanswered: bool,
+        last: bool,
         end: &SharedNote,
         books: &mut Books<'_>,
     ) {
         let mut groups: BTreeMap<&str, (What, Vec<Addresses>, Vec<&Grant>)> = BTreeMap::new();
-        for (_, grant) in self.grants.of(Some(id)) {
+        for grant in self.left_to_judge(id, last) {
             let ranges = still_mapped([grant], books.bus);
             if ranges.is_empty() {
                 continue;
@@ -128,7 +136,7 @@ impl Ledger {
             if earlier.released.is_none() {
                 continue;
             }
-            let now = self.still_mapped(id, books);
+            let now = self.still_mapped(id, false, books);
             let kept = now.into_iter().filter(|n| {
                 let first = finder.then.partition_point(|t| t.end() <= n.iova);
                 finder.then.get(first).is_some_and(|t| t.overlaps(*n))

@@ -4,6 +4,17 @@
 //! freed, which is never before the answer; maps of DMA handles until the DSP lists the descriptor or the session's user
 //! is freed; initial memory until then; MMAP's and MEM_MAP's memory until the DSP has answered the unmapping with success, or
 //! until then, too. The user is freed after the answer to RELEASE.
+//!
+//! QDA (drivers/accel/qda of the postings of 2026, as `driver` tells it from the messages) differs:
+//!
+//! | what | where |
+//! |---|---|
+//! | a context number is free again when nobody waits, also after a signal; the call's memory is not, since the answer has a reference that it can not find any more | qda_ioctl.c, `fastrpc_invoke`; qda_rpmsg.c, `qda_rpmsg_send_msg` |
+//! | memory of MMAP, MEM_MAP and arguments is a program's buffer, which its file or its DMA-BUF holds: it may be told for several things, and outlive the session | qda_fastrpc.c, `get_gem_obj_from_dmabuf_fd`; qda_prime.c |
+//! | a file's buffers are let go before its RELEASE is sent | drm_file.c, `drm_file_free`; qda_drv.c, `qda_postclose` |
+//! | invoke buffer and 4 MiB of initial memory are the driver's, and over with the session | qda_ioctl.c, `fastrpc_invoke` |
+//! | files of one process have one context bank | qda_memory_manager.c, `qda_memory_manager_assign_device` |
+//! | unmappings, and calls of handle 1, are passed on as a program makes them | qda_ioctl.c, `qda_ioctl_munmap`, `qda_ioctl_invoke` |
 
 use super::books::{Books, Config};
 use super::ctx::{Key, Numbers};
@@ -15,6 +26,7 @@ use super::note::{History, SharedNote};
 use super::open_calls::{OpenCall, OpenCalls};
 use super::processes::{DspMap, MAX_PROCESSES, Process, Processes};
 use super::request::{Request, window};
+use crate::driver::Sighting;
 use emu_core::mem::Bus;
 use rpmsg::fastrpc::Arg;
 use rpmsg::fastrpc::control::{Control, MMAP_REMOTE_HEAP};
@@ -33,6 +45,7 @@ pub(super) struct Ledger {
     pub processes: Processes,
     pub calls: OpenCalls,
     pub grants: GrantTable,
+    driver: Sighting,
     numbers: Numbers,
     /// Who answered a number last, for findings about it.
     answered: BTreeMap<u64, (SharedNote, SharedNote)>,
@@ -41,15 +54,48 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
+    /// The books of the life after this one.
+    pub fn after(before: &Self) -> Self {
+        let mut next = Self::default();
+        if before.is_qda() {
+            next.driver = Sighting::qda();
+            next.numbers.are_qdas();
+        }
+        next
+    }
+
+    /// Whether the driver is known to be QDA.
+    pub fn is_qda(&self) -> bool {
+        self.driver.is_qda()
+    }
+
+    /// Learns which driver it is.
+    fn learn_driver(&mut self, request: &Request, books: &mut Books<'_>) {
+        if self.is_qda() {
+            return;
+        }
+        match &request.control {
+            Some(control) => self.driver.control(&request.message, control.client()),
+            None => self.driver.request(&request.message),
+        }
+        if self.is_qda() {
+            books.qda = true;
+            self.numbers.are_qdas();
+        }
+    }
+
     /// A request arrived.
     pub fn request(&mut self, request: Request, note: &SharedNote, books: &mut Books<'_>) {
         if self.stopped {
             return;
         }
         self.look_after(books.bus);
+        self.learn_driver(&request, books);
         let key = self.numbers.request(request.message.ctx.0);
         self.context(key, &request, note, books);
-        if let Some(wrong) = &request.wrong {
+        if self.is_qda() && request.wrong_control {
+            books.totals.passed_on += 1;
+        } else if let Some(wrong) = &request.wrong {
             books
                 .find(Kind::BadPages, format!("A request makes no sense: {wrong}"))
                 .about(&request)
@@ -132,7 +178,7 @@ impl Ledger {
         self.judge(note, false, books);
         *self = Self {
             stopped: true,
-            ..Self::default()
+            ..Self::after(self)
         };
     }
 
@@ -155,8 +201,13 @@ impl Ledger {
     fn context(&mut self, key: Key, request: &Request, note: &SharedNote, books: &mut Books<'_>) {
         let number = self.numbers.number(key);
         if let Some(call) = self.calls.with_number(number) {
+            let so = if self.is_qda() {
+                "the answer to that call will be taken for the new one's"
+            } else {
+                "the driver has freed what the DSP still uses"
+            };
             let text = format!(
-                "Context number {number} was given out again although its call was not answered: the driver has freed what the DSP still uses"
+                "Context number {number} was given out again although its call was not answered: {so}"
             );
             books
                 .find(Kind::ContextReused, text)
@@ -181,6 +232,7 @@ impl Ledger {
         let (what, page) = match request.control {
             Some(Control::Create { memory, .. }) => (What::InitialMemory, memory),
             // The remote heap is a physical address.
+            Some(Control::Mmap { page, .. }) if self.is_qda() => (What::MappedBuffer, page),
             Some(Control::Mmap { flags, page, .. }) if flags != MMAP_REMOTE_HEAP => (What::Heap, page),
             Some(Control::MemMap { fd, page, .. }) => (What::MemMap(fd), page),
             _ => return None,
@@ -380,7 +432,8 @@ impl Ledger {
             .settled(stream, |released| books.is_settled(Some(released)))
         {
             let grants = self.grants.of(Some(earlier)).map(|(_, grant)| grant);
-            let mapped = still_mapped(grants, books.bus);
+            let qda = self.is_qda();
+            let mapped = still_mapped(grants.filter(|g| !qda || g.what.is_qdas_own()), books.bus);
             if !mapped.is_empty() {
                 self.processes.found(earlier, id, mapped);
             }
@@ -427,6 +480,7 @@ impl Ledger {
             }
             _ => return,
         };
+        let qda = self.is_qda();
         let Some(process) = self.processes.get_mut(id) else {
             return;
         };
@@ -439,6 +493,11 @@ impl Ledger {
                 map.unmapping += 1;
                 map.history.push(note.clone());
             }
+            Some(map) if qda => {
+                map.unmapping += 1;
+                books.totals.passed_on += 1;
+            }
+            None if qda => books.totals.passed_on += 1,
             Some(map) => {
                 map.unmapping += 1;
                 let history: Vec<_> = map.history.iter().chain([note]).cloned().collect();
@@ -469,7 +528,7 @@ impl Ledger {
         if self.stopped {
             return;
         }
-        let Some(key) = self.numbers.answer(ctx) else {
+        let Some(key) = self.numbers.answer(ctx, |key| self.calls.has(key)) else {
             return;
         };
         let number = self.numbers.number(key);
@@ -491,7 +550,7 @@ impl Ledger {
         for &id in &call.grants {
             let over = match self.grants.get(id).map(|grant| grant.what) {
                 Some(What::InvokeBuffer | What::Argument) => true,
-                Some(What::InitialMemory | What::Heap | What::MemMap(_)) => failed,
+                Some(What::InitialMemory | What::Heap | What::MappedBuffer | What::MemMap(_)) => failed,
                 Some(What::Handle(_)) | None => false,
             };
             if over {

@@ -182,6 +182,7 @@ impl State {
             config: &self.config,
             now: Instant::now(),
             life: self.life,
+            qda: self.ledger.is_qda(),
             totals: &mut self.totals,
             findings: &mut self.findings,
         };
@@ -273,6 +274,7 @@ impl State {
     fn end(&mut self, why: &str, last: bool, bus: &Bus) {
         let note = self.note(format!("= {why}"));
         self.with_books(bus, |ledger, books| ledger.judge(&note, last, books));
-        self.ledger = Ledger::default();
+        // The driver is the same after a restart.
+        self.ledger = Ledger::after(&self.ledger);
     }
 }

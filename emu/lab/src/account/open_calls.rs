@@ -70,6 +70,11 @@ impl OpenCalls {
         Some(call)
     }
 
+    /// Has this call no answer yet?
+    pub fn has(&self, key: Key) -> bool {
+        self.calls.contains_key(&key)
+    }
+
     /// Has a call with this number no answer yet?
     pub fn has_number(&self, number: u64) -> bool {
         self.by_number.contains_key(&number)

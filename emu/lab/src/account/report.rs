@@ -27,8 +27,16 @@ pub struct Totals {
     pub open_at_end: u64,
     /// Sessions released too shortly before the end to judge what was still mapped of theirs.
     pub undecided: u64,
+    /// Requests of programs that make no sense and that the driver passes on as they are: QDA checks none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub passed_on: u64,
     /// Findings beyond what is kept.
     pub findings_not_kept: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The account of one DSP.
@@ -99,6 +107,7 @@ impl Report {
         for (count, what) in [
             (t.open_at_end, "sessions open at the end"),
             (t.undecided, "released too late to judge"),
+            (t.passed_on, "requests without sense passed on by the driver"),
         ] {
             if count != 0 {
                 let _ = write!(line, ", {count} {what}");

@@ -24,6 +24,8 @@ pub(super) struct Request {
     pub args: Vec<Arg>,
     /// What makes no sense.
     pub wrong: Option<String>,
+    /// It is what process control is asked that makes no sense.
+    pub wrong_control: bool,
     /// What a process control call asks.
     pub control: Option<Control>,
 }
@@ -47,6 +49,7 @@ impl Request {
             },
             args: Vec::new(),
             wrong: None,
+            wrong_control: false,
             control: None,
         };
         read.wrong = read.arguments(request, bus).err();
@@ -64,7 +67,13 @@ impl Request {
         };
         self.args = args.clone().map_err(|e| e.to_string())?;
         if self.message.handle == handle::PROCESS_CONTROL && self.message.client_id == 0 {
-            self.control = Some(self.control(stream, bus)?);
+            match self.control(stream, bus) {
+                Ok(control) => self.control = Some(control),
+                Err(wrong) => {
+                    self.wrong_control = true;
+                    return Err(wrong);
+                }
+            }
         }
         Ok(())
     }

@@ -4,4 +4,5 @@
 mod hostile;
 mod mappings;
 mod play;
+mod qda;
 mod sessions;

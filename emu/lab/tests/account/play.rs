@@ -12,7 +12,7 @@ use rpmsg::fastrpc::build::{ApArg, Plan};
 use rpmsg::fastrpc::control::{Control, encode_vaddr};
 use rpmsg::fastrpc::{Ctx, Message, Metadata, Page, Response, Scalars};
 use rpmsg::glink::Command;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ const KERNEL: u64 = 0xffff_0000_0000_0000;
 pub enum Kernel {
     V6_12,
     V7_3,
+    Qda,
 }
 
 /// A call on its way.
@@ -52,6 +53,8 @@ pub struct Play {
     sequence: u64,
     /// Numbers of contexts that are never freed.
     pub kept: Vec<u64>,
+    /// QDA's numbers that are in use.
+    used: BTreeSet<u64>,
 }
 
 pub fn config() -> DspConfig {
@@ -80,6 +83,7 @@ impl Play {
             next: 0,
             sequence: 0,
             kept: Vec::new(),
+            used: BTreeSet::new(),
         };
         play.inbound(&Inbound::Started);
         play
@@ -95,8 +99,13 @@ impl Play {
         self.observer.outbound(&departure, &self.bus);
     }
 
-    /// `idr_alloc_cyclic(1..256)`
+    /// `idr_alloc_cyclic(1..256)`; QDA: the lowest that is free
     pub fn context(&mut self) -> u64 {
+        if self.version == Kernel::Qda {
+            let free = (1..).find(|n| !self.used.contains(n)).unwrap();
+            self.used.insert(free);
+            return free << 4;
+        }
         loop {
             self.next = self.next % 255 + 1;
             if !self.kept.contains(&self.next) {
@@ -105,7 +114,7 @@ impl Play {
         }
         self.sequence += 1;
         match self.version {
-            Kernel::V6_12 => self.next << 4 | 1,
+            Kernel::V6_12 | Kernel::Qda => self.next << 4 | 1,
             Kernel::V7_3 => self.sequence << 16 | self.next << 8 | 1,
         }
     }
@@ -121,7 +130,10 @@ impl Play {
 
     /// Lays a call out, sends it.
     pub fn call_on(&mut self, sid: u32, client: i32, handle: u32, sc: u32, args: Vec<ApArg<'_>>) -> Call {
-        let ctx = self.context();
+        let mut ctx = self.context();
+        if self.version == Kernel::Qda && handle == 1 && matches!(Scalars(sc).method(), 6 | 7) {
+            ctx |= 1;
+        }
         let call = self.lay_out(sid, ctx, args);
         self.send(&Message {
             client_id: client,
@@ -183,6 +195,7 @@ impl Play {
 
     /// The DSP's answer, on its way into the FIFO.
     pub fn answer(&mut self, call: &Call, retval: u32) {
+        self.used.remove(&(call.ctx >> 4));
         let data = Response {
             ctx: Ctx(call.ctx),
             retval,
@@ -195,6 +208,11 @@ impl Play {
             data,
         };
         self.outbound(&Action::RawGlink(command.into()));
+    }
+
+    /// A signal ends the wait for an answer: QDA gives the number out again.
+    pub fn interrupt(&mut self, call: &Call) {
+        self.used.remove(&(call.ctx >> 4));
     }
 
     /// The DSP writes its first output.
