@@ -50,3 +50,23 @@ fn random_cases_are_played_and_counted() {
     );
     assert_eq!(number(" new findings"), cases.len(), "{text}{errors}");
 }
+
+/// Programs that cannot open a device find nothing, which must not look as if there were nothing to find.
+#[test]
+fn a_run_whose_programs_reach_no_dsp_is_an_error() {
+    let Some((kernel, _)) = assets::or_skip(requirements("newest")) else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = Command::new(assets::programs().join("vhost-hexagon"))
+        .args(["fuzz", "--seed", "3", "--runs", "2", "--jobs", "2"])
+        .args(["--append", "module_blacklist=fastrpc", "--kernel"])
+        .arg(kernel.dir.join("Image"))
+        .arg("--out")
+        .arg(folder.path().join("findings"))
+        .output()
+        .expect("vhost-hexagon starts");
+    let errors = String::from_utf8_lossy(&run.stderr);
+    assert_eq!(run.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("nothing was tested"), "{errors}");
+}

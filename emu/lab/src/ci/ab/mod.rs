@@ -92,6 +92,7 @@ impl Pair {
     pub fn line(&self) -> String {
         let (word, why) = match &self.outcome {
             Outcome::Equal => ("EQUAL", String::new()),
+            Outcome::Differs(found) if found.len() == 1 => ("DIFFERS", "1 difference".to_owned()),
             Outcome::Differs(found) => ("DIFFERS", format!("{} differences", found.len())),
             Outcome::Skipped(why) => ("SKIP", why.clone()),
             Outcome::Unusable(why) => ("ERROR", why.clone()),

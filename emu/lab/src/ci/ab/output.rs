@@ -90,7 +90,7 @@ pub fn differences(a: &[String], b: &[String]) -> Vec<Difference> {
             (x, y) if x == y => continue,
             (_, 0) => format!("only A printed {line:?}"),
             (0, _) => format!("only B printed {line:?}"),
-            (x, y) => format!("A printed {line:?} {x} times, B {y} times"),
+            (x, y) => format!("{line:?} was printed {x} times on A, {y} on B"),
         };
         found.push(Difference::output(text));
     }
@@ -144,7 +144,7 @@ mod tests {
         );
         assert_eq!(
             told("Sum = 499500\nSum = 499500", "Sum = 499500"),
-            ["A printed \"Sum = 499500\" 2 times, B 1 times"]
+            ["\"Sum = 499500\" was printed 2 times on A, 1 on B"]
         );
     }
 }

@@ -179,7 +179,7 @@ pub fn differences(a: &Wire, b: &Wire) -> Vec<Difference> {
             let (times_a, times_b) = (times_a.unwrap_or(0), times_b.unwrap_or(0));
             if times_a != times_b {
                 found.push(Difference::wire(format!(
-                    "{dsp}: {call}: {times_a} times on A, {times_b} times on B"
+                    "{dsp}: {call}: {times_a} on A, {times_b} on B"
                 )));
             }
         }
@@ -259,10 +259,10 @@ mod tests {
         assert_eq!(
             told(&many, &wire(&[&[x.clone(), y.clone(), call("a.z", 6, 0)]])),
             [
-                "cdsp: a.x in [4] -> 0x0: 2 times on A, 1 times on B",
-                "cdsp: a.x in [4] -> 0x80000414: 0 times on A, 1 times on B",
-                "cdsp: a.z in [5] -> 0x0: 1 times on A, 0 times on B",
-                "cdsp: a.z in [6] -> 0x0: 0 times on A, 1 times on B",
+                "cdsp: a.x in [4] -> 0x0: 2 on A, 1 on B",
+                "cdsp: a.x in [4] -> 0x80000414: 0 on A, 1 on B",
+                "cdsp: a.z in [5] -> 0x0: 1 on A, 0 on B",
+                "cdsp: a.z in [6] -> 0x0: 0 on A, 1 on B",
             ]
         );
         // A DSP that only one run called.
