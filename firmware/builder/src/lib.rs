@@ -5,6 +5,7 @@
 //! shell/fastrpc_shell_*      the open placeholder for the FastRPC shell (clang)
 //! dsp/dsp.mbn                the DSP's firmware for the kernel's remoteproc driver (clang)
 //! guest/bin/vh-*             arm64 programs (cross gcc): one of each file, and one of each folder (statically linked)
+//! guest/lib/lib*.so          what is put before a guest's library (cross gcc): one of each folder `lib*`
 //! ```
 //!
 //! The result depends on the sources, this crate's version and the tools, and on nothing else: see [`sources`] and

@@ -79,7 +79,7 @@ pub(crate) fn jobs(firmware: &Path) -> Result<Vec<Job>, Error> {
     );
     let mut gcc = |path: String, words: Vec<String>| {
         jobs.push(Job {
-            path: format!("guest/bin/{}", path.replace('_', "-")),
+            path: format!("guest/{path}"),
             compiler: Compiler::Gcc,
             words,
         });
@@ -88,15 +88,21 @@ pub(crate) fn jobs(firmware: &Path) -> Result<Vec<Job>, Error> {
         let mut words = guest();
         // The library that the programs bind at run time may call back into them (vh-invoke's ioctl).
         words.extend(["-rdynamic".to_owned(), file.clone()]);
-        gcc(stem(Path::new(&file)), words);
+        gcc(program(&stem(Path::new(&file))), words);
     }
     for folder in entries(&firmware.join("guest"))?.iter().filter(|p| p.is_dir()) {
         let name = stem(folder);
         let mut words = guest();
-        // It needs nothing of the guest but its kernel.
-        words.extend(["-static", "-pthread"].map(str::to_owned));
+        let path = if name.starts_with("lib") {
+            words.extend(["-shared", "-fPIC", "-pthread"].map(str::to_owned));
+            format!("lib/{name}.so")
+        } else {
+            // It needs nothing of the guest but its kernel.
+            words.extend(["-static", "-pthread"].map(str::to_owned));
+            program(&name)
+        };
         words.extend(c_files(firmware, &format!("guest/{name}"))?);
-        gcc(name, words);
+        gcc(path, words);
     }
     Ok(jobs)
 }
@@ -194,6 +200,11 @@ fn hexagon() -> Vec<String> {
         "-Iinclude",
     ]));
     all
+}
+
+/// Where the program of a source of that name goes.
+fn program(name: &str) -> String {
+    format!("bin/{}", name.replace('_', "-"))
 }
 
 /// gcc for a program of the guest, without symbols.

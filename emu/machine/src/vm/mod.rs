@@ -139,7 +139,11 @@ pub enum After {
 }
 
 /// Folders of the assets that every guest has, and where.
-const EVERY_GUEST: [(&str, &str); 2] = [("guest/bin", "/vh/bin"), ("skel", "/vh/skel")];
+const EVERY_GUEST: [(&str, &str); 3] = [
+    ("guest/bin", "/vh/bin"),
+    ("guest/lib", "/vh/lib"),
+    ("skel", "/vh/skel"),
+];
 
 /// A guest under construction.
 #[derive(Debug)]
