@@ -132,7 +132,7 @@ pub(super) fn check_live<'a>(
             .find(Kind::UnmappedEarly, text)
             .about(request)
             .field("what", grant.what.name())
-            .ranges(lost)
+            .ranges(join(lost))
             .history([&grant.note, note]);
     }
 }

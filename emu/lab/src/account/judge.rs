@@ -17,6 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Messages of a group that its history shows.
 const SHOWN: usize = 4;
+/// A buffer of a program's.
+const BUFFER: &str = "buffer";
 /// Unanswered calls of one process that are told.
 const CALLS: usize = 16;
 
@@ -66,6 +68,14 @@ impl Ledger {
         grants.filter(move |grant| all || grant.what.is_qdas_own())
     }
 
+    /// What is told together. A buffer of QDA's programs may have been told for everything.
+    fn name_of_group(&self, what: What) -> &'static str {
+        if self.is_qda() && !what.is_qdas_own() {
+            return BUFFER;
+        }
+        what.name()
+    }
+
     fn left_behind(
         &self,
         (id, process): (u64, &Process),
@@ -82,7 +92,7 @@ impl Ledger {
             }
             let (_, all, grants) =
                 groups
-                    .entry(grant.what.name())
+                    .entry(self.name_of_group(grant.what))
                     .or_insert((grant.what, Vec::new(), Vec::new()));
             all.extend(ranges);
             grants.push(grant);
@@ -95,6 +105,13 @@ impl Ledger {
                     Kind::MemoryNotReturned,
                     format!(
                         "{bytes} of initial memory are still mapped after {} was released",
+                        process.title()
+                    ),
+                ),
+                _ if name == BUFFER => (
+                    Kind::StillMapped,
+                    format!(
+                        "{bytes} of the program's buffers are still mapped after {} was released and no program is left",
                         process.title()
                     ),
                 ),

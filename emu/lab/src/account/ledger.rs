@@ -9,9 +9,9 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | a context number is free again when nobody waits, also after a signal; the call's memory is not, since the answer has a reference that it can not find any more | qda_ioctl.c, `fastrpc_invoke`; qda_rpmsg.c, `qda_rpmsg_send_msg` |
+//! | a context number is free again when nobody waits, also after a signal | qda_ioctl.c, `fastrpc_invoke` |
 //! | memory of MMAP, MEM_MAP and arguments is a program's buffer, which its file or its DMA-BUF holds: it may be told for several things, and outlive the session | qda_fastrpc.c, `get_gem_obj_from_dmabuf_fd`; qda_prime.c |
-//! | a file's buffers are let go before its RELEASE is sent | drm_file.c, `drm_file_free`; qda_drv.c, `qda_postclose` |
+//! | a file's handles are closed before its RELEASE is sent | drm_file.c, `drm_file_free`; qda_drv.c, `qda_postclose` |
 //! | invoke buffer and 4 MiB of initial memory are the driver's, and over with the session | qda_ioctl.c, `fastrpc_invoke` |
 //! | files of one process have one context bank | qda_memory_manager.c, `qda_memory_manager_assign_device` |
 //! | unmappings, and calls of handle 1, are passed on as a program makes them | qda_ioctl.c, `qda_ioctl_munmap`, `qda_ioctl_invoke` |

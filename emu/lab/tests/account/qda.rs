@@ -118,13 +118,24 @@ fn a_buffer_that_a_program_holds_is_not_left_behind() {
     assert_eq!(play.kinds(), []);
     let memory = memory_of_session(&mut play);
     play.mem_map(4, buffer, 0x5000_0000);
+    let call = play.control(&Control::Mmap {
+        client: CLIENT,
+        flags: 0x1000,
+        vaddr: 0,
+        page: Play::page(buffer),
+    });
+    play.output(&call, 0x6000_0000);
+    play.finish(&call, 0);
     play.release();
     play.drop(memory);
     // No program is left, but the buffer is.
     let found = play.end();
     let kinds: Vec<Kind> = found.iter().map(|f| f.kind).collect();
     assert_eq!(kinds, [Kind::StillMapped]);
-    assert_eq!(found[0].bytes(), 0x10000);
+    assert_eq!(
+        (found[0].bytes(), found[0].fields["what"].as_str()),
+        (0x10000, "buffer")
+    );
 }
 
 /// A number that is given out again while its call is open: that is told as what it is, and the calls are counted.
