@@ -188,6 +188,13 @@ impl Guests {
         Ok((setup, facts))
     }
 
+    /// The kernel as the command line names it; nothing if it does not.
+    pub fn kernel_named(&self) -> String {
+        self.kernel
+            .as_ref()
+            .map_or_else(String::new, |kernel| kernel.display().to_string())
+    }
+
     /// The words that repeat a run, without suite, platform and seed.
     pub fn command(&self, verb: &str) -> Command {
         let mut words = vec!["vhost-hexagon".to_owned(), verb.to_owned()];

@@ -9,7 +9,7 @@ use emu_lab::ci::suite::Entry;
 use emu_lab::ci::{Facts, Played, Setup, play_all, skipped};
 use emu_lab::scenario::Driver;
 use host_files::output;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,31 +40,38 @@ pub struct Options {
 
 /// One of the two kernels.
 struct Side {
+    /// The kernel as it was named.
+    named: String,
     setup: Setup,
     facts: Facts,
 }
 
 impl Side {
-    fn prepare(args: &Args, name: &str, guests: &Guests, traces: PathBuf) -> anyhow::Result<Self> {
+    fn prepare(args: &Args, name: &str, guests: &Guests, folder: &Path) -> anyhow::Result<Self> {
+        let traces = folder.join(name);
         let logs = args.logs.as_ref().map(|folder| folder.join(name));
         let (mut setup, facts) = guests
             .prepare(logs)
             .with_context(|| format!("kernel {}", name.to_uppercase()))?;
         std::fs::create_dir(&traces).with_context(|| format!("cannot make {}", traces.display()))?;
         setup.traces = Some(traces);
-        Ok(Self { setup, facts })
+        Ok(Self {
+            named: guests.kernel_named(),
+            setup,
+            facts,
+        })
     }
 
-    /// Release and driver.
+    /// Name, release and driver: two builds may have one release.
     fn title(&self, played: &[Played]) -> String {
         let seen = || played.iter().filter_map(|case| case.seen.as_ref());
         let release = seen().find_map(|seen| seen.release.clone());
         let release = release.or_else(|| self.facts.release.clone());
-        let release = release.unwrap_or_else(|| self.setup.kernel.display().to_string());
         let drivers = seen().find_map(|seen| seen.drivers.clone());
         let drivers = drivers.unwrap_or_else(|| self.facts.drivers.clone());
         let names: Vec<&str> = drivers.iter().map(|driver| driver.name()).collect();
-        format!("{release} ({})", names.join(", "))
+        let known: Vec<&str> = release.as_deref().into_iter().chain(names).collect();
+        format!("{} ({})", self.named, known.join(", "))
     }
 }
 
@@ -86,8 +93,8 @@ pub fn play(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let a = guests(a, &options.modules_a, options.driver_a);
     let b = guests(b, &options.modules_b, options.driver_b);
-    let a = Side::prepare(args, "a", &a, folder.path().join("a"))?;
-    let b = Side::prepare(args, "b", &b, folder.path().join("b"))?;
+    let a = Side::prepare(args, "a", &a, folder.path())?;
+    let b = Side::prepare(args, "b", &b, folder.path())?;
     // A file that cannot be written is said before an hour of guests.
     let existing = args.force.existing();
     let make = |path: &PathBuf| Ok::<_, anyhow::Error>((path.clone(), output::create(path, existing)?));
