@@ -50,7 +50,7 @@ fn the_same_program_on_two_kernels_is_equal() {
     let text = same.text();
     assert!(
         text.contains("EQUAL   one/calc")
-            && text.contains("calls 20 20")
+            && text.contains("calls 17 17")
             && text.contains("1 the same, 0 differ"),
         "{text}"
     );
