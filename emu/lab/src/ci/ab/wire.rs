@@ -1,7 +1,8 @@
 //! What a run's calls were, told so that two kernels can be compared: who was called, with how many bytes each way, and what
 //! came of it. Never contexts, addresses, descriptors or times, which no two runs share.
 //!
-//! Nor what chance decides: how many messages of its log a DSP sends at once, and whether a thread of the library's says
+//! Nor what chance decides: how many messages of its log a DSP sends at once, how many processes at once have the kernel ask for
+//! the DSP's attributes, and whether a thread of the library's says
 //! farewell before its process is gone. A listener's calls are told by the calls of the DSP's that they carry.
 
 use super::Difference;
@@ -11,7 +12,7 @@ use crate::trace::{Body, Role};
 use emu_os::conversation::CallId;
 use rpmsg::fastrpc::Message;
 use rpmsg::fastrpc::args::{Descriptors, RawArg};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
 
@@ -23,6 +24,8 @@ const BY_CHANCE: &[(&str, &str)] = &[
     ("adsp_listener1", "next2"),
     ("adsp_current_process1", "thread_exit"),
 ];
+/// What the kernel asks once and keeps; it asks twice if two processes want to know at the same time. Its first is compared.
+const ASKED_ONCE: &str = "attributes.get";
 /// What the DSP calls to have its log printed.
 const LOG: &str = "adspmsgd_apps";
 
@@ -94,6 +97,7 @@ impl Wire {
         let mut threads: HashMap<(u8, u32, i32), usize> = HashMap::new();
         let mut calls: HashMap<(u8, CallId), (usize, usize, Message)> = HashMap::new();
         let mut count = 0;
+        let mut asked = HashSet::new();
         while let Some(record) = reader.next_record()? {
             let line = decoder.next_line(record);
             let dsp = line.packet.dsp;
@@ -136,6 +140,9 @@ impl Wire {
                 }
                 _ => continue,
             };
+            if call.name == ASKED_ONCE && !asked.insert(dsp) {
+                continue;
+            }
             if count >= MAX_CALLS {
                 wire.is_cut = true;
                 continue;
