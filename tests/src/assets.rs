@@ -37,10 +37,34 @@ pub fn kernels() -> Vec<Kernel> {
     cache.kernels().into_iter().map(kernel).collect()
 }
 
-/// The kernel the tests of a series use: the newest of it; for "newest" the newest of all.
+/// The kernel the tests of a series use: the newest of it; for "newest" the newest of all; one that is only taken by name if
+/// that is its whole name.
 pub fn kernel(series: &str) -> Option<Kernel> {
     let fits = |k: &Kernel| series == "newest" || in_series(&k.release, series);
-    kernels().into_iter().rfind(fits)
+    let named = || {
+        let dir = cache()?.extra_kernel(series);
+        let release = series.to_owned();
+        dir.join("Image").is_file().then_some(Kernel { release, dir })
+    };
+    kernels().into_iter().rfind(fits).or_else(named)
+}
+
+/// Names of the cache's kernels with the QDA driver, for a test, which is skipped without: no distribution has one, a user
+/// builds it from a tree with the series (`cargo xtask kernel --config configs/kernel/qda.config`).
+///
+/// # Panics
+/// See [`test_needs::skip`].
+#[track_caller]
+pub fn qda_kernels_or_skip() -> Vec<String> {
+    let mut names = cache().map_or_else(Vec::new, |cache| cache.extra_kernels());
+    names.retain(|name| name.contains("qda"));
+    if names.is_empty() {
+        test_needs::skip(
+            Need::QdaKernel,
+            "no kernel with `qda` in its name is in the cache (docs/kernels.md)",
+        );
+    }
+    names
 }
 
 /// The folder that holds this build's programs (`target/debug`).

@@ -1,5 +1,5 @@
-//! vh-drive against a stock kernel and an honest DSP: every request of the driver, threads, processes and signals in the
-//! middle of calls (`guest/drive/*.drv`). The expectations are in the scripts; what is left behind by the requests is the
+//! vh-drive against a kernel and an honest DSP: every request of the drivers, threads, processes and signals in the middle of
+//! calls (`guest/drive/*.drv`). The expectations are in the scripts; what is left behind by the requests is the
 //! account's to judge.
 
 use tests::assets::{self, Shared};
@@ -45,7 +45,14 @@ macro_rules! kernel_tests {
 
             fn tasks() -> Option<&'static Run> {
                 static RUN: Shared<Run> = Shared::new();
-                RUN.or_skip(|| boot($series, "drive-tasks", &["tasks", "wrong"], &[]))
+                RUN.or_skip(|| {
+                    boot(
+                        $series,
+                        "drive-tasks",
+                        &["tasks", "wrong", "sessions", "heap"],
+                        &[],
+                    )
+                })
             }
 
             #[test]
@@ -74,6 +81,19 @@ macro_rules! kernel_tests {
             }
 
             #[test]
+            fn what_both_drivers_do_works_with_this_one() {
+                let Some(run) = tasks() else { return };
+                for script in ["sessions", "heap"] {
+                    assert_passed(run, script);
+                    assert!(
+                        run.section(script).contains("driver 1\n"),
+                        "{}",
+                        run.console
+                    );
+                }
+            }
+
+            #[test]
             fn a_wrong_expectation_is_told_with_its_line() {
                 let Some(run) = tasks() else { return };
                 let text = run.section("wrong");
@@ -90,6 +110,29 @@ macro_rules! kernel_tests {
 
 kernel_tests!(linux_6_12, "6.12");
 kernel_tests!(linux_newest, "newest");
+
+/// No distribution has QDA: each kernel with it that a user built, in one boot.
+#[test]
+fn what_both_drivers_do_works_with_qda() {
+    for name in assets::qda_kernels_or_skip() {
+        let Some(run) = assets::or_skip(boot(&name, "drive-qda", &["sessions", "heap"], &[])) else {
+            return;
+        };
+        assert!(
+            run.console.contains("/dev/accel/accel0="),
+            "the accel nodes are told with their DSPs: {}",
+            run.console
+        );
+        for script in ["sessions", "heap"] {
+            assert_passed(&run, script);
+            let text = run.section(script);
+            assert!(
+                text.contains("driver 2\n") || text.contains("driver 3\n"),
+                "{text}"
+            );
+        }
+    }
+}
 
 /// Older kernels have no poll mode, and the newest has it only on machines that it knows for it.
 #[test]

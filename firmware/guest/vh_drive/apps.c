@@ -224,16 +224,14 @@ static uint32_t mem(struct apps *apps, struct ask *ask, uint32_t method)
     if (method == 2) {
         if (word(ask, 2) != FR_ADD_PAGES)
             return UNSUPPORTED;
-        struct fr_mmap map = {.fd = -1, .flags = FR_ADD_PAGES, .size = long_word(ask, 24)};
-        if (request(apps->fd, FR_MMAP, &map))
+        uint64_t address = 0;
+        if (memory_add(apps->fd, long_word(ask, 24), &address))
             return NO_MEMORY;
-        put(ask, 8, map.dsp_address, 8);
+        put(ask, 8, address, 8);
         return 0;
     }
-    if (method == 3) {
-        struct fr_munmap unmap = {long_word(ask, 0), long_word(ask, 8)};
-        return request(apps->fd, FR_MUNMAP, &unmap) ? BAD_PARM : 0;
-    }
+    if (method == 3)
+        return memory_remove(apps->fd, long_word(ask, 0), long_word(ask, 8)) ? BAD_PARM : 0;
     return UNSUPPORTED;
 }
 

@@ -12,6 +12,7 @@
  */
 #include "drive.h"
 #include "fastrpc.h"
+#include "qda.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -183,12 +184,13 @@ static void keep(struct call *call, const struct ready *ready)
     atomic_store(&slot->set, true);
 }
 
-int64_t invoke(struct call *call, int fd, uint32_t handle, uint32_t method, unsigned long number)
+int64_t invoke(struct call *call, int fd, uint32_t handle, uint32_t method, unsigned long number, bool raw)
 {
     const struct command *command = call->command;
     struct ready ready[MOST_WORDS] = {0};
     struct fr_arg *args = calloc(256, sizeof *args);
     unsigned count[KINDS] = {0}, n = 0;
+    int64_t status = 0;
     if (!args)
         return -ENOMEM;
     /* The kernel wants them by kind; within a kind they keep their order. */
@@ -196,6 +198,8 @@ int64_t invoke(struct call *call, int fd, uint32_t handle, uint32_t method, unsi
         for (int i = 1; i < command->words; i++)
             if (kind_of(command->word[i]) == kind) {
                 prepare(call, command->word[i], &ready[n]);
+                if (!raw && !status)
+                    status = dma_reference(fd, &ready[n].arg.fd);
                 args[n] = ready[n].arg;
                 n++;
                 count[kind]++;
@@ -206,7 +210,8 @@ int64_t invoke(struct call *call, int fd, uint32_t handle, uint32_t method, unsi
         .scalars = (uint32_t)number_option(call, "sc", scalars),
         .args = (uint64_t)number_option(call, "args", (int64_t)(uintptr_t)args),
     };
-    int64_t status = request_placed(call, fd, number, &data, sizeof data);
+    if (!status)
+        status = request_placed(call, fd, number, &data, sizeof data);
     for (unsigned i = 0; i < n; i++) {
         keep(call, &ready[i]);
         free(ready[i].scratch);
@@ -222,5 +227,6 @@ int64_t call_inline(int fd, uint32_t handle, uint32_t scalars, void *const *data
     for (unsigned i = 0; i < count && i < 8; i++)
         args[i] = (struct fr_arg){(uint64_t)(uintptr_t)data[i], length[i], -1, 0};
     struct fr_invoke invoke = {handle, scalars, (uint64_t)(uintptr_t)args};
-    return request(fd, FR_INVOKE, &invoke);
+    /* Both drivers have one structure. */
+    return request(fd, is_qda(fd) ? QDA_INVOKE : FR_INVOKE, &invoke);
 }

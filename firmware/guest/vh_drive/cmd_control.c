@@ -164,8 +164,11 @@ VERB(lines)
 
 VERB(present)
 {
-    reach(string_param(call, 0));
-    return access(string_param(call, 0), F_OK) ? -errno : 0;
+    const char *path = string_param(call, 0);
+    if (!strchr(path, '/'))
+        return node_present(path);
+    reach(path);
+    return access(path, F_OK) ? -errno : 0;
 }
 
 VERB(write)

@@ -1,39 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
  *
- * One verb for each request of QDA's /dev/accel/accel*, and DRM's own for buffers.
+ * One verb for each request of QDA's /dev/accel/accel*, and DRM's own for buffers. Numbers are passed as they are given:
+ * what an argument's descriptor has to be is the posting's matter and the script's.
  */
 #define _GNU_SOURCE
 #include "drive.h"
 #include "qda.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
-/* The node of a DSP is found by asking each for its name. */
 VERB(qda_open)
 {
-    const char *label = string_param(call, 1);
-    glob_t found = {0};
-    int64_t status = -ENOENT;
-    glob("/dev/accel/accel*", 0, NULL, &found);
-    for (size_t i = 0; i < found.gl_pathc && status; i++) {
-        int fd = open(found.gl_pathv[i], O_RDWR | O_CLOEXEC);
-        struct qda_query query = {{0}};
-        if (fd < 0)
-            continue;
-        if (!request(fd, QDA_QUERY, &query) && !strncmp((char *)query.name, label, sizeof query.name)) {
-            listener_forget(fd);
-            status = made(call, 0, fd);
-        } else {
-            close(fd);
-        }
-    }
-    globfree(&found);
-    return status;
+    int64_t fd = qda_node_open(string_param(call, 1));
+    if (fd < 0)
+        return fd;
+    listener_forget((int)fd);
+    memory_forget((int)fd);
+    return made(call, 0, fd);
 }
 
 VERB(qda_query)
@@ -45,31 +28,43 @@ VERB(qda_query)
     return status;
 }
 
+/* Whose layout is meant: that of the node, if the script does not say. */
+static int64_t layout(struct call *call, int fd)
+{
+    return option(call, "older") ? QDA_OLDER : option(call, "newer") ? QDA_NEWER : qda_posting(fd);
+}
+
 VERB(qda_gem)
 {
-    int64_t status, handle;
-    if (option(call, "older")) {
-        struct qda_older_gem data = {.value = (uint64_t)number_param(call, 2)};
-        status = request_placed(call, fd_param(call, 1), QDA_GEM_CREATE, &data, sizeof data);
-        handle = data.handle;
-    } else {
-        struct qda_gem_create data = {.size = (uint64_t)number_param(call, 2)};
-        status = request_placed(call, fd_param(call, 1), QDA_GEM_CREATE, &data, sizeof data);
-        handle = data.handle;
+    int fd = fd_param(call, 1);
+    uint64_t size = (uint64_t)number_param(call, 2);
+    int64_t posting = layout(call, fd);
+    if (posting < 0)
+        return posting;
+    if (posting == QDA_OLDER) {
+        struct qda_older_gem data = {.value = size};
+        int64_t status = request_placed(call, fd, QDA_GEM_CREATE, &data, sizeof data);
+        return made(call, status, data.handle);
     }
-    return made(call, status, handle);
+    struct qda_gem_create data = {.size = size};
+    int64_t status = request_placed(call, fd, QDA_GEM_CREATE, &data, sizeof data);
+    return made(call, status, data.handle);
 }
 
 VERB(qda_offset)
 {
+    int fd = fd_param(call, 1);
     uint32_t handle = (uint32_t)number_param(call, 2);
-    if (option(call, "older")) {
+    int64_t posting = layout(call, fd);
+    if (posting < 0)
+        return posting;
+    if (posting == QDA_OLDER) {
         struct qda_older_gem data = {.handle = handle};
-        int64_t status = request_placed(call, fd_param(call, 1), QDA_GEM_OFFSET, &data, sizeof data);
+        int64_t status = request_placed(call, fd, QDA_GEM_OFFSET, &data, sizeof data);
         return made(call, status, (int64_t)data.value);
     }
     struct qda_gem_offset data = {.handle = handle};
-    int64_t status = request_placed(call, fd_param(call, 1), QDA_GEM_OFFSET, &data, sizeof data);
+    int64_t status = request_placed(call, fd, QDA_GEM_OFFSET, &data, sizeof data);
     return made(call, status, (int64_t)data.offset);
 }
 
@@ -93,7 +88,7 @@ VERB(qda_create)
 VERB(qda_map)
 {
     struct qda_map data = {
-        .request = (uint32_t)number_option(call, "request", 2),
+        .request = (uint32_t)number_option(call, "request", QDA_BUFFER),
         .flags = (uint32_t)number_option(call, "flags", 0),
         .fd = (int32_t)number_option(call, "fd", -1),
         .attributes = (uint32_t)number_option(call, "attrs", 0),
@@ -108,7 +103,7 @@ VERB(qda_map)
 VERB(qda_unmap)
 {
     struct qda_unmap data = {
-        .request = (uint32_t)number_option(call, "request", 2),
+        .request = (uint32_t)number_option(call, "request", QDA_BUFFER),
         .fd = (int32_t)number_option(call, "fd", -1),
         .address = (uint64_t)number_param(call, 1),
         .dsp_address = (uint64_t)number_param(call, 1),
@@ -121,7 +116,7 @@ VERB(qda_invoke)
 {
     int fd = fd_param(call, 0);
     uint32_t handle = (uint32_t)number_param(call, 1);
-    return invoke(call, fd, handle, (uint32_t)number_param(call, 2), QDA_INVOKE);
+    return invoke(call, fd, handle, (uint32_t)number_param(call, 2), QDA_INVOKE, true);
 }
 
 VERB(gem_close)

@@ -304,6 +304,16 @@ VERB(await)
     }
 }
 
+/* The thread alone, as the kernel has it: libc would change the whole process. */
+VERB(user)
+{
+    int64_t user = number_param(call, 0);
+    if (syscall(SYS_setgroups, 0, NULL) || syscall(SYS_setresgid, user, user, user) ||
+        syscall(SYS_setresuid, user, user, user))
+        return -errno;
+    return 0;
+}
+
 VERB(cpu)
 {
     cpu_set_t set;

@@ -96,7 +96,7 @@ const struct symbol *symbol_find(const char *name, int scope);
 int symbol_total(void);
 int event_number(const char *name, bool define);
 
-/* errno and signal names: EPIPE is -32, SIGKILL is 9. */
+/* errno and signal names, and drivers': EPIPE is -32, SIGKILL is 9, QDA is 2. */
 bool constant_find(const char *name, int64_t *value);
 /* 0, ENOENT, 0x8000040e, … */
 const char *status_text(int64_t status, char *buffer, size_t size);
@@ -166,13 +166,32 @@ int64_t request_placed(struct call *call, int fd, unsigned long number, void *da
 /* Copies between addresses of which one may not be accessible: 0 or -EFAULT. */
 int64_t copy_guarded(void *to, const void *from, size_t size);
 
-/* Arguments of an invoke (args.c). */
+/* Which driver a descriptor is of (node.c). The kernel is asked each time. */
+enum driver { DRIVER_FASTRPC = 1, QDA_NEWER, QDA_OLDER };
+bool is_qda(int fd);
+/* One of `enum driver`, or an error; of any descriptor, and of one of QDA's. */
+int64_t driver_number(int fd);
+int64_t qda_posting(int fd);
+/* A DSP's node of the driver that there is, or a path: a descriptor or an error. */
+int64_t node_open(const char *label, bool secure);
+/* 0 or ENOENT; nothing is opened. */
+int64_t node_present(const char *label);
+
+/* Buffers and memory (memory.c). A dma-buf's descriptor becomes what this file's requests call it. */
+int64_t dma_reference(int fd, int32_t *dmabuf);
+/* Pages for the heap of the file's process on the DSP. */
+int64_t memory_add(int fd, uint64_t size, uint64_t *dsp_address);
+int64_t memory_remove(int fd, uint64_t dsp_address, uint64_t size);
+/* The descriptor has a new owner. */
+void memory_forget(int fd);
+
+/* Arguments of an invoke (args.c). `raw`: descriptors are passed as they are given. */
 struct fr_arg;
 void args_check(const struct command *command, const char *word);
 bool is_arg(const char *word);
-int64_t invoke(struct call *call, int fd, uint32_t handle, uint32_t method, unsigned long number);
+int64_t invoke(struct call *call, int fd, uint32_t handle, uint32_t method, unsigned long number, bool raw);
 
-/* One call with buffers that the kernel copies; for the services below. */
+/* One call of either driver with buffers that the kernel copies; for the services below. */
 int64_t call_inline(int fd, uint32_t handle, uint32_t scalars, void *const *data, const size_t *length);
 
 /* The listener (listener.c) and what it serves (apps.c). */
@@ -194,15 +213,16 @@ uint32_t apps_serve(struct apps *apps, uint32_t handle, uint32_t scalars, const 
 
 /* The verbs. */
 #define VERB(name) int64_t cmd_##name(struct call *call)
-VERB(open); VERB(close); VERB(attach); VERB(attach_sensors); VERB(create); VERB(create_static); VERB(invoke);
-VERB(alloc); VERB(free); VERB(mmap); VERB(munmap); VERB(memmap); VERB(memunmap); VERB(info); VERB(option); VERB(ioctl);
+VERB(open); VERB(close); VERB(driver); VERB(attach); VERB(create); VERB(invoke); VERB(alloc); VERB(mmap); VERB(munmap);
+VERB(memmap); VERB(memunmap); VERB(ioctl);
+VERB(attach_sensors); VERB(create_static); VERB(free); VERB(info); VERB(option);
 VERB(listen); VERB(load); VERB(unload); VERB(exit); VERB(stop);
 VERB(qda_open); VERB(qda_query); VERB(qda_gem); VERB(qda_offset); VERB(qda_attach); VERB(qda_create); VERB(qda_map);
 VERB(qda_unmap); VERB(qda_invoke); VERB(gem_close); VERB(gem_export); VERB(gem_import);
 VERB(memory); VERB(view); VERB(unmap); VERB(protect); VERB(fill); VERB(check); VERB(peek); VERB(poke); VERB(heap);
 VERB(udmabuf); VERB(memfd); VERB(sync); VERB(dup); VERB(file); VERB(limit_files);
 VERB(thread); VERB(process); VERB(join); VERB(wait); VERB(signal); VERB(kill); VERB(parked); VERB(post); VERB(await);
-VERB(cpu); VERB(leave); VERB(die);
+VERB(user); VERB(cpu); VERB(leave); VERB(die);
 VERB(set); VERB(expect); VERB(if); VERB(repeat); VERB(for); VERB(while); VERB(break); VERB(sleep); VERB(say);
 VERB(number); VERB(lines); VERB(present); VERB(write); VERB(run);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
  *
- * vh-drive: drives every request of the FastRPC driver (and of QDA) from a script, without libcdsprpc, so that each
+ * vh-drive: drives every request of the FastRPC driver and of QDA from a script, without their libraries, so that each
  * ioctl, close, signal, thread and process is exactly what the script says. docs/workloads.md describes the language.
  *
  *   vh-drive [--check] FILE|-           runs a script (or only checks it)

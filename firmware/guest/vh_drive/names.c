@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
  *
- * Names: variables and the block that they belong to, events and tasks, errno and signal names.
+ * Names: variables and the block that they belong to, events and tasks, errno and signal names, drivers.
  */
 #define _GNU_SOURCE
 #include "drive.h"
@@ -117,6 +117,15 @@ bool constant_find(const char *name, int64_t *value)
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (!strcmp(others[i].name, name)) {
             *value = -others[i].number;
+            return true;
+        }
+    static const struct {
+        const char *name;
+        int64_t value;
+    } drivers[] = {{"FASTRPC", DRIVER_FASTRPC}, {"QDA", QDA_NEWER}, {"QDA_OLDER", QDA_OLDER}};
+    for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++)
+        if (!strcmp(drivers[i].name, name)) {
+            *value = drivers[i].value;
             return true;
         }
     if (strncmp(name, "SIG", 3))

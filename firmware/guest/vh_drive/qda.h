@@ -2,11 +2,13 @@
  *
  * The requests of the QDA accel driver's nodes (/dev/accel/accel*), as its first numbered posting has them, written down
  * anew from their meaning. No kernel carries the driver yet, and every posting so far changed something: in the one before
- * (QDA_OLDER below) an argument's fd is a GEM handle instead of a DMA-BUF descriptor, the fields of GEM_CREATE and
+ * (called older here) an argument's fd is a GEM handle instead of a DMA-BUF descriptor, the fields of GEM_CREATE and
  * GEM_MMAP_OFFSET have another order, and number 3 attaches.
  */
 #ifndef VH_QDA_H
 #define VH_QDA_H
+
+#include "drive.h"
 
 #include <stdint.h>
 #include <sys/ioctl.h>
@@ -28,6 +30,8 @@ struct qda_older_gem {
     uint32_t handle, pad;
     uint64_t value;
 };
+/* What a map request stands for: methods 4 and 5 of process control, or 10 and 11. */
+enum { QDA_PAGES = 1, QDA_BUFFER = 2 };
 struct qda_create {
     uint32_t file_length;
     int32_t file_fd;
@@ -35,7 +39,7 @@ struct qda_create {
     uint64_t file;
 };
 struct qda_map {
-    uint32_t request; /* 1: methods 4 and 5 of process control, 2: methods 10 and 11 */
+    uint32_t request; /* QDA_PAGES or QDA_BUFFER */
     uint32_t flags;
     int32_t fd;
     uint32_t attributes, offset, pad;
@@ -78,5 +82,13 @@ _Static_assert(QDA_GEM_OFFSET == 0xc0106442u && QDA_OLDER_ATTACH == 0x6443u, "re
 _Static_assert(QDA_CREATE == 0xc0186444u && QDA_MAP == 0xc0306445u, "requests");
 _Static_assert(QDA_UNMAP == 0xc0206446u && QDA_INVOKE == 0xc0106447u, "requests");
 _Static_assert(sizeof(struct qda_older_gem) == sizeof(struct qda_gem_create), "both orders have one size");
+
+/* What node.c and memory.c make of them. The call is for `place=`, NULL outside of a command. */
+int64_t qda_node_open(const char *label);
+int64_t qda_gem_new(struct call *call, int fd, uint64_t size, uint32_t *handle);
+int64_t qda_gem_drop(int fd, uint32_t handle);
+int64_t qda_gem_fd(int fd, uint32_t handle, int *dmabuf);
+int64_t qda_memory_add(struct call *call, int fd, struct qda_map *map);
+int64_t qda_memory_remove(struct call *call, int fd, uint64_t dsp_address, uint64_t size);
 
 #endif

@@ -34,11 +34,13 @@ pub enum Need {
     Advisories,
     /// mdBook.
     MdBook,
+    /// A kernel with the QDA driver, which no distribution has (docs/kernels.md).
+    QdaKernel,
 }
 
 impl Need {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Guests,
         Self::TestData,
         Self::Tools,
@@ -46,6 +48,7 @@ impl Need {
         Self::CargoDeny,
         Self::Advisories,
         Self::MdBook,
+        Self::QdaKernel,
     ];
 
     /// The variable that makes going without it a failure.
@@ -59,6 +62,7 @@ impl Need {
             Self::CargoDeny => "VH_REQUIRE_CARGO_DENY",
             Self::Advisories => "VH_REQUIRE_ADVISORIES",
             Self::MdBook => "VH_REQUIRE_MDBOOK",
+            Self::QdaKernel => "VH_REQUIRE_QDA_KERNEL",
         }
     }
 }
