@@ -93,7 +93,7 @@ pub struct Args {
     pub guests: Guests,
     #[command(flatten)]
     pub ab: super::ci_ab::Options,
-    /// What to play: smoke, matrix, zoo, a folder of cases, or a file (may be repeated) [default: smoke].
+    /// What to play: smoke, matrix, zoo, qda, a folder of cases, or a file (may be repeated) [default: smoke].
     #[arg(long, value_name = "NAME|DIR|FILE")]
     suite: Vec<String>,
     /// Guests at once [default: half of the processors].

@@ -1,4 +1,4 @@
-//! Suites: named sets of cases. `smoke`, `matrix` and `zoo` are in the program; a folder or a file is as good.
+//! Suites: named sets of cases. `smoke`, `matrix`, `zoo` and `qda` are in the program; a folder or a file is as good.
 
 use crate::scenario::{Case, Driver, ScenarioError};
 use std::path::{Path, PathBuf};
