@@ -97,8 +97,17 @@ impl Ledger {
             all.extend(ranges);
             grants.push(grant);
         }
+        // Arguments that travel in the invoke buffer are no buffers of the program's.
+        let own = groups.iter().filter(|(name, _)| **name != BUFFER);
+        let own = join(own.flat_map(|(_, (_, ranges, _))| ranges).copied().collect());
         for (name, (what, ranges, grants)) in groups {
-            let ranges = join(ranges);
+            let mut ranges = join(ranges);
+            if name == BUFFER {
+                ranges = ranges.into_iter().flat_map(|range| range.without(&own)).collect();
+                if ranges.is_empty() {
+                    continue;
+                }
+            }
             let bytes = size(ranges.iter().map(|r| r.len).sum());
             let (kind, text) = match what {
                 What::InitialMemory => (

@@ -45,6 +45,18 @@ impl Addresses {
         self.iova < other.end() && other.iova < self.end()
     }
 
+    /// What is left when these ([joined](join)) are taken out.
+    pub(super) fn without(self, taken: &[Self]) -> Vec<Self> {
+        let range = Range {
+            iova: self.iova,
+            len: self.len,
+            read: true,
+            write: true,
+            execute: true,
+        };
+        without(range, taken)
+    }
+
     pub(super) const fn contains(self, other: Self) -> bool {
         self.iova <= other.iova && other.end() <= self.end()
     }

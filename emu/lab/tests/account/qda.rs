@@ -160,6 +160,26 @@ fn a_number_that_a_signal_freed_is_the_next_calls() {
     assert_eq!(play.end().len(), 1);
 }
 
+/// A call whose memory stays: what travelled in its invoke buffer is not told once more, as a program's.
+#[test]
+fn an_invoke_buffer_that_stays_is_told_with_its_arguments() {
+    let mut play = qda();
+    let memory = memory_of_session(&mut play);
+    let call = play.call(
+        0x0001_0000,
+        vec![ApArg::In {
+            addr: USER,
+            data: &[1; 100],
+        }],
+    );
+    play.answer(&call, 0);
+    play.release();
+    play.drop(memory);
+    let found = play.end();
+    let what: Vec<&str> = found.iter().map(|f| f.fields["what"].as_str()).collect();
+    assert_eq!(what, ["invoke-buffer"]);
+}
+
 /// More calls than fastrpc.c has numbers for.
 #[test]
 fn hundreds_of_calls_are_answered_by_their_whole_numbers() {
