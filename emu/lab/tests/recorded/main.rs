@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use emu_lab::replay::recording::Exchange;
 use emu_lab::replay::{Recording, dsp};
 use emu_lab::trace::Run::{Begins, Ends};
 use emu_lab::trace::decode::{Decoder, Line, Meaning, Value};
@@ -25,7 +26,7 @@ const FASTRPC: [Run; 4] = [
     ("runs/board-crash-7.3", &[("cdsp", 15, 15)]),
 ];
 /// What QDA said.
-const QDA: [Run; 12] = [
+const QDA: [Run; 16] = [
     ("qda/v1-rpm-basic", &[("cdsp", 19, 19)]),
     ("qda/v1-board-basic", &[("cdsp", 19, 19)]),
     ("qda/v1-rpm-maps", &[("cdsp", 84, 84)]),
@@ -44,6 +45,10 @@ const QDA: [Run; 12] = [
         "qda/rfc-board-library-unmodified",
         &[("adsp", 1, 1), ("cdsp", 20, 20)],
     ),
+    ("qda/v1-rpm-crash", &[("cdsp", 29, 29)]),
+    ("qda/v1-board-crash", &[("cdsp", 29, 29)]),
+    ("qda/context-reuse-sig-both", &[("cdsp", 15, 15)]),
+    ("qda/context-reuse-kill-both", &[("cdsp", 25, 25)]),
     ("qda/context-reuse-sig", &[("cdsp", 15, 14)]),
     ("qda/context-reuse-kill", &[("cdsp", 25, 24)]),
     ("qda/context-reuse-rfc-kill9", &[("adsp", 2, 2), ("cdsp", 39, 38)]),
@@ -199,6 +204,24 @@ fn requests_of_qda_are_known_by_their_contexts_and_no_others() {
             "{request}: {asked:?}"
         );
     }
+}
+
+/// The answer to a killed process's call goes out before that to its release, which has the same context: the wire does not say which
+/// is which, and a DSP that answers them the other way round answers as it did.
+#[test]
+fn answers_of_one_context_may_be_either_calls() {
+    let recording = Recording::read(&file("qda/context-reuse-kill-both"), Some("cdsp")).unwrap();
+    let shared: Vec<_> = recording.exchanges.iter().filter(|e| e.group.is_some()).collect();
+    let [older, newer] = shared[..] else {
+        panic!("{shared:?}")
+    };
+    assert_eq!((older.message.ctx, older.group), (newer.message.ctx, newer.group));
+    assert_eq!(
+        (older.name.as_str(), newer.name.as_str()),
+        ("bench.5", "process_control.release")
+    );
+    let retval = |exchange: &Exchange| exchange.answer.as_ref().map(|answer| answer.retval);
+    assert_eq!((retval(newer), retval(older)), (Some(0x27), Some(0)));
 }
 
 /// A signal ends a call, whose context is given out again while the DSP still works on it.
