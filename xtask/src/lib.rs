@@ -18,6 +18,7 @@ mod fresh_root;
 mod kernel_build;
 mod kernel_config;
 mod kernel_source;
+mod kernel_tree;
 mod overhead;
 mod package;
 mod peers;
