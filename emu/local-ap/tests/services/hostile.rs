@@ -3,10 +3,9 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use emu_local_ap::{Driver, Numbering, Session};
+use emu_local_ap::{Arg, Driver, Numbering, Session};
 use proptest::prelude::*;
 use rpmsg::Aee;
-use rpmsg::fastrpc::control::Control;
 use rpmsg::fastrpc::{Ctx, Message, Scalars};
 use rpmsg::iface::{handle, listener};
 
@@ -38,34 +37,71 @@ fn settle(driver: &Driver) {
     });
 }
 
-/// A process of QDA's is killed: its listener's number is free at once, and RELEASE has it.
+/// A process of QDA's is killed: the numbers of its calls are free at once, and RELEASE has one of them. In whatever state it
+/// was, RELEASE gets its own answer, no call of the next process gets another's, and the DSP has forgotten the process.
 #[test]
-fn a_context_that_is_open_still_is_served_and_both_calls_are_answered() {
+fn processes_are_killed_in_every_state_while_their_contexts_are_given_out_again() {
+    let dir = own_skeleton("bench");
     let driver = Driver::start_with(config(), 128 << 20, Numbering::LowestFree).unwrap();
-    let session = process(&driver, 1, 1);
-    call(&session, handle::LISTENER1, &listener::Init2 {});
-    let parked = start(&session, 9, handle::LISTENER1, &next2(0, -1, vec![], 0));
-    let killed = parked.ctx();
-    drop(parked);
-    let client = session.client();
-    let payload = Control::Release { client }.payload(Vec::new());
-    let release = session
-        .start_payload(0, 9, handle::PROCESS_CONTROL, &payload)
-        .unwrap();
-    assert_eq!(release.ctx() >> 4, killed >> 4, "the number is given out again");
-    release.wait(SOON).unwrap();
-    wait_for("both are answered", || driver.dsp().open_calls() == 0);
-    let stats = driver.dsp().stats();
-    assert_eq!((stats.dropped, stats.processes_now), (0, 0));
-    assert!(balanced(&driver), "{stats:?}");
-    // The kernel had somebody for one of the two answers only.
-    assert!(driver.stray_answers() <= 1);
-    // The DSP serves the next process.
-    let next = process(&driver, 1, 2);
-    assert_eq!(
-        call(&next, handle::LISTENER1, &listener::Init2 {}).retval,
-        Aee::SUCCESS
-    );
+    for round in 0..100 {
+        let (client, _) = client(&driver, 1, 1 + 2 * round, std::slice::from_ref(&dir));
+        let session = client.session();
+        let module = client.open(&uri("bench")).unwrap();
+        let word = |value: u32| value.to_le_bytes();
+        let start = |tid, method, value: u32, outs: u8| {
+            let (value, sc) = (word(value), Scalars::new(method, 1, outs));
+            let args = [Arg::In(&value), Arg::Out(4)];
+            session
+                .start_raw(session.client(), tid, module, sc, &args[..1 + usize::from(outs)])
+                .unwrap()
+        };
+        let killed = match round % 5 {
+            0 => vec![],
+            // Asleep, computing, several at once, and in the middle of loading a library.
+            1 => vec![start(50, 5, 600_000, 0)],
+            2 => vec![start(50, 4, u32::MAX, 1)],
+            3 => (0..4).map(|tid| start(50 + tid, 5, 600_000, 0)).collect(),
+            _ => vec![self::start(
+                session,
+                50,
+                handle::REMOTECTL1,
+                &open_request(&uri("calculator")),
+            )],
+        };
+        // Killed: nobody waits any more. (The listener's number stays taken: its thread is this test's own.)
+        drop(killed);
+        assert_eq!(session.release().unwrap(), Aee::SUCCESS, "round {round}");
+        let next = process(&driver, 2, 2 + 2 * round);
+        assert_eq!(
+            call(&next, handle::LISTENER1, &listener::Init2 {}).retval,
+            Aee::SUCCESS
+        );
+        next.release().unwrap();
+        wait_for("nothing is open", || driver.dsp().open_calls() == 0);
+        assert_eq!(driver.dsp().stats().processes_now, 0);
+        assert!(balanced(&driver));
+    }
+}
+
+/// An interrupted call that runs to its end is answered, also when its number has a newer owner: firmware does not know.
+#[test]
+fn an_interrupted_call_that_ends_is_answered() {
+    let dir = own_skeleton("bench");
+    let driver = Driver::start_with(config(), 128 << 20, Numbering::LowestFree).unwrap();
+    let (client, _) = client(&driver, 1, 1, &[dir]);
+    let module = client.open(&uri("bench")).unwrap();
+    let before = driver.stray_answers();
+    let sleep = client
+        .session()
+        .start(50, module, 5, &[Arg::In(&1u32.to_le_bytes())]);
+    let number = sleep.as_ref().unwrap().ctx();
+    drop(sleep);
+    let null = client.session().start(51, module, 2, &[]).unwrap();
+    assert_eq!(null.ctx(), number);
+    // One of the two answers is this one's, the other finds nobody.
+    null.wait(SOON).unwrap();
+    wait_for("both are answered", || driver.stray_answers() == before + 1);
+    client.exit().unwrap();
 }
 
 /// More calls than fastrpc.c has slots wait at once, and each is answered.

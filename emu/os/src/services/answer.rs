@@ -7,10 +7,13 @@
 //! The context of a message is a cookie that its answer carries back, and nothing else: two open calls may carry the same one.
 //! QDA gives a number out again as soon as its caller has stopped waiting, also when a signal made it stop
 //! (`fastrpc_context_alloc` and `fastrpc_context_free` of drivers/accel/qda/qda_fastrpc.c), while fastrpc.c keeps it until the
-//! answer has come. Each of those calls is served, and each is answered when it is over: firmware cannot know either that
-//! nobody waits for the older one. Which of the two an answer then wakes is the kernel's affair; the account says
-//! `context-reused`.
+//! answer has come. Each of those calls is served, and each that was served to its end is answered: firmware cannot know either
+//! that nobody waits for the older one, and which of the two waiters an answer then wakes is the kernel's affair. The account
+//! says `context-reused`. A call that is given up without having been served to its end (its process is killed, a later
+//! `next2` takes its place) is not answered when its number belongs to a newer open call: whoever served it is gone, and the
+//! answer could only be taken for the newer call's ([`Answerer::given_up`]).
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use rpmsg::Aee;
@@ -47,6 +50,10 @@ struct State {
     open: usize,
     /// Bytes that they take.
     held: usize,
+    /// The newest open call of each context, by the number of calls before it.
+    newest: HashMap<u64, u64>,
+    /// Calls so far.
+    calls: u64,
 }
 
 impl OpenCalls {
@@ -72,11 +79,16 @@ impl OpenCalls {
         let fits = state.held + bytes <= MOST_HELD;
         state.open += 1;
         state.held += bytes;
+        state.calls += 1;
+        let id = state.calls;
+        state.newest.insert(ctx, id);
         let answerer = Answerer {
             calls: Arc::clone(self),
+            id,
             ctx,
             bytes,
             life: state.life,
+            given_up: false,
             answered: false,
         };
         if fits {
@@ -97,6 +109,7 @@ impl OpenCalls {
         let mut state = self.state();
         *state = State {
             life: state.life + 1,
+            calls: state.calls,
             ..State::default()
         };
     }
@@ -121,6 +134,17 @@ impl OpenCalls {
         }
         state.open -= 1;
         state.held -= call.bytes;
+        match state.newest.get(&ctx) {
+            Some(&newest) if newest == call.id => {
+                state.newest.remove(&ctx);
+            }
+            Some(_) if call.given_up => {
+                count(&self.counters.dropped);
+                tracing::debug!(target: "emu::services", ctx = format_args!("{ctx:#x}"), "given up; the context has another owner");
+                return;
+            }
+            _ => {}
+        }
         count(&self.counters.messages_out);
         if !retval.is_ok() {
             count(&self.counters.errors);
@@ -138,9 +162,11 @@ impl OpenCalls {
 #[must_use = "a call that is not answered fails"]
 pub(super) struct Answerer {
     calls: Arc<OpenCalls>,
+    id: u64,
     ctx: u64,
     bytes: usize,
     life: u64,
+    given_up: bool,
     answered: bool,
 }
 
@@ -150,11 +176,18 @@ impl Answerer {
         self.answered = true;
         self.calls.finish(&self, batch, retval);
     }
+
+    /// The call will not be served to its end: its answer is not sent when its context belongs to a newer call by then.
+    pub fn given_up(mut self) -> Self {
+        self.given_up = true;
+        self
+    }
 }
 
 impl Drop for Answerer {
     fn drop(&mut self) {
         if !self.answered {
+            self.given_up = true;
             self.calls.finish(self, Vec::new(), Aee::FAILED);
         }
     }
@@ -215,6 +248,31 @@ mod tests {
             [answer(Aee::SUCCESS), answer(Aee::BAD_STATE)]
         );
         assert_eq!(calls.len(), 0);
+    }
+
+    #[test]
+    fn a_call_that_is_given_up_does_not_answer_for_the_newer_owner_of_its_context() {
+        let (sent, calls) = fixture();
+        let older = calls.open(0x10, SMALL).unwrap();
+        let newer = calls.open(0x10, SMALL).unwrap();
+        let other = calls.open(0x20, SMALL).unwrap();
+        older.given_up().answer(Vec::new(), Aee::GONE);
+        other.given_up().answer(Vec::new(), Aee::GONE);
+        newer.answer(Vec::new(), Aee::SUCCESS);
+        let answer = |ctx, retval: Aee| Action::Answer {
+            ctx,
+            retval: retval.0,
+        };
+        assert_eq!(
+            *sent.0.lock().unwrap(),
+            [answer(0x20, Aee::GONE), answer(0x10, Aee::SUCCESS)]
+        );
+        assert_eq!(calls.len(), 0);
+        // When the newer one is over, nobody can be meant but the older one.
+        let older = calls.open(0x10, SMALL).unwrap();
+        calls.open(0x10, SMALL).unwrap().answer(Vec::new(), Aee::SUCCESS);
+        older.given_up().answer(Vec::new(), Aee::GONE);
+        assert_eq!(sent.0.lock().unwrap().last(), Some(&answer(0x10, Aee::GONE)));
     }
 
     #[test]

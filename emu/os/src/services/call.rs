@@ -188,6 +188,12 @@ impl ApCall {
         self.answerer.answer(Vec::new(), code);
     }
 
+    /// The call will not be served to its end: it is answered only if its context has no newer owner by then.
+    pub fn given_up(mut self) -> Self {
+        self.answerer = self.answerer.given_up();
+        self
+    }
+
     /// Answers success without outputs.
     pub fn done(self) {
         self.answerer.answer(Vec::new(), Aee::SUCCESS);

@@ -64,7 +64,7 @@ fn exit(pd: &Arc<Pd>, call: ApCall) {
         let parked = pd.tunnel.shut();
         call.done();
         if let Some(parked) = parked {
-            parked.refuse(Aee::BAD_STATE, "the process exits");
+            parked.given_up().refuse(Aee::BAD_STATE, "the process exits");
         }
         pd.kill();
     });

@@ -53,6 +53,7 @@ fn invoke(pd: &Arc<Pd>, call: ApCall, counters: &Counters) {
         Box::new(move |retval| {
             if retval == Aee::GONE {
                 owner.note_crash();
+                return finish(&owner, call.given_up(), retval);
             }
             finish(&owner, call, retval);
         }),

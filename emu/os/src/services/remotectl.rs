@@ -94,7 +94,7 @@ fn too_many() -> OpenError {
 }
 
 /// Answers an open.
-fn opened(pd: &Pd, call: ApCall, result: Result<u32, OpenError>) {
+fn opened(pd: &Pd, mut call: ApCall, result: Result<u32, OpenError>) {
     let reply = match result {
         Ok(handle) => OpenReply {
             handle,
@@ -105,6 +105,7 @@ fn opened(pd: &Pd, call: ApCall, result: Result<u32, OpenError>) {
             tracing::warn!(target: "emu::services", process = %pd.key, "open failed: {e}");
             if e.aee == Aee::GONE {
                 pd.note_crash();
+                call = call.given_up();
             }
             // An error must not look like success.
             let error = if e.aee.is_ok() { Aee::FAILED } else { e.aee };

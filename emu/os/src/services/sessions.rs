@@ -117,14 +117,13 @@ impl Sessions {
 
     /// Kills a process that nobody finds any more, then goes on with `then`; on a thread of its own.
     ///
-    /// The listener's parked call is answered only then, right before `then`: with QDA, RELEASE may carry the same context as
-    /// the call of a listener that was killed, so the earlier of the two answers wakes who waits for RELEASE.
+    /// The listener's parked call is given up only then, right before `then`.
     pub fn release_in_background(&self, pd: Arc<Pd>, then: impl FnOnce() + Send + 'static) {
         let parked = pd.shut();
         run_in_background("release", move || {
             pd.kill();
             if let Some(parked) = parked {
-                parked.refuse(Aee::BAD_STATE, "the process ends");
+                parked.given_up().refuse(Aee::BAD_STATE, "the process ends");
             }
             tracing::info!(target: "emu::services", process = %pd.key, name = pd.name, "process released");
             then();

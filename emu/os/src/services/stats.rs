@@ -12,7 +12,8 @@ pub struct DspStats {
     pub messages_in: u64,
     /// Answers sent.
     pub messages_out: u64,
-    /// Messages that were dropped because there was nobody to answer (wrong length, context already open).
+    /// Messages that were not answered because there was nobody to answer: wrong length, or given up when the context had a
+    /// newer owner.
     pub dropped: u64,
     /// Calls that were answered with an error.
     pub errors: u64,

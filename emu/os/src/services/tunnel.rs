@@ -234,7 +234,9 @@ impl Tunnel {
         }
         drop(state);
         if let Some(old) = superseded {
-            old.call.refuse(Aee::BAD_STATE, "superseded by a later next2");
+            old.call
+                .given_up()
+                .refuse(Aee::BAD_STATE, "superseded by a later next2");
         }
         self.deliver(delivery);
     }
@@ -279,14 +281,17 @@ impl Tunnel {
         state.fail_all(ReverseError::NoListener);
         drop(state);
         if let Some(parked) = parked {
-            parked.call.refuse(Aee::BAD_STATE, "the listener thread ended");
+            parked
+                .call
+                .given_up()
+                .refuse(Aee::BAD_STATE, "the listener thread ended");
         }
     }
 
     /// The process is over: fails the parked call and every reverse call, now and later.
     pub fn end(&self) {
         if let Some(parked) = self.shut() {
-            parked.refuse(Aee::BAD_STATE, "the process ends");
+            parked.given_up().refuse(Aee::BAD_STATE, "the process ends");
         }
     }
 
