@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! guest/bin/vh-*          arm64 programs for the guest
+//! guest/lib/lib*.so       arm64 libraries to be put before a program's own
 //! guest/init              the guest's first program
 //! skel/lib*_skel.so       open Hexagon skeletons
 //! shell/fastrpc_shell_*   the open placeholder for the FastRPC shell
