@@ -52,8 +52,10 @@ impl Module {
     /// Functions to call after loading, in order.
     pub fn initialisers(&self, memory: &ProcessMemory) -> VecDeque<u32> {
         let single = self.image.init.map(|at| self.base.wrapping_add(at));
+        let ctors = self.array(self.image.ctors, memory).into_iter().rev();
         single
             .into_iter()
+            .chain(ctors)
             .chain(self.array(self.image.init_array, memory))
             .collect()
     }
@@ -63,7 +65,11 @@ impl Module {
         let single = self.image.fini.map(|at| self.base.wrapping_add(at));
         let mut array = self.array(self.image.fini_array, memory);
         array.reverse();
-        array.into_iter().chain(single).collect()
+        array
+            .into_iter()
+            .chain(self.array(self.image.dtors, memory))
+            .chain(single)
+            .collect()
     }
 
     /// Entries of an initialiser array as they stand in memory (relocated); 0 and −1 mean nothing there.

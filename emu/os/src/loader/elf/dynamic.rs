@@ -27,6 +27,9 @@ const DT_INIT_ARRAY: u32 = 25;
 const DT_FINI_ARRAY: u32 = 26;
 const DT_INIT_ARRAYSZ: u32 = 27;
 const DT_FINI_ARRAYSZ: u32 = 28;
+const DT_RELRSZ: u32 = 35;
+const DT_RELR: u32 = 36;
+const DT_RELRENT: u32 = 37;
 const DT_GNU_HASH: u32 = 0x6fff_fef5;
 
 /// The dynamic table's entries that matter.
@@ -41,6 +44,8 @@ pub(super) struct Dynamic {
     pub gnu_hash: Option<u32>,
     pub rela: Option<u32>,
     pub relasz: u32,
+    pub relr: Option<u32>,
+    pub relrsz: u32,
     pub jmprel: Option<u32>,
     pub pltrelsz: u32,
     pub init: Option<u32>,
@@ -89,6 +94,9 @@ pub(super) fn dynamic_table(file: &File<'_>, at: u32, len: u32) -> Result<Dynami
             DT_RELAENT => is("DT_RELAENT", v, 12, "12")?,
             DT_REL => return Err(ElfError::Unsupported("DT_REL (relocations without addends)")),
             DT_PLTREL => is("DT_PLTREL", v, DT_RELA, "7 (RELA)")?,
+            DT_RELR => d.relr = Some(v),
+            DT_RELRSZ => d.relrsz = v,
+            DT_RELRENT => is("DT_RELRENT", v, 4, "4")?,
             DT_JMPREL => d.jmprel = Some(v),
             DT_PLTRELSZ => d.pltrelsz = v,
             DT_INIT => d.init = Some(v),

@@ -189,6 +189,10 @@ pub struct Image {
     pub init_array: Option<(u32, u32)>,
     /// `DT_FINI_ARRAY`: address and number of entries.
     pub fini_array: Option<(u32, u32)>,
+    /// `.ctors`, where no `DT_INIT` walks it: address and number of entries, to be called from the last to the first.
+    pub ctors: Option<(u32, u32)>,
+    /// `.dtors`, where no `DT_FINI` walks it, to be called from the first to the last.
+    pub dtors: Option<(u32, u32)>,
     /// Architecture version in `e_flags`, e.g. 68; 0 for the oldest.
     pub arch: u32,
 }

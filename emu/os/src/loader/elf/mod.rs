@@ -10,6 +10,8 @@ mod dynamic;
 mod file;
 mod headers;
 mod image;
+mod relr;
+mod sections;
 mod tables;
 
 use std::sync::Arc;
@@ -49,6 +51,9 @@ pub fn parse(bytes: Arc<[u8]>, core: u32, max_memory: u32) -> Result<Image, ElfE
         None => Vec::new(),
     };
     let mut relocations = Vec::new();
+    if let (Some(at), 1..) = (dynamic.relr, dynamic.relrsz) {
+        relr::relocations(&tables, at, dynamic.relrsz, &mut relocations)?;
+    }
     for (table, at, size) in [
         ("DT_RELA", dynamic.rela, dynamic.relasz),
         ("DT_JMPREL", dynamic.jmprel, dynamic.pltrelsz),
@@ -71,6 +76,13 @@ pub fn parse(bytes: Arc<[u8]>, core: u32, max_memory: u32) -> Result<Image, ElfE
     let fini = tables.function("DT_FINI", dynamic.fini)?;
     let init_array = tables.array("DT_INIT_ARRAY", dynamic.init_array, dynamic.init_arraysz)?;
     let fini_array = tables.array("DT_FINI_ARRAY", dynamic.fini_array, dynamic.fini_arraysz)?;
+    // Whoever has a DT_INIT walks them from there.
+    let walked = |table, by: Option<u32>| match (by, sections::find(&file, table)?) {
+        (None, Some((at, size))) => tables.array(table, Some(at), size),
+        _ => Ok(None),
+    };
+    let ctors = walked(".ctors", init)?;
+    let dtors = walked(".dtors", fini)?;
 
     let start = segments.first().map_or(0, |s| s.pages().start);
     let end = segments.last().map_or(0, |s| s.pages().end);
@@ -86,6 +98,8 @@ pub fn parse(bytes: Arc<[u8]>, core: u32, max_memory: u32) -> Result<Image, ElfE
         fini,
         init_array,
         fini_array,
+        ctors,
+        dtors,
         arch,
         segments,
         bytes,

@@ -69,6 +69,23 @@ impl Tables<'_> {
         Ok(self.file.0.get(range).unwrap_or_default())
     }
 
+    /// The word that a segment has at an address before any relocation: of the file's bytes, and zeros behind them.
+    pub fn initial_word(&self, at: u32) -> u32 {
+        let mut word = [0; 4];
+        if let Some(s) = self.segments.iter().find(|s| s.holds(at, 4)) {
+            let skip = at.saturating_sub(s.vaddr) as usize;
+            let bytes = self
+                .file
+                .0
+                .get(s.file.clone())
+                .and_then(|bytes| bytes.get(skip..));
+            for (to, from) in word.iter_mut().zip(bytes.unwrap_or_default()) {
+                *to = *from;
+            }
+        }
+        u32::from_le_bytes(word)
+    }
+
     /// The number of dynamic symbols: only the hash tables say it.
     pub fn symbol_count(&self, d: &Dynamic) -> Result<u32, ElfError> {
         let count = if let Some(at) = d.hash {
