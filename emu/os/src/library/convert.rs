@@ -1,5 +1,6 @@
 //! Numbers from text, and other small things of `<stdlib.h>`.
 
+use super::float_text::Number;
 use crate::kernel::call::{Call, Done, Stop};
 use crate::kernel::import::{Import, import};
 
@@ -176,76 +177,44 @@ fn atoll(c: &mut Call<'_>) -> Done {
     c.ret64(v as u64)
 }
 
-/// A floating-point number at the front of `text`, and how many bytes it has. Hexadecimal ones are not read.
-fn float(text: &[u8]) -> (f64, usize) {
-    let start = text.iter().take_while(|b| b.is_ascii_whitespace()).count();
-    let rest = &text[start..];
-    let sign = usize::from(matches!(rest.first(), Some(b'-' | b'+')));
-    let body = &rest[sign..];
-    let negative = rest.first() == Some(&b'-');
-    let signed = |v: f64| if negative { -v } else { v };
-    let word = |w: &[u8]| body.len() >= w.len() && body[..w.len()].eq_ignore_ascii_case(w);
-    for (name, v) in [
-        (&b"infinity"[..], f64::INFINITY),
-        (b"inf", f64::INFINITY),
-        (b"nan", f64::NAN),
-    ] {
-        if word(name) {
-            return (signed(v), start + sign + name.len());
-        }
-    }
-    let digits = |s: &[u8]| s.iter().take_while(|b| b.is_ascii_digit()).count();
-    let whole = digits(body);
-    let fraction = if body.get(whole) == Some(&b'.') {
-        digits(&body[whole + 1..])
-    } else {
-        0
-    };
-    if whole + fraction == 0 {
-        return (0.0, 0);
-    }
-    let mut len = whole
-        + if body.get(whole) == Some(&b'.') {
-            1 + fraction
-        } else {
-            0
-        };
-    if matches!(body.get(len), Some(b'e' | b'E')) {
-        let sign = usize::from(matches!(body.get(len + 1), Some(b'-' | b'+')));
-        let exponent = digits(&body[(len + 1 + sign).min(body.len())..]);
-        if exponent > 0 {
-            len += 1 + sign + exponent;
-        }
-    }
-    let text = std::str::from_utf8(&body[..len]).unwrap_or("0");
-    (signed(text.parse().unwrap_or(0.0)), start + sign + len)
-}
-
-fn read_float(c: &Call<'_>) -> Result<f64, Stop> {
-    let (at, end) = (c.arg(0)?, c.arg(1)?);
-    let (v, used) = float(&c.cstr(at)?);
-    if end != 0 {
-        c.store32(end, at.wrapping_add(used as u32))?;
-    }
-    Ok(v)
-}
-
 /// `double strtod(const char *s, char **end)`
 fn strtod(c: &mut Call<'_>) -> Done {
-    let v = read_float(c)?;
+    let number = read_float(c)?;
+    let v = number.to_f64();
+    check_range(c, &number, v.is_infinite(), v.is_normal())?;
     c.ret_f64(v)
 }
 
-/// `float strtof(const char *s, char **end)`
+/// `float strtof(const char *s, char **end)`: rounded once.
 fn strtof(c: &mut Call<'_>) -> Done {
-    let v = read_float(c)?;
-    c.ret_f32(v as f32)
+    let number = read_float(c)?;
+    let v = number.to_f32();
+    check_range(c, &number, v.is_infinite(), v.is_normal())?;
+    c.ret_f32(v)
 }
 
 /// `double atof(const char *s)`
 fn atof(c: &mut Call<'_>) -> Done {
-    let (v, _) = float(&c.cstr(c.arg(0)?)?);
+    let v = Number::read(&c.cstr(c.arg(0)?)?).to_f64();
     c.ret_f64(v)
+}
+
+/// Reads the first of `(text, end)`; stores the end.
+fn read_float(c: &Call<'_>) -> Result<Number, Stop> {
+    let (at, end) = (c.arg(0)?, c.arg(1)?);
+    let number = Number::read(&c.cstr(at)?);
+    if end != 0 {
+        c.store32(end, at.wrapping_add(number.used as u32))?;
+    }
+    Ok(number)
+}
+
+/// Too large, or too small to keep all its digits: `ERANGE`.
+fn check_range(c: &Call<'_>, number: &Number, infinite: bool, normal: bool) -> Result<(), Stop> {
+    if number.has_digits() && (infinite || (!normal && !number.is_zero())) {
+        c.set_errno(ERANGE)?;
+    }
+    Ok(())
 }
 
 /// `int abs(int v)`
@@ -315,17 +284,28 @@ mod tests {
     }
 
     #[test]
-    fn float_reads_decimal_numbers_and_stops_behind_them() {
-        for (text, v, used) in [
-            ("1.5e3x", 1500.0, 5),
-            (" -.25", -0.25, 5),
-            ("1e", 1.0, 1),
-            ("x", 0.0, 0),
-            ("7.", 7.0, 2),
-            ("1e+", 1.0, 1),
+    fn numbers_out_of_range_set_errno() {
+        let mut g = Guest::new();
+        let errno = g.call("_Geterrno", &[]);
+        for (text, name, ranged) in [
+            (&b"1e400\0"[..], "strtod", true),
+            (b"1e-400\0", "strtod", true),
+            (b"4.9e-324\0", "strtod", true),
+            (b"1e40\0", "strtof", true),
+            (b"1e40\0", "strtod", false),
+            (b"0.0e-999\0", "strtod", false),
+            (b"inf\0", "strtod", false),
+            (b"junk\0", "strtof", false),
         ] {
-            assert_eq!(float(text.as_bytes()), (v, used), "{text}");
+            let s = g.bytes(text);
+            g.write(errno, &0u32.to_le_bytes());
+            g.call(name, &[s, 0]);
+            assert_eq!(
+                g.word(errno) == ERANGE,
+                ranged,
+                "{}",
+                String::from_utf8_lossy(text)
+            );
         }
-        assert_eq!(float(b"-Infinity").0, f64::NEG_INFINITY);
     }
 }

@@ -1,8 +1,9 @@
 //! The formatter behind `printf` and FARF: C99 conversions on guest arguments.
 //!
 //! Widths and precisions are the guest's, so output is counted, not built: at most `cap` bytes are kept. `int` and `long`
-//! have 32 bits, `long long` and `intmax_t` 64; `long double` is `double`. `%n` is refused (a crash that says so), as are
-//! wide strings. Unknown conversions are copied as they stand.
+//! have 32 bits, `long long` and `intmax_t` 64; `long double` is `double`; `wchar_t` has 32 bits, and in the only locale ("C") a
+//! wide character up to 255 is that byte and a larger one an error. `%n` is refused (a crash that says so). Unknown conversions
+//! are copied as they stand.
 
 use crate::kernel::call::Stop;
 
@@ -17,14 +18,19 @@ pub trait Args {
     fn double_word(&mut self) -> Result<u64, Stop>;
     /// At most `max` bytes of the string at an address.
     fn string(&mut self, at: u32, max: usize) -> Result<Vec<u8>, Stop>;
+    /// At most `max` characters of the wide string at an address.
+    fn wide_string(&mut self, at: u32, max: usize) -> Result<Vec<u32>, Stop>;
 }
+
+/// [`Output::total`] of a text that has no length: one of its wide characters has no bytes.
+pub const NO_LENGTH: u64 = u64::MAX;
 
 /// What was formatted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
     /// The first bytes, at most as many as were asked for.
     pub bytes: Vec<u8>,
-    /// How long the whole would be.
+    /// How long the whole would be, or [`NO_LENGTH`].
     pub total: u64,
     cap: usize,
     /// Bytes that were really looked at.
@@ -79,6 +85,9 @@ pub fn format(format: &[u8], args: &mut impl Args, cap: usize) -> Result<Output,
         out.put(&rest[..at]);
         let text = &rest[at..];
         let used = conversion(text, args, &mut out)?;
+        if out.total == NO_LENGTH {
+            return Ok(out);
+        }
         if out.work > MAX_WORK {
             return Err(Stop::because(
                 "formatting one text takes more than 64 MiB of arguments",
@@ -196,7 +205,18 @@ fn conversion(text: &[u8], args: &mut impl Args, out: &mut Output) -> Result<usi
             float(out, &spec, letter, f64::from_bits(args.double_word()?));
         }
         b'n' => return Err(Stop::because("%n in a format string: refused")),
-        b's' | b'c' => return Err(Stop::because("wide characters in a format string: not supported")),
+        b'c' => {
+            let wide = args.word()?;
+            wide_text(out, &spec, &[wide]);
+        }
+        b's' => {
+            let pointer = args.word()?;
+            let max = spec.precision.unwrap_or(crate::kernel::call::MAX_STRING);
+            match pointer {
+                0 => padded(out, &spec, &b"(null)"[..max.min(6)]),
+                _ => wide_text(out, &spec, &args.wide_string(pointer, max)?),
+            }
+        }
         _ => out.put(&text[..at]),
     }
     Ok(at)
@@ -220,6 +240,18 @@ fn padded(out: &mut Output, spec: &Spec, text: &[u8]) {
     out.put(text);
     if spec.left {
         out.fill(b' ', pad);
+    }
+}
+
+/// Wide characters as the bytes that they are in the locale "C".
+fn wide_text(out: &mut Output, spec: &Spec, text: &[u32]) {
+    match text
+        .iter()
+        .map(|&wide| u8::try_from(wide))
+        .collect::<Result<Vec<u8>, _>>()
+    {
+        Ok(bytes) => padded(out, spec, &bytes),
+        Err(_) => out.total = NO_LENGTH,
     }
 }
 
@@ -427,6 +459,9 @@ mod tests {
             let s = self.2[at as usize - 1];
             Ok(s[..s.len().min(max)].to_vec())
         }
+        fn wide_string(&mut self, at: u32, max: usize) -> Result<Vec<u32>, Stop> {
+            Ok(self.string(at, max)?.into_iter().map(u32::from).collect())
+        }
     }
 
     fn show(text: &str, args: &[u64]) -> String {
@@ -527,18 +562,26 @@ mod tests {
 
     #[test]
     fn refused_conversions_say_so() {
-        for text in ["%n", "%ls", "%lc"] {
-            let mut list = List(vec![1, 1], 0, vec![b"x"]);
-            assert!(matches!(
-                format(text.as_bytes(), &mut list, 16),
-                Err(Stop::Because(_))
-            ));
-        }
+        let mut list = List(vec![1, 1], 0, vec![b"x"]);
+        assert!(matches!(format(b"%n", &mut list, 16), Err(Stop::Because(_))));
+    }
+
+    #[test]
+    fn wide_text_is_its_bytes_in_the_locale_c() {
+        assert_eq!(
+            show("<%lc><%ls><%8ls><%-7.2ls><%.0ls>", &[u64::from(b's'), 1, 2, 1, 1]),
+            "<s><first><  second><fi     ><>"
+        );
+        assert_eq!(show("%ls|%.3ls", &[0, 0]), "(null)|(nu");
+        // A character without a byte ends the text, and it has no length.
+        let mut list = List(vec![0x20ac, 1], 0, vec![b"x"]);
+        let out = format(b"a%lcb%s", &mut list, 16).unwrap();
+        assert_eq!((&out.bytes[..], out.total), (&b"a"[..], NO_LENGTH));
     }
 
     proptest::proptest! {
         #[test]
-        fn any_format_string_terminates(text in proptest::collection::vec(proptest::sample::select(&b"%0123456789.*-+ #hlqjztLdiuoxXcsfFeEgGaAp abc"[..]), 0..64)) {
+        fn any_format_string_terminates(text in proptest::collection::vec(proptest::sample::select(&b"%0123456789.*-+ #hlqjztLdiuoxXcsfFeEgGaApS abc"[..]), 0..64)) {
             let mut list = List((0..64).map(|i| i % 2 + 1).collect(), 0, vec![b"x", b"y"]);
             if let Ok(out) = format(&text, &mut list, 100) {
                 proptest::prop_assert!(out.bytes.len() <= 100);

@@ -7,6 +7,7 @@ mod compute_res;
 mod convert;
 mod ctype;
 mod end;
+mod float_text;
 mod format;
 mod hap_debug;
 mod hap_memory;

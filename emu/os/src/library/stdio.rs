@@ -55,6 +55,21 @@ impl format::Args for GuestArgs<'_, '_> {
     fn string(&mut self, at: u32, max: usize) -> Result<Vec<u8>, Stop> {
         self.call.cstr_max(at, max.min(MAX))
     }
+    fn wide_string(&mut self, at: u32, max: usize) -> Result<Vec<u32>, Stop> {
+        let mut text = Vec::new();
+        while text.len() < max.min(MAX) {
+            let next = (text.len() as u32)
+                .checked_mul(4)
+                .and_then(|offset| at.checked_add(offset));
+            let next =
+                next.ok_or_else(|| Stop::because("a string runs over the end of the address space"))?;
+            match self.call.load32(next)? {
+                0 => break,
+                wide => text.push(wide),
+            }
+        }
+        Ok(text)
+    }
 }
 
 /// Formats the guest's format string with arguments at `list`.
