@@ -28,6 +28,11 @@ int run(int argc, char **argv, char **envp)
         call(131, CALL(172, 0, 0, 0), CALL(178, 0, 0, 0), 6, 0, 0, 0);
     if (same(how, "writers"))
         __asm__ volatile(".word 0xf3024301\n.word 0xf302c301");
+    /* A call of the virtual machine, and one of nobody: each alone in its packet. */
+    if (same(how, "trap1"))
+        __asm__ volatile("trap1_here: .word 0x5480c000");
+    if (same(how, "trap0"))
+        __asm__ volatile("trap0_here: .word 0x5400c510");
     print("after\n");
     return 0;
 }

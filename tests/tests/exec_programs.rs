@@ -10,7 +10,7 @@ use tests::assets;
 use tests::hexagon::{build, code, emulator, llvm, qemu};
 
 /// Ways to crash (tests/programs/crash.c): our exit code, QEMU 10.0's, and why they differ.
-const CRASHES: [(&str, i32, i32, &str); 10] = [
+const CRASHES: [(&str, i32, i32, &str); 11] = [
     ("none", 0, 0, ""),
     ("null", 139, 139, ""),
     ("code", 139, 139, ""),
@@ -34,6 +34,12 @@ const CRASHES: [(&str, i32, i32, &str); 10] = [
         132,
         0,
         "QEMU 10.0 does not look for two writers of a register",
+    ),
+    (
+        "trap1",
+        132,
+        134,
+        "QEMU 10.0's decoder aborts on trap1 with a register; there is no virtual machine below a user program",
     ),
     (
         "misaligned",
@@ -197,6 +203,25 @@ fn crashes_have_the_exit_code_of_their_signal() {
     assert!(told("null").contains("Write of 0x00000000: Unmapped"));
     assert!(told("code").contains("Write of 0x") && told("code").contains("Permission"));
     assert!(told("writers").contains("write the same register"));
+    // A trap without an answer is reported where it stands.
+    let symbols = Command::new(bench.llvm.join("llvm-nm"))
+        .arg(&program)
+        .output()
+        .expect("llvm-nm runs");
+    let symbols = String::from_utf8_lossy(&symbols.stdout).into_owned();
+    for how in ["trap0", "trap1"] {
+        let label = format!("{how}_here");
+        let line = symbols
+            .lines()
+            .find(|line| line.ends_with(&label))
+            .expect("the label");
+        let at = line.split(' ').next().unwrap_or_default();
+        let report = told(how);
+        assert!(
+            report.contains(&format!("at 0x{at}")) && report.contains(&format!("{how}(")),
+            "{how} at {at}: {report}"
+        );
+    }
 }
 
 #[test]

@@ -55,12 +55,12 @@ impl Process {
         Ok(self.files.write(fd, console, &bytes)? as u32)
     }
 
-    /// The program did something that a user program has no answer for.
-    pub(super) fn unsupported<T>(&self, what: String) -> Result<T, ExecError> {
-        Err(ExecError::Unsupported {
-            pc: self.thread.regs.pc,
-            what,
-        })
+    /// The program trapped for something that a user program has no answer for; it stands at the trap again, for the report.
+    pub(super) fn unsupported<T>(&mut self, what: String) -> Result<T, ExecError> {
+        // A trap is alone in its packet, of one word, and has been executed.
+        let pc = self.thread.regs.pc.wrapping_sub(4);
+        self.thread.regs.pc = pc;
+        Err(ExecError::Unsupported { pc, what })
     }
 
     /// Warns once of each call that is not modelled.
