@@ -61,33 +61,28 @@ impl Number {
 
     /// The nearest `double`.
     pub fn to_f64(&self) -> f64 {
-        let v = match &self.value {
-            Value::None => return 0.0,
-            Value::Infinite => f64::INFINITY,
-            Value::Nan => f64::NAN,
-            Value::Decimal(text) => text.parse().unwrap_or(0.0),
-            &Value::Hex {
-                mantissa,
-                more,
-                exponent,
-            } => nearest(mantissa, more, exponent, f64::MANTISSA_DIGITS, -1074),
-        };
-        if self.negative { -v } else { v }
+        self.nearest(|text| text.parse().unwrap_or(0.0), f64::MANTISSA_DIGITS, -1074)
     }
 
     /// The nearest `float`.
     pub fn to_f32(&self) -> f32 {
+        let decimal = |text: &str| f64::from(text.parse::<f32>().unwrap_or(0.0));
+        // Has as many bits as a float keeps, so that nothing is rounded again.
+        self.nearest(decimal, f32::MANTISSA_DIGITS, -149) as f32
+    }
+
+    /// The nearest number of `bits` bits and none below 2^`lowest`; `decimal` reads such a one.
+    fn nearest(&self, decimal: impl Fn(&str) -> f64, bits: u32, lowest: i64) -> f64 {
         let v = match &self.value {
             Value::None => return 0.0,
-            Value::Infinite => f32::INFINITY,
-            Value::Nan => f32::NAN,
-            Value::Decimal(text) => text.parse().unwrap_or(0.0),
-            // Has as many bits as a float keeps, so that nothing is rounded again.
+            Value::Infinite => f64::INFINITY,
+            Value::Nan => f64::NAN,
+            Value::Decimal(text) => decimal(text),
             &Value::Hex {
                 mantissa,
                 more,
                 exponent,
-            } => nearest(mantissa, more, exponent, f32::MANTISSA_DIGITS, -149) as f32,
+            } => nearest(mantissa, more, exponent, bits, lowest),
         };
         if self.negative { -v } else { v }
     }

@@ -12,7 +12,6 @@ use rpmsg::iface::name;
 use super::ap::TunnelAp;
 use super::ap_module::ApModule;
 use super::built_in::BuiltIn;
-use super::call::ApCall;
 use super::config::DspConfig;
 use super::farf::GuestLog;
 use super::stats::{Counters, add, count};
@@ -196,12 +195,6 @@ impl Pd {
     pub fn stop(&self) {
         self.state().exiting = true;
         self.tunnel.end();
-    }
-
-    /// As [`stop`](Self::stop), but the call that was parked is the caller's to answer.
-    pub fn shut(&self) -> Option<ApCall> {
-        self.state().exiting = true;
-        self.tunnel.shut()
     }
 
     /// Ends the process; returns when nothing of it runs any more and none of its memory is touched any more. All its calls are

@@ -116,15 +116,10 @@ impl Sessions {
     }
 
     /// Kills a process that nobody finds any more, then goes on with `then`; on a thread of its own.
-    ///
-    /// The listener's parked call is given up only then, right before `then`.
     pub fn release_in_background(&self, pd: Arc<Pd>, then: impl FnOnce() + Send + 'static) {
-        let parked = pd.shut();
+        pd.stop();
         run_in_background("release", move || {
             pd.kill();
-            if let Some(parked) = parked {
-                parked.given_up().refuse(Aee::BAD_STATE, "the process ends");
-            }
             tracing::info!(target: "emu::services", process = %pd.key, name = pd.name, "process released");
             then();
         });
