@@ -31,7 +31,6 @@
 #include "../vh_drive/qda.h"
 
 enum {
-    ACCEL_MAJOR = 261,
     /* Numbers of DRM's requests and of the driver's, which begin at 0x40. */
     NR_GEM_CLOSE = 0x09,
     NR_EXPORT = 0x2d,
@@ -51,8 +50,8 @@ struct argument {
     uint32_t attr;
 };
 
-/* A node that a descriptor is. */
-enum node { UNKNOWN, OTHER, FIRST, NUMBERED };
+/* What a descriptor is, if it is no node of a posting (QDA_OLDER, QDA_NEWER). */
+enum { UNKNOWN = 0, OTHER = -1 };
 
 /* The dma-buf of an object of a node. */
 struct object {
@@ -63,7 +62,7 @@ struct object {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static enum node *nodes;
+static int *nodes;
 static size_t node_count;
 static struct object *objects;
 static size_t object_count, object_room;
@@ -85,34 +84,24 @@ static void say_once(atomic_flag *said, const char *text)
 
 /* ---- nodes --------------------------------------------------------------------------------------------------------- */
 
-/* Which posting a node speaks: handle 0 with a one behind it is a padding that must be 0 to the numbered posting, and a handle
- * that does not exist to the first. */
-static enum node look(int fd)
+static int look(int fd)
 {
     struct stat stat;
-    if (fstat(fd, &stat) || !S_ISCHR(stat.st_mode) || major(stat.st_rdev) != ACCEL_MAJOR)
+    if (fstat(fd, &stat) || !S_ISCHR(stat.st_mode) || major(stat.st_rdev) != QDA_ACCEL_MAJOR)
         return OTHER;
-    struct qda_gem_offset probe = {.pad = 1};
-    if (!next_ioctl(fd, QDA_GEM_OFFSET, &probe))
-        return OTHER;
-    switch (errno) {
-    case EINVAL:
-        return NUMBERED;
-    case ENOENT:
-        return FIRST;
-    default:
-        return OTHER;
-    }
+    struct qda_gem_offset probe = QDA_PROBE;
+    int posting = qda_posting_by(next_ioctl(fd, QDA_GEM_OFFSET, &probe) ? -errno : 0);
+    return posting ? posting : OTHER;
 }
 
 /* With the lock held. */
-static enum node node_of(int fd)
+static int node_of(int fd)
 {
     if (fd < 0)
         return OTHER;
     if ((size_t)fd >= node_count) {
         size_t room = (size_t)fd + 64;
-        enum node *more = realloc(nodes, room * sizeof *nodes);
+        int *more = realloc(nodes, room * sizeof *nodes);
         if (!more)
             return OTHER;
         for (size_t i = node_count; i < room; i++)
@@ -307,9 +296,9 @@ int ioctl(int fd, unsigned long request, ...)
         return next_ioctl(fd, request, data);
     int before = errno;
     pthread_mutex_lock(&lock);
-    bool numbered = node_of(fd) == NUMBERED;
+    bool newer = node_of(fd) == QDA_NEWER;
     errno = before;
-    if (numbered)
+    if (newer)
         return send_translated(fd, _IOC_NR(request), request, data);
     pthread_mutex_unlock(&lock);
     return next_ioctl(fd, request, data);

@@ -11,12 +11,7 @@
 
 VERB(qda_open)
 {
-    int64_t fd = qda_node_open(string_param(call, 1));
-    if (fd < 0)
-        return fd;
-    listener_forget((int)fd);
-    memory_forget((int)fd);
-    return made(call, 0, fd);
+    return opened(call, qda_node_open(string_param(call, 1)));
 }
 
 VERB(qda_query)
@@ -37,18 +32,9 @@ static int64_t layout(struct call *call, int fd)
 VERB(qda_gem)
 {
     int fd = fd_param(call, 1);
-    uint64_t size = (uint64_t)number_param(call, 2);
-    int64_t posting = layout(call, fd);
-    if (posting < 0)
-        return posting;
-    if (posting == QDA_OLDER) {
-        struct qda_older_gem data = {.value = size};
-        int64_t status = request_placed(call, fd, QDA_GEM_CREATE, &data, sizeof data);
-        return made(call, status, data.handle);
-    }
-    struct qda_gem_create data = {.size = size};
-    int64_t status = request_placed(call, fd, QDA_GEM_CREATE, &data, sizeof data);
-    return made(call, status, data.handle);
+    uint32_t handle = 0;
+    int64_t status = qda_gem_new(call, fd, layout(call, fd), (uint64_t)number_param(call, 2), &handle);
+    return made(call, status, handle);
 }
 
 VERB(qda_offset)
@@ -85,10 +71,10 @@ VERB(qda_create)
     return request_placed(call, fd_param(call, 0), QDA_CREATE, &data, sizeof data);
 }
 
-VERB(qda_map)
+struct qda_map qda_map_of(struct call *call, uint32_t request)
 {
-    struct qda_map data = {
-        .request = (uint32_t)number_option(call, "request", QDA_BUFFER),
+    return (struct qda_map){
+        .request = request,
         .flags = (uint32_t)number_option(call, "flags", 0),
         .fd = (int32_t)number_option(call, "fd", -1),
         .attributes = (uint32_t)number_option(call, "attrs", 0),
@@ -96,6 +82,11 @@ VERB(qda_map)
         .address = (uint64_t)number_option(call, "address", 0),
         .size = (uint64_t)number_param(call, 2),
     };
+}
+
+VERB(qda_map)
+{
+    struct qda_map data = qda_map_of(call, (uint32_t)number_option(call, "request", QDA_BUFFER));
     int64_t status = request_placed(call, fd_param(call, 1), QDA_MAP, &data, sizeof data);
     return made(call, status, (int64_t)data.dsp_address);
 }

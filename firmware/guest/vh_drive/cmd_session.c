@@ -12,14 +12,18 @@
 #include <string.h>
 #include <unistd.h>
 
-VERB(open)
+int64_t opened(struct call *call, int64_t fd)
 {
-    int64_t fd = node_open(string_param(call, 1), option(call, "secure"));
     if (fd < 0)
         return fd;
     listener_forget((int)fd);
     memory_forget((int)fd);
     return made(call, 0, fd);
+}
+
+VERB(open)
+{
+    return opened(call, node_open(string_param(call, 1), option(call, "secure")));
 }
 
 VERB(close)
@@ -74,7 +78,7 @@ VERB(alloc)
         /* The object stays the file's until that is closed, the dma-buf is one more name of it. */
         uint32_t handle = 0;
         int dmabuf = -1;
-        int64_t status = qda_gem_new(call, fd, size, &handle);
+        int64_t status = qda_gem_new(call, fd, qda_posting(fd), size, &handle);
         if (!status && (status = qda_gem_fd(fd, handle, &dmabuf)))
             qda_gem_drop(fd, handle);
         return made(call, status, dmabuf);
@@ -113,15 +117,7 @@ VERB(munmap)
 
 static int64_t qda_memmap(struct call *call, int fd)
 {
-    struct qda_map data = {
-        .request = QDA_BUFFER,
-        .flags = (uint32_t)number_option(call, "flags", 0),
-        .fd = (int32_t)number_option(call, "fd", -1),
-        .attributes = (uint32_t)number_option(call, "attrs", 0),
-        .offset = (uint32_t)number_option(call, "offset", 0),
-        .address = (uint64_t)number_option(call, "address", 0),
-        .size = (uint64_t)number_param(call, 2),
-    };
+    struct qda_map data = qda_map_of(call, QDA_BUFFER);
     int64_t status = dma_reference(fd, &data.fd);
     if (!status)
         status = request_placed(call, fd, QDA_MAP, &data, sizeof data);

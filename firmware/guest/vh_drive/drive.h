@@ -169,6 +169,8 @@ int64_t copy_guarded(void *to, const void *from, size_t size);
 /* Which driver a descriptor is of (node.c). The kernel is asked each time. */
 enum driver { DRIVER_FASTRPC = 1, QDA_NEWER, QDA_OLDER };
 bool is_qda(int fd);
+/* A command's result when it has opened a node: what was known of an earlier file of that number is forgotten. */
+int64_t opened(struct call *call, int64_t fd);
 /* One of `enum driver`, or an error; of any descriptor, and of one of QDA's. */
 int64_t driver_number(int fd);
 int64_t qda_posting(int fd);

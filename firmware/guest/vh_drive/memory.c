@@ -20,9 +20,9 @@ static int64_t of_command(struct call *call, int fd, unsigned long number, void 
     return call ? request_placed(call, fd, number, data, size) : request(fd, number, data);
 }
 
-int64_t qda_gem_new(struct call *call, int fd, uint64_t size, uint32_t *handle)
+int64_t qda_gem_new(struct call *call, int fd, int64_t posting, uint64_t size, uint32_t *handle)
 {
-    int64_t posting = qda_posting(fd), status = posting;
+    int64_t status = posting;
     if (posting == QDA_OLDER) {
         struct qda_older_gem data = {.value = size};
         status = of_command(call, fd, QDA_GEM_CREATE, &data, sizeof data);
@@ -110,7 +110,7 @@ int64_t qda_memory_add(struct call *call, int fd, struct qda_map *map)
         return -ENOMEM;
     *entry = (struct lent){.fd = fd};
     int dmabuf = -1;
-    int64_t status = qda_gem_new(NULL, fd, map->size, &entry->handle);
+    int64_t status = qda_gem_new(NULL, fd, qda_posting(fd), map->size, &entry->handle);
     if (!status && !(status = qda_gem_fd(fd, entry->handle, &dmabuf))) {
         map->fd = dmabuf;
         if (!(status = dma_reference(fd, &map->fd)))

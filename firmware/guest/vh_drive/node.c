@@ -17,28 +17,23 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* Accelerators have a major number of their own (admin-guide/devices.txt). */
-enum { ACCEL_MAJOR = 261 };
-
 bool is_qda(int fd)
 {
     struct stat status;
-    return !fstat(fd, &status) && S_ISCHR(status.st_mode) && major(status.st_rdev) == ACCEL_MAJOR;
+    return !fstat(fd, &status) && S_ISCHR(status.st_mode) && major(status.st_rdev) == QDA_ACCEL_MAJOR;
 }
 
-/* The postings differ in where GEM_MMAP_OFFSET has its handle and its padding. A structure with handle 0 and a one that is
- * the padding to the newer (which refuses it) and room for the result to the older (which finds no such handle) tells them
- * apart; it makes nothing, and no message goes to the DSP. */
 int64_t qda_posting(int fd)
 {
     /* A kernel has one driver of the name. */
     static atomic_int known;
     if (!atomic_load(&known)) {
-        struct qda_gem_offset data = {.pad = 1};
+        struct qda_gem_offset data = QDA_PROBE;
         int64_t status = request(fd, QDA_GEM_OFFSET, &data);
-        if (status != -EINVAL && status != -ENOENT)
+        int posting = qda_posting_by(status);
+        if (!posting)
             return status ? status : -EPROTO;
-        atomic_store(&known, status == -EINVAL ? QDA_NEWER : QDA_OLDER);
+        atomic_store(&known, posting);
     }
     return atomic_load(&known);
 }

@@ -10,8 +10,12 @@
 
 #include "drive.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
+
+/* Accelerators have a major number of their own (admin-guide/devices.txt). */
+enum { QDA_ACCEL_MAJOR = 261 };
 
 struct qda_query {
     uint8_t name[16]; /* out: the DSP's label */
@@ -83,9 +87,23 @@ _Static_assert(QDA_CREATE == 0xc0186444u && QDA_MAP == 0xc0306445u, "requests");
 _Static_assert(QDA_UNMAP == 0xc0206446u && QDA_INVOKE == 0xc0106447u, "requests");
 _Static_assert(sizeof(struct qda_older_gem) == sizeof(struct qda_gem_create), "both orders have one size");
 
+/* The postings differ in where GEM_MMAP_OFFSET has its handle and its padding. A structure with handle 0 and a one that is
+ * the padding to the newer (which refuses it) and room for the result to the older (which finds no such handle) tells them
+ * apart; it makes nothing, and no message goes to the DSP. */
+#define QDA_PROBE ((struct qda_gem_offset){.pad = 1})
+
+/* Which it is by what the node said to the probe; 0 if neither. */
+static inline int qda_posting_by(int64_t status)
+{
+    return status == -EINVAL ? QDA_NEWER : status == -ENOENT ? QDA_OLDER : 0;
+}
+
+/* REMOTE_MAP as a command's options say. */
+struct qda_map qda_map_of(struct call *call, uint32_t request);
+
 /* What node.c and memory.c make of them. The call is for `place=`, NULL outside of a command. */
 int64_t qda_node_open(const char *label);
-int64_t qda_gem_new(struct call *call, int fd, uint64_t size, uint32_t *handle);
+int64_t qda_gem_new(struct call *call, int fd, int64_t posting, uint64_t size, uint32_t *handle);
 int64_t qda_gem_drop(int fd, uint32_t handle);
 int64_t qda_gem_fd(int fd, uint32_t handle, int *dmabuf);
 int64_t qda_memory_add(struct call *call, int fd, struct qda_map *map);
