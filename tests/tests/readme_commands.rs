@@ -226,6 +226,9 @@ commands! {
     the_code_of_a_skeleton: "vhost-hexagon disasm libcalculator_skel.so" => |user, command| {
         has(&ends_well(user, command), &["libcalculator_skel.so:\tfile format elf32-hexagon", "<calculator_skel_handle_invoke>:"]);
     };
+    what_a_skeleton_imports: "vhost-hexagon names libcalculator_skel.so" => |user, command| {
+        has(&ends_well(user, command), &["implemented     memcpy ", " 0 missing\n"]);
+    };
     a_linux_program: "vhost-hexagon exec --count ./program args" => |user, command| {
         has(&ends_well(user, command), &[" packets, "]);
     };

@@ -19,6 +19,7 @@ mod log;
 mod man;
 mod messages;
 mod minimize;
+mod names;
 mod output;
 mod profiles;
 mod progress;
@@ -99,6 +100,8 @@ enum Command {
     Coredump(coredump::Args),
     /// Prints the code of a Hexagon ELF file as llvm-objdump does.
     Disasm(disasm::Args),
+    /// Lists the functions that skeletons can import and what becomes of each, or those that one skeleton imports.
+    Names(names::Args),
     /// Runs a static Hexagon Linux program in user mode, as qemu-hexagon does: no DSP OS, no kernel, no QEMU.
     Exec(exec::Args),
     /// Prints what makes a shell complete commands and options of this program.
@@ -140,6 +143,7 @@ pub fn main() -> ExitCode {
         Command::Trace(args) => trace::run(&args),
         Command::Coredump(args) => coredump::run(&args),
         Command::Disasm(args) => disasm::run(&args),
+        Command::Names(args) => names::run(&args),
         Command::Exec(args) => exec::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
 
 use crate::builtins::{ERRNO, ERROR_TEXT, STACK_GUARD};
-use crate::kernel::import::Import;
-use crate::library;
 use crate::memory::layout::STUBS;
 use emu_core::mem::PAGE_SIZE;
 
 pub use crate::builtins::{Builtins, Code, ProcessImage, WINDOW};
+pub use crate::kernel::import::{Import, Support};
+pub use crate::library::{FAMILIES, Family};
+pub use crate::loader::gather::is_built_in;
 
 const TRAP0: u32 = 0x5400_c000;
 const JUMPR_R31: u32 = 0x529f_c000;
@@ -22,7 +23,7 @@ struct Functions {
 }
 
 static FUNCTIONS: LazyLock<Functions> = LazyLock::new(|| {
-    let list: Vec<Import> = library::families().into_iter().flatten().copied().collect();
+    let list: Vec<Import> = all().copied().collect();
     Functions {
         by_name: list.iter().map(|f| f.name).zip(0..).collect(),
         list,
@@ -30,6 +31,28 @@ static FUNCTIONS: LazyLock<Functions> = LazyLock::new(|| {
 });
 
 static STANDARD: LazyLock<Arc<Builtins>> = LazyLock::new(|| Arc::new(make_standard()));
+
+/// Every function, in the order of the tables.
+fn all() -> impl Iterator<Item = &'static Import> {
+    FAMILIES.iter().flat_map(|family| family.imports)
+}
+
+/// An imported function by its name.
+pub fn by_name(name: &str) -> Option<Import> {
+    function(*FUNCTIONS.by_name.get(name)?)
+}
+
+/// Data that skeletons can import: name and line.
+pub const DATA: &[(&str, &str)] = &[
+    (
+        ERRNO,
+        "`int errno`: number of the last error, one for the process",
+    ),
+    (
+        STACK_GUARD,
+        "`unsigned __stack_chk_guard`: what the compiler's stack checks compare with",
+    ),
+];
 
 /// An imported function by its number.
 pub fn function(number: u16) -> Option<Import> {
@@ -79,6 +102,32 @@ fn make_standard() -> Builtins {
 mod tests {
     use super::*;
     use crate::builtins::Stub;
+
+    #[test]
+    fn every_line_has_a_signature_that_names_its_function_and_says_what_it_does() {
+        for f in &FUNCTIONS.list {
+            let parts = f.line.strip_prefix('`').and_then(|rest| rest.split_once("`: "));
+            let (signature, what) = parts.unwrap_or_else(|| panic!("{}: {}", f.name, f.line));
+            let open = signature.find('(').unwrap_or_else(|| panic!("{}", f.line));
+            // C++ operators and names that C cannot declare have the signature of what they stand for.
+            let is_c = !f.name.starts_with("_Z") && !signature[..open].ends_with('*');
+            let named = signature[..open].ends_with(f.name);
+            assert!(
+                named || !is_c || signature.contains(&format!("(*{}", f.name)),
+                "{}: {}",
+                f.name,
+                f.line
+            );
+            assert!(
+                !what.is_empty() && !what.ends_with('.') && !f.line.contains('\n'),
+                "{}",
+                f.line
+            );
+            if let Support::WithoutEffect(answer) | Support::Refused(answer) = f.support {
+                assert!(!answer.is_empty(), "{}", f.name);
+            }
+        }
+    }
 
     #[test]
     fn names_are_unique_and_stubs_resolve_back() {

@@ -5,16 +5,50 @@ use super::call::{Call, Done};
 /// Carries out an imported function.
 pub type Handler = fn(&mut Call<'_>) -> Done;
 
+/// Whether a function does what its line says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Support {
+    /// It does.
+    Implemented,
+    /// It answers this as if it had, and does nothing. The process's log says so once.
+    WithoutEffect(&'static str),
+    /// It always answers this error. The process's log says so once.
+    Refused(&'static str),
+}
+
 /// A function that skeletons can import.
 #[derive(Clone, Copy)]
 pub struct Import {
     /// Its symbol.
     pub name: &'static str,
-    /// What it does.
+    /// What carries it out.
     pub handler: Handler,
+    /// "`C signature`: what it does", in one line.
+    pub line: &'static str,
+    /// Whether it does.
+    pub support: Support,
 }
 
-/// Shorthand for the tables in `library`.
-pub const fn import(name: &'static str, handler: Handler) -> Import {
-    Import { name, handler }
+impl Import {
+    /// It answers this and does nothing.
+    pub const fn without_effect(mut self, answer: &'static str) -> Self {
+        self.support = Support::WithoutEffect(answer);
+        self
+    }
+
+    /// It always answers this error.
+    pub const fn refuses(mut self, answer: &'static str) -> Self {
+        self.support = Support::Refused(answer);
+        self
+    }
+}
+
+/// Shorthand for the tables in `library`: name, what carries it out, "`C signature`: what it does".
+pub const fn import(name: &'static str, handler: Handler, line: &'static str) -> Import {
+    Import {
+        name,
+        handler,
+        line,
+        support: Support::Implemented,
+    }
 }

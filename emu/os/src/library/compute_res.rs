@@ -20,47 +20,47 @@ use hexagon_isa::info::Feature;
 use rpmsg::Aee;
 use std::time::Duration;
 
-/// This family's table. Skeletons import the short names (weak) or, built with other headers, the long ones.
-pub const IMPORTS: &[Import] = &[
-    import("compute_resource_attr_init", init),
-    import("HAP_compute_res_attr_init", init),
-    import("compute_resource_attr_set_serialize", set_serialize),
-    import("HAP_compute_res_attr_set_serialize", set_serialize),
-    import("compute_resource_attr_set_vtcm_param", set_vtcm),
-    import("HAP_compute_res_attr_set_vtcm_param", set_vtcm),
-    import("compute_resource_attr_set_vtcm_param_v2", set_vtcm_v2),
-    import("HAP_compute_res_attr_set_vtcm_param_v2", set_vtcm_v2),
-    import("compute_resource_attr_set_release_callback", set_callback),
-    import("HAP_compute_res_attr_set_release_callback", set_callback),
-    import("compute_resource_attr_set_cache_mode", set_cache_mode),
-    import("HAP_compute_res_attr_set_cache_mode", set_cache_mode),
-    import("compute_resource_attr_set_hmx_param", set_hmx),
-    import("HAP_compute_res_attr_set_hmx_param", set_hmx),
-    import("compute_resource_attr_set_app_type", set_app_type),
-    import("HAP_compute_res_attr_set_app_type", set_app_type),
-    import("compute_resource_attr_get_vtcm_ptr", vtcm_ptr),
-    import("HAP_compute_res_attr_get_vtcm_ptr", vtcm_ptr),
-    import("compute_resource_attr_get_vtcm_ptr_v2", vtcm_ptr_v2),
-    import("HAP_compute_res_attr_get_vtcm_ptr_v2", vtcm_ptr_v2),
-    import("compute_resource_acquire", acquire),
-    import("HAP_compute_res_acquire", acquire),
-    import("compute_resource_release", release),
-    import("HAP_compute_res_release", release),
-    import("compute_resource_acquire_cached", acquire_cached),
-    import("HAP_compute_res_acquire_cached", acquire_cached),
-    import("compute_resource_release_cached", release_cached),
-    import("HAP_compute_res_release_cached", release_cached),
-    import("compute_resource_check_release_request", was_asked),
-    import("HAP_compute_res_check_release_request", was_asked),
-    import("compute_resource_update_priority", accept),
-    import("HAP_compute_res_update_priority", accept),
-    import("compute_resource_hmx_lock", hmx_lock),
-    import("HAP_compute_res_hmx_lock", hmx_lock),
-    import("compute_resource_hmx_unlock", hmx_lock),
-    import("HAP_compute_res_hmx_unlock", hmx_lock),
-    import("compute_resource_query_VTCM", query),
-    import("HAP_compute_res_query_VTCM", query),
-];
+/// Rows of the table: skeletons import the short names (weak) or, built with other headers, the long ones.
+macro_rules! both {
+    ($($name:literal $handler:ident $result:literal $arguments:literal $what:literal $(.$state:ident($answer:literal))?;)*) => {
+        &[$(
+            import(
+                concat!("compute_resource_", $name),
+                $handler,
+                concat!("`", $result, "compute_resource_", $name, $arguments, "`: ", $what),
+            )$(.$state($answer))?,
+            import(
+                concat!("HAP_compute_res_", $name),
+                $handler,
+                concat!("`", $result, "HAP_compute_res_", $name, $arguments, "`: ", $what),
+            )$(.$state($answer))?,
+        )*]
+    };
+}
+
+/// This family's table.
+#[rustfmt::skip]
+pub const IMPORTS: &[Import] = both! {
+    "attr_init" init "int " "(attr *)" "clears an attribute block";
+    "attr_set_serialize" set_serialize "int " "(attr *, bool)" "asks for threads to be let in one by one" .without_effect("0");
+    "attr_set_vtcm_param" set_vtcm "int " "(attr *, unsigned size, bool single_page)" "asks for VTCM";
+    "attr_set_vtcm_param_v2" set_vtcm_v2 "int " "(attr *, unsigned size, unsigned min_page, unsigned min_size)" "asks for VTCM, or for less";
+    "attr_set_release_callback" set_callback "int " "(attr *, int (*f)(unsigned context, void *), void *)" "what asks to give way";
+    "attr_set_cache_mode" set_cache_mode "int " "(attr *, bool)" "asks for acquire_cached and release_cached" .without_effect("0");
+    "attr_set_hmx_param" set_hmx "int " "(attr *, unsigned)" "asks for the matrix unit";
+    "attr_set_app_type" set_app_type "int " "(attr *, int)" "says which kind of application asks" .without_effect("0");
+    "attr_get_vtcm_ptr" vtcm_ptr "void *" "(attr *)" "where the VTCM that was acquired is";
+    "attr_get_vtcm_ptr_v2" vtcm_ptr_v2 "int " "(attr *, void **, unsigned *size)" "where it is, and how much";
+    "acquire" acquire "unsigned " "(attr *, unsigned timeout_us)" "a context, or 0";
+    "release" release "int " "(unsigned context)" "gives everything back";
+    "acquire_cached" acquire_cached "int " "(unsigned context, unsigned timeout_us)" "what was acquired is still held";
+    "release_cached" release_cached "int " "(unsigned context)" "stays held, as long as nobody takes it away";
+    "check_release_request" was_asked "int " "(unsigned context)" "was its holder asked to give way?";
+    "update_priority" update_priority "int " "(unsigned context)" "the holder's priority is the caller's from now on";
+    "hmx_lock" hmx_lock "int " "(unsigned context)" "never waits, each thread has a matrix unit of its own";
+    "hmx_unlock" hmx_lock "int " "(unsigned context)" "the thread keeps its matrix unit all the same";
+    "query_VTCM" query "int " "(unsigned application, unsigned *total, table *, unsigned *free, table *)" "how much there is";
+};
 
 /// Word offsets in the attribute block.
 mod field {
@@ -91,7 +91,6 @@ fn set_word(c: &mut Call<'_>, at: u32, offset: u32, value: u32) -> Done {
     c.ret(0)
 }
 
-/// `int attr_init(attr *)`
 fn init(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
     c.store(at, &[0; ATTRIBUTES as usize])?;
@@ -100,13 +99,11 @@ fn init(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }
 
-/// `int attr_set_serialize(attr *, bool)`
 fn set_serialize(c: &mut Call<'_>) -> Done {
     let (at, v) = (c.arg(0)?, c.arg(1)? & 0xff);
     set_word(c, at, field::SERIALIZE, v)
 }
 
-/// `int attr_set_vtcm_param(attr *, unsigned size, bool single_page)`
 fn set_vtcm(c: &mut Call<'_>) -> Done {
     let (at, size, single) = (c.arg(0)?, c.arg(1)?, c.arg(2)? & 0xff != 0);
     let page = if single {
@@ -117,7 +114,6 @@ fn set_vtcm(c: &mut Call<'_>) -> Done {
     vtcm(c, at, size, size, page)
 }
 
-/// `int attr_set_vtcm_param_v2(attr *, unsigned size, unsigned min_page, unsigned min_size)`
 fn set_vtcm_v2(c: &mut Call<'_>) -> Done {
     let (at, size, page, least) = (c.arg(0)?, c.arg(1)?, c.arg(2)?, c.arg(3)?);
     let page = if page == 0 {
@@ -140,7 +136,6 @@ fn vtcm(c: &mut Call<'_>, at: u32, size: u32, least: u32, page: u32) -> Done {
     c.ret(0)
 }
 
-/// `int attr_set_release_callback(attr *, int (*callback)(unsigned context, void *), void *)`
 fn set_callback(c: &mut Call<'_>) -> Done {
     let (at, callback, argument) = (c.arg(0)?, c.arg(1)?, c.arg(2)?);
     if attributes(c, at)? {
@@ -149,25 +144,21 @@ fn set_callback(c: &mut Call<'_>) -> Done {
     set_word(c, at, field::CALLBACK, callback)
 }
 
-/// `int attr_set_cache_mode(attr *, bool)`
 fn set_cache_mode(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
     let ok = attributes(c, at)?;
     c.ret_code(if ok { Aee::SUCCESS } else { Aee::BAD_PARM })
 }
 
-/// `int attr_set_app_type(attr *, int)`
 fn set_app_type(c: &mut Call<'_>) -> Done {
     set_cache_mode(c)
 }
 
-/// `int attr_set_hmx_param(attr *, unsigned)`
 fn set_hmx(c: &mut Call<'_>) -> Done {
     let (at, v) = (c.arg(0)?, c.arg(1)?);
     set_word(c, at, field::HMX, v)
 }
 
-/// `void *attr_get_vtcm_ptr(attr *)`
 fn vtcm_ptr(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
     let pointer = if attributes(c, at)? {
@@ -178,7 +169,6 @@ fn vtcm_ptr(c: &mut Call<'_>) -> Done {
     c.ret(pointer)
 }
 
-/// `int attr_get_vtcm_ptr_v2(attr *, void **, unsigned *size)`
 fn vtcm_ptr_v2(c: &mut Call<'_>) -> Done {
     let (at, pointer, size) = (c.arg(0)?, c.arg(1)?, c.arg(2)?);
     if !attributes(c, at)? {
@@ -194,7 +184,6 @@ fn given(c: &Call<'_>, r: &Request, at: u32, size: u32) -> Result<(), Stop> {
     c.store32(r.attributes.wrapping_add(field::GIVEN), size)
 }
 
-/// `unsigned acquire(attr *, unsigned timeout_us)`: a context, or 0.
 fn acquire(c: &mut Call<'_>) -> Done {
     let (at, timeout) = (c.arg(0)?, c.arg(1)?);
     if !attributes(c, at)? {
@@ -256,7 +245,6 @@ fn try_now(c: &mut Call<'_>, request: Request, until: Option<Time>) -> Done {
     Ok(Outcome::Park(Wait::Resource, Some((until, 0))))
 }
 
-/// `int release(unsigned context)`
 fn release(c: &mut Call<'_>) -> Done {
     let context = c.arg(0)?;
     if !c.os.lib.resources.give_back(context) {
@@ -279,29 +267,29 @@ fn release(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }
 
-/// `int acquire_cached(unsigned context, unsigned timeout_us)`: what was acquired is still held.
 fn acquire_cached(c: &mut Call<'_>) -> Done {
     let held = c.os.lib.resources.held.contains_key(&c.arg(0)?);
     c.ret_code(if held { Aee::SUCCESS } else { Aee::BAD_PARM })
 }
 
-/// `int release_cached(unsigned context)`: stays held, as long as nobody takes it away.
 fn release_cached(c: &mut Call<'_>) -> Done {
     acquire_cached(c)
 }
 
-/// `int check_release_request(unsigned context)`: was its holder asked to give way?
 fn was_asked(c: &mut Call<'_>) -> Done {
     let asked = c.os.lib.resources.held.get(&c.arg(0)?).is_some_and(|h| h.asked);
     c.ret(asked.into())
 }
 
-/// Accepted, without effect.
-fn accept(c: &mut Call<'_>) -> Done {
+fn update_priority(c: &mut Call<'_>) -> Done {
+    let (context, priority) = (c.arg(0)?, c.priority());
+    let Some(holding) = c.os.lib.resources.held.get_mut(&context) else {
+        return c.ret_code(Aee::BAD_PARM);
+    };
+    holding.priority = priority;
     c.ret(0)
 }
 
-/// `int hmx_lock(unsigned context)`, `int hmx_unlock(unsigned context)`: the thread has the unit anyway.
 fn hmx_lock(c: &mut Call<'_>) -> Done {
     let result = match c.os.lib.resources.held.get(&c.arg(0)?) {
         Some(holding) if holding.hmx => Aee::SUCCESS,
@@ -311,8 +299,7 @@ fn hmx_lock(c: &mut Call<'_>) -> Done {
     c.ret_code(result)
 }
 
-/// `int query_VTCM(unsigned application, unsigned *total, table *, unsigned *available, table *)`. A table is a block
-/// size, the number of entries (8 at most), and pairs of page size and page count.
+/// A table is a block size, the number of entries (8 at most), and pairs of page size and page count.
 fn query(c: &mut Call<'_>) -> Done {
     let (total, table, available, free_table) = (c.arg(1)?, c.arg(2)?, c.arg(3)?, c.arg(4)?);
     let all = c.os.lib.resources.total;

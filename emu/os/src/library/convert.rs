@@ -7,25 +7,26 @@ use crate::kernel::import::{Import, import};
 const ERANGE: u32 = 34;
 
 /// This family's table.
+#[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
-    import("atoi", atoi),
-    import("atol", atoi),
-    import("atoll", atoll),
-    import("atof", atof),
-    import("strtol", strtol),
-    import("strtoul", strtoul),
-    import("_Stoul", stoul),
-    import("strtoll", strtoll),
-    import("strtoull", strtoull),
-    import("strtod", strtod),
-    import("strtof", strtof),
-    import("abs", abs),
-    import("labs", abs),
-    import("rand", rand),
-    import("srand", srand),
-    import("_Geterrno", errno_address),
-    import("__errno", errno_address),
-    import("getenv", getenv),
+    import("atoi", atoi, "`int atoi(const char *s)`: a decimal number, saturated"),
+    import("atol", atoi, "`long atol(const char *s)`: a decimal number, saturated"),
+    import("atoll", atoll, "`long long atoll(const char *s)`: a decimal number, saturated"),
+    import("atof", atof, "`double atof(const char *s)`: as strtod without an end"),
+    import("strtol", strtol, "`long strtol(const char *s, char **end, int base)`: a number; ERANGE if it does not fit"),
+    import("strtoul", strtoul, "`unsigned long strtoul(const char *s, char **end, int base)`: a number; ERANGE if it does not fit"),
+    import("_Stoul", stoul, "`unsigned long _Stoul(const char *s, char **end, int base)`: what the SDK's headers make of strtoul"),
+    import("strtoll", strtoll, "`long long strtoll(const char *s, char **end, int base)`: a number; ERANGE if it does not fit"),
+    import("strtoull", strtoull, "`unsigned long long strtoull(const char *s, char **end, int base)`: a number; ERANGE if it does not fit"),
+    import("strtod", strtod, "`double strtod(const char *s, char **end)`: decimal, hexadecimal, infinities, NaNs; rounded once"),
+    import("strtof", strtof, "`float strtof(const char *s, char **end)`: decimal, hexadecimal, infinities, NaNs; rounded once"),
+    import("abs", abs, "`int abs(int v)`: without its sign"),
+    import("labs", abs, "`long labs(long v)`: without its sign"),
+    import("rand", rand, "`int rand(void)`: repeatable from its seed"),
+    import("srand", srand, "`void srand(unsigned seed)`: where rand starts"),
+    import("_Geterrno", errno_address, "`int *_Geterrno(void)`: where errno is, one for the process"),
+    import("__errno", errno_address, "`int *__errno(void)`: where errno is, one for the process"),
+    import("getenv", getenv, "`char *getenv(const char *name)`: NULL, there is no environment"),
 ];
 
 /// A number as `strto*` reads it: value without sign (saturated), sign, bytes used.
@@ -134,50 +135,42 @@ fn unsigned(c: &Call<'_>, p: &Parsed, max: u64) -> Result<u64, Stop> {
     })
 }
 
-/// `long strtol(const char *s, char **end, int base)`
 fn strtol(c: &mut Call<'_>) -> Done {
     let v = signed(c, &read(c)?, i32::MAX.into())?;
     c.ret(v as u32)
 }
 
-/// `unsigned long strtoul(const char *s, char **end, int base)`
 fn strtoul(c: &mut Call<'_>) -> Done {
     let v = unsigned(c, &read(c)?, u32::MAX.into())?;
     c.ret(v as u32)
 }
 
-/// `_Stoul`: what the SDK's headers make of `strtoul`.
 fn stoul(c: &mut Call<'_>) -> Done {
     strtoul(c)
 }
 
-/// `long long strtoll(const char *s, char **end, int base)`
 fn strtoll(c: &mut Call<'_>) -> Done {
     let v = signed(c, &read(c)?, i64::MAX)?;
     c.ret64(v as u64)
 }
 
-/// `unsigned long long strtoull(const char *s, char **end, int base)`
 fn strtoull(c: &mut Call<'_>) -> Done {
     let v = unsigned(c, &read(c)?, u64::MAX)?;
     c.ret64(v)
 }
 
-/// `int atoi(const char *s)`
 fn atoi(c: &mut Call<'_>) -> Done {
     let p = parse(&c.cstr(c.arg(0)?)?, 10);
     let v = signed(c, &p, i32::MAX.into())?;
     c.ret(v as u32)
 }
 
-/// `long long atoll(const char *s)`
 fn atoll(c: &mut Call<'_>) -> Done {
     let p = parse(&c.cstr(c.arg(0)?)?, 10);
     let v = signed(c, &p, i64::MAX)?;
     c.ret64(v as u64)
 }
 
-/// `double strtod(const char *s, char **end)`
 fn strtod(c: &mut Call<'_>) -> Done {
     let number = read_float(c)?;
     let v = number.to_f64();
@@ -185,7 +178,6 @@ fn strtod(c: &mut Call<'_>) -> Done {
     c.ret_f64(v)
 }
 
-/// `float strtof(const char *s, char **end)`: rounded once.
 fn strtof(c: &mut Call<'_>) -> Done {
     let number = read_float(c)?;
     let v = number.to_f32();
@@ -193,7 +185,6 @@ fn strtof(c: &mut Call<'_>) -> Done {
     c.ret_f32(v)
 }
 
-/// `double atof(const char *s)`
 fn atof(c: &mut Call<'_>) -> Done {
     let v = Number::read(&c.cstr(c.arg(0)?)?).to_f64();
     c.ret_f64(v)
@@ -217,32 +208,27 @@ fn check_range(c: &Call<'_>, number: &Number, infinite: bool, normal: bool) -> R
     Ok(())
 }
 
-/// `int abs(int v)`
 fn abs(c: &mut Call<'_>) -> Done {
     let v = (c.arg(0)? as i32).wrapping_abs();
     c.ret(v as u32)
 }
 
-/// `int rand(void)`: repeatable from its seed.
 fn rand(c: &mut Call<'_>) -> Done {
     let next = c.os.lib.random.wrapping_mul(1_103_515_245).wrapping_add(12345);
     c.os.lib.random = next;
     c.ret(next >> 1 & 0x7fff_ffff)
 }
 
-/// `void srand(unsigned seed)`
 fn srand(c: &mut Call<'_>) -> Done {
     c.os.lib.random = c.arg(0)?;
     c.ret(0)
 }
 
-/// `int *_Geterrno(void)`: one `errno` for the process.
 fn errno_address(c: &mut Call<'_>) -> Done {
     let at = c.os.builtins.errno();
     c.ret(at.unwrap_or(0))
 }
 
-/// `char *getenv(const char *name)`: there is no environment.
 fn getenv(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }

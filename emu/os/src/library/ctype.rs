@@ -4,20 +4,21 @@ use crate::kernel::call::{Call, Done};
 use crate::kernel::import::{Import, import};
 
 /// This family's table.
+#[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
-    import("isalnum", |c| class(c, |b| b.is_ascii_alphanumeric())),
-    import("isalpha", |c| class(c, |b| b.is_ascii_alphabetic())),
-    import("iscntrl", |c| class(c, |b| b.is_ascii_control())),
-    import("isdigit", |c| class(c, |b| b.is_ascii_digit())),
-    import("isgraph", |c| class(c, |b| b.is_ascii_graphic())),
-    import("islower", |c| class(c, |b| b.is_ascii_lowercase())),
-    import("isprint", |c| class(c, |b| b.is_ascii_graphic() || b == b' ')),
-    import("ispunct", |c| class(c, |b| b.is_ascii_punctuation())),
-    import("isspace", |c| class(c, |b| b.is_ascii_whitespace() || b == 0x0b)),
-    import("isupper", |c| class(c, |b| b.is_ascii_uppercase())),
-    import("isxdigit", |c| class(c, |b| b.is_ascii_hexdigit())),
-    import("tolower", |c| map(c, |b| b.to_ascii_lowercase())),
-    import("toupper", |c| map(c, |b| b.to_ascii_uppercase())),
+    import("isalnum", |c| class(c, |b| b.is_ascii_alphanumeric()), "`int isalnum(int byte)`: a letter or a digit?"),
+    import("isalpha", |c| class(c, |b| b.is_ascii_alphabetic()), "`int isalpha(int byte)`: a letter?"),
+    import("iscntrl", |c| class(c, |b| b.is_ascii_control()), "`int iscntrl(int byte)`: a control character?"),
+    import("isdigit", |c| class(c, |b| b.is_ascii_digit()), "`int isdigit(int byte)`: a decimal digit?"),
+    import("isgraph", |c| class(c, |b| b.is_ascii_graphic()), "`int isgraph(int byte)`: prints something?"),
+    import("islower", |c| class(c, |b| b.is_ascii_lowercase()), "`int islower(int byte)`: a small letter?"),
+    import("isprint", |c| class(c, |b| b.is_ascii_graphic() || b == b' '), "`int isprint(int byte)`: prints something, or a space?"),
+    import("ispunct", |c| class(c, |b| b.is_ascii_punctuation()), "`int ispunct(int byte)`: prints something, and no letter or digit?"),
+    import("isspace", |c| class(c, |b| b.is_ascii_whitespace() || b == 0x0b), "`int isspace(int byte)`: white space?"),
+    import("isupper", |c| class(c, |b| b.is_ascii_uppercase()), "`int isupper(int byte)`: a capital?"),
+    import("isxdigit", |c| class(c, |b| b.is_ascii_hexdigit()), "`int isxdigit(int byte)`: a hexadecimal digit?"),
+    import("tolower", |c| map(c, |b| b.to_ascii_lowercase()), "`int tolower(int byte)`: as a small letter"),
+    import("toupper", |c| map(c, |b| b.to_ascii_uppercase()), "`int toupper(int byte)`: as a capital"),
 ];
 
 /// `int isX(int byte)`; EOF and anything above 255 is nothing.

@@ -7,44 +7,41 @@ use crate::kernel::continuation::Then;
 use crate::kernel::import::{Import, import};
 
 /// This family's table.
+#[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
-    import("abort", abort),
-    import("exit", exit),
-    import("_exit", exit),
-    import("_Exit", exit),
-    import("atexit", atexit),
-    import("_Assert", assert),
-    import("__assert_fail", assert_fail),
-    import("__assert_func", assert_func),
-    import("__stack_chk_fail", stack_check),
-    import("__cxa_atexit", cxa_atexit),
-    import("__cxa_finalize", cxa_finalize),
-    import("__cxa_pure_virtual", pure_virtual),
-    import("__register_frame_info_bases", frame_info),
-    import("__register_frame_info", frame_info),
-    import("__deregister_frame_info_bases", frame_info),
-    import("__deregister_frame_info", frame_info),
+    import("abort", abort, "`void abort(void)`: crashes the process"),
+    import("exit", exit, "`void exit(int status)`: ends the process without a crash; its calls are answered as those of a dead process"),
+    import("_exit", exit, "`void _exit(int status)`: as exit"),
+    import("_Exit", exit, "`void _Exit(int status)`: as exit"),
+    import("atexit", atexit, "`int atexit(void (*f)(void))`: to be called by exit"),
+    import("_Assert", assert, "`void _Assert(const char *expression, const char *function)`: the SDK's assert failed, the process crashes"),
+    import("__assert_fail", assert_fail, "`void __assert_fail(const char *expression, const char *file, unsigned line, const char *function)`: musl's"),
+    import("__assert_func", assert_func, "`void __assert_func(const char *file, int line, const char *function, const char *expression)`: newlib's"),
+    import("__stack_chk_fail", stack_check, "`void __stack_chk_fail(void)`: the compiler's check found the canary overwritten, the process crashes"),
+    import("__cxa_atexit", cxa_atexit, "`int __cxa_atexit(void (*f)(void *), void *argument, void *library)`: to be called at exit or unload"),
+    import("__cxa_finalize", cxa_finalize, "`void __cxa_finalize(void *library)`: calls what the library registered"),
+    import("__cxa_pure_virtual", pure_virtual, "`void __cxa_pure_virtual(void)`: a virtual function that no class defines was called, the process crashes"),
+    import("__register_frame_info_bases", frame_info, "`void __register_frame_info_bases(const void *, object *, void *, void *)`: nothing is noted, unwind tables stay with their library"),
+    import("__register_frame_info", frame_info, "`void __register_frame_info(const void *, object *)`: nothing is noted, unwind tables stay with their library"),
+    import("__deregister_frame_info_bases", frame_info, "`void *__deregister_frame_info_bases(const void *)`: NULL, nothing was noted"),
+    import("__deregister_frame_info", frame_info, "`void *__deregister_frame_info(const void *)`: NULL, nothing was noted"),
 ];
 
-/// `void abort(void)`
 fn abort(_: &mut Call<'_>) -> Done {
     Err(Stop::because("abort() was called"))
 }
 
-/// `void exit(int status)`: ends the process without a crash; its calls are answered as those of a dead process.
 fn exit(c: &mut Call<'_>) -> Done {
     let status = c.arg(0)?;
     let last = move |_: &mut Call<'_>, _: u64| Ok(Outcome::EndProcess(status));
     run(c.os.lib.exits.take(0), Box::new(last))(c, 0)
 }
 
-/// `int atexit(void (*f)(void))`
 fn atexit(c: &mut Call<'_>) -> Done {
     let f = c.arg(0)?;
     register(c, (f, 0, 0))
 }
 
-/// `int __cxa_atexit(void (*f)(void *), void *argument, void *library)`
 fn cxa_atexit(c: &mut Call<'_>) -> Done {
     let entry = (c.arg(0)?, c.arg(1)?, c.arg(2)?);
     register(c, entry)
@@ -62,14 +59,12 @@ fn run(mut functions: VecDeque<(u32, u32)>, last: Then) -> Then {
     })
 }
 
-/// `void __cxa_finalize(void *library)`
 fn cxa_finalize(c: &mut Call<'_>) -> Done {
     let library = c.arg(0)?;
     let functions = c.os.lib.exits.take(library);
     run(functions, Box::new(|c, _| c.ret(0)))(c, 0)
 }
 
-/// `void _Assert(const char *expression, const char *function)`: the SDK's `assert`.
 fn assert(c: &mut Call<'_>) -> Done {
     let (expression, function) = (c.text(c.arg(0)?)?, c.text(c.arg(1)?)?);
     Err(Stop::because(format!(
@@ -77,7 +72,6 @@ fn assert(c: &mut Call<'_>) -> Done {
     )))
 }
 
-/// `void __assert_fail(const char *expression, const char *file, unsigned line, const char *function)`
 fn assert_fail(c: &mut Call<'_>) -> Done {
     let (expression, file, line) = (c.text(c.arg(0)?)?, c.text(c.arg(1)?)?, c.arg(2)?);
     Err(Stop::because(format!(
@@ -85,7 +79,6 @@ fn assert_fail(c: &mut Call<'_>) -> Done {
     )))
 }
 
-/// `void __assert_func(const char *file, int line, const char *function, const char *expression)`
 fn assert_func(c: &mut Call<'_>) -> Done {
     let (file, line, expression) = (c.text(c.arg(0)?)?, c.arg(1)?, c.text(c.arg(3)?)?);
     Err(Stop::because(format!(
@@ -93,19 +86,16 @@ fn assert_func(c: &mut Call<'_>) -> Done {
     )))
 }
 
-/// `void __stack_chk_fail(void)`: the compiler's check found the canary overwritten.
 fn stack_check(_: &mut Call<'_>) -> Done {
     Err(Stop::because(
         "stack check failed: a function wrote over the end of a local array",
     ))
 }
 
-/// A virtual function that no class defines was called.
 fn pure_virtual(_: &mut Call<'_>) -> Done {
     Err(Stop::because("a pure virtual function was called"))
 }
 
-/// Unwind tables are registered here; nothing unwinds (exceptions are not supported).
 fn frame_info(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }

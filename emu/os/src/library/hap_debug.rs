@@ -12,11 +12,12 @@ const MAX: usize = 4096;
 const MAX_FILES: usize = 256;
 
 /// This family's table.
+#[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
-    import("HAP_debug", hap_debug),
-    import("HAP_debug_v2", hap_debug_v2),
-    import("HAP_debug_runtime", hap_debug_v2),
-    import("HAP_setFARFRuntimeLoggingParams", set_runtime_params),
+    import("HAP_debug", hap_debug, "`void HAP_debug(const char *text, int level, const char *file, int line)`: a message, formatted already"),
+    import("HAP_debug_v2", hap_debug_v2, "`void HAP_debug_v2(int level, const char *file, int line, const char *format, ...)`: a message"),
+    import("HAP_debug_runtime", hap_debug_v2, "`void HAP_debug_runtime(int level, const char *file, int line, const char *format, ...)`: a message"),
+    import("HAP_setFARFRuntimeLoggingParams", set_runtime_params, "`int HAP_setFARFRuntimeLoggingParams(unsigned mask, const char *files[], unsigned short count)`: which messages are wanted").without_effect("0"),
 ];
 
 fn log(c: &Call<'_>, level: u32, file: String, line: u32, text: &[u8]) {
@@ -38,7 +39,6 @@ fn log_line(c: &Call<'_>, level: u32, file: &str, line: u32, text: &str) {
     });
 }
 
-/// `void HAP_debug(const char *text, int level, const char *file, int line)`: formatted already.
 fn hap_debug(c: &mut Call<'_>) -> Done {
     let (text, level, file, line) = (c.arg(0)?, c.arg(1)?, c.text(c.arg(2)?)?, c.arg(3)?);
     let text = c.cstr_max(text, MAX)?;
@@ -46,7 +46,6 @@ fn hap_debug(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }
 
-/// `void HAP_debug_v2(int level, const char *file, int line, const char *format, ...)`; `HAP_debug_runtime` is the same.
 fn hap_debug_v2(c: &mut Call<'_>) -> Done {
     let (level, file, line, text) = (c.arg(0)?, c.text(c.arg(1)?)?, c.arg(2)?, c.arg(3)?);
     let out = formatted(c, text, c.va(), MAX)?;
@@ -54,7 +53,6 @@ fn hap_debug_v2(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }
 
-/// `int HAP_setFARFRuntimeLoggingParams(unsigned mask, const char *files[], unsigned short count)`: stored.
 fn set_runtime_params(c: &mut Call<'_>) -> Done {
     let (mask, files, count) = (c.arg(0)?, c.arg(1)?, c.arg(2)? & 0xffff);
     let mut names = Vec::new();

@@ -9,30 +9,30 @@ use emu_core::mem::PAGE_SIZE;
 use rpmsg::Aee;
 
 /// This family's table.
+#[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
-    import("HAP_mmap", mmap),
-    import("HAP_mmap2", mmap),
-    import("HAP_munmap", munmap),
-    import("HAP_munmap2", munmap),
-    import("HAP_mmap_get", mmap_get),
-    import("HAP_mmap_put", mmap_put),
-    import("adsp_mmap_fd_getinfo", fd_info),
-    import("HAP_mem_get_stats", stats),
-    import("HAP_mem_set_grow_size", set_grow_size),
-    import("HAP_mem_available_stack", available_stack),
-    import("HAP_mem_request", request),
-    import("HAP_cache_lock", cache_lock),
-    import("HAP_cache_unlock", cache_unlock),
-    import("HAP_query_total_cachelock", cache_total),
-    import("HAP_query_avail_cachelock", cache_available),
-    import("qurt_mem_cache_clean", cache_clean),
-    import("qurt_mem_cache_clean2", cache_clean),
-    import("qurt_mem_barrier", cache_clean),
+    import("HAP_mmap", mmap, "`void *HAP_mmap(void *address, int len, int prot, int flags, int fd, long offset)`: a buffer of the AP; -1 on failure"),
+    import("HAP_mmap2", mmap, "`void *HAP_mmap2(void *address, size_t len, int prot, int flags, int fd, long offset)`: a buffer of the AP; -1 on failure"),
+    import("HAP_munmap", munmap, "`int HAP_munmap(void *address, int len)`: of exactly what HAP_mmap gave, in whole pages"),
+    import("HAP_munmap2", munmap, "`int HAP_munmap2(void *address, size_t len)`: of exactly what HAP_mmap2 gave, in whole pages"),
+    import("HAP_mmap_get", mmap_get, "`int HAP_mmap_get(int fd, void **address, uint64 *physical)`: where a mapped descriptor is, and another user of it"),
+    import("HAP_mmap_put", mmap_put, "`int HAP_mmap_put(int fd)`: one user less; what HAP_mmap mapped stays mapped"),
+    import("adsp_mmap_fd_getinfo", fd_info, "`int adsp_mmap_fd_getinfo(int fd, uint32 *len)`: the length of a buffer of the AP"),
+    import("HAP_mem_get_stats", stats, "`int HAP_mem_get_stats(HAP_mem_stats_t *)`: bytes free and used, segments free and used, least growth"),
+    import("HAP_mem_set_grow_size", set_grow_size, "`int HAP_mem_set_grow_size(uint64 least, uint64 most)`: how the heap grows; 0 leaves a bound as it is"),
+    import("HAP_mem_available_stack", available_stack, "`int HAP_mem_available_stack(void)`: bytes between the stack pointer and the stack's end"),
+    import("HAP_mem_request", request, "`int HAP_mem_request(payload *)`: address space without memory").refuses("AEE_EUNSUPPORTED"),
+    import("HAP_cache_lock", cache_lock, "`void *HAP_cache_lock(unsigned size, void **physical)`: ordinary memory, every access costs the same here"),
+    import("HAP_cache_unlock", cache_unlock, "`int HAP_cache_unlock(void *)`: gives it back"),
+    import("HAP_query_total_cachelock", cache_total, "`int HAP_query_total_cachelock(void)`: bytes that can be locked"),
+    import("HAP_query_avail_cachelock", cache_available, "`int HAP_query_avail_cachelock(void)`: bytes that are not locked"),
+    import("qurt_mem_cache_clean", cache_clean, "`int qurt_mem_cache_clean(address, size, operation, kind)`: memory is coherent, there is nothing to do"),
+    import("qurt_mem_cache_clean2", cache_clean, "`int qurt_mem_cache_clean2(address, size, operation, kind)`: memory is coherent, there is nothing to do"),
+    import("qurt_mem_barrier", cache_clean, "`void qurt_mem_barrier(void)`: memory is in order, there is nothing to do"),
 ];
 
-/// `void *HAP_mmap(void *address, int len, int prot, int flags, int fd, long offset)`: −1 on failure. The descriptor is
-/// the AP's: it was announced, or the call carries it. Mapping it again gives the same address and another reference.
-/// An address of the caller's choice is not to be had (the vendor's header says so too).
+/// The descriptor is the AP's: it was announced, or the call carries it. Mapping it again gives the same address and
+/// another reference. An address of the caller's choice is not to be had (the vendor's header says so too).
 fn mmap(c: &mut Call<'_>) -> Done {
     let (wish, len, fd, offset) = (c.arg(0)?, c.arg(1)?, c.arg(4)? as i32, c.arg(5)?);
     let window = match wish {
@@ -42,13 +42,11 @@ fn mmap(c: &mut Call<'_>) -> Done {
     c.ret(window.unwrap_or(u32::MAX))
 }
 
-/// `int HAP_munmap(void *address, int len)`: of exactly what `HAP_mmap` gave, in whole pages.
 fn munmap(c: &mut Call<'_>) -> Done {
     let result = c.os.shared.memory.unmap_window(c.arg(0)?, c.arg(1)?);
     c.ret_code(code(result))
 }
 
-/// `int HAP_mmap_get(int fd, void **address, uint64 *physical)`: where a mapped descriptor is, and another user of it.
 /// What the DSP sees behind its SMMU is the device address.
 fn mmap_get(c: &mut Call<'_>) -> Done {
     let (fd, address, physical) = (c.arg(0)? as i32, c.arg(1)?, c.arg(2)?);
@@ -65,7 +63,6 @@ fn mmap_get(c: &mut Call<'_>) -> Done {
     c.ret_code(Aee::SUCCESS)
 }
 
-/// `int HAP_mmap_put(int fd)`: one user less. What `HAP_mmap` mapped stays mapped.
 fn mmap_put(c: &mut Call<'_>) -> Done {
     let result = c.os.shared.memory.unuse_fd(c.arg(0)? as i32);
     c.ret_code(code(result))
@@ -75,7 +72,6 @@ fn code(result: Result<(), OsError>) -> Aee {
     result.err().map_or(Aee::SUCCESS, |e| e.aee())
 }
 
-/// `int adsp_mmap_fd_getinfo(int fd, uint32 *len)`: how skeletons learn the length of a DMA handle.
 fn fd_info(c: &mut Call<'_>) -> Done {
     let (fd, place) = (c.arg(0)? as i32, c.arg(1)?);
     let Some(known) = c.os.shared.memory.fd(fd) else {
@@ -85,8 +81,7 @@ fn fd_info(c: &mut Call<'_>) -> Done {
     c.ret_code(Aee::SUCCESS)
 }
 
-/// `int HAP_mem_get_stats(HAP_mem_stats_t *)`: bytes free, bytes used, segments free, segments used, least growth; all
-/// 64 bit.
+/// Five 64-bit words.
 fn stats(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
     let (arenas, used, _) = c.os.heap.usage();
@@ -99,7 +94,6 @@ fn stats(c: &mut Call<'_>) -> Done {
     c.ret_code(Aee::SUCCESS)
 }
 
-/// `int HAP_mem_set_grow_size(uint64 least, uint64 most)`; 0 leaves a bound as it is.
 fn set_grow_size(c: &mut Call<'_>) -> Done {
     let (least, most) = (c.arg64(0), c.arg64(2));
     let pick = |v: u64, old: u32| {
@@ -117,7 +111,6 @@ fn set_grow_size(c: &mut Call<'_>) -> Done {
     c.ret_code(Aee::SUCCESS)
 }
 
-/// `int HAP_mem_available_stack(void)`: bytes between the stack pointer and the stack's end.
 fn available_stack(c: &mut Call<'_>) -> Done {
     let (sp, stack) = (c.sp(), &c.thread.stack);
     let left = if stack.contains(&sp) || sp == stack.end {
@@ -128,12 +121,10 @@ fn available_stack(c: &mut Call<'_>) -> Done {
     c.ret(left)
 }
 
-/// `int HAP_mem_request(payload *)`: reserving address space is not built.
 fn request(c: &mut Call<'_>) -> Done {
     c.ret_code(Aee::UNSUPPORTED)
 }
 
-/// `void *HAP_cache_lock(unsigned size, void **physical)`: ordinary memory, since every access costs the same here.
 fn cache_lock(c: &mut Call<'_>) -> Done {
     let (size, physical) = (c.arg(0)?, c.arg(1)?);
     // Before the block is found: the thread may have to wait for it, and others come meanwhile.
@@ -154,25 +145,21 @@ fn cache_lock(c: &mut Call<'_>) -> Done {
     )
 }
 
-/// `int HAP_cache_unlock(void *)`
 fn cache_unlock(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
     let unlocked = c.os.lib.cache_locks.unlock(at) && c.os.heap.free(at).is_ok();
     c.ret_code(if unlocked { Aee::SUCCESS } else { Aee::BAD_PARM })
 }
 
-/// `int HAP_query_total_cachelock(void)`
 fn cache_total(c: &mut Call<'_>) -> Done {
     c.ret(CACHE)
 }
 
-/// `int HAP_query_avail_cachelock(void)`
 fn cache_available(c: &mut Call<'_>) -> Done {
     let available = c.os.lib.cache_locks.available();
     c.ret(available)
 }
 
-/// `int qurt_mem_cache_clean(address, size, operation, kind)`: memory is coherent, there is nothing to do.
 fn cache_clean(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }

@@ -4,22 +4,22 @@ use crate::kernel::call::{Call, Done};
 use crate::kernel::import::{Import, import};
 
 /// This family's table.
+#[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
-    import("HAP_power_set", accept),
-    import("HAP_power_get", get),
-    import("HAP_power_destroy_client", accept),
-    import("HAP_power_set_priority", accept),
-    import("HAP_user_etm_enable", accept),
-    import("HAP_user_etm_disable", accept),
+    import("HAP_power_set", accept, "`int HAP_power_set(void *client, request *)`: a vote for clocks and power").without_effect("0"),
+    import("HAP_power_get", get, "`int HAP_power_get(void *client, response *)`: clocks and power, as constants"),
+    import("HAP_power_destroy_client", accept, "`int HAP_power_destroy_client(void *client)`: takes the client's votes back").without_effect("0"),
+    import("HAP_power_set_priority", accept, "`int HAP_power_set_priority(void *client, int priority)`: how much the client's votes count").without_effect("0"),
+    import("HAP_user_etm_enable", accept, "`int HAP_user_etm_enable(void)`: traces into the trace unit").without_effect("0"),
+    import("HAP_user_etm_disable", accept, "`int HAP_user_etm_disable(void)`: traces no more").without_effect("0"),
 ];
 
-/// `int HAP_power_set(void *client, request *)` and others that change nothing here.
 fn accept(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }
 
-/// `int HAP_power_get(void *client, response *)`: the kind of question is the first byte, the answer lies at 8. Kinds: 1
-/// most MIPS, 2 most bus bandwidth (64 bit), 3 client class, 4 core clock in Hz, 6 whether DCVS is on.
+/// The kind of question is the first byte, the answer lies at 8. Kinds: 1 most MIPS, 2 most bus bandwidth (64 bit),
+/// 3 client class, 4 core clock in Hz, 6 whether DCVS is on.
 fn get(c: &mut Call<'_>) -> Done {
     let at = c.arg(1)?;
     let answer = at.wrapping_add(8);

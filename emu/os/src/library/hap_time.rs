@@ -9,41 +9,38 @@ use emu_core::UTIMER_HZ;
 use rpmsg::Aee;
 
 /// This family's table.
+#[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
-    import("HAP_perf_qtimer_count_to_us", ticks_to_us),
-    import("HAP_perf_get_time_us", time_us),
-    import("HAP_perf_get_qtimer_count", ticks),
-    import("HAP_perf_get_pcycles", pcycles),
-    import("HAP_timer_sleep", sleep),
-    import("qurt_sleep", sleep),
-    import("qurt_timer_sleep", sleep),
-    import("qurt_sysclock_get_hw_ticks", ticks),
-    import("usleep", usleep),
-    import("HAP_get_userpd_params", userpd_params),
+    import("HAP_perf_qtimer_count_to_us", ticks_to_us, "`uint64 HAP_perf_qtimer_count_to_us(uint64 ticks)`: microseconds that so many ticks last"),
+    import("HAP_perf_get_time_us", time_us, "`uint64 HAP_perf_get_time_us(void)`: microseconds since the DSP started"),
+    import("HAP_perf_get_qtimer_count", ticks, "`uint64 HAP_perf_get_qtimer_count(void)`: ticks of 19.2 MHz"),
+    import("HAP_perf_get_pcycles", pcycles, "`uint64 HAP_perf_get_pcycles(void)`: processor cycles"),
+    import("HAP_timer_sleep", sleep, "`int HAP_timer_sleep(uint64 us)`: parks the thread"),
+    import("qurt_sleep", sleep, "`void qurt_sleep(uint64 us)`: parks the thread"),
+    import("qurt_timer_sleep", sleep, "`int qurt_timer_sleep(uint64 us)`: parks the thread"),
+    import("qurt_sysclock_get_hw_ticks", ticks, "`uint64 qurt_sysclock_get_hw_ticks(void)`: ticks of 19.2 MHz"),
+    import("usleep", usleep, "`int usleep(unsigned us)`: parks the thread"),
+    import("HAP_get_userpd_params", userpd_params, "`int HAP_get_userpd_params(params *)`: the AP's process id"),
 ];
 
 /// Longest sleep; longer ones end here rather than never.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 86400);
 
-/// `u64 HAP_perf_qtimer_count_to_us(u64 ticks)`
 fn ticks_to_us(c: &mut Call<'_>) -> Done {
     let us = u128::from(c.arg64(0)) * 1_000_000 / u128::from(UTIMER_HZ);
     c.ret64(us as u64)
 }
 
-/// `u64 HAP_perf_get_time_us(void)`
 fn time_us(c: &mut Call<'_>) -> Done {
     let us = c.os.now().as_micros() as u64;
     c.ret64(us)
 }
 
-/// `u64 HAP_perf_get_qtimer_count(void)`
 fn ticks(c: &mut Call<'_>) -> Done {
     let ticks = c.thread.core.time.utimer(c.thread.core.packets);
     c.ret64(ticks)
 }
 
-/// `u64 HAP_perf_get_pcycles(void)`
 fn pcycles(c: &mut Call<'_>) -> Done {
     let cycles = c.thread.core.time.upcycle(c.thread.core.packets);
     c.ret64(cycles)
@@ -58,19 +55,17 @@ fn sleep_us(c: &mut Call<'_>, us: u64) -> Done {
     Ok(Outcome::Park(Wait::Sleep, Some((until, 0))))
 }
 
-/// `int HAP_timer_sleep(u64 us)`, `void qurt_sleep(u64 us)`
 fn sleep(c: &mut Call<'_>) -> Done {
     let us = c.arg64(0);
     sleep_us(c, us)
 }
 
-/// `int usleep(unsigned us)`
 fn usleep(c: &mut Call<'_>) -> Done {
     let us = c.arg(0)?;
     sleep_us(c, us.into())
 }
 
-/// `int HAP_get_userpd_params(params *)`: the request is the first byte, the answer lies at 4. 1: the AP's process id.
+/// The request is the first byte, the answer lies at 4. 1: the AP's process id.
 fn userpd_params(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
     if c.load8(at)? != 1 {

@@ -14,31 +14,32 @@ const ARENA: u32 = 256 << 10;
 const TRIES: u32 = 8;
 
 /// This family's table.
+#[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
-    import("malloc", malloc),
-    import("__wrap_malloc", malloc),
-    import("calloc", calloc),
-    import("__wrap_calloc", calloc),
-    import("realloc", realloc),
-    import("__wrap_realloc", realloc),
-    import("free", free),
-    import("__wrap_free", free),
-    import("cfree", free),
-    import("memalign", memalign),
-    import("__wrap_memalign", memalign),
-    import("aligned_alloc", memalign),
-    import("posix_memalign", posix_memalign),
-    import("malloc_usable_size", usable_size),
-    import("strdup", strdup),
-    import("__wrap_strdup", strdup),
-    import("_Znwj", new),
-    import("_Znaj", new),
-    import("_ZnwjRKSt9nothrow_t", malloc),
-    import("_ZnajRKSt9nothrow_t", malloc),
-    import("_ZdlPv", free),
-    import("_ZdaPv", free),
-    import("_ZdlPvj", free),
-    import("_ZdaPvj", free),
+    import("malloc", malloc, "`void *malloc(size_t len)`: a block, aligned to 16; NULL if there is no memory"),
+    import("__wrap_malloc", malloc, "`void *__wrap_malloc(size_t len)`: malloc as the SDK's linker command names it"),
+    import("calloc", calloc, "`void *calloc(size_t count, size_t size)`: a block of zeros"),
+    import("__wrap_calloc", calloc, "`void *__wrap_calloc(size_t count, size_t size)`: calloc as the SDK's linker command names it"),
+    import("realloc", realloc, "`void *realloc(void *block, size_t len)`: the block with another length, possibly elsewhere"),
+    import("__wrap_realloc", realloc, "`void *__wrap_realloc(void *block, size_t len)`: realloc as the SDK's linker command names it"),
+    import("free", free, "`void free(void *block)`: gives a block back; what is none crashes the process"),
+    import("__wrap_free", free, "`void __wrap_free(void *block)`: free as the SDK's linker command names it"),
+    import("cfree", free, "`void cfree(void *block)`: as free"),
+    import("memalign", memalign, "`void *memalign(size_t align, size_t len)`: a block, aligned"),
+    import("__wrap_memalign", memalign, "`void *__wrap_memalign(size_t align, size_t len)`: memalign as the SDK's linker command names it"),
+    import("aligned_alloc", memalign, "`void *aligned_alloc(size_t align, size_t len)`: a block, aligned"),
+    import("posix_memalign", posix_memalign, "`int posix_memalign(void **block, size_t align, size_t len)`: a block, aligned; ENOMEM or EINVAL"),
+    import("malloc_usable_size", usable_size, "`size_t malloc_usable_size(void *block)`: its length"),
+    import("strdup", strdup, "`char *strdup(const char *s)`: a copy on the heap"),
+    import("__wrap_strdup", strdup, "`char *__wrap_strdup(const char *s)`: strdup as the SDK's linker command names it"),
+    import("_Znwj", new, "`void *operator new(size_t)`: a block; the process crashes if there is no memory"),
+    import("_Znaj", new, "`void *operator new[](size_t)`: a block; the process crashes if there is no memory"),
+    import("_ZnwjRKSt9nothrow_t", malloc, "`void *operator new(size_t, const std::nothrow_t &)`: a block, or NULL"),
+    import("_ZnajRKSt9nothrow_t", malloc, "`void *operator new[](size_t, const std::nothrow_t &)`: a block, or NULL"),
+    import("_ZdlPv", free, "`void operator delete(void *)`: as free"),
+    import("_ZdaPv", free, "`void operator delete[](void *)`: as free"),
+    import("_ZdlPvj", free, "`void operator delete(void *, size_t)`: as free"),
+    import("_ZdaPvj", free, "`void operator delete[](void *, size_t)`: as free"),
 ];
 
 /// Gets the block's address, or 0.
@@ -83,13 +84,11 @@ fn attempt(c: &mut Call<'_>, len: u32, align: u32, got: Got, tries: u32) -> Done
     }
 }
 
-/// `void *malloc(size_t len)`
 fn malloc(c: &mut Call<'_>) -> Done {
     let len = c.arg(0)?;
     allocate(c, len, 16, Box::new(|c, at| c.ret(at)))
 }
 
-/// C++ `operator new(size_t)`: never returns NULL.
 fn new(c: &mut Call<'_>) -> Done {
     let len = c.arg(0)?;
     allocate(
@@ -103,7 +102,6 @@ fn new(c: &mut Call<'_>) -> Done {
     )
 }
 
-/// `void *calloc(size_t count, size_t size)`
 fn calloc(c: &mut Call<'_>) -> Done {
     let Some(len) = c.arg(0)?.checked_mul(c.arg(1)?) else {
         return c.ret(0);
@@ -133,7 +131,6 @@ fn not_a_block(what: &str, at: u32) -> Stop {
     Stop::because(format!("{what}: {at:#010x} is not a live heap block"))
 }
 
-/// `void *realloc(void *block, size_t len)`
 fn realloc(c: &mut Call<'_>) -> Done {
     let (old, len) = (c.arg(0)?, c.arg(1)?);
     if old == 0 {
@@ -178,7 +175,6 @@ fn malloc_of(c: &mut Call<'_>, len: u32) -> Done {
     allocate(c, len, 16, Box::new(|c, at| c.ret(at)))
 }
 
-/// `void free(void *block)`
 fn free(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
     if at != 0 {
@@ -187,7 +183,6 @@ fn free(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }
 
-/// `void *memalign(size_t align, size_t len)`
 fn memalign(c: &mut Call<'_>) -> Done {
     let (align, len) = (c.arg(0)?, c.arg(1)?);
     if !align.is_power_of_two() {
@@ -196,7 +191,6 @@ fn memalign(c: &mut Call<'_>) -> Done {
     allocate(c, len, align, Box::new(|c, at| c.ret(at)))
 }
 
-/// `int posix_memalign(void **block, size_t align, size_t len)`
 fn posix_memalign(c: &mut Call<'_>) -> Done {
     const EINVAL: u32 = 22;
     const ENOMEM: u32 = 12;
@@ -218,13 +212,11 @@ fn posix_memalign(c: &mut Call<'_>) -> Done {
     )
 }
 
-/// `size_t malloc_usable_size(void *block)`
 fn usable_size(c: &mut Call<'_>) -> Done {
     let len = c.os.heap.size_of(c.arg(0)?).unwrap_or(0);
     c.ret(len)
 }
 
-/// `char *strdup(const char *s)`
 fn strdup(c: &mut Call<'_>) -> Done {
     let mut s = c.cstr(c.arg(0)?)?;
     s.push(0);

@@ -5,103 +5,105 @@ use crate::kernel::import::{Import, import};
 
 /// `double f(double)` and `float ff(float)` under their names.
 macro_rules! unary {
-    ($($name:literal $namef:literal $f:expr, $ff:expr;)*) => {
+    ($($name:literal $namef:literal $f:expr, $ff:expr, $what:literal;)*) => {
         &[$(
             import($name, |c| {
                 let v: f64 = c.arg_f64(0);
                 c.ret_f64($f(v))
-            }),
+            }, concat!("`double ", $name, "(double v)`: ", $what)),
             import($namef, |c| {
                 let v: f32 = c.arg_f32(0);
                 c.ret_f32($ff(v))
-            }),
+            }, concat!("`float ", $namef, "(float v)`: ", $what)),
         )*]
     };
 }
 
 /// `double f(double, double)` and `float ff(float, float)`.
 macro_rules! binary {
-    ($($name:literal $namef:literal $f:expr, $ff:expr;)*) => {
+    ($($name:literal $namef:literal $f:expr, $ff:expr, $what:literal;)*) => {
         &[$(
             import($name, |c| {
                 let (a, b): (f64, f64) = (c.arg_f64(0), c.arg_f64(2));
                 c.ret_f64($f(a, b))
-            }),
+            }, concat!("`double ", $name, "(double a, double b)`: ", $what)),
             import($namef, |c| {
                 let (a, b): (f32, f32) = (c.arg_f32(0), c.arg_f32(1));
                 c.ret_f32($ff(a, b))
-            }),
+            }, concat!("`float ", $namef, "(float a, float b)`: ", $what)),
         )*]
     };
 }
 
+#[rustfmt::skip]
 const UNARY: &[Import] = unary! {
-    "acos" "acosf" f64::acos, f32::acos;
-    "asin" "asinf" f64::asin, f32::asin;
-    "atan" "atanf" f64::atan, f32::atan;
-    "cos" "cosf" f64::cos, f32::cos;
-    "sin" "sinf" f64::sin, f32::sin;
-    "tan" "tanf" f64::tan, f32::tan;
-    "acosh" "acoshf" f64::acosh, f32::acosh;
-    "asinh" "asinhf" f64::asinh, f32::asinh;
-    "atanh" "atanhf" f64::atanh, f32::atanh;
-    "cosh" "coshf" f64::cosh, f32::cosh;
-    "sinh" "sinhf" f64::sinh, f32::sinh;
-    "tanh" "tanhf" f64::tanh, f32::tanh;
-    "exp" "expf" f64::exp, f32::exp;
-    "exp2" "exp2f" f64::exp2, f32::exp2;
-    "expm1" "expm1f" f64::exp_m1, f32::exp_m1;
-    "log" "logf" f64::ln, f32::ln;
-    "log2" "log2f" f64::log2, f32::log2;
-    "log10" "log10f" f64::log10, f32::log10;
-    "log1p" "log1pf" f64::ln_1p, f32::ln_1p;
-    "sqrt" "sqrtf" f64::sqrt, f32::sqrt;
-    "cbrt" "cbrtf" f64::cbrt, f32::cbrt;
-    "ceil" "ceilf" f64::ceil, f32::ceil;
-    "floor" "floorf" f64::floor, f32::floor;
-    "trunc" "truncf" f64::trunc, f32::trunc;
-    "round" "roundf" f64::round, f32::round;
-    "rint" "rintf" f64::round_ties_even, f32::round_ties_even;
-    "nearbyint" "nearbyintf" f64::round_ties_even, f32::round_ties_even;
-    "fabs" "fabsf" f64::abs, f32::abs;
-    // Dinkumware's internals, with the arguments that the headers' inline functions pass.
-    "_Exp1" "_FExp1" f64::exp, f32::exp;
+    "acos" "acosf" f64::acos, f32::acos, "arc cosine";
+    "asin" "asinf" f64::asin, f32::asin, "arc sine";
+    "atan" "atanf" f64::atan, f32::atan, "arc tangent";
+    "cos" "cosf" f64::cos, f32::cos, "cosine";
+    "sin" "sinf" f64::sin, f32::sin, "sine";
+    "tan" "tanf" f64::tan, f32::tan, "tangent";
+    "acosh" "acoshf" f64::acosh, f32::acosh, "inverse hyperbolic cosine";
+    "asinh" "asinhf" f64::asinh, f32::asinh, "inverse hyperbolic sine";
+    "atanh" "atanhf" f64::atanh, f32::atanh, "inverse hyperbolic tangent";
+    "cosh" "coshf" f64::cosh, f32::cosh, "hyperbolic cosine";
+    "sinh" "sinhf" f64::sinh, f32::sinh, "hyperbolic sine";
+    "tanh" "tanhf" f64::tanh, f32::tanh, "hyperbolic tangent";
+    "exp" "expf" f64::exp, f32::exp, "e to the v";
+    "exp2" "exp2f" f64::exp2, f32::exp2, "2 to the v";
+    "expm1" "expm1f" f64::exp_m1, f32::exp_m1, "e to the v, less 1";
+    "log" "logf" f64::ln, f32::ln, "natural logarithm";
+    "log2" "log2f" f64::log2, f32::log2, "logarithm to base 2";
+    "log10" "log10f" f64::log10, f32::log10, "logarithm to base 10";
+    "log1p" "log1pf" f64::ln_1p, f32::ln_1p, "natural logarithm of 1 + v";
+    "sqrt" "sqrtf" f64::sqrt, f32::sqrt, "square root";
+    "cbrt" "cbrtf" f64::cbrt, f32::cbrt, "cube root";
+    "ceil" "ceilf" f64::ceil, f32::ceil, "up to an integer";
+    "floor" "floorf" f64::floor, f32::floor, "down to an integer";
+    "trunc" "truncf" f64::trunc, f32::trunc, "towards 0 to an integer";
+    "round" "roundf" f64::round, f32::round, "to the nearest integer, ties away from 0";
+    "rint" "rintf" f64::round_ties_even, f32::round_ties_even, "to the nearest integer, ties to even";
+    "nearbyint" "nearbyintf" f64::round_ties_even, f32::round_ties_even, "to the nearest integer, ties to even";
+    "fabs" "fabsf" f64::abs, f32::abs, "without its sign";
+    "_Exp1" "_FExp1" f64::exp, f32::exp, "e to the v, for the headers of Dinkumware";
 };
 
+#[rustfmt::skip]
 const BINARY: &[Import] = binary! {
-    "atan2" "atan2f" f64::atan2, f32::atan2;
-    "pow" "powf" f64::powf, f32::powf;
-    "fmod" "fmodf" |a, b| a % b, |a, b| a % b;
-    "hypot" "hypotf" f64::hypot, f32::hypot;
-    "fmax" "fmaxf" f64::max, f32::max;
-    "fmin" "fminf" f64::min, f32::min;
-    "copysign" "copysignf" f64::copysign, f32::copysign;
-    "fdim" "fdimf" |a: f64, b: f64| if a > b { a - b } else { 0.0 }, |a: f32, b: f32| if a > b { a - b } else { 0.0 };
+    "atan2" "atan2f" f64::atan2, f32::atan2, "the angle of the point (b, a)";
+    "pow" "powf" f64::powf, f32::powf, "a to the b";
+    "fmod" "fmodf" |a, b| a % b, |a, b| a % b, "remainder of a / b, with the sign of a";
+    "hypot" "hypotf" f64::hypot, f32::hypot, "square root of a squared + b squared";
+    "fmax" "fmaxf" f64::max, f32::max, "the larger; of a NaN and a number the number";
+    "fmin" "fminf" f64::min, f32::min, "the smaller; of a NaN and a number the number";
+    "copysign" "copysignf" f64::copysign, f32::copysign, "a with the sign of b";
+    "fdim" "fdimf" |a: f64, b: f64| if a > b { a - b } else { 0.0 }, |a: f32, b: f32| if a > b { a - b } else { 0.0 }, "a - b, or 0 if that is negative";
 };
 
+#[rustfmt::skip]
 const OTHER: &[Import] = &[
-    import("ldexp", ldexp),
-    import("scalbn", ldexp),
-    import("ldexpf", ldexpf),
-    import("scalbnf", ldexpf),
-    import("frexp", frexp),
-    import("frexpf", frexpf),
-    import("modf", modf),
-    import("modff", modff),
-    import("fma", fma),
-    import("fmaf", fmaf),
-    import("lrint", lrint),
-    import("lrintf", lrintf),
-    import("lround", lround),
-    import("lroundf", lroundf),
-    import("_Sin", quadrant_sin),
-    import("_FSin", quadrant_sinf),
-    import("_Log", log_base),
-    import("_FLog", log_basef),
-    import("_Sinh", scaled_sinh),
-    import("_FSinh", scaled_sinhf),
-    import("_Cosh", scaled_cosh),
-    import("_FCosh", scaled_coshf),
+    import("ldexp", ldexp, "`double ldexp(double v, int n)`: v times 2 to the n, rounded once"),
+    import("scalbn", ldexp, "`double scalbn(double v, int n)`: v times 2 to the n, rounded once"),
+    import("ldexpf", ldexpf, "`float ldexpf(float v, int n)`: v times 2 to the n, rounded once"),
+    import("scalbnf", ldexpf, "`float scalbnf(float v, int n)`: v times 2 to the n, rounded once"),
+    import("frexp", frexp, "`double frexp(double v, int *exponent)`: fraction in [0.5, 1) and exponent"),
+    import("frexpf", frexpf, "`float frexpf(float v, int *exponent)`: fraction in [0.5, 1) and exponent"),
+    import("modf", modf, "`double modf(double v, double *whole)`: fraction and whole part"),
+    import("modff", modff, "`float modff(float v, float *whole)`: fraction and whole part"),
+    import("fma", fma, "`double fma(double a, double b, double c)`: a times b plus c, rounded once"),
+    import("fmaf", fmaf, "`float fmaf(float a, float b, float c)`: a times b plus c, rounded once"),
+    import("lrint", lrint, "`long lrint(double v)`: the nearest integer, ties to even"),
+    import("lrintf", lrintf, "`long lrintf(float v)`: the nearest integer, ties to even"),
+    import("lround", lround, "`long lround(double v)`: the nearest integer, ties away from zero"),
+    import("lroundf", lroundf, "`long lroundf(float v)`: the nearest integer, ties away from zero"),
+    import("_Sin", quadrant_sin, "`double _Sin(double v, unsigned quadrant)`: 0 the sine, 1 the cosine, and so on round the circle"),
+    import("_FSin", quadrant_sinf, "`float _FSin(float v, unsigned quadrant)`: 0 the sine, 1 the cosine, and so on round the circle"),
+    import("_Log", log_base, "`double _Log(double v, int base)`: 0 natural, positive base 10, negative base 2"),
+    import("_FLog", log_basef, "`float _FLog(float v, int base)`: 0 natural, positive base 10, negative base 2"),
+    import("_Sinh", scaled_sinh, "`double _Sinh(double v, double factor)`: factor times sinh"),
+    import("_FSinh", scaled_sinhf, "`float _FSinh(float v, float factor)`: factor times sinh"),
+    import("_Cosh", scaled_cosh, "`double _Cosh(double v, double factor)`: factor times cosh"),
+    import("_FCosh", scaled_coshf, "`float _FCosh(float v, float factor)`: factor times cosh"),
 ];
 
 /// This family's table.
@@ -142,13 +144,11 @@ fn scale(v: f64, n: i32) -> f64 {
     v * power(n)
 }
 
-/// `double ldexp(double v, int n)`
 fn ldexp(c: &mut Call<'_>) -> Done {
     let n = c.arg(2)? as i32;
     c.ret_f64(scale(c.arg_f64(0), n))
 }
 
-/// `float ldexpf(float v, int n)`
 fn ldexpf(c: &mut Call<'_>) -> Done {
     let n = c.arg(1)? as i32;
     c.ret_f32(scale(c.arg_f32(0).into(), n) as f32)
@@ -169,21 +169,18 @@ fn split(v: f64) -> (f64, i32) {
     (f64::from_bits(bits & !(0x7ff << 52) | 1022 << 52), exponent)
 }
 
-/// `double frexp(double v, int *exponent)`
 fn frexp(c: &mut Call<'_>) -> Done {
     let (fraction, exponent) = split(c.arg_f64(0));
     c.store32(c.arg(2)?, exponent as u32)?;
     c.ret_f64(fraction)
 }
 
-/// `float frexpf(float v, int *exponent)`
 fn frexpf(c: &mut Call<'_>) -> Done {
     let (fraction, exponent) = split(c.arg_f32(0).into());
     c.store32(c.arg(1)?, exponent as u32)?;
     c.ret_f32(fraction as f32)
 }
 
-/// `double modf(double v, double *whole)`
 fn modf(c: &mut Call<'_>) -> Done {
     let v = c.arg_f64(0);
     c.store64(c.arg(2)?, v.trunc().to_bits())?;
@@ -194,7 +191,6 @@ fn modf(c: &mut Call<'_>) -> Done {
     })
 }
 
-/// `float modff(float v, float *whole)`
 fn modff(c: &mut Call<'_>) -> Done {
     let v = c.arg_f32(0);
     c.store32(c.arg(1)?, v.trunc().to_bits())?;
@@ -205,49 +201,40 @@ fn modff(c: &mut Call<'_>) -> Done {
     })
 }
 
-/// `double fma(double a, double b, double add)`
 fn fma(c: &mut Call<'_>) -> Done {
     c.ret_f64(c.arg_f64(0).mul_add(c.arg_f64(2), c.arg_f64(4)))
 }
 
-/// `float fmaf(float a, float b, float add)`
 fn fmaf(c: &mut Call<'_>) -> Done {
     c.ret_f32(c.arg_f32(0).mul_add(c.arg_f32(1), c.arg_f32(2)))
 }
 
-/// `long lrint(double v)`
 fn lrint(c: &mut Call<'_>) -> Done {
     c.ret(c.arg_f64(0).round_ties_even() as i32 as u32)
 }
 
-/// `long lrintf(float v)`
 fn lrintf(c: &mut Call<'_>) -> Done {
     c.ret(c.arg_f32(0).round_ties_even() as i32 as u32)
 }
 
-/// `long lround(double v)`
 fn lround(c: &mut Call<'_>) -> Done {
     c.ret(c.arg_f64(0).round() as i32 as u32)
 }
 
-/// `long lroundf(float v)`
 fn lroundf(c: &mut Call<'_>) -> Done {
     c.ret(c.arg_f32(0).round() as i32 as u32)
 }
 
-/// `double _Sin(double v, unsigned quadrant)`: quadrant 0 is the sine, 1 the cosine, and so on round the circle.
 fn quadrant_sin(c: &mut Call<'_>) -> Done {
     let (v, quadrant) = (c.arg_f64(0), c.arg(2)? & 3);
     c.ret_f64([v.sin(), v.cos(), -v.sin(), -v.cos()][quadrant as usize])
 }
 
-/// `float _FSin(float v, unsigned quadrant)`
 fn quadrant_sinf(c: &mut Call<'_>) -> Done {
     let (v, quadrant) = (c.arg_f32(0), c.arg(1)? & 3);
     c.ret_f32([v.sin(), v.cos(), -v.sin(), -v.cos()][quadrant as usize])
 }
 
-/// `double _Log(double v, int base)`: 0 natural, positive base 10, negative base 2.
 fn log_base(c: &mut Call<'_>) -> Done {
     let v = c.arg_f64(0);
     let base = c.arg(2)? as i32;
@@ -260,7 +247,6 @@ fn log_base(c: &mut Call<'_>) -> Done {
     })
 }
 
-/// `float _FLog(float v, int base)`
 fn log_basef(c: &mut Call<'_>) -> Done {
     let v = c.arg_f32(0);
     let base = c.arg(1)? as i32;
@@ -273,22 +259,18 @@ fn log_basef(c: &mut Call<'_>) -> Done {
     })
 }
 
-/// `double _Sinh(double v, double factor)`: factor · sinh(v).
 fn scaled_sinh(c: &mut Call<'_>) -> Done {
     c.ret_f64(c.arg_f64(2) * c.arg_f64(0).sinh())
 }
 
-/// `float _FSinh(float v, float factor)`
 fn scaled_sinhf(c: &mut Call<'_>) -> Done {
     c.ret_f32(c.arg_f32(1) * c.arg_f32(0).sinh())
 }
 
-/// `double _Cosh(double v, double factor)`: factor · cosh(v).
 fn scaled_cosh(c: &mut Call<'_>) -> Done {
     c.ret_f64(c.arg_f64(2) * c.arg_f64(0).cosh())
 }
 
-/// `float _FCosh(float v, float factor)`
 fn scaled_coshf(c: &mut Call<'_>) -> Done {
     c.ret_f32(c.arg_f32(1) * c.arg_f32(0).cosh())
 }

@@ -31,30 +31,38 @@ mod string;
 
 use crate::kernel::import::Import;
 
-/// All tables.
-pub fn families() -> Vec<&'static [Import]> {
-    vec![
-        string::IMPORTS,
-        stdio::IMPORTS,
-        heap::IMPORTS,
-        convert::IMPORTS,
-        ctype::IMPORTS,
-        sort::IMPORTS,
-        end::IMPORTS,
-        math::IMPORTS,
-        runtime::IMPORTS,
-        hap_debug::IMPORTS,
-        hap_memory::IMPORTS,
-        hap_power::IMPORTS,
-        hap_time::IMPORTS,
-        compute_res::IMPORTS,
-        qurt_thread::IMPORTS,
-        qurt_mutex::IMPORTS,
-        qurt_barrier::IMPORTS,
-        qurt_signal::IMPORTS,
-        qurt_sem::IMPORTS,
-        qurt_cond::IMPORTS,
-        qurt_futex::IMPORTS,
-        qurt_misc::IMPORTS,
-    ]
+/// A family of functions.
+#[derive(Clone, Copy)]
+pub struct Family {
+    /// What they have in common.
+    pub title: &'static str,
+    /// The functions.
+    pub imports: &'static [Import],
 }
+
+/// All tables.
+#[rustfmt::skip]
+pub const FAMILIES: &[Family] = &[
+    Family { title: "Strings and blocks of memory", imports: string::IMPORTS },
+    Family { title: "Files and formatted output", imports: stdio::IMPORTS },
+    Family { title: "Heap", imports: heap::IMPORTS },
+    Family { title: "Numbers in text, errno, environment", imports: convert::IMPORTS },
+    Family { title: "Character classes", imports: ctype::IMPORTS },
+    Family { title: "Sorting and searching", imports: sort::IMPORTS },
+    Family { title: "How programs end", imports: end::IMPORTS },
+    Family { title: "Mathematics", imports: math::IMPORTS },
+    Family { title: "The compiler's run-time library", imports: runtime::IMPORTS },
+    Family { title: "HAP: messages (FARF)", imports: hap_debug::IMPORTS },
+    Family { title: "HAP: memory, caches", imports: hap_memory::IMPORTS },
+    Family { title: "HAP: power", imports: hap_power::IMPORTS },
+    Family { title: "Time and sleep", imports: hap_time::IMPORTS },
+    Family { title: "HAP: compute resources (VTCM, matrix unit)", imports: compute_res::IMPORTS },
+    Family { title: "QuRT: threads, thread-local values", imports: qurt_thread::IMPORTS },
+    Family { title: "QuRT: mutexes", imports: qurt_mutex::IMPORTS },
+    Family { title: "QuRT: barriers", imports: qurt_barrier::IMPORTS },
+    Family { title: "QuRT: signals", imports: qurt_signal::IMPORTS },
+    Family { title: "QuRT: semaphores", imports: qurt_sem::IMPORTS },
+    Family { title: "QuRT: condition variables", imports: qurt_cond::IMPORTS },
+    Family { title: "QuRT: futexes", imports: qurt_futex::IMPORTS },
+    Family { title: "QuRT: vector contexts, system, counters", imports: qurt_misc::IMPORTS },
+];

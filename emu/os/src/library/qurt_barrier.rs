@@ -7,13 +7,13 @@ use crate::objects::{Kind, Object, Waiters};
 use crate::sched::Wait;
 
 /// This family's table.
+#[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
-    import("qurt_barrier_init", barrier_init),
-    import("qurt_barrier_destroy", barrier_destroy),
-    import("qurt_barrier_wait", barrier_wait),
+    import("qurt_barrier_init", barrier_init, "`int qurt_barrier_init(qurt_barrier_t *, unsigned threads)`: a barrier for so many threads"),
+    import("qurt_barrier_destroy", barrier_destroy, "`int qurt_barrier_destroy(qurt_barrier_t *)`: forgets it; who waits goes on"),
+    import("qurt_barrier_wait", barrier_wait, "`int qurt_barrier_wait(qurt_barrier_t *)`: 1 for the thread that comes last, 0 for the others"),
 ];
 
-/// `int qurt_barrier_init(barrier *, unsigned threads)`
 fn barrier_init(c: &mut Call<'_>) -> Done {
     let count = c.arg(1)?.max(1);
     initialise(
@@ -26,12 +26,10 @@ fn barrier_init(c: &mut Call<'_>) -> Done {
     )
 }
 
-/// `int qurt_barrier_destroy(barrier *)`
 fn barrier_destroy(c: &mut Call<'_>) -> Done {
     destroy(c, Kind::Barrier)
 }
 
-/// `int qurt_barrier_wait(barrier *)`: 1 for the thread that comes last, 0 for the others.
 fn barrier_wait(c: &mut Call<'_>) -> Done {
     let (at, me, priority) = (c.arg(0)?, c.thread.id, c.priority());
     let all = c.os.objects.with(Kind::Barrier, at, |o| {

@@ -8,15 +8,15 @@ use crate::objects::{Kind, Object, Waiters};
 use crate::sched::Wait;
 
 /// This family's table.
+#[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
-    import("qurt_cond_init", condition_init),
-    import("qurt_cond_destroy", condition_destroy),
-    import("qurt_cond_wait", condition_wait),
-    import("qurt_cond_signal", condition_signal),
-    import("qurt_cond_broadcast", condition_broadcast),
+    import("qurt_cond_init", condition_init, "`void qurt_cond_init(qurt_cond_t *)`: a condition variable"),
+    import("qurt_cond_destroy", condition_destroy, "`void qurt_cond_destroy(qurt_cond_t *)`: forgets it; who waits goes on"),
+    import("qurt_cond_wait", condition_wait, "`void qurt_cond_wait(qurt_cond_t *, qurt_mutex_t *)`: gives the mutex up, waits, takes it again"),
+    import("qurt_cond_signal", condition_signal, "`void qurt_cond_signal(qurt_cond_t *)`: the best waiter goes on"),
+    import("qurt_cond_broadcast", condition_broadcast, "`void qurt_cond_broadcast(qurt_cond_t *)`: all waiters go on"),
 ];
 
-/// `void qurt_cond_init(cond *)`
 fn condition_init(c: &mut Call<'_>) -> Done {
     initialise(
         c,
@@ -27,12 +27,10 @@ fn condition_init(c: &mut Call<'_>) -> Done {
     )
 }
 
-/// `void qurt_cond_destroy(cond *)`
 fn condition_destroy(c: &mut Call<'_>) -> Done {
     destroy(c, Kind::Condition)
 }
 
-/// `void qurt_cond_wait(cond *, mutex *)`
 fn condition_wait(c: &mut Call<'_>) -> Done {
     let (at, mutex, me, priority) = (c.arg(0)?, c.arg(1)?, c.thread.id, c.priority());
     c.os.objects
@@ -68,12 +66,10 @@ fn wake_waiters(c: &mut Call<'_>, count: usize) -> Done {
     c.ret(EOK)
 }
 
-/// `void qurt_cond_signal(cond *)`
 fn condition_signal(c: &mut Call<'_>) -> Done {
     wake_waiters(c, 1)
 }
 
-/// `void qurt_cond_broadcast(cond *)`
 fn condition_broadcast(c: &mut Call<'_>) -> Done {
     wake_waiters(c, usize::MAX)
 }

@@ -7,12 +7,12 @@ use crate::objects::Kind;
 use crate::sched::Wait;
 
 /// This family's table.
+#[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
-    import("qurt_futex_wait", futex_wait),
-    import("qurt_futex_wake", futex_wake),
+    import("qurt_futex_wait", futex_wait, "`int qurt_futex_wait(void *word, int value)`: sleeps if the word still has the value; 1 if it has not"),
+    import("qurt_futex_wake", futex_wake, "`int qurt_futex_wake(void *word, int threads)`: how many were woken"),
 ];
 
-/// `int qurt_futex_wait(void *word, int value)`: sleeps if the word still has the value; 1 if it has not.
 fn futex_wait(c: &mut Call<'_>) -> Done {
     let (at, value, me, priority) = (c.arg(0)?, c.arg(1)?, c.thread.id, c.priority());
     if c.load32(at)? != value {
@@ -24,7 +24,6 @@ fn futex_wait(c: &mut Call<'_>) -> Done {
     Ok(Outcome::Park(Wait::Futex(at), None))
 }
 
-/// `int qurt_futex_wake(void *word, int threads)`: how many were woken.
 fn futex_wake(c: &mut Call<'_>) -> Done {
     let (at, most) = (c.arg(0)?, c.arg(1)? as i32);
     let mut woken = 0;

@@ -10,25 +10,25 @@ use crate::objects::{Kind, Object, Waiters};
 use crate::sched::{ThreadId, Wait};
 
 /// This family's table.
+#[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
-    import("qurt_mutex_init", mutex_init),
-    import("qurt_rmutex_init", mutex_init),
-    import("qurt_pimutex_init", mutex_init),
-    import("qurt_mutex_destroy", mutex_destroy),
-    import("qurt_rmutex_destroy", mutex_destroy),
-    import("qurt_pimutex_destroy", mutex_destroy),
-    import("qurt_mutex_lock", mutex_lock),
-    import("qurt_rmutex_lock", rmutex_lock),
-    import("qurt_pimutex_lock", rmutex_lock),
-    import("qurt_mutex_try_lock", mutex_try_lock),
-    import("qurt_rmutex_try_lock", rmutex_try_lock),
-    import("qurt_pimutex_try_lock", rmutex_try_lock),
-    import("qurt_mutex_unlock", mutex_unlock),
-    import("qurt_rmutex_unlock", mutex_unlock),
-    import("qurt_pimutex_unlock", mutex_unlock),
+    import("qurt_mutex_init", mutex_init, "`void qurt_mutex_init(qurt_mutex_t *)`: an unlocked mutex"),
+    import("qurt_rmutex_init", mutex_init, "`void qurt_rmutex_init(qurt_mutex_t *)`: an unlocked recursive mutex"),
+    import("qurt_pimutex_init", mutex_init, "`void qurt_pimutex_init(qurt_mutex_t *)`: an unlocked recursive mutex; priorities are not inherited"),
+    import("qurt_mutex_destroy", mutex_destroy, "`void qurt_mutex_destroy(qurt_mutex_t *)`: forgets it; who waits goes on"),
+    import("qurt_rmutex_destroy", mutex_destroy, "`void qurt_rmutex_destroy(qurt_mutex_t *)`: forgets it; who waits goes on"),
+    import("qurt_pimutex_destroy", mutex_destroy, "`void qurt_pimutex_destroy(qurt_mutex_t *)`: forgets it; who waits goes on"),
+    import("qurt_mutex_lock", mutex_lock, "`void qurt_mutex_lock(qurt_mutex_t *)`: locking one's own mutex waits for ever, as on hardware"),
+    import("qurt_rmutex_lock", rmutex_lock, "`void qurt_rmutex_lock(qurt_mutex_t *)`: may be locked again by its owner"),
+    import("qurt_pimutex_lock", rmutex_lock, "`void qurt_pimutex_lock(qurt_mutex_t *)`: may be locked again by its owner"),
+    import("qurt_mutex_try_lock", mutex_try_lock, "`int qurt_mutex_try_lock(qurt_mutex_t *)`: 0, or 1 if it is locked"),
+    import("qurt_rmutex_try_lock", rmutex_try_lock, "`int qurt_rmutex_try_lock(qurt_mutex_t *)`: 0, or 1 if another thread has it"),
+    import("qurt_pimutex_try_lock", rmutex_try_lock, "`int qurt_pimutex_try_lock(qurt_mutex_t *)`: 0, or 1 if another thread has it"),
+    import("qurt_mutex_unlock", mutex_unlock, "`void qurt_mutex_unlock(qurt_mutex_t *)`: the best waiter becomes the owner"),
+    import("qurt_rmutex_unlock", mutex_unlock, "`void qurt_rmutex_unlock(qurt_mutex_t *)`: once; in the end the best waiter becomes the owner"),
+    import("qurt_pimutex_unlock", mutex_unlock, "`void qurt_pimutex_unlock(qurt_mutex_t *)`: once; in the end the best waiter becomes the owner"),
 ];
 
-/// `void qurt_mutex_init(mutex *)`
 fn mutex_init(c: &mut Call<'_>) -> Done {
     initialise(
         c,
@@ -41,7 +41,6 @@ fn mutex_init(c: &mut Call<'_>) -> Done {
     )
 }
 
-/// `void qurt_mutex_destroy(mutex *)`
 fn mutex_destroy(c: &mut Call<'_>) -> Done {
     destroy(c, Kind::Mutex)
 }
@@ -88,12 +87,10 @@ fn lock(c: &mut Call<'_>, recursive: bool) -> Done {
     Ok(Outcome::Park(Wait::Mutex(at), None))
 }
 
-/// `void qurt_mutex_lock(mutex *)`: locking one's own mutex waits for ever, as on hardware.
 fn mutex_lock(c: &mut Call<'_>) -> Done {
     lock(c, false)
 }
 
-/// `void qurt_rmutex_lock(mutex *)`: may be locked again by its owner.
 fn rmutex_lock(c: &mut Call<'_>) -> Done {
     lock(c, true)
 }
@@ -104,12 +101,10 @@ fn try_lock(c: &mut Call<'_>, recursive: bool) -> Done {
     c.ret(if taken { EOK } else { EVAL })
 }
 
-/// `int qurt_mutex_try_lock(mutex *)`
 fn mutex_try_lock(c: &mut Call<'_>) -> Done {
     try_lock(c, false)
 }
 
-/// `int qurt_rmutex_try_lock(mutex *)`
 fn rmutex_try_lock(c: &mut Call<'_>) -> Done {
     try_lock(c, true)
 }
@@ -139,7 +134,6 @@ pub(super) fn unlock(os: &mut Kernel, at: u32) -> Result<(), Stop> {
     Ok(())
 }
 
-/// `void qurt_mutex_unlock(mutex *)`
 fn mutex_unlock(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
     unlock(c.os, at)?;

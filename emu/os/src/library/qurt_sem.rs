@@ -7,18 +7,18 @@ use crate::objects::{Kind, Object, Waiters};
 use crate::sched::Wait;
 
 /// This family's table.
+#[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
-    import("qurt_sem_init", semaphore_init),
-    import("qurt_sem_init_val", semaphore_init_value),
-    import("qurt_sem_destroy", semaphore_destroy),
-    import("qurt_sem_down", semaphore_down),
-    import("qurt_sem_try_down", semaphore_try_down),
-    import("qurt_sem_up", semaphore_up),
-    import("qurt_sem_add", semaphore_add),
-    import("qurt_sem_get_val", semaphore_value),
+    import("qurt_sem_init", semaphore_init, "`void qurt_sem_init(qurt_sem_t *)`: a semaphore of one unit"),
+    import("qurt_sem_init_val", semaphore_init_value, "`void qurt_sem_init_val(qurt_sem_t *, unsigned short units)`: a semaphore of so many units"),
+    import("qurt_sem_destroy", semaphore_destroy, "`void qurt_sem_destroy(qurt_sem_t *)`: forgets it; who waits goes on"),
+    import("qurt_sem_down", semaphore_down, "`int qurt_sem_down(qurt_sem_t *)`: takes a unit, waits for one"),
+    import("qurt_sem_try_down", semaphore_try_down, "`int qurt_sem_try_down(qurt_sem_t *)`: takes a unit; 1 if there is none"),
+    import("qurt_sem_up", semaphore_up, "`int qurt_sem_up(qurt_sem_t *)`: gives a unit"),
+    import("qurt_sem_add", semaphore_add, "`int qurt_sem_add(qurt_sem_t *, unsigned units)`: gives so many units"),
+    import("qurt_sem_get_val", semaphore_value, "`unsigned short qurt_sem_get_val(qurt_sem_t *)`: units that are free"),
 ];
 
-/// `void qurt_sem_init(sem *)`: one unit.
 fn semaphore_init(c: &mut Call<'_>) -> Done {
     initialise(
         c,
@@ -30,7 +30,6 @@ fn semaphore_init(c: &mut Call<'_>) -> Done {
     )
 }
 
-/// `void qurt_sem_init_val(sem *, unsigned short units)`
 fn semaphore_init_value(c: &mut Call<'_>) -> Done {
     let count = c.arg(1)? & 0xffff;
     initialise(
@@ -43,7 +42,6 @@ fn semaphore_init_value(c: &mut Call<'_>) -> Done {
     )
 }
 
-/// `void qurt_sem_destroy(sem *)`
 fn semaphore_destroy(c: &mut Call<'_>) -> Done {
     destroy(c, Kind::Semaphore)
 }
@@ -66,7 +64,6 @@ fn down(c: &mut Call<'_>, wait: bool) -> Result<bool, Stop> {
     taken.map_err(full)
 }
 
-/// `int qurt_sem_down(sem *)`
 fn semaphore_down(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
     if down(c, true)? {
@@ -75,7 +72,6 @@ fn semaphore_down(c: &mut Call<'_>) -> Done {
     Ok(Outcome::Park(Wait::Semaphore(at), None))
 }
 
-/// `int qurt_sem_try_down(sem *)`
 fn semaphore_try_down(c: &mut Call<'_>) -> Done {
     let taken = down(c, false)?;
     c.ret(if taken { EOK } else { EVAL })
@@ -103,18 +99,15 @@ fn up(c: &mut Call<'_>, units: u32) -> Done {
     c.ret(EOK)
 }
 
-/// `int qurt_sem_up(sem *)`
 fn semaphore_up(c: &mut Call<'_>) -> Done {
     up(c, 1)
 }
 
-/// `int qurt_sem_add(sem *, unsigned units)`
 fn semaphore_add(c: &mut Call<'_>) -> Done {
     let units = c.arg(1)?;
     up(c, units)
 }
 
-/// `unsigned short qurt_sem_get_val(sem *)`
 fn semaphore_value(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
     let value = c.os.objects.with(Kind::Semaphore, at, |o| match o {

@@ -8,29 +8,29 @@ use crate::objects::{Kind, Object, Waiters};
 use crate::sched::Wait;
 
 /// This family's table.
+#[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
-    import("qurt_signal_init", signal_init),
-    import("qurt_anysignal_init", signal_init),
-    import("qurt_allsignal_init", signal_init),
-    import("qurt_signal_destroy", signal_destroy),
-    import("qurt_anysignal_destroy", signal_destroy),
-    import("qurt_allsignal_destroy", signal_destroy),
-    import("qurt_signal_wait", signal_wait),
-    import("qurt_signal_wait_any", signal_wait_any),
-    import("qurt_anysignal_wait", signal_wait_any),
-    import("qurt_signal_wait_all", signal_wait_all),
-    import("qurt_allsignal_wait", signal_wait_all),
-    import("qurt_signal_set", signal_set),
-    import("qurt_anysignal_set", signal_set),
-    import("qurt_allsignal_set", signal_set),
-    import("qurt_signal_clear", signal_clear),
-    import("qurt_anysignal_clear", signal_clear),
-    import("qurt_signal_get", signal_get),
-    import("qurt_anysignal_get", signal_get),
-    import("qurt_allsignal_get", signal_get),
+    import("qurt_signal_init", signal_init, "`void qurt_signal_init(qurt_signal_t *)`: 32 signals, none set"),
+    import("qurt_anysignal_init", signal_init, "`void qurt_anysignal_init(qurt_anysignal_t *)`: 32 signals, none set"),
+    import("qurt_allsignal_init", signal_init, "`void qurt_allsignal_init(qurt_allsignal_t *)`: 32 signals, none set"),
+    import("qurt_signal_destroy", signal_destroy, "`void qurt_signal_destroy(qurt_signal_t *)`: forgets it; who waits goes on"),
+    import("qurt_anysignal_destroy", signal_destroy, "`void qurt_anysignal_destroy(qurt_anysignal_t *)`: forgets it; who waits goes on"),
+    import("qurt_allsignal_destroy", signal_destroy, "`void qurt_allsignal_destroy(qurt_allsignal_t *)`: forgets it; who waits goes on"),
+    import("qurt_signal_wait", signal_wait, "`unsigned qurt_signal_wait(qurt_signal_t *, unsigned mask, unsigned attribute)`: for any (0) or all (1) of them"),
+    import("qurt_signal_wait_any", signal_wait_any, "`unsigned qurt_signal_wait_any(qurt_signal_t *, unsigned mask)`: for any of them"),
+    import("qurt_anysignal_wait", signal_wait_any, "`unsigned qurt_anysignal_wait(qurt_anysignal_t *, unsigned mask)`: for any of them"),
+    import("qurt_signal_wait_all", signal_wait_all, "`unsigned qurt_signal_wait_all(qurt_signal_t *, unsigned mask)`: for all of them"),
+    import("qurt_allsignal_wait", signal_wait_all, "`unsigned qurt_allsignal_wait(qurt_allsignal_t *, unsigned mask)`: for all of them"),
+    import("qurt_signal_set", signal_set, "`void qurt_signal_set(qurt_signal_t *, unsigned mask)`: sets signals, wakes whose condition is met"),
+    import("qurt_anysignal_set", signal_set, "`unsigned qurt_anysignal_set(qurt_anysignal_t *, unsigned mask)`: sets signals; what was set before"),
+    import("qurt_allsignal_set", signal_set, "`void qurt_allsignal_set(qurt_allsignal_t *, unsigned mask)`: sets signals, wakes whose condition is met"),
+    import("qurt_signal_clear", signal_clear, "`void qurt_signal_clear(qurt_signal_t *, unsigned mask)`: clears signals"),
+    import("qurt_anysignal_clear", signal_clear, "`unsigned qurt_anysignal_clear(qurt_anysignal_t *, unsigned mask)`: clears signals; what was set before"),
+    import("qurt_signal_get", signal_get, "`unsigned qurt_signal_get(qurt_signal_t *)`: what is set"),
+    import("qurt_anysignal_get", signal_get, "`unsigned qurt_anysignal_get(qurt_anysignal_t *)`: what is set"),
+    import("qurt_allsignal_get", signal_get, "`unsigned qurt_allsignal_get(qurt_allsignal_t *)`: what is set"),
 ];
 
-/// `void qurt_signal_init(signal *)`
 fn signal_init(c: &mut Call<'_>) -> Done {
     initialise(
         c,
@@ -42,7 +42,6 @@ fn signal_init(c: &mut Call<'_>) -> Done {
     )
 }
 
-/// `void qurt_signal_destroy(signal *)`
 fn signal_destroy(c: &mut Call<'_>) -> Done {
     destroy(c, Kind::Signal)
 }
@@ -82,25 +81,21 @@ fn wait_signal(c: &mut Call<'_>, mask: u32, all: bool) -> Done {
     }
 }
 
-/// `unsigned qurt_signal_wait(signal *, unsigned mask, unsigned attribute)`: attribute 0 = any of them, 1 = all.
 fn signal_wait(c: &mut Call<'_>) -> Done {
     let (mask, all) = (c.arg(1)?, c.arg(2)? & 1 != 0);
     wait_signal(c, mask, all)
 }
 
-/// `unsigned qurt_anysignal_wait(signal *, unsigned mask)`
 fn signal_wait_any(c: &mut Call<'_>) -> Done {
     let mask = c.arg(1)?;
     wait_signal(c, mask, false)
 }
 
-/// `unsigned qurt_allsignal_wait(signal *, unsigned mask)`
 fn signal_wait_all(c: &mut Call<'_>) -> Done {
     let mask = c.arg(1)?;
     wait_signal(c, mask, true)
 }
 
-/// `unsigned qurt_anysignal_set(signal *, unsigned mask)`: returns what was set before.
 fn signal_set(c: &mut Call<'_>) -> Done {
     let (at, mask) = (c.arg(0)?, c.arg(1)?);
     let (old, now, waiting) = with_bits(c, at, |bits, waiters| {
@@ -119,7 +114,6 @@ fn signal_set(c: &mut Call<'_>) -> Done {
     c.ret(old)
 }
 
-/// `void qurt_signal_clear(signal *, unsigned mask)`: returns what was set before.
 fn signal_clear(c: &mut Call<'_>) -> Done {
     let (at, mask) = (c.arg(0)?, c.arg(1)?);
     let old = with_bits(c, at, |bits, _| {
@@ -130,7 +124,6 @@ fn signal_clear(c: &mut Call<'_>) -> Done {
     c.ret(old)
 }
 
-/// `unsigned qurt_signal_get(signal *)`
 fn signal_get(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
     let bits = with_bits(c, at, |bits, _| *bits)?;

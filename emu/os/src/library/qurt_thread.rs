@@ -5,18 +5,19 @@ use crate::kernel::import::{Import, import};
 use crate::sched::{DspThread, Role, Wait};
 
 /// This family's table.
+#[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
-    import("qurt_thread_create", create),
-    import("qurt_thread_exit", exit),
-    import("qurt_thread_join", join),
-    import("qurt_thread_get_id", id),
-    import("qurt_thread_get_name", name),
-    import("qurt_thread_get_priority", priority),
-    import("qurt_thread_set_priority", set_priority),
-    import("qurt_tls_create_key", create_key),
-    import("qurt_tls_delete_key", delete_key),
-    import("qurt_tls_set_specific", set_specific),
-    import("qurt_tls_get_specific", get_specific),
+    import("qurt_thread_create", create, "`int qurt_thread_create(qurt_thread_t *, qurt_thread_attr_t *, void (*f)(void *), void *)`: on the caller's stack"),
+    import("qurt_thread_exit", exit, "`void qurt_thread_exit(int status)`: ends the calling thread"),
+    import("qurt_thread_join", join, "`int qurt_thread_join(unsigned id, int *status)`: waits for its end; 30 if there is no such thread"),
+    import("qurt_thread_get_id", id, "`qurt_thread_t qurt_thread_get_id(void)`: the caller's number"),
+    import("qurt_thread_get_name", name, "`void qurt_thread_get_name(char *to, unsigned char room)`: the caller's own name, cut to fit"),
+    import("qurt_thread_get_priority", priority, "`int qurt_thread_get_priority(qurt_thread_t)`: 1 best to 255 worst; -1 if there is no such thread"),
+    import("qurt_thread_set_priority", set_priority, "`int qurt_thread_set_priority(qurt_thread_t, unsigned short)`: 1 best to 255 worst"),
+    import("qurt_tls_create_key", create_key, "`int qurt_tls_create_key(int *key, void (*destructor)(void *))`: a thread-local value; destructors are not run"),
+    import("qurt_tls_delete_key", delete_key, "`int qurt_tls_delete_key(int key)`: forgets the key and all its values"),
+    import("qurt_tls_set_specific", set_specific, "`int qurt_tls_set_specific(int key, const void *value)`: the calling thread's value"),
+    import("qurt_tls_get_specific", get_specific, "`void *qurt_tls_get_specific(int key)`: the calling thread's value"),
 ];
 
 const EOK: u32 = 0;
@@ -35,7 +36,6 @@ mod attribute {
     pub const STACK_ADDRESS: u32 = 0x1c;
 }
 
-/// `int qurt_thread_create(unsigned *id, attributes *, void (*f)(void *), void *argument)`. The stack is the caller's.
 fn create(c: &mut Call<'_>) -> Done {
     let (place, attributes, entry, argument) = (c.arg(0)?, c.arg(1)?, c.arg(2)?, c.arg(3)?);
     let name = c.load(attributes, NAME as u32)?;
@@ -66,13 +66,11 @@ fn create(c: &mut Call<'_>) -> Done {
     c.ret(EOK)
 }
 
-/// `void qurt_thread_exit(int status)`
 fn exit(c: &mut Call<'_>) -> Done {
     Ok(Outcome::Exit(c.arg(0)?))
 }
 
-/// `int qurt_thread_join(unsigned id, int *status)`: a thread that has ended already leaves nothing to join,
-/// and none waits for its own end.
+/// A thread that has ended already leaves nothing to join, and none waits for its own end.
 fn join(c: &mut Call<'_>) -> Done {
     let (thread, status) = (c.arg(0)?, c.arg(1)?);
     if thread == c.thread.id || !c.os.sched.contains(thread) {
@@ -84,13 +82,11 @@ fn join(c: &mut Call<'_>) -> Done {
     Ok(Outcome::Park(Wait::Join { thread, status }, None))
 }
 
-/// `unsigned qurt_thread_get_id(void)`
 fn id(c: &mut Call<'_>) -> Done {
     let id = c.thread.id;
     c.ret(id)
 }
 
-/// `void qurt_thread_get_name(char *to, unsigned char room)`: the caller's own name, cut to fit.
 fn name(c: &mut Call<'_>) -> Done {
     let (to, room) = (c.arg(0)?, c.arg(1)? as u8);
     if let Some(fits) = usize::from(room).checked_sub(1) {
@@ -102,13 +98,11 @@ fn name(c: &mut Call<'_>) -> Done {
     c.ret(EOK)
 }
 
-/// `int qurt_thread_get_priority(unsigned id)`: −1 if there is no such thread.
 fn priority(c: &mut Call<'_>) -> Done {
     let priority = c.os.sched.priority(c.arg(0)?);
     c.ret(priority.map_or(u32::MAX, u32::from))
 }
 
-/// `int qurt_thread_set_priority(unsigned id, unsigned short priority)`
 fn set_priority(c: &mut Call<'_>) -> Done {
     let (id, priority) = (c.arg(0)?, c.arg(1)? & 0xffff);
     let Some(priority) = u8::try_from(priority).ok().filter(|&p| p > 0) else {
@@ -118,7 +112,6 @@ fn set_priority(c: &mut Call<'_>) -> Done {
     c.ret(if known { EOK } else { EINVALID })
 }
 
-/// `int qurt_tls_create_key(int *key, void (*destructor)(void *))`: destructors are not run.
 fn create_key(c: &mut Call<'_>) -> Done {
     let place = c.arg(0)?;
     let Some(key) = c.os.lib.keys.add() else {
@@ -128,14 +121,12 @@ fn create_key(c: &mut Call<'_>) -> Done {
     c.ret(EOK)
 }
 
-/// `int qurt_tls_delete_key(int key)`
 fn delete_key(c: &mut Call<'_>) -> Done {
     let key = c.arg(0)?;
     let known = c.os.lib.keys.remove(key);
     c.ret(if known { EOK } else { EINVALID })
 }
 
-/// `int qurt_tls_set_specific(int key, const void *value)`
 fn set_specific(c: &mut Call<'_>) -> Done {
     let (key, value) = (c.arg(0)?, c.arg(1)?);
     if !c.os.lib.keys.contains(key) {
@@ -148,7 +139,6 @@ fn set_specific(c: &mut Call<'_>) -> Done {
     c.ret(EOK)
 }
 
-/// `void *qurt_tls_get_specific(int key)`
 fn get_specific(c: &mut Call<'_>) -> Done {
     let value = c.thread.tls.get(&c.arg(0)?).copied().unwrap_or(0);
     c.ret(value)

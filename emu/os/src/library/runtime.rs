@@ -7,111 +7,102 @@ use crate::kernel::call::{Call, Done};
 use crate::kernel::import::{Import, import};
 
 /// This family's table.
+#[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
-    import("__hexagon_divsi3", divsi3),
-    import("__divsi3", divsi3),
-    import("__hexagon_modsi3", modsi3),
-    import("__modsi3", modsi3),
-    import("__hexagon_udivsi3", udivsi3),
-    import("__udivsi3", udivsi3),
-    import("__hexagon_umodsi3", umodsi3),
-    import("__umodsi3", umodsi3),
-    import("__hexagon_divdi3", divdi3),
-    import("__divdi3", divdi3),
-    import("__hexagon_moddi3", moddi3),
-    import("__moddi3", moddi3),
-    import("__hexagon_udivdi3", udivdi3),
-    import("__udivdi3", udivdi3),
-    import("__hexagon_umoddi3", umoddi3),
-    import("__umoddi3", umoddi3),
-    import("__hexagon_udivmodsi4", udivmodsi4),
-    import("__hexagon_udivmoddi4", udivmoddi4),
-    import("__hexagon_adddf3", |c| double(c, |a, b| a + b)),
-    import("__adddf3", |c| double(c, |a, b| a + b)),
-    import("__hexagon_fast_adddf3", |c| double(c, |a, b| a + b)),
-    import("__hexagon_subdf3", |c| double(c, |a, b| a - b)),
-    import("__subdf3", |c| double(c, |a, b| a - b)),
-    import("__hexagon_fast_subdf3", |c| double(c, |a, b| a - b)),
-    import("__hexagon_muldf3", |c| double(c, |a, b| a * b)),
-    import("__muldf3", |c| double(c, |a, b| a * b)),
-    import("__hexagon_fast_muldf3", |c| double(c, |a, b| a * b)),
-    import("__hexagon_divdf3", |c| double(c, |a, b| a / b)),
-    import("__divdf3", |c| double(c, |a, b| a / b)),
-    import("__hexagon_fast_divdf3", |c| double(c, |a, b| a / b)),
-    import("__hexagon_mindf3", |c| double(c, f64::min)),
-    import("__hexagon_maxdf3", |c| double(c, f64::max)),
-    import("__hexagon_fmadf4", fmadf4),
-    import("__hexagon_fmadf5", fmadf4),
-    import("__hexagon_sqrtdf2", sqrtdf2),
-    import("__hexagon_sqrt", sqrtdf2),
-    import("__hexagon_divsf3", |c| single(c, |a, b| a / b)),
-    import("__divsf3", |c| single(c, |a, b| a / b)),
-    import("__hexagon_fast_divsf3", |c| single(c, |a, b| a / b)),
-    import("__hexagon_sqrtf", sqrtf),
-    import("__hexagon_fast2_sqrtf", sqrtf),
-    import("__extendhfsf2", extendhfsf2),
-    import("__gnu_h2f_ieee", extendhfsf2),
-    import("__truncsfhf2", truncsfhf2),
-    import("__gnu_f2h_ieee", truncsfhf2),
-    import("__truncdfhf2", truncdfhf2),
+    import("__hexagon_divsi3", divsi3, "`int __hexagon_divsi3(int, int)`: quotient; 0 if divided by 0"),
+    import("__divsi3", divsi3, "`int __divsi3(int, int)`: quotient; 0 if divided by 0"),
+    import("__hexagon_modsi3", modsi3, "`int __hexagon_modsi3(int, int)`: remainder; the dividend if divided by 0"),
+    import("__modsi3", modsi3, "`int __modsi3(int, int)`: remainder; the dividend if divided by 0"),
+    import("__hexagon_udivsi3", udivsi3, "`unsigned __hexagon_udivsi3(unsigned, unsigned)`: quotient; 0 if divided by 0"),
+    import("__udivsi3", udivsi3, "`unsigned __udivsi3(unsigned, unsigned)`: quotient; 0 if divided by 0"),
+    import("__hexagon_umodsi3", umodsi3, "`unsigned __hexagon_umodsi3(unsigned, unsigned)`: remainder; the dividend if divided by 0"),
+    import("__umodsi3", umodsi3, "`unsigned __umodsi3(unsigned, unsigned)`: remainder; the dividend if divided by 0"),
+    import("__hexagon_divdi3", divdi3, "`long long __hexagon_divdi3(long long, long long)`: quotient; 0 if divided by 0"),
+    import("__divdi3", divdi3, "`long long __divdi3(long long, long long)`: quotient; 0 if divided by 0"),
+    import("__hexagon_moddi3", moddi3, "`long long __hexagon_moddi3(long long, long long)`: remainder; the dividend if divided by 0"),
+    import("__moddi3", moddi3, "`long long __moddi3(long long, long long)`: remainder; the dividend if divided by 0"),
+    import("__hexagon_udivdi3", udivdi3, "`unsigned long long __hexagon_udivdi3(unsigned long long, unsigned long long)`: quotient; 0 if divided by 0"),
+    import("__udivdi3", udivdi3, "`unsigned long long __udivdi3(unsigned long long, unsigned long long)`: quotient; 0 if divided by 0"),
+    import("__hexagon_umoddi3", umoddi3, "`unsigned long long __hexagon_umoddi3(unsigned long long, unsigned long long)`: remainder; the dividend if divided by 0"),
+    import("__umoddi3", umoddi3, "`unsigned long long __umoddi3(unsigned long long, unsigned long long)`: remainder; the dividend if divided by 0"),
+    import("__hexagon_udivmodsi4", udivmodsi4, "`unsigned __hexagon_udivmodsi4(unsigned, unsigned)`: quotient in r0, remainder in r1"),
+    import("__hexagon_udivmoddi4", udivmoddi4, "`unsigned long long __hexagon_udivmoddi4(unsigned long long, unsigned long long)`: quotient in r1:0, remainder in r3:2"),
+    import("__hexagon_adddf3", |c| double(c, |a, b| a + b), "`double __hexagon_adddf3(double, double)`: sum"),
+    import("__adddf3", |c| double(c, |a, b| a + b), "`double __adddf3(double, double)`: sum"),
+    import("__hexagon_fast_adddf3", |c| double(c, |a, b| a + b), "`double __hexagon_fast_adddf3(double, double)`: sum"),
+    import("__hexagon_subdf3", |c| double(c, |a, b| a - b), "`double __hexagon_subdf3(double, double)`: difference"),
+    import("__subdf3", |c| double(c, |a, b| a - b), "`double __subdf3(double, double)`: difference"),
+    import("__hexagon_fast_subdf3", |c| double(c, |a, b| a - b), "`double __hexagon_fast_subdf3(double, double)`: difference"),
+    import("__hexagon_muldf3", |c| double(c, |a, b| a * b), "`double __hexagon_muldf3(double, double)`: product"),
+    import("__muldf3", |c| double(c, |a, b| a * b), "`double __muldf3(double, double)`: product"),
+    import("__hexagon_fast_muldf3", |c| double(c, |a, b| a * b), "`double __hexagon_fast_muldf3(double, double)`: product"),
+    import("__hexagon_divdf3", |c| double(c, |a, b| a / b), "`double __hexagon_divdf3(double, double)`: quotient"),
+    import("__divdf3", |c| double(c, |a, b| a / b), "`double __divdf3(double, double)`: quotient"),
+    import("__hexagon_fast_divdf3", |c| double(c, |a, b| a / b), "`double __hexagon_fast_divdf3(double, double)`: quotient"),
+    import("__hexagon_mindf3", |c| double(c, f64::min), "`double __hexagon_mindf3(double, double)`: the smaller"),
+    import("__hexagon_maxdf3", |c| double(c, f64::max), "`double __hexagon_maxdf3(double, double)`: the larger"),
+    import("__hexagon_fmadf4", fmadf4, "`double __hexagon_fmadf4(double a, double b, double c)`: a times b plus c, rounded once"),
+    import("__hexagon_fmadf5", fmadf4, "`double __hexagon_fmadf5(double a, double b, double c)`: a times b plus c, rounded once"),
+    import("__hexagon_sqrtdf2", sqrtdf2, "`double __hexagon_sqrtdf2(double)`: square root"),
+    import("__hexagon_sqrt", sqrtdf2, "`double __hexagon_sqrt(double)`: square root"),
+    import("__hexagon_divsf3", |c| single(c, |a, b| a / b), "`float __hexagon_divsf3(float, float)`: quotient"),
+    import("__divsf3", |c| single(c, |a, b| a / b), "`float __divsf3(float, float)`: quotient"),
+    import("__hexagon_fast_divsf3", |c| single(c, |a, b| a / b), "`float __hexagon_fast_divsf3(float, float)`: quotient"),
+    import("__hexagon_sqrtf", sqrtf, "`float __hexagon_sqrtf(float)`: square root"),
+    import("__hexagon_fast2_sqrtf", sqrtf, "`float __hexagon_fast2_sqrtf(float)`: square root"),
+    import("__extendhfsf2", extendhfsf2, "`float __extendhfsf2(_Float16)`: exact; the half in the low 16 bits"),
+    import("__gnu_h2f_ieee", extendhfsf2, "`float __gnu_h2f_ieee(uint16)`: a half as float, exact"),
+    import("__truncsfhf2", truncsfhf2, "`_Float16 __truncsfhf2(float)`: rounded once; the half in the low 16 bits"),
+    import("__gnu_f2h_ieee", truncsfhf2, "`uint16 __gnu_f2h_ieee(float)`: rounded once, as a half"),
+    import("__truncdfhf2", truncdfhf2, "`_Float16 __truncdfhf2(double)`: rounded once; the half in the low 16 bits"),
 ];
 
-/// `int a / int b`
 fn divsi3(c: &mut Call<'_>) -> Done {
     let (a, b) = (c.arg(0)? as i32, c.arg(1)? as i32);
     c.ret(if b == 0 { 0 } else { a.wrapping_div(b) as u32 })
 }
 
-/// `int a % int b`
 fn modsi3(c: &mut Call<'_>) -> Done {
     let (a, b) = (c.arg(0)? as i32, c.arg(1)? as i32);
     c.ret(if b == 0 { a } else { a.wrapping_rem(b) } as u32)
 }
 
-/// `unsigned a / unsigned b`
 fn udivsi3(c: &mut Call<'_>) -> Done {
     let (a, b) = (c.arg(0)?, c.arg(1)?);
     c.ret(a.checked_div(b).unwrap_or(0))
 }
 
-/// `unsigned a % unsigned b`
 fn umodsi3(c: &mut Call<'_>) -> Done {
     let (a, b) = (c.arg(0)?, c.arg(1)?);
     c.ret(a.checked_rem(b).unwrap_or(a))
 }
 
-/// `long long a / long long b`
 fn divdi3(c: &mut Call<'_>) -> Done {
     let (a, b) = (c.arg64(0) as i64, c.arg64(2) as i64);
     c.ret64(if b == 0 { 0 } else { a.wrapping_div(b) as u64 })
 }
 
-/// `long long a % long long b`
 fn moddi3(c: &mut Call<'_>) -> Done {
     let (a, b) = (c.arg64(0) as i64, c.arg64(2) as i64);
     c.ret64(if b == 0 { a } else { a.wrapping_rem(b) } as u64)
 }
 
-/// `unsigned long long a / unsigned long long b`
 fn udivdi3(c: &mut Call<'_>) -> Done {
     let (a, b) = (c.arg64(0), c.arg64(2));
     c.ret64(a.checked_div(b).unwrap_or(0))
 }
 
-/// `unsigned long long a % unsigned long long b`
 fn umoddi3(c: &mut Call<'_>) -> Done {
     let (a, b) = (c.arg64(0), c.arg64(2));
     c.ret64(a.checked_rem(b).unwrap_or(a))
 }
 
-/// Quotient in r0, remainder in r1.
 fn udivmodsi4(c: &mut Call<'_>) -> Done {
     let (a, b) = (c.arg(0)?, c.arg(1)?);
     let (q, r) = (a.checked_div(b).unwrap_or(0), a.checked_rem(b).unwrap_or(a));
     c.ret64(u64::from(q) | u64::from(r) << 32)
 }
 
-/// Quotient in r1:0, remainder in r3:2.
 fn udivmoddi4(c: &mut Call<'_>) -> Done {
     let (a, b) = (c.arg64(0), c.arg64(2));
     let r = a.checked_rem(b).unwrap_or(a);
@@ -128,17 +119,14 @@ fn single(c: &mut Call<'_>, f: fn(f32, f32) -> f32) -> Done {
     c.ret_f32(f(c.arg_f32(0), c.arg_f32(1)))
 }
 
-/// `double a · double b + double c`
 fn fmadf4(c: &mut Call<'_>) -> Done {
     c.ret_f64(c.arg_f64(0).mul_add(c.arg_f64(2), c.arg_f64(4)))
 }
 
-/// `double √a`
 fn sqrtdf2(c: &mut Call<'_>) -> Done {
     c.ret_f64(c.arg_f64(0).sqrt())
 }
 
-/// `float √a`
 fn sqrtf(c: &mut Call<'_>) -> Done {
     c.ret_f32(c.arg_f32(0).sqrt())
 }
@@ -172,18 +160,15 @@ fn to_half(v: f64) -> u16 {
     sign | (((exponent + 14) as u32) * 1024 + units) as u16
 }
 
-/// `float` from the half-precision value in the low 16 bits.
 fn extendhfsf2(c: &mut Call<'_>) -> Done {
     let h = c.arg(0)? as u16;
     c.ret_f32(half_to_single(h))
 }
 
-/// Half-precision value of a `float`, in the low 16 bits.
 fn truncsfhf2(c: &mut Call<'_>) -> Done {
     c.ret(to_half(c.arg_f32(0).into()).into())
 }
 
-/// Half-precision value of a `double`, in the low 16 bits.
 fn truncdfhf2(c: &mut Call<'_>) -> Done {
     c.ret(to_half(c.arg_f64(0)).into())
 }

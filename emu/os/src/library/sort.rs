@@ -4,7 +4,11 @@ use crate::kernel::call::{Call, Done, Outcome, Stop};
 use crate::kernel::import::{Import, import};
 
 /// This family's table.
-pub const IMPORTS: &[Import] = &[import("qsort", qsort), import("bsearch", bsearch)];
+#[rustfmt::skip]
+pub const IMPORTS: &[Import] = &[
+    import("qsort", qsort, "`void qsort(void *base, size_t count, size_t size, int (*compare)(const void *, const void *))`: sorts, stable"),
+    import("bsearch", bsearch, "`void *bsearch(const void *key, const void *base, size_t count, size_t size, int (*compare)())`: finds, or NULL"),
+];
 
 /// Most elements that are sorted: the algorithm keeps two numbers for each.
 const MOST: u32 = 1 << 24;
@@ -97,7 +101,6 @@ impl Merge {
     }
 }
 
-/// `void qsort(void *base, size_t count, size_t size, int (*compare)(const void *, const void *))`; stable.
 fn qsort(c: &mut Call<'_>) -> Done {
     let (base, count, size, compare) = (c.arg(0)?, c.arg(1)?, c.arg(2)?, c.arg(3)?);
     let total = u64::from(count) * u64::from(size);
@@ -131,7 +134,6 @@ fn go_on(c: &mut Call<'_>, mut merge: Merge, base: u32, size: u32, compare: u32)
     Ok(Outcome::Enter(compare, args, Box::new(then)))
 }
 
-/// `void *bsearch(const void *key, const void *base, size_t count, size_t size, int (*compare)(…))`
 fn bsearch(c: &mut Call<'_>) -> Done {
     let (key, base, count, size, compare) = (c.arg(0)?, c.arg(1)?, c.arg(2)?, c.arg(3)?, c.arg(4)?);
     halve(c, key, base, (0, count), size, compare)

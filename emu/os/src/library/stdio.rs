@@ -14,27 +14,28 @@ const ENOENT: u32 = 2;
 const EBADF: u32 = 9;
 
 /// This family's table.
+#[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
-    import("printf", printf),
-    import("vprintf", vprintf),
-    import("fprintf", fprintf),
-    import("vfprintf", vfprintf),
-    import("sprintf", sprintf),
-    import("vsprintf", vsprintf),
-    import("snprintf", snprintf),
-    import("vsnprintf", vsnprintf),
-    import("puts", puts),
-    import("putchar", putchar),
-    import("fopen", fopen),
-    import("fclose", bad_file),
-    import("fread", nothing),
-    import("fwrite", fwrite),
-    import("fflush", fflush),
-    import("fputs", fputs),
-    import("open", fail_open),
-    import("read", bad_file),
-    import("write", write),
-    import("close", bad_file),
+    import("printf", printf, "`int printf(const char *format, ...)`: to the log, line by line"),
+    import("vprintf", vprintf, "`int vprintf(const char *format, va_list)`: to the log, line by line"),
+    import("fprintf", fprintf, "`int fprintf(FILE *file, const char *format, ...)`: to the log; every file is standard output"),
+    import("vfprintf", vfprintf, "`int vfprintf(FILE *file, const char *format, va_list)`: to the log; every file is standard output"),
+    import("sprintf", sprintf, "`int sprintf(char *to, const char *format, ...)`: into memory"),
+    import("vsprintf", vsprintf, "`int vsprintf(char *to, const char *format, va_list)`: into memory"),
+    import("snprintf", snprintf, "`int snprintf(char *to, size_t room, const char *format, ...)`: into memory, as far as there is room"),
+    import("vsnprintf", vsnprintf, "`int vsnprintf(char *to, size_t room, const char *format, va_list)`: into memory, as far as there is room"),
+    import("puts", puts, "`int puts(const char *s)`: a line to the log"),
+    import("putchar", putchar, "`int putchar(int byte)`: to the log, line by line"),
+    import("fopen", fopen, "`FILE *fopen(const char *path, const char *mode)`: opens a file").refuses("NULL, errno ENOENT"),
+    import("fclose", bad_file, "`int fclose(FILE *)`: closes a file").refuses("-1, errno EBADF"),
+    import("fread", nothing, "`size_t fread(void *to, size_t size, size_t count, FILE *)`: reads from a file").refuses("0"),
+    import("fwrite", fwrite, "`size_t fwrite(const void *from, size_t size, size_t count, FILE *)`: to the log; every file is standard output"),
+    import("fflush", fflush, "`int fflush(FILE *)`: hands the incomplete line to the log").without_effect("0"),
+    import("fputs", fputs, "`int fputs(const char *s, FILE *)`: to the log; every file is standard output"),
+    import("open", fail_open, "`int open(const char *path, int flags, ...)`: opens a file").refuses("-1, errno ENOENT"),
+    import("read", bad_file, "`ssize_t read(int fd, void *to, size_t len)`: reads from a file").refuses("-1, errno EBADF"),
+    import("write", write, "`ssize_t write(int fd, const void *from, size_t len)`: 1 and 2 are the log, there are no others"),
+    import("close", bad_file, "`int close(int fd)`: closes a file").refuses("-1, errno EBADF"),
 ];
 
 /// Guest arguments for the formatter.
@@ -114,25 +115,21 @@ fn emit(c: &mut Call<'_>, bytes: &[u8]) {
     }
 }
 
-/// `int printf(const char *format, ...)`
 fn printf(c: &mut Call<'_>) -> Done {
     let (text, list) = (c.arg(0)?, c.va());
     print(c, text, list)
 }
 
-/// `int vprintf(const char *format, va_list list)`
 fn vprintf(c: &mut Call<'_>) -> Done {
     let (text, at) = (c.arg(0)?, c.arg(1)?);
     print(c, text, VaList { at })
 }
 
-/// `int fprintf(FILE *file, const char *format, ...)`: every file is standard output.
 fn fprintf(c: &mut Call<'_>) -> Done {
     let (text, list) = (c.arg(1)?, c.va());
     print(c, text, list)
 }
 
-/// `int vfprintf(FILE *file, const char *format, va_list list)`
 fn vfprintf(c: &mut Call<'_>) -> Done {
     let (text, at) = (c.arg(1)?, c.arg(2)?);
     print(c, text, VaList { at })
@@ -149,31 +146,26 @@ fn into_buffer(c: &mut Call<'_>, to: u32, room: u32, text: u32, list: VaList) ->
     length(c, out.total)
 }
 
-/// `int sprintf(char *to, const char *format, ...)`
 fn sprintf(c: &mut Call<'_>) -> Done {
     let (to, text, list) = (c.arg(0)?, c.arg(1)?, c.va());
     into_buffer(c, to, MAX as u32, text, list)
 }
 
-/// `int vsprintf(char *to, const char *format, va_list list)`
 fn vsprintf(c: &mut Call<'_>) -> Done {
     let (to, text, at) = (c.arg(0)?, c.arg(1)?, c.arg(2)?);
     into_buffer(c, to, MAX as u32, text, VaList { at })
 }
 
-/// `int snprintf(char *to, size_t room, const char *format, ...)`
 fn snprintf(c: &mut Call<'_>) -> Done {
     let (to, room, text, list) = (c.arg(0)?, c.arg(1)?, c.arg(2)?, c.va());
     into_buffer(c, to, room, text, list)
 }
 
-/// `int vsnprintf(char *to, size_t room, const char *format, va_list list)`
 fn vsnprintf(c: &mut Call<'_>) -> Done {
     let (to, room, text, at) = (c.arg(0)?, c.arg(1)?, c.arg(2)?, c.arg(3)?);
     into_buffer(c, to, room, text, VaList { at })
 }
 
-/// `int puts(const char *s)`
 fn puts(c: &mut Call<'_>) -> Done {
     let mut s = c.cstr(c.arg(0)?)?;
     s.push(b'\n');
@@ -181,21 +173,18 @@ fn puts(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }
 
-/// `int putchar(int byte)`
 fn putchar(c: &mut Call<'_>) -> Done {
     let byte = c.arg(0)? as u8;
     emit(c, &[byte]);
     c.ret(u32::from(byte))
 }
 
-/// `int fputs(const char *s, FILE *file)`
 fn fputs(c: &mut Call<'_>) -> Done {
     let s = c.cstr(c.arg(0)?)?;
     emit(c, &s);
     c.ret(0)
 }
 
-/// `size_t fwrite(const void *from, size_t size, size_t count, FILE *file)`: every file is standard output.
 fn fwrite(c: &mut Call<'_>) -> Done {
     let (from, size, count) = (c.arg(0)?, c.arg(1)?, c.arg(2)?);
     let len = size.saturating_mul(count).min(MAX as u32);
@@ -204,7 +193,6 @@ fn fwrite(c: &mut Call<'_>) -> Done {
     c.ret(len.checked_div(size).unwrap_or(0))
 }
 
-/// `int write(int fd, const void *from, size_t len)`: 1 and 2 are standard output, there are no others.
 fn write(c: &mut Call<'_>) -> Done {
     let (fd, from, len) = (c.arg(0)?, c.arg(1)?, c.arg(2)?.min(MAX as u32));
     if !matches!(fd, 1 | 2) {
@@ -215,30 +203,25 @@ fn write(c: &mut Call<'_>) -> Done {
     c.ret(len)
 }
 
-/// `int fflush(FILE *file)`
 fn fflush(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }
 
-/// `FILE *fopen(const char *path, const char *mode)`: there are no files.
 fn fopen(c: &mut Call<'_>) -> Done {
     c.set_errno(ENOENT)?;
     c.ret(0)
 }
 
-/// `int open(const char *path, int flags, ...)`: there are no files.
 fn fail_open(c: &mut Call<'_>) -> Done {
     c.set_errno(ENOENT)?;
     c.ret(u32::MAX)
 }
 
-/// Functions on descriptors and files that cannot exist.
 fn bad_file(c: &mut Call<'_>) -> Done {
     c.set_errno(EBADF)?;
     c.ret(u32::MAX)
 }
 
-/// Reads nothing.
 fn nothing(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }

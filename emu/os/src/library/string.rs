@@ -11,42 +11,43 @@ use emu_core::memory::Memory as _;
 const CHUNK: u32 = 1 << 16;
 
 /// This family's table.
+#[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
-    import("memcpy", memcpy),
-    import("memmove", memcpy),
-    import("__hexagon_memcpy_likely_aligned_min32bytes_mult8bytes", memcpy),
-    import("hexagon_memcpy_forward_vp4cp4n2", memcpy_words),
-    import("memset", memset),
-    import("bzero", bzero),
-    import("memcmp", memcmp),
-    import("memchr", memchr),
-    import("memrchr", memrchr),
-    import("memscpy", memscpy),
-    import("memsmove", memscpy),
-    import("strlen", strlen),
-    import("strnlen", strnlen),
-    import("strcpy", strcpy),
-    import("stpcpy", stpcpy),
-    import("strncpy", strncpy),
-    import("strlcpy", strlcpy),
-    import("strcat", strcat),
-    import("strncat", strncat),
-    import("strlcat", strlcat),
-    import("strcmp", strcmp),
-    import("strcoll", strcmp),
-    import("strncmp", strncmp),
-    import("strcasecmp", strcasecmp),
-    import("strncasecmp", strncasecmp),
-    import("strchr", strchr),
-    import("strrchr", strrchr),
-    import("strstr", strstr),
-    import("strspn", strspn),
-    import("strcspn", strcspn),
-    import("strpbrk", strpbrk),
-    import("strtok", strtok),
-    import("strtok_r", strtok_r),
-    import("strsep", strsep),
-    import("strerror", strerror),
+    import("memcpy", memcpy, "`void *memcpy(void *to, const void *from, size_t len)`: copies; ranges may overlap"),
+    import("memmove", memcpy, "`void *memmove(void *to, const void *from, size_t len)`: copies; ranges may overlap"),
+    import("__hexagon_memcpy_likely_aligned_min32bytes_mult8bytes", memcpy, "`void *(void *to, const void *from, size_t len)`: the compiler's memcpy"),
+    import("hexagon_memcpy_forward_vp4cp4n2", memcpy_words, "`void *(void *to, const void *from, size_t words)`: the compiler's copy of words"),
+    import("memset", memset, "`void *memset(void *to, int byte, size_t len)`: fills"),
+    import("bzero", bzero, "`void bzero(void *to, size_t len)`: fills with zeros"),
+    import("memcmp", memcmp, "`int memcmp(const void *a, const void *b, size_t len)`: compares"),
+    import("memchr", memchr, "`void *memchr(const void *at, int byte, size_t len)`: finds a byte; reads no page behind the byte's"),
+    import("memrchr", memrchr, "`void *memrchr(const void *at, int byte, size_t len)`: finds the last such byte"),
+    import("memscpy", memscpy, "`size_t memscpy(void *to, size_t room, const void *from, size_t len)`: copies what fits; how much"),
+    import("memsmove", memscpy, "`size_t memsmove(void *to, size_t room, const void *from, size_t len)`: copies what fits; how much"),
+    import("strlen", strlen, "`size_t strlen(const char *s)`: length without NUL"),
+    import("strnlen", strnlen, "`size_t strnlen(const char *s, size_t max)`: length without NUL, at most max"),
+    import("strcpy", strcpy, "`char *strcpy(char *to, const char *from)`: copies a string"),
+    import("stpcpy", stpcpy, "`char *stpcpy(char *to, const char *from)`: copies a string; its new end"),
+    import("strncpy", strncpy, "`char *strncpy(char *to, const char *from, size_t len)`: pads with NUL, may leave none"),
+    import("strlcpy", strlcpy, "`size_t strlcpy(char *to, const char *from, size_t room)`: always ends with NUL; the source's length"),
+    import("strcat", strcat, "`char *strcat(char *to, const char *from)`: appends"),
+    import("strncat", strncat, "`char *strncat(char *to, const char *from, size_t max)`: appends at most so much, and NUL"),
+    import("strlcat", strlcat, "`size_t strlcat(char *to, const char *from, size_t room)`: appends what fits; the length that was tried"),
+    import("strcmp", strcmp, "`int strcmp(const char *a, const char *b)`: compares; reads no page behind the first difference"),
+    import("strcoll", strcmp, "`int strcoll(const char *a, const char *b)`: compares, in the locale \"C\""),
+    import("strncmp", strncmp, "`int strncmp(const char *a, const char *b, size_t max)`: compares at most so much"),
+    import("strcasecmp", strcasecmp, "`int strcasecmp(const char *a, const char *b)`: compares without regard to case"),
+    import("strncasecmp", strncasecmp, "`int strncasecmp(const char *a, const char *b, size_t max)`: compares at most so much, without regard to case"),
+    import("strchr", strchr, "`char *strchr(const char *s, int byte)`: finds a byte; the NUL counts"),
+    import("strrchr", strrchr, "`char *strrchr(const char *s, int byte)`: finds the last such byte; the NUL counts"),
+    import("strstr", strstr, "`char *strstr(const char *hay, const char *needle)`: finds a string"),
+    import("strspn", strspn, "`size_t strspn(const char *s, const char *set)`: how many of the set it begins with"),
+    import("strcspn", strcspn, "`size_t strcspn(const char *s, const char *set)`: how many that are not of the set it begins with"),
+    import("strpbrk", strpbrk, "`char *strpbrk(const char *s, const char *set)`: finds the first of the set"),
+    import("strtok", strtok, "`char *strtok(char *s, const char *set)`: the next word; the state is the process's"),
+    import("strtok_r", strtok_r, "`char *strtok_r(char *s, const char *set, char **next)`: the next word"),
+    import("strsep", strsep, "`char *strsep(char **s, const char *set)`: the next field, which may be empty"),
+    import("strerror", strerror, "`char *strerror(int number)`: one text for all numbers, which the process has from the DSP"),
 ];
 
 /// Copies with `memmove`'s care for overlap.
@@ -67,14 +68,12 @@ fn copy(c: &Call<'_>, to: u32, from: u32, len: u32) -> Result<(), Stop> {
     Ok(())
 }
 
-/// `void *memcpy(void *to, const void *from, size_t len)`, and `memmove`.
 fn memcpy(c: &mut Call<'_>) -> Done {
     let (to, from, len) = (c.arg(0)?, c.arg(1)?, c.arg(2)?);
     copy(c, to, from, len)?;
     c.ret(to)
 }
 
-/// Compiler run time: copies words; the length is in words.
 fn memcpy_words(c: &mut Call<'_>) -> Done {
     let (to, from, words) = (c.arg(0)?, c.arg(1)?, c.arg(2)?);
     copy(c, to, from, words.saturating_mul(4))?;
@@ -92,14 +91,12 @@ fn fill(c: &Call<'_>, to: u32, byte: u8, len: u32) -> Result<(), Stop> {
     Ok(())
 }
 
-/// `void *memset(void *to, int byte, size_t len)`
 fn memset(c: &mut Call<'_>) -> Done {
     let (to, byte, len) = (c.arg(0)?, c.arg(1)? as u8, c.arg(2)?);
     fill(c, to, byte, len)?;
     c.ret(to)
 }
 
-/// `void bzero(void *to, size_t len)`
 fn bzero(c: &mut Call<'_>) -> Done {
     let (to, len) = (c.arg(0)?, c.arg(1)?);
     fill(c, to, 0, len)?;
@@ -114,7 +111,6 @@ fn order(a: &[u8], b: &[u8]) -> u32 {
     }
 }
 
-/// `int memcmp(const void *a, const void *b, size_t len)`
 fn memcmp(c: &mut Call<'_>) -> Done {
     let (a, b, len) = (c.arg(0)?, c.arg(1)?, c.arg(2)?);
     let mut done = 0;
@@ -139,7 +135,6 @@ fn line(c: &Call<'_>, at: u32, most: u32) -> Result<Vec<u8>, Stop> {
     Ok(out)
 }
 
-/// `void *memchr(const void *at, int byte, size_t len)`: reads no page behind the byte's, as programs rely on.
 fn memchr(c: &mut Call<'_>) -> Done {
     let (at, byte, len) = (c.arg(0)?, c.arg(1)? as u8, c.arg(2)?);
     let mut done = 0;
@@ -154,7 +149,6 @@ fn memchr(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }
 
-/// `void *memrchr(const void *at, int byte, size_t len)`
 fn memrchr(c: &mut Call<'_>) -> Done {
     let (at, byte, len) = (c.arg(0)?, c.arg(1)? as u8, c.arg(2)?);
     for i in (0..len).rev() {
@@ -165,20 +159,17 @@ fn memrchr(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }
 
-/// `size_t memscpy(void *to, size_t room, const void *from, size_t len)`: copies what fits; returns how much.
 fn memscpy(c: &mut Call<'_>) -> Done {
     let (to, room, from, len) = (c.arg(0)?, c.arg(1)?, c.arg(2)?, c.arg(3)?);
     copy(c, to, from, len.min(room))?;
     c.ret(len.min(room))
 }
 
-/// `size_t strlen(const char *s)`
 fn strlen(c: &mut Call<'_>) -> Done {
     let len = c.cstr(c.arg(0)?)?.len();
     c.ret(len as u32)
 }
 
-/// `size_t strnlen(const char *s, size_t max)`
 fn strnlen(c: &mut Call<'_>) -> Done {
     let len = c.cstr_max(c.arg(0)?, c.arg(1)? as usize)?.len();
     c.ret(len as u32)
@@ -189,21 +180,18 @@ fn put(c: &Call<'_>, to: u32, s: &[u8]) -> Result<(), Stop> {
     c.store(to, &[s, &[0]].concat())
 }
 
-/// `char *strcpy(char *to, const char *from)`
 fn strcpy(c: &mut Call<'_>) -> Done {
     let to = c.arg(0)?;
     put(c, to, &c.cstr(c.arg(1)?)?)?;
     c.ret(to)
 }
 
-/// `char *stpcpy(char *to, const char *from)`: returns the end.
 fn stpcpy(c: &mut Call<'_>) -> Done {
     let (to, s) = (c.arg(0)?, c.cstr(c.arg(1)?)?);
     put(c, to, &s)?;
     c.ret(to.wrapping_add(s.len() as u32))
 }
 
-/// `char *strncpy(char *to, const char *from, size_t len)`: pads with NUL, may leave none.
 fn strncpy(c: &mut Call<'_>) -> Done {
     let (to, len) = (c.arg(0)?, c.arg(2)?);
     let s = c.cstr_max(c.arg(1)?, len as usize)?;
@@ -212,7 +200,6 @@ fn strncpy(c: &mut Call<'_>) -> Done {
     c.ret(to)
 }
 
-/// `size_t strlcpy(char *to, const char *from, size_t room)`: always ends with NUL; returns the source's length.
 fn strlcpy(c: &mut Call<'_>) -> Done {
     let (to, s, room) = (c.arg(0)?, c.cstr(c.arg(1)?)?, c.arg(2)? as usize);
     if let Some(fits) = room.checked_sub(1) {
@@ -221,7 +208,6 @@ fn strlcpy(c: &mut Call<'_>) -> Done {
     c.ret(s.len() as u32)
 }
 
-/// `char *strcat(char *to, const char *from)`
 fn strcat(c: &mut Call<'_>) -> Done {
     let to = c.arg(0)?;
     let end = to.wrapping_add(c.cstr(to)?.len() as u32);
@@ -229,7 +215,6 @@ fn strcat(c: &mut Call<'_>) -> Done {
     c.ret(to)
 }
 
-/// `char *strncat(char *to, const char *from, size_t max)`
 fn strncat(c: &mut Call<'_>) -> Done {
     let to = c.arg(0)?;
     let end = to.wrapping_add(c.cstr(to)?.len() as u32);
@@ -237,7 +222,6 @@ fn strncat(c: &mut Call<'_>) -> Done {
     c.ret(to)
 }
 
-/// `size_t strlcat(char *to, const char *from, size_t room)`
 fn strlcat(c: &mut Call<'_>) -> Done {
     let (to, s, room) = (c.arg(0)?, c.cstr(c.arg(1)?)?, c.arg(2)? as usize);
     let have = c.cstr_max(to, room)?.len();
@@ -269,23 +253,19 @@ fn compare(c: &mut Call<'_>, max: u32, fold: bool) -> Done {
     c.ret(0)
 }
 
-/// `int strcmp(const char *a, const char *b)`
 fn strcmp(c: &mut Call<'_>) -> Done {
     compare(c, u32::MAX, false)
 }
 
-/// `int strncmp(const char *a, const char *b, size_t max)`
 fn strncmp(c: &mut Call<'_>) -> Done {
     let max = c.arg(2)?;
     compare(c, max, false)
 }
 
-/// `int strcasecmp(const char *a, const char *b)`
 fn strcasecmp(c: &mut Call<'_>) -> Done {
     compare(c, u32::MAX, true)
 }
 
-/// `int strncasecmp(const char *a, const char *b, size_t max)`
 fn strncasecmp(c: &mut Call<'_>) -> Done {
     let max = c.arg(2)?;
     compare(c, max, true)
@@ -296,7 +276,6 @@ fn found(c: &mut Call<'_>, at: u32, index: Option<usize>) -> Done {
     c.ret(index.map_or(0, |i| at.wrapping_add(i as u32)))
 }
 
-/// `char *strchr(const char *s, int byte)`; the NUL counts.
 fn strchr(c: &mut Call<'_>) -> Done {
     let (at, byte) = (c.arg(0)?, c.arg(1)? as u8);
     let s = c.cstr(at)?;
@@ -308,7 +287,6 @@ fn strchr(c: &mut Call<'_>) -> Done {
     found(c, at, index)
 }
 
-/// `char *strrchr(const char *s, int byte)`; the NUL counts.
 fn strrchr(c: &mut Call<'_>) -> Done {
     let (at, byte) = (c.arg(0)?, c.arg(1)? as u8);
     let s = c.cstr(at)?;
@@ -347,26 +325,22 @@ fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
     None
 }
 
-/// `char *strstr(const char *hay, const char *needle)`
 fn strstr(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
     let index = find(&c.cstr(at)?, &c.cstr(c.arg(1)?)?);
     found(c, at, index)
 }
 
-/// `size_t strspn(const char *s, const char *set)`
 fn strspn(c: &mut Call<'_>) -> Done {
     let (s, set) = (c.cstr(c.arg(0)?)?, c.cstr(c.arg(1)?)?);
     c.ret(s.iter().take_while(|b| set.contains(b)).count() as u32)
 }
 
-/// `size_t strcspn(const char *s, const char *set)`
 fn strcspn(c: &mut Call<'_>) -> Done {
     let (s, set) = (c.cstr(c.arg(0)?)?, c.cstr(c.arg(1)?)?);
     c.ret(s.iter().take_while(|b| !set.contains(b)).count() as u32)
 }
 
-/// `char *strpbrk(const char *s, const char *set)`
 fn strpbrk(c: &mut Call<'_>) -> Done {
     let (at, set) = (c.arg(0)?, c.cstr(c.arg(1)?)?);
     let index = c.cstr(at)?.iter().position(|b| set.contains(b));
@@ -390,7 +364,6 @@ fn token(c: &Call<'_>, at: u32, set: &[u8]) -> Result<(u32, u32), Stop> {
     Ok((start, end.wrapping_add(1)))
 }
 
-/// `char *strtok_r(char *s, const char *set, char **next)`
 fn strtok_r(c: &mut Call<'_>) -> Done {
     let (s, set, next) = (c.arg(0)?, c.cstr(c.arg(1)?)?, c.arg(2)?);
     let at = if s == 0 { c.load32(next)? } else { s };
@@ -402,7 +375,6 @@ fn strtok_r(c: &mut Call<'_>) -> Done {
     c.ret(start)
 }
 
-/// `char *strtok(char *s, const char *set)`: the state is the process's.
 fn strtok(c: &mut Call<'_>) -> Done {
     let (s, set) = (c.arg(0)?, c.cstr(c.arg(1)?)?);
     let at = if s == 0 { c.os.lib.tokens } else { s };
@@ -414,7 +386,6 @@ fn strtok(c: &mut Call<'_>) -> Done {
     c.ret(start)
 }
 
-/// `char *strsep(char **s, const char *set)`: empty tokens count.
 fn strsep(c: &mut Call<'_>) -> Done {
     let place = c.arg(0)?;
     let at = c.load32(place)?;
@@ -434,7 +405,6 @@ fn strsep(c: &mut Call<'_>) -> Done {
     c.ret(at)
 }
 
-/// `char *strerror(int number)`: one text for all numbers, which the process has from the DSP.
 fn strerror(c: &mut Call<'_>) -> Done {
     let at = c.os.builtins.error_text();
     c.ret(at.unwrap_or(0))

@@ -8,6 +8,8 @@ pub mod farf;
 pub mod keys;
 pub mod resources;
 
+use std::collections::HashSet;
+
 use cache_locks::CacheLocks;
 use exits::Exits;
 use farf::Farf;
@@ -32,6 +34,8 @@ pub struct LibraryState {
     pub tokens: u32,
     /// `rand`'s state.
     pub random: u32,
+    /// Functions whose lack of effect the log has told of.
+    pub told: HashSet<&'static str>,
 }
 
 impl LibraryState {
@@ -46,6 +50,7 @@ impl LibraryState {
             line: Vec::new(),
             tokens: 0,
             random: 1,
+            told: HashSet::new(),
         }
     }
 }

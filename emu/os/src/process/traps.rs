@@ -5,7 +5,7 @@ use emu_core::memory::Memory as _;
 use crate::builtins::Stub;
 use crate::clock::Time;
 use crate::crash::{CrashReport, backtrace};
-use crate::imports;
+use crate::imports::{self, Import, Support};
 use crate::kernel::call::{Call, Done, Outcome, Stop};
 use crate::kernel::state::Kernel;
 use crate::sched::{DspThread, Role, ThreadId, Wait};
@@ -43,6 +43,7 @@ pub fn trap(os: &mut Kernel, thread: &mut DspThread, imm: u32) -> Flow {
                 return crash(os, thread, format!("function {number} is not there"));
             };
             tracing::trace!(target: "emu::os::call", thread = thread.id, function = f.name);
+            tell_lack(os, &f);
             let done = (f.handler)(&mut Call { os, thread });
             carry_out(os, thread, done, at)
         }
@@ -67,6 +68,19 @@ pub fn trap(os: &mut Kernel, thread: &mut DspThread, imm: u32) -> Flow {
             thread.core.regs.pc = at;
             crash(os, thread, format!("trap0(#{imm}): the program stopped itself"))
         }
+    }
+}
+
+/// The first time that a process calls a function which does not do what it is for, the log says so.
+fn tell_lack(os: &mut Kernel, f: &Import) {
+    let (answer, how) = match f.support {
+        Support::Implemented => return,
+        Support::WithoutEffect(answer) => (answer, "has no effect here"),
+        Support::Refused(answer) => (answer, "is refused"),
+    };
+    if os.lib.told.insert(f.name) {
+        let process = &os.shared.config.name;
+        tracing::warn!(target: "emu::os", process, answer, "{} {how}", f.name);
     }
 }
 
