@@ -32,7 +32,7 @@ pub fn build(llvm: &Path, dir: &Path, name: &str, version: u32) -> PathBuf {
     out
 }
 
-/// A shared object of `tests/programs` as `file`, with more options for the compiler.
+/// A shared object of `tests/programs` as `file`, with more options for the compiler. A name with `.cc` is C++.
 ///
 /// # Panics
 /// If it does not compile.
@@ -44,6 +44,10 @@ pub fn build_shared(llvm: &Path, name: &str, version: u32, options: &[&str], fil
 
 fn compile(llvm: &Path, name: &str, version: u32, options: &[&str], out: &Path) {
     let top = assets::workspace();
+    let source = match name.ends_with(".cc") {
+        true => name.to_owned(),
+        false => format!("{name}.c"),
+    };
     let run = Command::new(llvm.join("clang"))
         .args(["--target=hexagon-unknown-none-elf", &format!("-mv{version}")])
         .args(["-mhvx", "-mhvx-length=128b", "-O2", "-G0"])
@@ -52,7 +56,7 @@ fn compile(llvm: &Path, name: &str, version: u32, options: &[&str], out: &Path) 
         .args(options)
         .arg("-I")
         .arg(top.join("firmware/include"))
-        .arg(top.join(format!("tests/programs/{name}.c")))
+        .arg(top.join("tests/programs").join(source))
         .arg("-o")
         .arg(out)
         .output()

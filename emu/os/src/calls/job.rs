@@ -1,6 +1,7 @@
 //! What there is to do for workers, and what waits for memory before it can go on.
 
 use std::collections::VecDeque;
+use std::sync::mpsc::Sender;
 
 use crate::invocation::Invocation;
 use crate::loader::gather::Library;
@@ -16,6 +17,8 @@ pub enum Job {
     Open(Opening),
     /// Run the close method of this handle's module.
     Close(u32, CallAnswer),
+    /// Run what is to run before the process ends; whoever waits at the other end is told by its end.
+    Finish(Sender<()>),
 }
 
 /// An open whose library is in memory.

@@ -5,9 +5,10 @@
 //! initialisers have run. A close waits for the calls that are under way in its handle.
 //!
 //! State: [`job`], [`handles`], [`loading`], [`workers`]. What is done with it: [`opening`] (from a URI to a library in
-//! memory), [`serving`] (what a worker does).
+//! memory), [`serving`] (what a worker does), [`ending`] (what runs before libraries go).
 
 pub mod arguments;
+pub mod ending;
 pub mod handles;
 pub mod job;
 pub mod loading;

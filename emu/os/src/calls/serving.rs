@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::arguments::{self, ARGUMENTS};
+use super::ending;
 use super::handles::OpenModule;
 use super::job::{Job, Opening};
 use super::opening;
@@ -10,7 +11,6 @@ use crate::error::OpenError;
 use crate::invocation::Invocation;
 use crate::kernel::call::{Call, Done, Outcome};
 use crate::kernel::continuation::Then;
-use crate::loader::modules::ModuleId;
 use crate::loader::uri;
 use crate::process::inbox::CallAnswer;
 use rpmsg::Aee;
@@ -35,6 +35,13 @@ pub fn begin(c: &mut Call<'_>, job: Job) -> Done {
         Job::Invoke(invocation, answer) => invoke(c, invocation, answer),
         Job::Open(opening) => initialise(c, opening),
         Job::Close(number, answer) => close(c, number, answer),
+        Job::Finish(done) => {
+            let over = move |_: &mut Call<'_>, _: u64| {
+                drop(done);
+                Ok(Outcome::Return)
+            };
+            ending::end_process(c, Box::new(over))
+        }
     }
 }
 
@@ -83,9 +90,9 @@ fn invoke(c: &mut Call<'_>, invocation: Invocation, answer: CallAnswer) -> Done 
 
 /// Runs the initialisers of what was loaded for an open, then its open method.
 fn initialise(c: &mut Call<'_>, opening: Opening) -> Done {
-    let (memory, modules) = (&c.os.shared.memory, &c.os.modules);
-    let installed = opening.installed.iter().filter_map(|&id| modules.get(id));
-    let initialisers = installed.flat_map(|m| m.initialisers(memory)).collect();
+    let (memory, modules) = (&c.os.shared.memory, &mut c.os.modules);
+    let installed = opening.installed.iter();
+    let initialisers = installed.flat_map(|&id| modules.initialise(id, memory)).collect();
     let open = move |c: &mut Call<'_>, _: u64| {
         opening::done(c.os);
         open(c, opening)
@@ -140,7 +147,7 @@ fn open(c: &mut Call<'_>, opening: Opening) -> Done {
             answer.send(Err(error));
             Ok(Outcome::Return)
         };
-        finalise(c, unused, Box::new(refused))
+        ending::unload(c, unused, Box::new(refused))
     };
     let args = vec![0, 0, 0x0002_0001, pra];
     Ok(Outcome::Enter(opened.entry, args, Box::new(over)))
@@ -159,7 +166,7 @@ fn close(c: &mut Call<'_>, number: u32, answer: CallAnswer) -> Done {
             answer.send(Aee(result as u32));
             Ok(Outcome::Return)
         };
-        finalise(c, unused, Box::new(over))
+        ending::unload(c, unused, Box::new(over))
     };
     if !open.takes_handle {
         return closed(c, 0);
@@ -169,21 +176,6 @@ fn close(c: &mut Call<'_>, number: u32, answer: CallAnswer) -> Done {
     c.os.shared.counters.add_call();
     let args = vec![open.context as u32, (open.context >> 32) as u32, 0x0100_0010, pra];
     Ok(Outcome::Enter(open.entry, args, Box::new(closed)))
-}
-
-/// Runs the finalisers of libraries that nobody uses any more, takes them out of memory, then does the last thing.
-fn finalise(c: &mut Call<'_>, unused: Vec<ModuleId>, last: Then) -> Done {
-    let (memory, modules) = (&c.os.shared.memory, &c.os.modules);
-    let libraries = unused.iter().filter_map(|&id| modules.get(id));
-    let functions = libraries.flat_map(|m| m.finalisers(memory)).collect();
-    let remove = move |c: &mut Call<'_>, _: u64| {
-        for &id in &unused {
-            c.os.modules.remove(id, &c.os.shared.memory);
-        }
-        c.os.count();
-        last(c, 0)
-    };
-    sequence(functions, Box::new(remove))(c, 0)
 }
 
 const _: () = assert!(uri::MAX_NAME as u32 + 40 < ARGUMENTS);

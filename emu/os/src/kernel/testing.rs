@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::call::{Call, Outcome, Stop};
-use super::continuation::Retry;
+use super::continuation::{Retry, Then};
 use super::state::Kernel;
 use crate::ap::{Ap, ApError, LogRecord};
 use crate::builtins::Stub;
@@ -159,6 +159,15 @@ impl Guest {
             thread: &mut self.thread,
         };
         answered(&mut call, given)
+    }
+
+    /// A guest function that was called returns with this.
+    pub fn go_on(&mut self, then: Then, result: u64) -> Result<Outcome, Stop> {
+        let mut call = Call {
+            os: &mut self.os,
+            thread: &mut self.thread,
+        };
+        then(&mut call, result)
     }
 
     /// Calls a function that returns at once; gives r0.

@@ -1,26 +1,22 @@
 //! How programs end: `abort`, `exit`, failed assertions and stack checks, and what runs at exit.
 
-use std::collections::VecDeque;
-
+use crate::calls::ending;
 use crate::kernel::call::{Call, Done, Outcome, Stop};
-use crate::kernel::continuation::Then;
 use crate::kernel::import::{Import, import};
+use crate::library_state::exits::Exit;
 
 /// This family's table.
 #[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
     import("abort", abort, "`void abort(void)`: crashes the process"),
-    import("exit", exit, "`void exit(int status)`: ends the process without a crash; its calls are answered as those of a dead process"),
-    import("_exit", exit, "`void _exit(int status)`: as exit"),
-    import("_Exit", exit, "`void _Exit(int status)`: as exit"),
-    import("atexit", atexit, "`int atexit(void (*f)(void))`: to be called by exit"),
+    import("exit", exit, "`void exit(int status)`: runs exit functions and finalisers, then ends the process without a crash; its calls are answered as those of a dead process"),
+    import("_exit", exit_now, "`void _exit(int status)`: as exit, but nothing runs before"),
+    import("_Exit", exit_now, "`void _Exit(int status)`: as exit, but nothing runs before"),
+    import("atexit", atexit, "`int atexit(void (*f)(void))`: to be called when its library is unloaded or the process ends; -1: there are 4096"),
     import("_Assert", assert, "`void _Assert(const char *expression, const char *function)`: the SDK's assert failed, the process crashes"),
     import("__assert_fail", assert_fail, "`void __assert_fail(const char *expression, const char *file, unsigned line, const char *function)`: musl's"),
     import("__assert_func", assert_func, "`void __assert_func(const char *file, int line, const char *function, const char *expression)`: newlib's"),
     import("__stack_chk_fail", stack_check, "`void __stack_chk_fail(void)`: the compiler's check found the canary overwritten, the process crashes"),
-    import("__cxa_atexit", cxa_atexit, "`int __cxa_atexit(void (*f)(void *), void *argument, void *library)`: to be called at exit or unload"),
-    import("__cxa_finalize", cxa_finalize, "`void __cxa_finalize(void *library)`: calls what the library registered"),
-    import("__cxa_pure_virtual", pure_virtual, "`void __cxa_pure_virtual(void)`: a virtual function that no class defines was called, the process crashes"),
     import("__register_frame_info_bases", frame_info, "`void __register_frame_info_bases(const void *, object *, void *, void *)`: nothing is noted, unwind tables stay with their library"),
     import("__register_frame_info", frame_info, "`void __register_frame_info(const void *, object *)`: nothing is noted, unwind tables stay with their library"),
     import("__deregister_frame_info_bases", frame_info, "`void *__deregister_frame_info_bases(const void *)`: NULL, nothing was noted"),
@@ -33,36 +29,27 @@ fn abort(_: &mut Call<'_>) -> Done {
 
 fn exit(c: &mut Call<'_>) -> Done {
     let status = c.arg(0)?;
-    let last = move |_: &mut Call<'_>, _: u64| Ok(Outcome::EndProcess(status));
-    run(c.os.lib.exits.take(0), Box::new(last))(c, 0)
+    ending::end_process(c, Box::new(move |_, _| Ok(Outcome::EndProcess(status))))
+}
+
+fn exit_now(c: &mut Call<'_>) -> Done {
+    Ok(Outcome::EndProcess(c.arg(0)?))
 }
 
 fn atexit(c: &mut Call<'_>) -> Done {
     let f = c.arg(0)?;
-    register(c, (f, 0, 0))
+    let exit = Exit {
+        f,
+        argument: 0,
+        library: 0,
+    };
+    register(c, exit)
 }
 
-fn cxa_atexit(c: &mut Call<'_>) -> Done {
-    let entry = (c.arg(0)?, c.arg(1)?, c.arg(2)?);
-    register(c, entry)
-}
-
-fn register(c: &mut Call<'_>, (f, argument, library): (u32, u32, u32)) -> Done {
-    let registered = c.os.lib.exits.add(f, argument, library);
+/// Registers an exit function; the result is 0, or −1 if there is no room.
+pub fn register(c: &mut Call<'_>, exit: Exit) -> Done {
+    let registered = c.os.lib.exits.add(exit);
     c.ret(if registered { 0 } else { u32::MAX })
-}
-
-fn run(mut functions: VecDeque<(u32, u32)>, last: Then) -> Then {
-    Box::new(move |c, _| match functions.pop_front() {
-        None => last(c, 0),
-        Some((f, argument)) => Ok(Outcome::Enter(f, vec![argument], run(functions, last))),
-    })
-}
-
-fn cxa_finalize(c: &mut Call<'_>) -> Done {
-    let library = c.arg(0)?;
-    let functions = c.os.lib.exits.take(library);
-    run(functions, Box::new(|c, _| c.ret(0)))(c, 0)
 }
 
 fn assert(c: &mut Call<'_>) -> Done {
@@ -92,10 +79,6 @@ fn stack_check(_: &mut Call<'_>) -> Done {
     ))
 }
 
-fn pure_virtual(_: &mut Call<'_>) -> Done {
-    Err(Stop::because("a pure virtual function was called"))
-}
-
 fn frame_info(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }
@@ -120,5 +103,36 @@ mod tests {
             assert!(stop.to_string().contains(want), "{stop}");
         }
         assert!(matches!(g.try_call("exit", &[3]), Ok(Outcome::EndProcess(3))));
+        assert!(matches!(g.try_call("_exit", &[4]), Ok(Outcome::EndProcess(4))));
+    }
+
+    #[test]
+    fn exit_runs_what_was_registered_last_first_and_what_that_registers() {
+        let mut g = Guest::new();
+        assert_eq!(g.call("atexit", &[0x1000]), 0);
+        assert_eq!(g.call("__cxa_atexit", &[0x2000, 7, 0]), 0);
+        let Ok(Outcome::Enter(0x2000, args, then)) = g.try_call("exit", &[3]) else {
+            panic!("the last one is first")
+        };
+        assert_eq!(args[0], 7);
+        // It registers another one.
+        assert_eq!(g.call("atexit", &[0x3000]), 0);
+        let Ok(Outcome::Enter(0x3000, _, then)) = g.go_on(then, 0) else {
+            panic!("the new one is next")
+        };
+        let Ok(Outcome::Enter(0x1000, _, then)) = g.go_on(then, 0) else {
+            panic!("the first one is last")
+        };
+        assert!(matches!(g.go_on(then, 0), Ok(Outcome::EndProcess(3))));
+        // `_exit` runs nothing.
+        assert_eq!(g.call("atexit", &[0x1000]), 0);
+        assert!(matches!(g.try_call("_exit", &[4]), Ok(Outcome::EndProcess(4))));
+    }
+
+    #[test]
+    fn there_is_an_end_of_exit_functions() {
+        let mut g = Guest::new();
+        let registered = (0..10_000).filter(|_| g.call("atexit", &[0x1000]) == 0).count();
+        assert_eq!(registered, 4096);
     }
 }

@@ -43,7 +43,7 @@ pub const IMPORTS: &[Import] = &[
 ];
 
 /// Gets the block's address, or 0.
-type Got = Box<dyn FnOnce(&mut Call<'_>, u32) -> Done + Send>;
+pub type Got = Box<dyn FnOnce(&mut Call<'_>, u32) -> Done + Send>;
 
 /// Finds a block, growing the heap as far as it may grow.
 pub fn allocate(c: &mut Call<'_>, len: u32, align: u32, got: Got) -> Done {
@@ -175,7 +175,8 @@ fn malloc_of(c: &mut Call<'_>, len: u32) -> Done {
     allocate(c, len, 16, Box::new(|c, at| c.ret(at)))
 }
 
-fn free(c: &mut Call<'_>) -> Done {
+/// `free`, and all that is one.
+pub fn free(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
     if at != 0 {
         c.os.heap.free(at).map_err(|_| not_a_block("free", at))?;

@@ -6,6 +6,7 @@
 mod compute_res;
 mod convert;
 mod ctype;
+mod cxx;
 mod end;
 mod float_text;
 mod format;
@@ -50,6 +51,7 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "Character classes", imports: ctype::IMPORTS },
     Family { title: "Sorting and searching", imports: sort::IMPORTS },
     Family { title: "How programs end", imports: end::IMPORTS },
+    Family { title: "C++", imports: cxx::IMPORTS },
     Family { title: "Mathematics", imports: math::IMPORTS },
     Family { title: "The compiler's run-time library", imports: runtime::IMPORTS },
     Family { title: "HAP: messages (FARF)", imports: hap_debug::IMPORTS },

@@ -1,30 +1,42 @@
 //! Functions that run at exit (`atexit`, `__cxa_atexit`).
 
-use std::collections::VecDeque;
-
-/// Functions that may be registered.
+/// Functions that may be registered at once.
 const MAX_EXITS: usize = 4096;
 
-/// Function, argument and library of each, in order.
+/// A function to run at exit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exit {
+    /// The function.
+    pub f: u32,
+    /// Its argument.
+    pub argument: u32,
+    /// The `__dso_handle` of the library that registered it, an address in that library; 0: none was given.
+    pub library: u32,
+}
+
+/// All of them, in the order in which they were registered.
 #[derive(Debug, Default)]
-pub struct Exits(Vec<(u32, u32, u32)>);
+pub struct Exits(Vec<Exit>);
 
 impl Exits {
     /// Registers a function; `false`: there are too many.
-    pub fn add(&mut self, f: u32, argument: u32, library: u32) -> bool {
+    pub fn add(&mut self, exit: Exit) -> bool {
         let fits = self.0.len() < MAX_EXITS;
         if fits {
-            self.0.push((f, argument, library));
+            self.0.push(exit);
         }
         fits
     }
 
-    /// Takes the functions of a library (0: all) and their arguments, last registered first.
-    pub fn take(&mut self, library: u32) -> VecDeque<(u32, u32)> {
-        let mine = self.0.extract_if(.., |e| library == 0 || e.2 == library);
-        let mut out: VecDeque<(u32, u32)> = mine.map(|(f, argument, _)| (f, argument)).collect();
-        out.make_contiguous().reverse();
-        out
+    /// Takes the last one that is such.
+    pub fn pop(&mut self, such: impl Fn(&Exit) -> bool) -> Option<Exit> {
+        let at = self.0.iter().rposition(such)?;
+        Some(self.0.remove(at))
+    }
+
+    /// Is there none?
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
@@ -33,12 +45,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exit_functions_of_one_library_run_last_first() {
+    fn exit_functions_of_one_library_come_last_first() {
+        let exit = |f, library| Exit {
+            f,
+            argument: f * 10,
+            library,
+        };
         let mut e = Exits::default();
-        for (f, argument, library) in [(1, 10, 7), (2, 20, 8), (3, 30, 7)] {
-            assert!(e.add(f, argument, library));
+        for (f, library) in [(1, 7), (2, 8), (3, 7)] {
+            assert!(e.add(exit(f, library)));
         }
-        assert_eq!(e.take(7), [(3, 30), (1, 10)]);
-        assert_eq!(e.take(0), [(2, 20)]);
+        assert_eq!(e.pop(|e| e.library == 7), Some(exit(3, 7)));
+        // One that is registered meanwhile is next.
+        assert!(e.add(exit(4, 7)));
+        assert_eq!(e.pop(|e| e.library == 7), Some(exit(4, 7)));
+        assert_eq!(e.pop(|e| e.library == 7), Some(exit(1, 7)));
+        assert_eq!(e.pop(|e| e.library == 7), None);
+        assert_eq!((e.pop(|_| true), e.is_empty()), (Some(exit(2, 8)), true));
+    }
+
+    #[test]
+    fn there_is_room_for_so_many() {
+        let mut e = Exits::default();
+        let one = Exit {
+            f: 1,
+            argument: 0,
+            library: 0,
+        };
+        assert!((0..MAX_EXITS).all(|_| e.add(one)));
+        assert!(!e.add(one));
     }
 }

@@ -5,6 +5,7 @@
 pub mod cache_locks;
 pub mod exits;
 pub mod farf;
+pub mod guards;
 pub mod keys;
 pub mod resources;
 
@@ -13,6 +14,7 @@ use std::collections::HashSet;
 use cache_locks::CacheLocks;
 use exits::Exits;
 use farf::Farf;
+use guards::Guards;
 use keys::Keys;
 use resources::Resources;
 
@@ -22,6 +24,8 @@ pub struct LibraryState {
     pub farf: Farf,
     /// Functions to run at exit.
     pub exits: Exits,
+    /// Static variables that are being initialised.
+    pub guards: Guards,
     /// VTCM and the matrix unit.
     pub resources: Resources,
     /// Thread-local keys.
@@ -44,6 +48,7 @@ impl LibraryState {
         Self {
             farf: Farf::default(),
             exits: Exits::default(),
+            guards: Guards::default(),
             resources: Resources::new(vtcm),
             keys: Keys::default(),
             cache_locks: CacheLocks::default(),

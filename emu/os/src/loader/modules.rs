@@ -41,6 +41,17 @@ pub struct Module {
     /// Handles and libraries that use it.
     refs: usize,
     symbols: HashMap<Box<[u8]>, u32>,
+    stage: Stage,
+}
+
+/// How far a library has come.
+enum Stage {
+    /// Its initialisers have not begun.
+    Placed,
+    /// They have: its finalisers are to run.
+    Initialised,
+    /// These are left of them.
+    Finalising(VecDeque<u32>),
 }
 
 impl Module {
@@ -50,7 +61,7 @@ impl Module {
     }
 
     /// Functions to call after loading, in order.
-    pub fn initialisers(&self, memory: &ProcessMemory) -> VecDeque<u32> {
+    fn initialisers(&self, memory: &ProcessMemory) -> VecDeque<u32> {
         let single = self.image.init.map(|at| self.base.wrapping_add(at));
         let ctors = self.array(self.image.ctors, memory).into_iter().rev();
         single
@@ -61,7 +72,7 @@ impl Module {
     }
 
     /// Functions to call before unloading, in order.
-    pub fn finalisers(&self, memory: &ProcessMemory) -> VecDeque<u32> {
+    fn finalisers(&self, memory: &ProcessMemory) -> VecDeque<u32> {
         let single = self.image.fini.map(|at| self.base.wrapping_add(at));
         let mut array = self.array(self.image.fini_array, memory);
         array.reverse();
@@ -151,6 +162,40 @@ impl Modules {
     /// How many there are.
     pub fn count(&self) -> usize {
         self.map.len()
+    }
+
+    /// Ids of all libraries, users before what they need.
+    pub fn newest_first(&self) -> impl Iterator<Item = ModuleId> {
+        self.map.keys().rev().copied()
+    }
+
+    /// A library's functions to call after loading, in order; from now on its finalisers are to be called, too.
+    pub fn initialise(&mut self, id: ModuleId, memory: &ProcessMemory) -> VecDeque<u32> {
+        let Some(module) = self.map.get_mut(&id) else {
+            return VecDeque::new();
+        };
+        module.stage = Stage::Initialised;
+        module.initialisers(memory)
+    }
+
+    /// The next of the functions that a library has called before it goes, each given out once.
+    pub fn next_finaliser(&mut self, id: ModuleId, memory: &ProcessMemory) -> Option<u32> {
+        let module = self.map.get_mut(&id)?;
+        if let Stage::Initialised = module.stage {
+            module.stage = Stage::Finalising(module.finalisers(memory));
+        }
+        match &mut module.stage {
+            Stage::Finalising(left) => left.pop_front(),
+            Stage::Placed | Stage::Initialised => None,
+        }
+    }
+
+    /// May a library have functions to call before it goes?
+    pub fn has_finalisers(&self, id: ModuleId) -> bool {
+        self.map.get(&id).is_some_and(|module| {
+            let image = &module.image;
+            image.fini.is_some() || image.fini_array.is_some() || image.dtors.is_some()
+        })
     }
 
     /// A symbol of a library or of what it needs (not of the built-in module).
@@ -257,6 +302,7 @@ impl Modules {
             needs,
             refs: 0,
             symbols,
+            stage: Stage::Placed,
         };
         self.by_name.insert(module.name.clone(), id);
         self.map.insert(id, module);

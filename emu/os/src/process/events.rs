@@ -2,7 +2,7 @@
 
 use crate::calls::handles::Closing;
 use crate::calls::job::{Job, Starved};
-use crate::calls::{opening, serving};
+use crate::calls::{ending, opening, serving};
 use crate::crash::{CrashReport, backtrace};
 use crate::error::OpenError;
 use crate::kernel::state::Kernel;
@@ -48,6 +48,11 @@ fn handle(os: &mut Kernel, request: ProcessRequest) -> Option<End> {
         ProcessRequest::Grown(given) => return memory_answered(os, given),
         ProcessRequest::ThreadExit(tid) => os.workers.retire(tid),
         ProcessRequest::Priority(priority) => os.workers.set_priority(priority, &mut os.sched),
+        ProcessRequest::Finish(done) => {
+            if ending::is_needed(os) {
+                os.submit(None, Job::Finish(done));
+            }
+        }
         // Nobody may wait for it any more.
         ProcessRequest::Threads(to) => drop(to.send(describe_threads(os))),
     }
@@ -63,6 +68,9 @@ fn fail(os: &mut Kernel, job: Job, code: Aee, why: &str) {
             answer.send(code);
         }
         Job::Open(opening) => opening::no_worker(os, opening, OpenError::new(code, why)),
+        Job::Finish(_) => {
+            tracing::warn!(target: "emu::os", process = os.shared.config.name, why, "no finalisers run")
+        }
     }
 }
 

@@ -36,6 +36,8 @@ pub enum ProcessRequest {
     Priority(u8),
     /// Somebody wants to know what the threads are doing.
     Threads(Sender<Vec<CrashReport>>),
+    /// The process is about to end: what is to run before runs, then this is dropped.
+    Finish(Sender<()>),
 }
 
 struct Queue {

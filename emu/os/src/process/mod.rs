@@ -10,6 +10,7 @@ pub(crate) mod shared;
 mod traps;
 
 use std::fmt;
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -140,6 +141,20 @@ impl Process {
     /// Priority (1 highest … 255 lowest) of the DSP threads that serve AP threads.
     pub fn set_priority(&self, priority: u8) {
         self.shared.inbox.send(ProcessRequest::Priority(priority.max(1)));
+    }
+
+    /// The program on the AP has ended in order: runs what the process's libraries have to run before they go (exit
+    /// functions, finalisers) and returns when that is done, when the process has ended, or after `wait`. The process
+    /// lives on until it is [killed](Self::kill).
+    pub fn finish(&self, wait: Duration) {
+        let (done, is_done) = std::sync::mpsc::channel();
+        self.shared.inbox.send(ProcessRequest::Finish(done));
+        if is_done.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!(
+                target: "emu::os", process = self.shared.config.name, ?wait,
+                "exit functions and finalisers take too long; the process ends without the rest"
+            );
+        }
     }
 
     /// Ends all threads, answers every call not yet answered, drops all mappings. Returns when nothing of the process

@@ -51,6 +51,8 @@ pub enum Wait {
     Memory,
     /// For a compute resource (VTCM).
     Resource,
+    /// Until another thread has initialised the static variable whose guard is at this address.
+    Guard(u32),
 }
 
 impl fmt::Display for Wait {
@@ -70,6 +72,10 @@ impl fmt::Display for Wait {
             Self::Join { thread, .. } => write!(f, "waits for the end of thread {thread}"),
             Self::Memory => f.write_str("waits for memory from the AP"),
             Self::Resource => f.write_str("waits for a compute resource"),
+            Self::Guard(at) => write!(
+                f,
+                "waits until the static variable with the guard at {at:#x} is initialised"
+            ),
         }
     }
 }

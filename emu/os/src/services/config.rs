@@ -35,6 +35,8 @@ pub struct DspConfig {
     pub library_read: LibraryRead,
     /// How long a reverse call waits for the AP's listener before it fails.
     pub listener_wait: Duration,
+    /// How long what runs at the end of a process (exit functions, finalisers) may take.
+    pub finish_wait: Duration,
     /// Vector TCM in bytes.
     pub vtcm: u32,
     /// What processes have from the DSP itself: the emulator's own, or what the loaded firmware exports.
@@ -61,6 +63,7 @@ impl DspConfig {
             farf: FarfTo::Both,
             library_read: LibraryRead::default(),
             listener_wait: Duration::from_secs(10),
+            finish_wait: Duration::from_secs(5),
             vtcm,
             builtins: imports::standard(),
             hvx_units,

@@ -1,6 +1,8 @@
 //! adsp_current_process (by name) and adsp_current_process1 (handle 4): what a process's own AP program tells the DSP about it.
 //!
-//! `exit` must fail every parked call at once: the library joins its listener thread before it closes the session.
+//! `exit` is the orderly end of a process: exit functions and finalisers of its libraries run, for a bounded time. Then it must
+//! fail every parked call at once: the library joins its listener thread before it closes the session. A session that is
+//! released without it (its program was killed) has its process killed, too: nobody is left who could serve what would run.
 //!
 //! Not modelled: run-time log masks (all FARF messages pass), quality of service, status notifications and panic on chosen error
 //! codes. The first two are accepted, because ignoring them only costs what a real DSP would have saved; the last two are refused.
@@ -57,8 +59,10 @@ pub(super) fn serve(pd: &Arc<Pd>, call: ApCall, kind: Kind) {
 
 fn exit(pd: &Arc<Pd>, call: ApCall) {
     let pd = Arc::clone(pd);
-    // Killing takes a moment, and so does the AP when it is still to get log lines: not on the device thread.
+    // What runs at the end takes a moment, so does killing, and so does the AP when it is still to get log lines: not on
+    // the device thread. The listener still serves what runs at the end.
     run_in_background("exit", move || {
+        pd.process.finish(pd.finish_wait);
         pd.log.flush(LAST_WORDS);
         pd.state().exiting = true;
         let parked = pd.tunnel.shut();

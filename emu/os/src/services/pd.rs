@@ -6,6 +6,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rpmsg::iface::name;
 
@@ -82,6 +83,8 @@ pub(super) struct Pd {
     pub process: Arc<Process>,
     pub tunnel: Arc<Tunnel>,
     pub log: Arc<GuestLog>,
+    /// How long what runs at the end of the process may take.
+    pub finish_wait: Duration,
     handles: Arc<HandleNumbers>,
     counters: Arc<Counters>,
     state: Mutex<State>,
@@ -155,6 +158,7 @@ impl Pd {
             process,
             tunnel,
             log,
+            finish_wait: config.finish_wait,
             handles: Arc::clone(handles),
             counters: Arc::clone(counters),
             state: Mutex::default(),

@@ -1,0 +1,145 @@
+//! A C++ skeleton (tests/programs/cxx.cc): constructors, static variables that two threads want, and what runs at the end of
+//! a process, however that comes.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use emu_local_ap::{Client, Driver};
+use emu_os::services::{DspConfig, FarfTo};
+use hexagon_isa::Arch;
+use rpmsg::Aee;
+use rpmsg::fastrpc::Scalars;
+use tests::assets;
+use tests::hexagon::{build_shared, code, emulator, llvm};
+
+const URI: &str = "file:///libcxx_skel.so?cxx_skel_handle_invoke&_modver=1.0";
+const OPTIONS: [&str; 6] = [
+    "-fvisibility=hidden",
+    "-fno-exceptions",
+    "-fno-rtti",
+    "-std=c++17",
+    // In our headers, which are C.
+    "-Wno-missing-designated-field-initializers",
+    "-Wl,-z,max-page-size=0x1000",
+];
+
+/// The skeleton in a folder of its own; `None` without a compiler.
+#[track_caller]
+fn skeleton(options: &[&str]) -> Option<(tempfile::TempDir, PathBuf)> {
+    let Some(llvm) = llvm() else {
+        assets::skip_without_tool("there is no clang for Hexagon");
+        return None;
+    };
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let file = dir.path().join("libcxx_skel.so");
+    let built = build_shared(&llvm, "cxx.cc", 68, &[&OPTIONS[..], options].concat(), file);
+    Some((dir, built))
+}
+
+/// What a method answers, what was logged, and the exit code.
+fn invoke(skeleton: &Path, options: &[&str]) -> (String, String, i32) {
+    let output = Command::new(emulator())
+        .args(["invoke", "--uri", URI, "--skel"])
+        .arg(skeleton)
+        .args(options)
+        .output()
+        .expect("it runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    (text(&output.stdout), text(&output.stderr), code(&output))
+}
+
+/// The parts of a text in the order in which they stand there.
+#[track_caller]
+fn in_order(text: &str, parts: &[&str]) {
+    let places: Vec<Option<usize>> = parts.iter().map(|part| text.find(part)).collect();
+    assert!(places.iter().all(Option::is_some), "{parts:?} in {text}");
+    assert!(places.is_sorted(), "{parts:?} in {text}");
+}
+
+#[test]
+fn constructors_destructors_and_static_variables_work() {
+    let Some((_dir, skeleton)) = skeleton(&["-fuse-init-array"]) else {
+        return;
+    };
+    if !emulator().is_file() {
+        return assets::skip_without_tool("vhost-hexagon is not built");
+    }
+    let (answer, log, code) = invoke(&skeleton, &["--method", "2", "--out", "u32:3"]);
+    assert_eq!((answer.as_str(), code), ("12 2 144", 0), "{log}");
+    in_order(&log, &["atexit", "~Probe 2", "~Probe 1", "destructor"]);
+    // Made once: the second thread waited for the first.
+    let (answer, log, code) = invoke(&skeleton, &["--method", "3", "--out", "u32:3"]);
+    assert_eq!((answer.as_str(), code), ("1 1 1", 0), "{log}");
+    let (_, log, code) = invoke(&skeleton, &["--method", "5"]);
+    assert_eq!(code, 3, "{log}");
+    assert!(log.contains("needs the variable itself"), "{log}");
+}
+
+/// A session of the skeleton with the DSP: what it logs is kept.
+fn session(dir: &Path, finish_wait: Duration) -> (Arc<Driver>, Client, u32, Arc<Mutex<Vec<String>>>) {
+    let mut config = DspConfig::new("cdsp", Arch::V68, 0x68, BTreeMap::from([(1, 0x1001)]));
+    config.farf = FarfTo::Guest;
+    config.finish_wait = finish_wait;
+    let driver = Driver::start(config, 128 << 20).unwrap();
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&lines);
+    let on_log = Box::new(move |record: &rpmsg::iface::adspmsgd_apps::LogRecord| {
+        let text = String::from_utf8_lossy(&record.text).into_owned();
+        sink.lock().unwrap().push(text);
+    });
+    let client = Client::create(&driver, 1, 1, "test", vec![dir.to_owned()], on_log).unwrap();
+    let handle = client.open(URI).unwrap();
+    (driver, client, handle, lines)
+}
+
+fn call(client: &Client, handle: u32, method: u8) {
+    let (session, sc) = (client.session(), Scalars::new(method, 0, 0));
+    let call = session.start_raw(session.client(), client.new_tid(), handle, sc, &[]);
+    assert_eq!(
+        call.unwrap().wait(Duration::from_secs(120)).unwrap().retval,
+        Aee::SUCCESS
+    );
+}
+
+/// The library ends a session without closing what it has open.
+#[test]
+fn a_process_that_ends_in_order_runs_what_is_to_run_at_its_end() {
+    let Some((dir, _)) = skeleton(&["-fuse-init-array"]) else {
+        return;
+    };
+    let (_driver, client, _, lines) = session(dir.path(), Duration::from_secs(120));
+    client.exit().unwrap();
+    in_order(
+        &lines.lock().unwrap().join("\n"),
+        &["~Probe 2", "~Probe 1", "destructor"],
+    );
+}
+
+#[test]
+fn a_finaliser_that_never_returns_does_not_keep_the_process() {
+    let Some((dir, _)) = skeleton(&["-fuse-init-array"]) else {
+        return;
+    };
+    let (driver, client, handle, _) = session(dir.path(), Duration::from_millis(20));
+    call(&client, handle, 4);
+    client.exit().unwrap();
+    assert_eq!(
+        (driver.dsp().open_calls(), driver.dsp().stats().processes_now),
+        (0, 0)
+    );
+}
+
+/// Nobody is left who could serve what would run.
+#[test]
+fn a_process_whose_program_was_killed_runs_nothing_more() {
+    let Some((dir, _)) = skeleton(&["-fuse-init-array"]) else {
+        return;
+    };
+    let (driver, client, _, lines) = session(dir.path(), Duration::from_secs(120));
+    client.kill().unwrap();
+    assert_eq!(driver.dsp().stats().processes_now, 0);
+    assert!(!lines.lock().unwrap().join("\n").contains("destructor"));
+}
