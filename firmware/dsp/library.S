@@ -405,6 +405,18 @@ builtin HAP_compute_res_hmx_unlock
 builtin compute_resource_query_VTCM
 builtin HAP_compute_res_query_VTCM
 
+// packet queues
+builtin dspqueue_import
+builtin dspqueue_close
+builtin dspqueue_read
+builtin dspqueue_read_noblock
+builtin dspqueue_peek
+builtin dspqueue_peek_noblock
+builtin dspqueue_write
+builtin dspqueue_write_noblock
+builtin dspqueue_write_early_wakeup_noblock
+builtin dspqueue_get_stat
+
 // QuRT: threads
 builtin qurt_thread_create
 builtin qurt_thread_exit

@@ -17,11 +17,16 @@
 #define AEE_EITEMBUSY        (AEE_EOFFSET + 0x020)
 #define AEE_EUNSUPPORTED     (AEE_EOFFSET + 0x014) /* no such method */
 #define AEE_EBADSTATE        (AEE_EOFFSET + 0x00d)
+#define AEE_EBADITEM         (AEE_EOFFSET + 0x010)
 #define AEE_EEXPIRED         (AEE_EOFFSET + 0x00c)
 #define AEE_ENOSUCHSYMBOL    (AEE_EOFFSET + 0x042)
+#define AEE_EQURTTHREADCREATE (AEE_EOFFSET + 0x14b)
+#define AEE_ENOSUCHMAP       (AEE_EOFFSET + 0x048)
 
 /* Codes without the offset: errno-like numbers that come from the transport. */
 #define AEE_ENOSUCH     39  /* the process behind the handle is gone */
 #define AEE_ECONNRESET 104  /* the DSP, or the process, went away during the call */
+#define AEE_EINTERRUPTED  46  /* the wait was called off */
+#define AEE_EWOULDBLOCK 516  /* nothing there, or no room */
 
 #endif

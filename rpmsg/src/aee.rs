@@ -39,6 +39,8 @@ codes! {
     NO_MEMORY = 0x8000_0402, "AEE_ENOMEMORY";
     /// A library could not be loaded.
     UNABLE_TO_LOAD = 0x8000_0406, "AEE_EUNABLETOLOAD";
+    /// A wait took longer than it was to.
+    EXPIRED = 0x8000_040C, "AEE_EEXPIRED";
     /// Wrong state for this call; also what parked calls get when their process ends.
     BAD_STATE = 0x8000_040D, "AEE_EBADSTATE";
     /// A parameter is wrong.
@@ -49,6 +51,8 @@ codes! {
     UNSUPPORTED = 0x8000_0414, "AEE_EUNSUPPORTED";
     /// A resource was not found.
     RESOURCE_NOT_FOUND = 0x8000_0416, "AEE_ERESOURCENOTFOUND";
+    /// Somebody has it already.
+    ITEM_BUSY = 0x8000_0420, "AEE_EITEMBUSY";
     /// A buffer is too small.
     BUFFER_TOO_SMALL = 0x8000_0426, "AEE_EBUFFERTOOSMALL";
     /// A handle is invalid.
@@ -81,6 +85,8 @@ codes! {
     BAD_MAP_REFCOUNT = 0x8000_0485, "AEE_EBADMAPREFCNT";
     /// No session.
     NO_SESSION = 0x8000_048A, "AEE_ENOSESSION";
+    /// A thread could not be created.
+    THREAD_CREATE = 0x8000_054B, "AEE_EQURTTHREADCREATE";
     /// Stub and skeleton come from different interface versions.
     STUB_SKEL_VERSION = 0x8000_0594, "AEE_ESTUBSKELVERMISMATCH";
     /// RPC failure.

@@ -20,6 +20,7 @@
 
 pub mod aee;
 pub mod apr;
+pub mod dspqueue;
 pub mod fastrpc;
 pub mod fifo;
 pub mod glink;

@@ -169,7 +169,7 @@ mod tests {
         );
     }
 
-    /// What real skeletons import: Qualcomm's test skeletons, Halide's, ggml's. Left out: dspqueue and the dlopen family.
+    /// What real skeletons import: Qualcomm's test skeletons, Halide's, ggml's. Left out: the dlopen family.
     const WANTED: &str = "
         HAP_cache_lock HAP_cache_unlock HAP_compute_res_acquire HAP_compute_res_acquire_cached
         HAP_compute_res_attr_get_vtcm_ptr_v2 HAP_compute_res_attr_init
@@ -193,6 +193,7 @@ mod tests {
         compute_resource_attr_set_release_callback compute_resource_attr_set_serialize
         compute_resource_attr_set_vtcm_param compute_resource_attr_set_vtcm_param_v2
         compute_resource_check_release_request compute_resource_query_VTCM compute_resource_release cosf
+        dspqueue_close dspqueue_import dspqueue_peek dspqueue_read_noblock dspqueue_write
         exit exp expf fclose floor floorf fopen fwrite getenv log2 logf memcmp memcpy memmove memset pow
         powf printf qurt_anysignal_set qurt_barrier_destroy qurt_barrier_init qurt_barrier_wait
         qurt_futex_wait qurt_futex_wake qurt_hvx_get_units qurt_hvx_lock qurt_hvx_unlock

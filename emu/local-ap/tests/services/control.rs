@@ -348,11 +348,6 @@ fn a_failed_open_is_a_successful_call_without_a_handle() {
         ("file:////etc/passwd?x", Aee::BAD_PARM, "passwd"),
         ("file:///../x.so?x", Aee::BAD_PARM, ".."),
         ("file:///libx_skel.so", Aee::BAD_PARM, "symbol"),
-        (
-            "file:///libdspqueue_rpc_skel.so?dspqueue_rpc_skel_handle_invoke&_modver=1.0",
-            Aee::UNSUPPORTED,
-            "dspqueue_rpc",
-        ),
     ];
     for (name, error, word) in cases {
         let reply = open(&session, name);

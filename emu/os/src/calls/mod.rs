@@ -13,5 +13,6 @@ pub mod handles;
 pub mod job;
 pub mod loading;
 pub mod opening;
+pub mod queues;
 pub mod serving;
 pub mod workers;

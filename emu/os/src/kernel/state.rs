@@ -108,6 +108,10 @@ impl Kernel {
             Wait::Semaphore(at) => (Kind::Semaphore, at),
             Wait::Condition { at, .. } => (Kind::Condition, at),
             Wait::Futex(at) => (Kind::Futex, at),
+            Wait::Queue(_) => {
+                let now = self.now();
+                return self.lib.queues.gave_up(&self.space, id, now);
+            }
             _ => return,
         };
         // A thread that waits on an object keeps it in the table.

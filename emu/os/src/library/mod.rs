@@ -7,6 +7,8 @@ mod compute_res;
 mod convert;
 mod ctype;
 mod cxx;
+pub mod dspqueue;
+mod dspqueue_import;
 mod end;
 mod float_text;
 mod format;
@@ -59,6 +61,7 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "HAP: power", imports: hap_power::IMPORTS },
     Family { title: "Time and sleep", imports: hap_time::IMPORTS },
     Family { title: "HAP: compute resources (VTCM, matrix unit)", imports: compute_res::IMPORTS },
+    Family { title: "Packet queues (dspqueue)", imports: dspqueue::IMPORTS },
     Family { title: "QuRT: threads, thread-local values", imports: qurt_thread::IMPORTS },
     Family { title: "QuRT: mutexes", imports: qurt_mutex::IMPORTS },
     Family { title: "QuRT: barriers", imports: qurt_barrier::IMPORTS },

@@ -7,6 +7,7 @@ pub mod exits;
 pub mod farf;
 pub mod guards;
 pub mod keys;
+pub mod queues;
 pub mod resources;
 
 use std::collections::HashSet;
@@ -16,6 +17,7 @@ use exits::Exits;
 use farf::Farf;
 use guards::Guards;
 use keys::Keys;
+use queues::Queues;
 use resources::Resources;
 
 /// All of it.
@@ -30,6 +32,8 @@ pub struct LibraryState {
     pub resources: Resources,
     /// Thread-local keys.
     pub keys: Keys,
+    /// Packet queues.
+    pub queues: Queues,
     /// What is locked in the cache.
     pub cache_locks: CacheLocks,
     /// The line of standard output that is not complete yet.
@@ -51,6 +55,7 @@ impl LibraryState {
             guards: Guards::default(),
             resources: Resources::new(vtcm),
             keys: Keys::default(),
+            queues: Queues::default(),
             cache_locks: CacheLocks::default(),
             line: Vec::new(),
             tokens: 0,

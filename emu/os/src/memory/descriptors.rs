@@ -126,6 +126,11 @@ impl Descriptors {
         newest.ok_or(OsError::NoSuchMap(fd as u64))
     }
 
+    /// One of that number.
+    pub fn get(&self, fd: i32, id: u64) -> Option<&Descriptor> {
+        self.by_fd.get(&fd)?.iter().find(|d| d.id == id)
+    }
+
     fn newest_mut(&mut self, fd: i32) -> Result<&mut Descriptor, OsError> {
         let newest = self.by_fd.get_mut(&fd).and_then(|list| list.last_mut());
         newest.ok_or(OsError::NoSuchMap(fd as u64))

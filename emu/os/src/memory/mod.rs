@@ -401,6 +401,11 @@ impl ProcessMemory {
         self.lock().descriptors.newest(fd).ok().cloned()
     }
 
+    /// Is this descriptor (its `id` tells it from others of its number) still known, and mapped?
+    pub fn is_mapped(&self, fd: i32, id: u64) -> bool {
+        self.lock().descriptors.get(fd, id).is_some_and(|d| d.mapped)
+    }
+
     /// `HAP_mmap`: maps a descriptor if it is not mapped yet, and gives the address of `len` bytes at `offset`.
     pub fn map_window(&self, fd: i32, offset: u32, len: u32) -> Result<u32, OsError> {
         let mut inner = self.lock();

@@ -2,10 +2,11 @@
 
 use crate::calls::handles::Closing;
 use crate::calls::job::{Job, Starved};
-use crate::calls::{ending, opening, serving};
+use crate::calls::{ending, opening, queues, serving};
 use crate::crash::{CrashReport, backtrace};
 use crate::error::OpenError;
 use crate::kernel::state::Kernel;
+use crate::library::dspqueue;
 use crate::process::inbox::ProcessRequest;
 use crate::process::traps::{End, run_as};
 use crate::sched::{RunState, Wait};
@@ -53,6 +54,15 @@ fn handle(os: &mut Kernel, request: ProcessRequest) -> Option<End> {
                 os.submit(None, Job::Finish(done));
             }
         }
+        ProcessRequest::Queues(request, answer) => {
+            if queues::serve(os, request, answer) {
+                return look_at_queues(os);
+            }
+        }
+        ProcessRequest::QueueNews => {
+            queues::check(os);
+            return look_at_queues(os);
+        }
         // Nobody may wait for it any more.
         ProcessRequest::Threads(to) => drop(to.send(describe_threads(os))),
     }
@@ -90,6 +100,20 @@ fn memory_answered(os: &mut Kernel, given: bool) -> Option<End> {
             continue;
         };
         if let Some(end) = run_as(os, id, |call| retry(call, given)) {
+            return Some(end);
+        }
+    }
+    None
+}
+
+/// Everybody who waits for packet queues looks at them again.
+fn look_at_queues(os: &mut Kernel) -> Option<End> {
+    for id in os.lib.queues.waiting() {
+        // Another one's look may have ended its wait.
+        if os.lib.queues.waiter(id).is_none() {
+            continue;
+        }
+        if let Some(end) = run_as(os, id, dspqueue::resume) {
             return Some(end);
         }
     }

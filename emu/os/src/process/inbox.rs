@@ -17,6 +17,39 @@ use rpmsg::Aee;
 pub type OpenDone = Box<dyn FnOnce(Result<u32, OpenError>) + Send>;
 /// Gets the result of a call: 0 or an AEE code, to be answered unchanged.
 pub type CallDone = Box<dyn FnOnce(Aee) + Send>;
+/// Gets the result of something that was asked of packet queues.
+pub type QueueDone = Box<dyn FnOnce(Result<u64, Aee>) + Send>;
+
+/// What the AP asks of a process's packet queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueRequest {
+    /// The buffer with the counters of all queues, by file descriptor.
+    Initialise {
+        /// Its file descriptor.
+        fd: i32,
+    },
+    /// Make a queue; the result is its id.
+    Create {
+        /// Which of the counters are its own.
+        slot: u32,
+        /// File descriptor of its buffer.
+        fd: i32,
+        /// What its header counts it as.
+        count: u32,
+    },
+    /// Give a queue up.
+    Destroy(u64),
+    /// Does a skeleton hold the queue? The result is 1 if so.
+    IsImported(u64),
+    /// Wait for news in any queue; the result is all ones when the wait was called off.
+    Wait,
+    /// Call the wait off.
+    Cancel,
+    /// There is news for the process in some queue.
+    Signal,
+    /// The AP's side is gone.
+    End,
+}
 
 /// One thing that a process is asked.
 pub enum ProcessRequest {
@@ -34,6 +67,10 @@ pub enum ProcessRequest {
     ThreadExit(i32),
     /// Priority of the threads that serve AP threads.
     Priority(u8),
+    /// The AP asks for something with packet queues.
+    Queues(QueueRequest, QueueAnswer),
+    /// Something may have changed in packet queues.
+    QueueNews,
     /// Somebody wants to know what the threads are doing.
     Threads(Sender<Vec<CrashReport>>),
     /// The process is about to end: what is to run before runs, then this is dropped.
@@ -146,6 +183,20 @@ impl Inbox {
         }
     }
 
+    /// Wraps the answer to something that is asked of packet queues; `None` (after answering) if too many are pending.
+    pub fn queues(&self, done: QueueDone) -> Option<QueueAnswer> {
+        match self.admit() {
+            Some(pending) => Some(QueueAnswer {
+                done: Some(done),
+                pending,
+            }),
+            None => {
+                done(Err(Aee::RESOURCE_NOT_FOUND));
+                None
+            }
+        }
+    }
+
     /// Wraps an open's answer; `None` (after answering) if too many are pending.
     pub fn open(&self, done: OpenDone) -> Option<OpenAnswer> {
         match self.admit() {
@@ -187,6 +238,32 @@ impl CallAnswer {
 impl Drop for CallAnswer {
     fn drop(&mut self) {
         self.answer(Aee::GONE);
+    }
+}
+
+/// Answers what was asked of packet queues once: when told to, or with [`Aee::GONE`] when dropped.
+pub struct QueueAnswer {
+    done: Option<QueueDone>,
+    pending: Arc<AtomicUsize>,
+}
+
+impl QueueAnswer {
+    /// Answers.
+    pub fn send(mut self, result: Result<u64, Aee>) {
+        self.answer(result);
+    }
+
+    fn answer(&mut self, result: Result<u64, Aee>) {
+        if let Some(done) = self.done.take() {
+            self.pending.fetch_sub(1, Ordering::AcqRel);
+            done(result);
+        }
+    }
+}
+
+impl Drop for QueueAnswer {
+    fn drop(&mut self) {
+        self.answer(Err(Aee::GONE));
     }
 }
 

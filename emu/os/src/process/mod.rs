@@ -27,7 +27,7 @@ use inbox::ProcessRequest;
 use rpmsg::fastrpc::control::{MAP_FD_DELAYED, MAP_FD_NOMAP};
 use shared::Shared;
 
-pub use inbox::{CallDone, OpenDone};
+pub use inbox::{CallDone, OpenDone, QueueDone, QueueRequest};
 pub use shared::State;
 
 /// Counters of a process.
@@ -104,6 +104,13 @@ impl Process {
         }
     }
 
+    /// Asks for something with packet queues.
+    pub fn queues(&self, request: QueueRequest, done: QueueDone) {
+        if let Some(answer) = self.shared.inbox.queues(done) {
+            self.shared.inbox.send(ProcessRequest::Queues(request, answer));
+        }
+    }
+
     /// Announces a dma-buf for skeletons to find by descriptor (FASTRPC_MAP); returns its DSP address, which names it
     /// until it is taken back. `vaddrin` and `flags` are the driver's; a flag decides whether it is mapped at once.
     pub fn map_fd(&self, fd: i32, iova: u64, len: u32, vaddrin: u64, flags: u32) -> Result<u32, OsError> {
@@ -115,7 +122,10 @@ impl Process {
     /// Takes the mapping at `va` back. A negative `fd` means whichever lies there; `len` is the driver's and not needed.
     pub fn unmap_fd(&self, fd: i32, va: u32, len: u64) -> Result<(), OsError> {
         tracing::debug!(target: "emu::os", fd, va, len, "unmap_fd");
-        self.shared.memory.withdraw_fd(fd, va)
+        self.shared.memory.withdraw_fd(fd, va)?;
+        // A queue may lie there.
+        self.shared.inbox.send(ProcessRequest::QueueNews);
+        Ok(())
     }
 
     /// Is the descriptor known to the process (mapped by the driver, carried by a call, or held by a skeleton)?

@@ -53,6 +53,8 @@ pub enum Wait {
     Resource,
     /// Until another thread has initialised the static variable whose guard is at this address.
     Guard(u32),
+    /// For the packet queue with this handle.
+    Queue(u32),
 }
 
 impl fmt::Display for Wait {
@@ -76,6 +78,7 @@ impl fmt::Display for Wait {
                 f,
                 "waits until the static variable with the guard at {at:#x} is initialised"
             ),
+            Self::Queue(handle) => write!(f, "waits for the packet queue {handle:#x}"),
         }
     }
 }

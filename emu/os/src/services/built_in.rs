@@ -8,14 +8,13 @@ pub(super) enum BuiltIn {
     DefaultListener(Kind),
     CurrentProcess(Kind),
     Adspmsgd(Kind),
+    Dspqueue,
 }
 
 /// What a library's name stands for on this DSP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Library {
     BuiltIn(BuiltIn),
-    /// Part of a DSP image, but not of this one.
-    NotBuilt(&'static str),
     /// A file of the AP.
     File,
 }
@@ -29,7 +28,7 @@ pub(super) fn library(file: &str) -> Library {
         Some(name::CURRENT_PROCESS1) => BuiltIn::CurrentProcess(Kind::Handle64),
         Some(name::ADSPMSGD) => BuiltIn::Adspmsgd(Kind::Plain),
         Some(name::ADSPMSGD1) => BuiltIn::Adspmsgd(Kind::Handle64),
-        Some(name::DSPQUEUE) => return Library::NotBuilt(name::DSPQUEUE),
+        Some(name::DSPQUEUE) => BuiltIn::Dspqueue,
         _ => return Library::File,
     };
     Library::BuiltIn(built_in)

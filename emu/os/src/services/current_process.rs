@@ -16,6 +16,7 @@ use rpmsg::iface::current_process::{GetAsidReply, Request};
 
 use super::background::run_in_background;
 use super::call::ApCall;
+use super::dspqueue;
 use super::pd::Pd;
 
 /// How long `exit` waits for log lines that are on their way to the AP.
@@ -58,6 +59,7 @@ pub(super) fn serve(pd: &Arc<Pd>, call: ApCall, kind: Kind) {
 }
 
 fn exit(pd: &Arc<Pd>, call: ApCall) {
+    dspqueue::end(pd);
     let pd = Arc::clone(pd);
     // What runs at the end takes a moment, so does killing, and so does the AP when it is still to get log lines: not on
     // the device thread. The listener still serves what runs at the end.

@@ -18,6 +18,7 @@ pub mod config;
 mod current_process;
 mod default_listener;
 mod dsp;
+mod dspqueue;
 mod farf;
 mod listener;
 mod modules;

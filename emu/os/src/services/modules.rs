@@ -12,7 +12,7 @@ use super::built_in::BuiltIn;
 use super::call::ApCall;
 use super::pd::{MappingKind, Origin, Pd};
 use super::stats::{Counters, add, count};
-use super::{adspmsgd, current_process, default_listener};
+use super::{adspmsgd, current_process, default_listener, dspqueue};
 use crate::invocation;
 
 /// Serves a call of a module handle.
@@ -30,6 +30,7 @@ pub(super) fn serve(pd: &Arc<Pd>, call: ApCall, counters: &Arc<Counters>) {
         Some(BuiltIn::DefaultListener(kind)) => default_listener::serve(call, kind),
         Some(BuiltIn::CurrentProcess(kind)) => current_process::serve(pd, call, kind),
         Some(BuiltIn::Adspmsgd(kind)) => adspmsgd::serve(call, kind),
+        Some(BuiltIn::Dspqueue) => dspqueue::serve(pd, call),
         // A skeleton's, or nobody's, which the process says.
         None => invoke(pd, call, counters),
     }

@@ -14,6 +14,7 @@ use super::ap::TunnelAp;
 use super::ap_module::ApModule;
 use super::built_in::BuiltIn;
 use super::config::DspConfig;
+use super::dspqueue;
 use super::farf::GuestLog;
 use super::stats::{Counters, add, count};
 use super::tunnel::Tunnel;
@@ -199,6 +200,7 @@ impl Pd {
     pub fn stop(&self) {
         self.state().exiting = true;
         self.tunnel.end();
+        dspqueue::end(self);
     }
 
     /// Ends the process; returns when nothing of it runs any more and none of its memory is touched any more. All its calls are

@@ -12,8 +12,9 @@ use rpmsg::iface::Kind;
 use rpmsg::iface::Text;
 use rpmsg::iface::remotectl::{CloseReply, OpenReply, Request, THREAD_PARAMS};
 
-use super::built_in::{self, Library};
+use super::built_in::{self, BuiltIn, Library};
 use super::call::ApCall;
+use super::dspqueue;
 use super::pd::Pd;
 use super::stats::{Counters, count};
 use crate::error::OpenError;
@@ -66,10 +67,6 @@ fn open(pd: &Arc<Pd>, call: ApCall, name: &Text, counters: &Arc<Counters>) {
             let handle = pd.add_module(module);
             opened(pd, call, handle.ok_or_else(too_many));
         }
-        Library::NotBuilt(what) => {
-            let text = format!("the DSP module {what} is not built into this DSP yet");
-            opened(pd, call, Err(OpenError::new(Aee::UNSUPPORTED, text)));
-        }
         Library::File => {
             let owner = Arc::clone(pd);
             pd.process.open(
@@ -121,7 +118,16 @@ fn opened(pd: &Pd, mut call: ApCall, result: Result<u32, OpenError>) {
 }
 
 fn close(pd: &Pd, call: ApCall, handle: u32) {
-    if pd.state().modules.remove(&handle).is_some() {
+    let (module, others) = {
+        let mut state = pd.state();
+        let module = state.modules.remove(&handle);
+        let others = module.is_some_and(|module| state.modules.values().any(|&other| other == module));
+        (module, others)
+    };
+    if let Some(module) = module {
+        if module == BuiltIn::Dspqueue && !others {
+            dspqueue::end(pd);
+        }
         return closed(call, Aee::SUCCESS);
     }
     pd.process
