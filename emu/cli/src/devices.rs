@@ -30,6 +30,8 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     dtb_overlay: Vec<PathBuf>,
     #[command(flatten)]
+    dsp_threads: super::dsp_threads::DspThreads,
+    #[command(flatten)]
     hooks: super::hooks::Options,
     /// Release of the guest's kernel, for --suppress.
     #[arg(long, value_name = "RELEASE", default_value = "", requires = "suppress")]
@@ -84,7 +86,10 @@ impl Options {
             existing: self.hooks.existing(),
         };
         let platform = PreparedPlatform::prepare(&request, qemu)?;
-        let devices = DspDevice::start_all(&platform.attachment, dsp_configs(&profile, page_size))?;
+        let devices = DspDevice::start_all(
+            &platform.attachment,
+            self.dsp_threads.set(dsp_configs(&profile, page_size)),
+        )?;
         let hooked = requested.attach(&devices, String::new(), false, &[])?;
         Ok(Devices {
             profile,

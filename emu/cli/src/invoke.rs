@@ -81,6 +81,8 @@ pub struct Args {
     /// Call the method so many times; the outputs of the last call are printed, and the time of all.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
+    #[command(flatten)]
+    dsp_threads: super::dsp_threads::DspThreads,
     /// Print what it took: packets, memory, reverse calls.
     #[arg(long)]
     stats: bool,
@@ -180,7 +182,8 @@ fn buffers(args: &Args) -> anyhow::Result<(Scalars, Vec<Vec<u8>>, Vec<Output>)> 
 
 fn machine(args: &Args) -> anyhow::Result<Arc<Driver>> {
     let profile = Profile::load(&args.soc)?;
-    let mut configs = emu_machine::vm::platform::dsp_configs(&profile, 4096).into_iter();
+    let configs = emu_machine::vm::platform::dsp_configs(&profile, 4096);
+    let mut configs = args.dsp_threads.set(configs).into_iter();
     let config = match &args.dsp {
         Some(label) => configs.find(|config| config.label == *label),
         None => configs.next(),

@@ -10,6 +10,7 @@ mod ctl;
 mod demo;
 mod devices;
 mod disasm;
+mod dsp_threads;
 mod exec;
 mod force;
 mod fuzz;

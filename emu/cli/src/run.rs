@@ -78,6 +78,8 @@ pub struct Args {
     json: bool,
     #[command(flatten)]
     hooks: super::hooks::Options,
+    #[command(flatten)]
+    dsp_threads: super::dsp_threads::DspThreads,
     /// Run so that the same program makes the same trace each time (docs/tracing.md): one processor, fixed seeds, a DSP that
     /// waits for the guest.
     #[arg(long)]
@@ -143,6 +145,7 @@ pub fn run_with(
         .qemu_args(args.qemu_arg)
         .console_log(args.console_log.clone(), args.hooks.existing())
         .interactive(interactive)
+        .dsp_threads(args.dsp_threads.count())
         .deterministic(args.deterministic)
         .settle(args.hooks.has_accounts());
     for spec in &args.file {

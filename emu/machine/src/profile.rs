@@ -20,6 +20,8 @@ const MAX_SESSIONS: u32 = 14;
 const LABELS: &[&str] = &["adsp", "mdsp", "sdsp", "cdsp", "cdsp1", "gdsp0", "gdsp1"];
 /// Most DSPs of one machine: one of each label. Each has a virtio-mmio slot, interrupts and a part of the reserved block.
 pub const MAX_DSPS: usize = LABELS.len();
+/// Most hardware threads of one DSP: more than any has.
+const MAX_HARDWARE_THREADS: u16 = 64;
 /// Most context banks of one machine: each has its own interrupt line.
 pub const MAX_BANKS: usize = 64;
 
@@ -54,6 +56,9 @@ pub struct DspProfile {
     /// Number of 128-byte HVX contexts; 0 = no HVX. Answered as attribute HVX_SUPPORT_128B.
     #[serde(default)]
     pub hvx_contexts: u32,
+    /// Threads that the core runs at once. Answered by `qurt_sysenv_get_max_hw_threads`.
+    #[serde(default = "default_hardware_threads")]
+    pub hardware_threads: u16,
     /// Tightly coupled memory in KiB; 0 = none. Answered as the VTCM attributes.
     #[serde(default)]
     pub vtcm_kib: u32,
@@ -79,6 +84,10 @@ pub struct BankProfile {
 
 fn default_sid_position() -> u32 {
     32
+}
+
+fn default_hardware_threads() -> u16 {
+    emu_os::config::HARDWARE_THREADS
 }
 
 fn default_sessions() -> u32 {
@@ -244,6 +253,12 @@ impl DspProfile {
             return Err(format!(
                 "sid_position is {}, the drivers know 32 and 56",
                 self.sid_position
+            ));
+        }
+        if self.hardware_threads == 0 || self.hardware_threads > MAX_HARDWARE_THREADS {
+            return Err(format!(
+                "hardware_threads is {}, must be 1..={MAX_HARDWARE_THREADS}",
+                self.hardware_threads
             ));
         }
         if self.banks.is_empty() {

@@ -1,6 +1,7 @@
 //! What a DSP process is made with, and what it may use at most.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use hexagon_isa::Arch;
@@ -10,6 +11,9 @@ use crate::builtins::Builtins;
 use crate::clock::{Clock, HostClock};
 use crate::handle_numbers::HandleNumbers;
 use crate::probe::Probe;
+
+/// Threads that a core runs at once, unless its profile says otherwise.
+pub const HARDWARE_THREADS: u16 = 6;
 
 /// Everything that is fixed when a process is created.
 #[derive(Clone)]
@@ -35,6 +39,11 @@ pub struct ProcessConfig {
     pub builtins: Option<Arc<Builtins>>,
     /// 128-byte HVX contexts that `qurt_hvx_get_units` reports (0 = the DSP has none).
     pub hvx_units: u32,
+    /// Threads that the core runs at once, as programs are told (`qurt_sysenv_get_max_hw_threads`).
+    pub hardware_threads: u16,
+    /// Host threads that run the process's DSP threads, at most; `None`: as many as the core has hardware threads, if the
+    /// host has as many cores. One: DSP threads run one after the other, the same way each time the same things arrive.
+    pub dsp_threads: Option<NonZeroUsize>,
     /// Where handles of opened modules come from: one for all processes of a DSP.
     pub handles: Arc<HandleNumbers>,
     /// Where the process has its time from.
@@ -58,10 +67,23 @@ impl ProcessConfig {
             vtcm: 8 << 20,
             builtins: None,
             hvx_units: 4,
+            hardware_threads: HARDWARE_THREADS,
+            dsp_threads: None,
             handles: Arc::default(),
             clock: Arc::new(HostClock::new()),
             probe: None,
         }
+    }
+}
+
+impl ProcessConfig {
+    /// How many host threads may run the process's DSP threads at once; at least one.
+    pub fn host_threads(&self) -> usize {
+        let hardware = usize::from(self.hardware_threads.max(1));
+        let asked = self
+            .dsp_threads
+            .or_else(|| std::thread::available_parallelism().ok());
+        asked.map_or(1, |threads| threads.get().min(hardware))
     }
 }
 
@@ -125,5 +147,26 @@ impl Default for Limits {
             sync_objects: 65_536,
             stack: 64 << 10,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::testing::NoAp;
+
+    #[test]
+    fn no_more_host_threads_than_the_core_has_hardware_threads() {
+        let mut config = ProcessConfig::new("p", Arch::V68, 1, Arc::new(NoAp::default()));
+        let mut threads = |hardware, asked| {
+            config.hardware_threads = hardware;
+            config.dsp_threads = NonZeroUsize::new(asked);
+            config.host_threads()
+        };
+        assert_eq!(threads(6, 8), 6);
+        assert_eq!(threads(6, 2), 2);
+        assert_eq!(threads(0, 2), 1);
+        let host = std::thread::available_parallelism().unwrap().get();
+        assert_eq!(threads(6, 0), host.min(6));
     }
 }

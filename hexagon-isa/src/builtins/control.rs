@@ -1,5 +1,7 @@
 //! Traps, loop configuration, stack frames, locked accesses, cache lines.
 
+use std::sync::atomic::{Ordering, fence};
+
 use crate::memory::{Fault, Memory};
 use crate::state::{Args, Ctl, DmaCommand, Event, Regs, Reservation, usr};
 
@@ -16,6 +18,12 @@ pub(crate) fn trap1(s: &mut Regs, _: &Args, imm: u32) {
 
 pub(crate) fn pause(s: &mut Regs, _: &Args) {
     s.event(Event::Yield);
+}
+
+/// Threads may run on several host processors at the same time: what orders the accesses of a hardware thread orders those of
+/// the host's.
+pub(crate) fn barrier(_: &mut Regs, _: &Args) {
+    fence(Ordering::SeqCst);
 }
 
 pub(crate) fn privileged(s: &mut Regs, _: &Args) {

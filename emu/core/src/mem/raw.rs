@@ -1,12 +1,16 @@
 //! Accesses through host pointers to memory that somebody else may change at the same time: a guest vCPU in QEMU's
 //! process, another DSP thread, a bulk copy.
 //!
-//! All but whole HVX vectors is made of relaxed atomic accesses of at most eight bytes, so that such a race yields some mixture of old
-//! and new bytes and nothing worse. (Two atomic accesses of *different* size to the same bytes are outside what
+//! All but whole HVX vectors is made of atomic accesses of at most eight bytes, so that such a race yields some mixture of old and new
+//! bytes and nothing worse. Loads acquire and stores release: hardware threads of a DSP see each other's stores in order, and
+//! programs that were compiled for it count on that (LLVM makes plain accesses of `atomic` ones that acquire or release). On x86-64
+//! that costs nothing; a store may still be seen after a later load, as there, unless a `barrier` or a locked store is between. (Two atomic accesses of *different* size to the same bytes are outside what
 //! Rust's memory model speaks about; every host we run on gives them the obvious meaning, and an emulator cannot do
 //! without them.) Guest memory is little-endian.
 
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{
+    AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Release, Ordering::SeqCst,
+};
 
 /// Bytes of an HVX vector.
 #[cfg(target_arch = "x86_64")]
@@ -21,7 +25,7 @@ macro_rules! scalar {
         #[inline(always)]
         pub(super) unsafe fn $load(p: *mut u8) -> $int {
             // SAFETY: the caller's promise; an atomic may alias anything that is only accessed atomically
-            <$int>::from_le(unsafe { <$atomic>::from_ptr(p.cast()) }.load(Relaxed))
+            <$int>::from_le(unsafe { <$atomic>::from_ptr(p.cast()) }.load(Acquire))
         }
         /// Stores one little-endian value.
         ///
@@ -30,7 +34,7 @@ macro_rules! scalar {
         #[inline(always)]
         pub(super) unsafe fn $store(p: *mut u8, v: $int) {
             // SAFETY: the caller's promise
-            unsafe { <$atomic>::from_ptr(p.cast()) }.store(v.to_le(), Relaxed)
+            unsafe { <$atomic>::from_ptr(p.cast()) }.store(v.to_le(), Release)
         }
     };
 }

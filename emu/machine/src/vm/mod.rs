@@ -31,6 +31,7 @@ use kernel::{Kernel, KernelError};
 use platform::{PlatformError, PreparedPlatform, Request};
 use qemu::{Machine, Qemu, QemuError};
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
@@ -169,6 +170,7 @@ pub struct Builder {
     after: After,
     deterministic: bool,
     settle: bool,
+    dsp_threads: Option<NonZeroUsize>,
 }
 
 impl Builder {
@@ -199,6 +201,7 @@ impl Builder {
             after: After::default(),
             deterministic: false,
             settle: false,
+            dsp_threads: None,
         }
     }
 
@@ -340,7 +343,16 @@ impl Builder {
         self.deterministic = on;
         if on {
             self.machine.cpus = 1;
+            self.dsp_threads = Some(NonZeroUsize::MIN);
         }
+        self
+    }
+
+    /// Host threads that run the DSP threads of each process; see `emu_os`'s `ProcessConfig::dsp_threads`. A
+    /// [deterministic](Self::deterministic) guest's DSPs have one, whatever is asked for before.
+    #[must_use]
+    pub fn dsp_threads(mut self, threads: Option<NonZeroUsize>) -> Self {
+        self.dsp_threads = threads;
         self
     }
 
@@ -392,7 +404,10 @@ impl Builder {
                 source,
             }
         })?;
-        let configs = platform::dsp_configs(&self.profile, kernel.page_size());
+        let mut configs = platform::dsp_configs(&self.profile, kernel.page_size());
+        for config in &mut configs {
+            config.dsp_threads = self.dsp_threads;
+        }
         let devices = DspDevice::start_all(&platform.attachment, configs)?;
 
         Ok(Prepared {

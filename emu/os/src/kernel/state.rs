@@ -1,6 +1,7 @@
 //! The parts of one process, held together.
 
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
 use super::continuation::{Continuations, Frame, Then};
 use super::growth::Growth;
@@ -10,6 +11,7 @@ use crate::calls::job::Job;
 use crate::calls::loading::Loading;
 use crate::calls::workers::Workers;
 use crate::clock::Time;
+use crate::crash::CrashReport;
 use crate::error::OsError;
 use crate::library_state::LibraryState;
 use crate::loader::modules::Modules;
@@ -47,6 +49,8 @@ pub struct Kernel {
     pub loading: Loading,
     /// What imported functions keep.
     pub lib: LibraryState,
+    /// Who wants to know what the threads are doing.
+    pub asked: Vec<Sender<Vec<CrashReport>>>,
 }
 
 impl Kernel {
@@ -56,7 +60,7 @@ impl Kernel {
         let builtins = shared.builtins.clone();
         builtins.map(&space).map_err(|e| OsError::Host(e.to_string()))?;
         Ok(Self {
-            sched: Scheduler::default(),
+            sched: Scheduler::new(shared.config.hardware_threads),
             continuations: Continuations::default(),
             objects: Objects::new(shared.config.limits.sync_objects),
             modules: Modules::new(builtins.clone()),
@@ -66,6 +70,7 @@ impl Kernel {
             handles: Handles::new(shared.config.handles.clone()),
             loading: Loading::default(),
             lib: LibraryState::new(shared.config.vtcm),
+            asked: Vec::new(),
             builtins,
             space,
             shared,

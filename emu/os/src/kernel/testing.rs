@@ -41,20 +41,21 @@ pub struct Guest {
 
 impl Guest {
     pub fn new() -> Self {
-        Self::with_initial(None)
+        Self::with(|_| ())
     }
 
     /// A process that got this much memory from its driver and may ask for more.
     pub fn with_memory(bytes: u32) -> Self {
-        Self::with_initial(Some((RAM, bytes)))
+        Self::with(|config| config.initial = Some((RAM, bytes)))
     }
 
-    fn with_initial(initial: Option<(u64, u32)>) -> Self {
+    /// A process that is made with another configuration.
+    pub fn with(change: impl FnOnce(&mut ProcessConfig)) -> Self {
         let ap = Arc::new(NoAp::default());
         let mut config = ProcessConfig::new("test", hexagon_isa::Arch::V68, 1, ap.clone());
-        config.initial = initial;
         let clock = ManualClock::new();
         config.clock = clock.clone();
+        change(&mut config);
         let shared = Shared::new(config, imports::standard(), bus()).unwrap();
         let mut os = Kernel::new(Arc::new(shared)).unwrap();
         let low = os.shared.memory.allocate(0x1_0000, 16).unwrap();
@@ -70,6 +71,12 @@ impl Guest {
             ap,
             clock,
         }
+    }
+
+    /// The process alone, to be run: the test's own thread is no more.
+    pub fn into_kernel(mut self) -> Kernel {
+        self.os.sched.remove(self.thread.id);
+        self.os
     }
 
     /// Puts bytes somewhere.

@@ -4,7 +4,6 @@
 
 use crate::kernel::call::{Call, Done};
 use crate::kernel::import::{Import, import};
-use crate::sched::HARDWARE_THREADS;
 
 /// This family's table.
 #[rustfmt::skip]
@@ -51,7 +50,8 @@ fn accept(c: &mut Call<'_>) -> Done {
 
 fn max_hw_threads(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
-    c.store(at, &HARDWARE_THREADS.to_le_bytes())?;
+    let threads = c.os.shared.config.hardware_threads;
+    c.store(at, &threads.to_le_bytes())?;
     c.ret(0)
 }
 

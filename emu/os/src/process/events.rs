@@ -63,8 +63,7 @@ fn handle(os: &mut Kernel, request: ProcessRequest) -> Option<End> {
             queues::check(os);
             return look_at_queues(os);
         }
-        // Nobody may wait for it any more.
-        ProcessRequest::Threads(to) => drop(to.send(describe_threads(os))),
+        ProcessRequest::Threads(to) => os.asked.push(to),
     }
     None
 }
@@ -120,8 +119,24 @@ fn look_at_queues(os: &mut Kernel) -> Option<End> {
     None
 }
 
+/// Answers who asked what the threads are doing; `false`: some run still, and no other is to be run until they stand still.
+pub fn describe_threads(os: &mut Kernel) -> bool {
+    if os.asked.is_empty() {
+        return true;
+    }
+    if os.sched.running() > 0 {
+        return false;
+    }
+    let reports = reports(os);
+    for to in std::mem::take(&mut os.asked) {
+        // Nobody may wait for it any more.
+        let _ = to.send(reports.clone());
+    }
+    true
+}
+
 /// What the threads are doing, as reports of crashes that are none.
-fn describe_threads(os: &Kernel) -> Vec<CrashReport> {
+fn reports(os: &Kernel) -> Vec<CrashReport> {
     let threads = os.sched.iter().take(MAX_DESCRIBED);
     threads
         .map(|(thread, state)| {

@@ -1,4 +1,5 @@
-//! What reaches a process from outside, and the promise that every call is answered exactly once.
+//! What reaches a process from outside, where its host threads wait for it, and the promise that every call is answered
+//! exactly once.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -80,12 +81,20 @@ pub enum ProcessRequest {
 struct Queue {
     requests: VecDeque<ProcessRequest>,
     closed: bool,
+    /// Host threads that wait.
+    waiting: usize,
+    /// How many of them are to look whether there is work, and have not done so yet.
+    roused: usize,
+    /// The earliest time at which one of them wakes by itself, as far as is known.
+    watched: Option<Time>,
 }
 
 /// The inbox: filled by anyone, emptied by the process's host threads.
 pub struct Inbox {
     queue: Mutex<Queue>,
     wake: Condvar,
+    /// [`Queue::waiting`] less [`Queue::roused`], to be read without the lock.
+    free: AtomicUsize,
     /// Calls that are not answered yet, queued or under way.
     pending: Arc<AtomicUsize>,
     limit: usize,
@@ -98,8 +107,12 @@ impl Inbox {
             queue: Mutex::new(Queue {
                 requests: VecDeque::new(),
                 closed: false,
+                waiting: 0,
+                roused: 0,
+                watched: None,
             }),
             wake: Condvar::new(),
+            free: AtomicUsize::new(0),
             pending: Arc::default(),
             limit,
         }
@@ -114,8 +127,38 @@ impl Inbox {
         let mut queue = self.lock();
         if !queue.closed {
             queue.requests.push_back(request);
-            self.wake.notify_all();
+            self.wake.notify_one();
         }
+    }
+
+    /// Has one more host thread that waits look whether there is work; `false`: none waits.
+    pub fn rouse(&self) -> bool {
+        // Whoever asks has the kernel, and so has whoever enlists: what was ready before is seen before one waits.
+        if self.free.load(Ordering::Relaxed) == 0 {
+            return false;
+        }
+        let mut queue = self.lock();
+        let free = queue.roused < queue.waiting;
+        if free {
+            queue.roused += 1;
+            self.count(&queue);
+            self.wake.notify_one();
+        }
+        free
+    }
+
+    /// If host threads wait, one of them is to wake at that time: no thread that runs looks at the clock for long.
+    pub fn watch(&self, deadline: Time) {
+        if self.free.load(Ordering::Relaxed) > 0
+            && self.lock().watched.is_none_or(|watched| deadline < watched)
+        {
+            self.rouse();
+        }
+    }
+
+    fn count(&self, queue: &Queue) {
+        let free = queue.waiting.saturating_sub(queue.roused);
+        self.free.store(free, Ordering::Relaxed);
     }
 
     /// Wakes the process's host threads without a request.
@@ -134,21 +177,20 @@ impl Inbox {
         std::mem::take(&mut self.lock().requests)
     }
 
-    /// Waits until there is something, `stop` says so, or the deadline has come by `clock` (which [nudges](Self::nudge)
-    /// when it is set).
-    pub fn wait(&self, deadline: Option<Time>, clock: &dyn Clock, stop: impl Fn() -> bool) {
+    /// Notes that a host thread found no work and is going to wait, at most until the deadline. To be called with the kernel,
+    /// so that work which turns up from then on finds somebody to [rouse](Self::rouse).
+    pub fn enlist(&self, deadline: Option<Time>) -> Waiter<'_> {
         let mut queue = self.lock();
-        let is_late = || deadline.is_some_and(|at| at <= clock.now());
-        while queue.requests.is_empty() && !stop() && !is_late() {
-            queue = match deadline.and_then(|at| clock.sleep_until(at)) {
-                None => self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner),
-                Some(left) => {
-                    self.wake
-                        .wait_timeout(queue, left)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
-                }
-            };
+        queue.waiting += 1;
+        if let Some(at) = deadline
+            && queue.watched.is_none_or(|watched| at < watched)
+        {
+            queue.watched = Some(at);
+        }
+        self.count(&queue);
+        Waiter {
+            inbox: self,
+            deadline,
         }
     }
 
@@ -212,6 +254,40 @@ impl Inbox {
                 None
             }
         }
+    }
+}
+
+/// A host thread that is going to wait.
+pub struct Waiter<'a> {
+    inbox: &'a Inbox,
+    deadline: Option<Time>,
+}
+
+impl Waiter<'_> {
+    /// Waits until there is something, somebody [rouses](Inbox::rouse) this host thread, `stop` says so, or the deadline has
+    /// come by `clock` (which [nudges](Inbox::nudge) when it is set).
+    pub fn wait(self, clock: &dyn Clock, stop: impl Fn() -> bool) {
+        let Self { inbox, deadline } = self;
+        let mut queue = inbox.lock();
+        let is_late = || deadline.is_some_and(|at| at <= clock.now());
+        while queue.requests.is_empty() && queue.roused == 0 && !stop() && !is_late() {
+            queue = match deadline.and_then(|at| clock.sleep_until(at)) {
+                None => inbox.wake.wait(queue).unwrap_or_else(PoisonError::into_inner),
+                Some(left) => {
+                    inbox
+                        .wake
+                        .wait_timeout(queue, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
+            };
+        }
+        queue.waiting -= 1;
+        queue.roused = queue.roused.saturating_sub(1);
+        if deadline.is_some() && queue.watched == deadline {
+            queue.watched = None;
+        }
+        inbox.count(&queue);
     }
 }
 
@@ -311,12 +387,42 @@ mod tests {
         }));
         std::thread::scope(|s| {
             // However the two meet, the wait ends; it would last for ever if only the host's time counted.
-            let waiter = s.spawn(|| inbox.wait(Some(Duration::from_secs(9)), &*clock, || false));
+            let waiter = s.spawn(|| {
+                let waiter = inbox.enlist(Some(Duration::from_secs(9)));
+                waiter.wait(&*clock, || false);
+            });
             clock.advance(Duration::from_secs(8));
             clock.advance(Duration::from_secs(1));
             waiter.join().unwrap();
         });
         assert_eq!(clock.now(), Duration::from_secs(9));
+    }
+
+    #[test]
+    fn work_that_turns_up_before_a_host_thread_waits_is_not_missed() {
+        let (inbox, clock) = (Inbox::new(1), ManualClock::new());
+        assert!(!inbox.rouse());
+        let waiters = [inbox.enlist(None), inbox.enlist(None)];
+        assert_eq!([inbox.rouse(), inbox.rouse(), inbox.rouse()], [true, true, false]);
+        // Neither waits: this ends.
+        for waiter in waiters {
+            waiter.wait(&*clock, || false);
+        }
+        assert!(!inbox.rouse());
+    }
+
+    #[test]
+    fn one_that_waits_is_roused_for_an_earlier_deadline_only() {
+        let (inbox, clock) = (Inbox::new(1), ManualClock::new());
+        let at = Duration::from_secs;
+        inbox.watch(at(1));
+        let waiter = inbox.enlist(Some(at(9)));
+        inbox.watch(at(9));
+        assert_eq!(inbox.lock().roused, 0);
+        inbox.watch(at(8));
+        assert_eq!(inbox.lock().roused, 1);
+        waiter.wait(&*clock, || false);
+        assert_eq!(inbox.lock().watched, None);
     }
 
     #[test]

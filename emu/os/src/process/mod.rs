@@ -1,8 +1,9 @@
 //! One DSP process (protection domain), as its users see it.
 //!
-//! A process is one host thread that runs the process's DSP threads, and an inbox. Every method may be called from any
+//! A process is host threads that run the process's DSP threads, and an inbox. Every method may be called from any
 //! thread; none blocks for longer than a lock, except [`Process::kill`], which waits until nothing runs any more.
 
+mod crew;
 mod events;
 pub(crate) mod inbox;
 mod run;

@@ -1,12 +1,15 @@
 //! A host thread that runs DSP threads: takes one from the scheduler, runs it outside the process's lock, carries out what
 //! it traps for, hands it back.
 //!
-//! There is one host thread a process today; nothing but waiting for work here counts on that. Blocking functions park the
-//! DSP thread, never the host thread; what has to be asked of the AP runs on short-lived host threads that post an event.
+//! A process has one host thread until more DSP threads can run, then as many as its configuration allows. Blocking functions
+//! park the DSP thread, never the host thread; what has to be asked of the AP runs on short-lived host threads that post an
+//! event.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::Scope;
 
+use super::crew::Crew;
 use super::events;
 use super::shared::{Shared, State};
 use super::traps::{self, End, Flow};
@@ -18,43 +21,22 @@ use emu_core::{Cpu, Exit};
 
 /// Packets a thread runs before the inbox and its equals are looked at.
 const SLICE: u64 = 20_000;
+/// Packets that a `pause` counts for: what a host thread takes to let another have its core.
+const PAUSE: u64 = 100;
 
 /// Runs until the process ends, then answers what is left and takes everything out of memory.
 pub fn run(kernel: Kernel) {
-    let (shared, space) = (kernel.shared.clone(), kernel.space.clone());
-    let kernel = Mutex::new(kernel);
-    let mut worker = HostWorker {
-        kernel: &kernel,
-        cpu: Cpu::new(shared.config.arch),
-        shared: &shared,
-        space: &space,
-    };
-    let end = catch_unwind(AssertUnwindSafe(|| worker.run()));
+    let crew = Crew::new(kernel);
+    std::thread::scope(|scope| HostWorker::new(&crew, scope).run());
+    let (kernel, end) = crew.into_end();
+    let shared = kernel.shared.clone();
     let state = match end {
-        Ok(End::Killed) => State::Ended,
-        Ok(End::Exited(status)) => {
+        End::Killed => State::Ended,
+        End::Exited(status) => {
             tracing::info!(target: "emu::os", process = shared.config.name, status, "process ended itself");
             State::Ended
         }
-        Ok(End::Crashed(report)) => State::Crashed(report),
-        // A bug of ours must not leave calls without an answer.
-        Err(panic) => {
-            let what = panic.downcast_ref::<String>().map(String::as_str);
-            let what = what
-                .or_else(|| panic.downcast_ref::<&str>().copied())
-                .unwrap_or("no message");
-            let report = CrashReport {
-                process: shared.config.name.clone(),
-                cause: format!("{EMULATOR_FAILED}: {what}"),
-                thread: 0,
-                thread_name: "none".into(),
-                registers: Registers::default(),
-                packet: String::new(),
-                backtrace: Vec::new(),
-            };
-            backtrace::publish(&report, &*shared.config.ap);
-            State::Crashed(Box::new(report))
-        }
+        End::Crashed(report) => State::Crashed(report),
     };
     shared.ended(state);
     shared.memory.close();
@@ -63,61 +45,128 @@ pub fn run(kernel: Kernel) {
     shared.inbox.close();
 }
 
+/// A bug of ours must not leave calls without an answer: the process ends as if it had crashed.
+fn panicked(shared: &Shared, panic: &(dyn Any + Send)) -> End {
+    let what = panic.downcast_ref::<String>().map(String::as_str);
+    let what = what
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    let report = CrashReport {
+        process: shared.config.name.clone(),
+        cause: format!("{EMULATOR_FAILED}: {what}"),
+        thread: 0,
+        thread_name: "none".into(),
+        registers: Registers::default(),
+        packet: String::new(),
+        backtrace: Vec::new(),
+    };
+    backtrace::publish(&report, &*shared.config.ap);
+    End::Crashed(Box::new(report))
+}
+
 /// One host thread and its core.
-struct HostWorker<'a> {
-    kernel: &'a Mutex<Kernel>,
-    shared: &'a Shared,
-    space: &'a AddressSpace,
+struct HostWorker<'scope, 'env> {
+    crew: &'env Crew,
+    scope: &'scope Scope<'scope, 'env>,
     cpu: Cpu<AddressSpace>,
 }
 
-impl HostWorker<'_> {
-    fn lock(&self) -> MutexGuard<'_, Kernel> {
-        self.kernel.lock().unwrap_or_else(PoisonError::into_inner)
+impl<'scope, 'env> HostWorker<'scope, 'env> {
+    fn new(crew: &'env Crew, scope: &'scope Scope<'scope, 'env>) -> Self {
+        let cpu = Cpu::new(crew.shared.config.arch);
+        Self { crew, scope, cpu }
     }
 
-    fn run(&mut self) -> End {
-        loop {
-            if self.shared.is_killed() {
-                return End::Killed;
-            }
-            let mut os = self.lock();
+    /// Works until the process ends, by this host thread's doing or another's.
+    fn run(mut self) {
+        match catch_unwind(AssertUnwindSafe(|| self.work())) {
+            Ok(None) => {}
+            Ok(Some(end)) => self.crew.finish(end),
+            Err(panic) => self.crew.finish(panicked(&self.crew.shared, &*panic)),
+        }
+    }
+
+    fn work(&mut self) -> Option<End> {
+        let crew = self.crew;
+        while !crew.is_over() {
+            let mut os = crew.lock();
             if let Some(end) = events::handle_all(&mut os) {
-                return end;
+                return Some(end);
             }
             os.expire_waits();
             // What the guest unmapped meanwhile is gone from here on.
-            self.space.bus().check_invalidations();
-            let (thread, deadline) = (os.sched.pick(), os.sched.next_deadline());
-            drop(os);
+            crew.space.bus().check_invalidations();
+            // Who asks what the threads are doing gets an answer when all of them stand still.
+            let thread = if events::describe_threads(&mut os) {
+                os.sched.pick()
+            } else {
+                None
+            };
+            let deadline = os.sched.next_deadline();
             match thread {
                 Some(thread) => {
+                    self.call_for_help(&os);
+                    drop(os);
+                    if let Some(at) = deadline {
+                        crew.shared.inbox.watch(at);
+                    }
                     if let Some(end) = self.run_thread(thread) {
-                        return end;
+                        return Some(end);
                     }
                 }
                 None => {
-                    let clock = &*self.shared.config.clock;
-                    self.shared
-                        .inbox
-                        .wait(deadline, clock, || self.shared.is_killed());
+                    let waiter = crew.shared.inbox.enlist(deadline);
+                    drop(os);
+                    waiter.wait(&*crew.shared.config.clock, || crew.is_over());
                 }
             }
         }
+        None
+    }
+
+    /// If threads could run that nobody runs, has another host thread take one; `false`: there is none to be had.
+    fn call_for_help(&self, os: &Kernel) -> bool {
+        os.sched.has_ready() && (self.crew.shared.inbox.rouse() || self.hire())
+    }
+
+    /// Starts another host thread, if there may be one more.
+    fn hire(&self) -> bool {
+        let Some(number) = self.crew.admit() else {
+            return false;
+        };
+        let worker = HostWorker::new(self.crew, self.scope);
+        let spawned = std::thread::Builder::new()
+            .name(format!("dsp-host-{number}"))
+            .spawn_scoped(self.scope, move || worker.run());
+        if let Err(error) = &spawned {
+            tracing::warn!(
+                target: "emu::os", process = self.crew.shared.config.name, %error, threads = number,
+                "the host gives no more threads: the process's DSP threads share those it has"
+            );
+            self.crew.stay();
+        }
+        spawned.is_ok()
     }
 
     /// Runs one thread until its turn is over.
     fn run_thread(&mut self, mut thread: DspThread) -> Option<End> {
+        let crew = self.crew;
         let id = thread.id;
         let mut left = SLICE;
         loop {
             let before = thread.core.packets;
-            let exit = self.cpu.run(&mut thread.core, self.space, left);
+            let exit = self.cpu.run(&mut thread.core, &crew.space, left);
             let ran = thread.core.packets.wrapping_sub(before);
-            self.shared.counters.add_packets(ran);
+            crew.shared.counters.add_packets(ran);
             // Traps count too: a loop that only calls us must not keep the inbox waiting.
             left = left.saturating_sub(ran.max(1));
-            let mut os = self.kernel.lock().unwrap_or_else(PoisonError::into_inner);
+            if matches!(exit, Exit::Yield) && left > PAUSE && !crew.somebody_could_run() {
+                // It spins for another that runs already, perhaps on the same host core.
+                std::thread::yield_now();
+                left -= PAUSE;
+                continue;
+            }
+            let mut os = crew.lock();
             let flow = match exit {
                 Exit::Budget => {
                     left = 0;
@@ -136,33 +185,34 @@ impl HostWorker<'_> {
                 return traps::hand_back(&mut os, thread, flow);
             };
             let others_turn = left == 0 && os.sched.used_slice(id);
-            if os.sched.better_than(id) {
+            if !self.call_for_help(&os) && os.sched.better_than(id) {
                 os.sched.preempted(thread);
                 return None;
             }
             if left > 0 {
                 continue;
             }
-            if others_turn || is_wanted(&os) {
+            if others_turn || is_wanted(crew, &os) {
                 return traps::hand_back(&mut os, thread, flow);
             }
             drop(os);
-            self.space.bus().check_invalidations();
+            crew.space.bus().check_invalidations();
             left = SLICE;
         }
     }
 }
 
 /// Is there something that a running thread must be interrupted for?
-fn is_wanted(os: &Kernel) -> bool {
-    let shared = &os.shared;
-    shared.is_killed()
-        || !shared.inbox.is_empty()
+fn is_wanted(crew: &Crew, os: &Kernel) -> bool {
+    crew.is_over()
+        || !os.asked.is_empty()
+        || !crew.shared.inbox.is_empty()
         || os.sched.next_deadline().is_some_and(|at| at <= os.now())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc;
@@ -190,9 +240,9 @@ mod tests {
     /// Many times what threads that meet need.
     const MOST_PACKETS: u64 = 200_000_000;
 
-    /// How many threads of these priorities meet.
-    fn meet(priorities: &[u8]) -> usize {
-        let mut g = Guest::new();
+    /// How many threads of these priorities meet, on so many host threads.
+    fn meet(priorities: &[u8], host_threads: usize) -> usize {
+        let mut g = Guest::with(|config| config.dsp_threads = NonZeroUsize::new(host_threads));
         let code: Vec<u8> = MEET.iter().flat_map(|word| word.to_le_bytes()).collect();
         let entry = g.bytes(&code);
         g.os.space.protect(entry, PAGE_SIZE, Prot::RX).unwrap();
@@ -209,7 +259,7 @@ mod tests {
             g.os.sched.requeue(thread);
         }
         let shared = g.os.shared.clone();
-        let os = g.os;
+        let os = g.into_kernel();
         let host = std::thread::spawn(move || run(os));
         while !host.is_finished() {
             if shared.counters.read().0 > MOST_PACKETS {
@@ -231,8 +281,71 @@ mod tests {
             [100, 100, 110],
             [100, 110, 120],
         ] {
-            assert_eq!(meet(&priorities), 3, "{priorities:?}");
+            for host_threads in [1, 2, 6] {
+                let met = meet(&priorities, host_threads);
+                assert_eq!(met, 3, "{priorities:?} on {host_threads}");
+            }
         }
+    }
+
+    /// Threads that spin for ever, and the most of them that were seen to run at the same time.
+    fn spin_at_once(threads: usize, host_threads: usize, wanted: usize, packets: u64) -> usize {
+        const FOREVER: [u32; 1] = [0x5800_c000]; // 1: { jump 1b }
+        let mut g = Guest::with(|config| config.dsp_threads = NonZeroUsize::new(host_threads));
+        let code: Vec<u8> = FOREVER.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let entry = g.bytes(&code);
+        g.os.space.protect(entry, PAGE_SIZE, Prot::RX).unwrap();
+        for _ in 0..threads {
+            let mut thread = g.new_thread(100);
+            thread.core.regs.pc = entry;
+            g.os.sched.requeue(thread);
+        }
+        let shared = g.os.shared.clone();
+        let crew = Crew::new(g.into_kernel());
+        let mut most = 0;
+        std::thread::scope(|outer| {
+            outer.spawn(|| std::thread::scope(|scope| HostWorker::new(&crew, scope).run()));
+            while most < wanted && shared.counters.read().0 < packets {
+                most = most.max(crew.lock().sched.running());
+                std::thread::yield_now();
+            }
+            shared.kill();
+        });
+        most
+    }
+
+    /// Packets in which host threads that are only told to start do start, however busy the host is.
+    const LONG: u64 = 1000 * MOST_PACKETS;
+
+    #[test]
+    fn as_many_threads_run_at_once_as_there_are_host_threads() {
+        assert_eq!(spin_at_once(3, 2, 2, LONG), 2);
+        assert_eq!(spin_at_once(3, 1, 2, MOST_PACKETS / 100), 1);
+        assert_eq!(spin_at_once(8, 8, 6, LONG), 6);
+    }
+
+    #[test]
+    fn what_all_threads_do_is_told_although_they_run() {
+        const FOREVER: [u32; 1] = [0x5800_c000]; // 1: { jump 1b }
+        let mut g = Guest::with(|config| config.dsp_threads = NonZeroUsize::new(2));
+        let code: Vec<u8> = FOREVER.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let entry = g.bytes(&code);
+        g.os.space.protect(entry, PAGE_SIZE, Prot::RX).unwrap();
+        for _ in 0..3 {
+            let mut thread = g.new_thread(100);
+            thread.core.regs.pc = entry;
+            g.os.sched.requeue(thread);
+        }
+        let shared = g.os.shared.clone();
+        let os = g.into_kernel();
+        let host = std::thread::spawn(move || run(os));
+        for _ in 0..20 {
+            let (ask, answer) = mpsc::channel();
+            shared.inbox.send(ProcessRequest::Threads(ask));
+            assert_eq!(answer.recv().unwrap().len(), 3);
+        }
+        shared.kill();
+        host.join().unwrap();
     }
 
     #[test]
@@ -250,7 +363,8 @@ mod tests {
         let args = [us as u32, (us >> 32) as u32];
         g.os.enter(&mut thread, sleep, &args, Box::new(over)).unwrap();
         g.os.sched.requeue(thread);
-        let (shared, clock, os) = (g.os.shared.clone(), g.clock, g.os);
+        let (shared, clock) = (g.os.shared.clone(), g.clock.clone());
+        let os = g.into_kernel();
         let asked = shared.clone();
         clock.watch(Box::new(move || {
             shared.inbox.nudge();

@@ -8,5 +8,5 @@ mod scheduler;
 mod thread;
 mod timers;
 
-pub use scheduler::{HARDWARE_THREADS, RunState, Scheduler};
+pub use scheduler::{RunState, Scheduler};
 pub use thread::{DspThread, Role, ThreadId, Wait};

@@ -45,6 +45,11 @@ impl Ready {
         self.queue.last_key_value().map(|(&(priority, _), _)| priority)
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
     /// All threads with their places, best first.
     pub fn iter(&self) -> impl Iterator<Item = (ReadyKey, ThreadId)> + '_ {
         self.queue.iter().map(|(&key, &thread)| (key, thread))

@@ -1,11 +1,13 @@
 //! The scheduler: ready threads, timed waits, who runs, who wakes.
 //!
 //! Strict priority as in QuRT (1 highest … 255 lowest), round robin within one. A real DSP runs several threads at once,
-//! so one of low priority gets on while a better one spins. Here threads run one after the other, therefore others get a
-//! turn (a *gift*) out of order: when a thread says `pause`, and when better threads have used up many slices while worse
-//! ones could run. Whoever had a gift goes behind its equals, so that gifts go round.
+//! so one of low priority gets on while a better one spins. Where the host has fewer threads for the process than the DSP
+//! has hardware threads, others get a turn (a *gift*) out of order: when a thread says `pause`, and when better threads have
+//! used up many slices while worse ones could run. Whoever had a gift goes behind its equals, so that gifts go round.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::ready::{Ready, ReadyKey};
 use super::thread::{DspThread, ThreadId, Wait};
@@ -14,9 +16,6 @@ use crate::clock::Time;
 
 /// Slices that threads may use up while worse ones could run, before one of those gets a turn.
 const SLICES_A_GIFT: u32 = 50;
-/// Threads that hardware would run at once, as programs are told: gifts are for the best of so many.
-pub const HARDWARE_THREADS: u16 = 6;
-
 /// Whether a thread can run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunState {
@@ -53,8 +52,13 @@ struct Slot {
 }
 
 /// A process's threads.
-#[derive(Default)]
 pub struct Scheduler {
+    /// Threads that hardware would run at once: gifts are for the best of so many.
+    hardware: usize,
+    /// Threads that somebody runs.
+    running: usize,
+    /// Threads that could run and that nobody runs, for those who ask without having the scheduler.
+    waiting_to_run: Arc<AtomicUsize>,
     threads: BTreeMap<ThreadId, Slot>,
     ready: Ready,
     timers: Timers,
@@ -67,6 +71,27 @@ pub struct Scheduler {
 }
 
 impl Scheduler {
+    /// No threads, on a DSP that runs so many at once.
+    pub fn new(hardware: u16) -> Self {
+        Self {
+            hardware: usize::from(hardware.max(1)),
+            running: 0,
+            waiting_to_run: Arc::default(),
+            threads: BTreeMap::new(),
+            ready: Ready::default(),
+            timers: Timers::default(),
+            gave_way: Vec::new(),
+            withheld: 0,
+            turns: 0,
+            last_id: 0,
+        }
+    }
+
+    /// How many threads could run and are not run by anybody: kept up to date, to be read at any time.
+    pub fn waiting_to_run(&self) -> Arc<AtomicUsize> {
+        self.waiting_to_run.clone()
+    }
+
     /// An id for a new thread.
     pub fn new_id(&mut self) -> ThreadId {
         loop {
@@ -100,13 +125,22 @@ impl Scheduler {
     /// Forgets a thread.
     pub fn remove(&mut self, id: ThreadId) -> Option<DspThread> {
         let slot = self.threads.remove(&id)?;
-        if let Place::Ready(key) = slot.place {
-            self.ready.remove(key);
+        match slot.place {
+            Place::Ready(key) => self.ready.remove(key),
+            Place::Running { .. } => self.running -= 1,
+            Place::GaveWay | Place::Parked(_) => {}
         }
         if let Some((key, _)) = slot.deadline {
             self.timers.remove(key);
         }
+        self.publish();
         slot.thread
+    }
+
+    /// Keeps [`waiting_to_run`](Self::waiting_to_run).
+    fn publish(&self) {
+        let count = self.ready.len() + self.gave_way.len();
+        self.waiting_to_run.store(count, Ordering::Relaxed);
     }
 
     // Running
@@ -128,17 +162,30 @@ impl Scheduler {
         if id.is_none() {
             (id, gift) = (self.ready.pop(), false);
         }
+        self.publish();
         self.turns += 1;
         let slot = self.threads.get_mut(&id?)?;
         slot.place = Place::Running { gift };
         slot.last_turn = self.turns;
+        self.running += 1;
         slot.thread.take()
     }
 
-    /// Takes, of the threads that hardware would run at once, the one that has had no turn for longest.
+    /// Can a thread run that nobody runs?
+    pub fn has_ready(&self) -> bool {
+        self.ready.best().is_some() || !self.gave_way.is_empty()
+    }
+
+    /// How many threads somebody runs.
+    pub fn running(&self) -> usize {
+        self.running
+    }
+
+    /// Takes, of the threads that hardware would run at once beside those that run, the one that has had no turn for longest.
     fn pop_longest_without(&mut self) -> Option<ThreadId> {
         let last_turn = |id| self.threads.get(&id).map_or(0, |slot| slot.last_turn);
-        let candidates = self.ready.iter().take(HARDWARE_THREADS.into());
+        let free = self.hardware.saturating_sub(self.running);
+        let candidates = self.ready.iter().take(free);
         let (key, id) = candidates.min_by_key(|&(key, id)| (last_turn(id), key))?;
         self.ready.remove(key);
         Some(id)
@@ -203,6 +250,8 @@ impl Scheduler {
         if let Some(slot) = self.threads.get_mut(&id) {
             slot.place = place(slot, &mut self.ready, id);
             slot.thread = Some(thread);
+            self.running -= 1;
+            self.publish();
         }
     }
 
@@ -213,6 +262,7 @@ impl Scheduler {
         let slot = self.threads.get_mut(&id)?;
         let Place::Parked(_) = slot.place else { return None };
         slot.place = Place::Running { gift: false };
+        self.running += 1;
         if let Some((key, _)) = slot.deadline.take() {
             self.timers.remove(key);
         }
@@ -236,6 +286,7 @@ impl Scheduler {
             if let Some((key, _)) = slot.deadline.take() {
                 self.timers.remove(key);
             }
+            self.publish();
         }
     }
 
@@ -341,7 +392,7 @@ mod tests {
 
     /// Threads 1, 2, … of these priorities, all ready.
     fn scheduler(priorities: &[u8]) -> Scheduler {
-        let mut s = Scheduler::default();
+        let mut s = Scheduler::new(6);
         for &priority in priorities {
             let id = s.new_id();
             let core = emu_core::Thread::new(hexagon_isa::Arch::V68, 0);

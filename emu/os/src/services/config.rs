@@ -1,6 +1,7 @@
 //! What one DSP is: everything about its behaviour that a SoC profile or the user decides.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,9 @@ use hexagon_isa::Arch;
 use rpmsg::fastrpc::Addressing;
 use rpmsg::fastrpc::attributes::attribute;
 
-use crate::config::Limits;
+#[cfg(doc)]
+use crate::config::ProcessConfig;
+use crate::config::{HARDWARE_THREADS, Limits};
 use crate::imports::{self, Builtins};
 use crate::probe::Probe;
 
@@ -43,6 +46,10 @@ pub struct DspConfig {
     pub builtins: Arc<Builtins>,
     /// 128-byte HVX contexts.
     pub hvx_units: u32,
+    /// Threads that the core runs at once, as programs are told.
+    pub hardware_threads: u16,
+    /// Host threads a process; see [`ProcessConfig::dsp_threads`].
+    pub dsp_threads: Option<NonZeroUsize>,
     /// Bounds of each process.
     pub limits: Limits,
     /// Told when threads run calls.
@@ -67,6 +74,8 @@ impl DspConfig {
             vtcm,
             builtins: imports::standard(),
             hvx_units,
+            hardware_threads: HARDWARE_THREADS,
+            dsp_threads: None,
             limits: Limits::default(),
             probe: None,
         }

@@ -145,6 +145,8 @@ impl Pd {
             limits: config.limits.clone(),
             vtcm: config.vtcm,
             hvx_units: config.hvx_units,
+            hardware_threads: config.hardware_threads,
+            dsp_threads: config.dsp_threads,
             builtins: Some(Arc::clone(&config.builtins)),
             probe: config.probe.clone(),
             handles: Arc::clone(handles),

@@ -57,6 +57,7 @@ const STATUS: Sort = (Needs::Status, FLOAT, false);
 const QUICK_FLOAT: Sort = (Needs::Status, FLOAT, true);
 const QFLOAT: Sort = (Needs::Qfloat, NONE, false);
 const EVENT: Sort = (Needs::Regs, Effects { event: true, ..NONE }, false);
+const FENCE: Sort = (Needs::Regs, NONE, false);
 const PRIVILEGED: Sort = {
     let effects = Effects {
         event: true,
@@ -331,6 +332,8 @@ builtins! {
     EVENT trap1(U32);
     /// Asks to let others run.
     EVENT pause();
+    /// What the thread stored is seen by all others before anything that it loads or stores from here on.
+    FENCE barrier();
     /// Raises the exception that user code gets.
     PRIVILEGED privileged();
     /// Asks the DMA engine: 0 start, 1 link, 2 resume, 3 poll, 4 wait, 5 pause; two registers.
