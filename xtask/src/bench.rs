@@ -17,7 +17,7 @@ use emu_setup::guest::{self, Boot};
 use emu_setup::{Options, command, tools, ui};
 use host_files::output::Existing;
 
-use crate::{assets, build, firmware, overhead};
+use crate::{assets, bench_threads, build, firmware, overhead};
 
 /// Options of `bench`.
 #[derive(Args, Clone)]
@@ -34,6 +34,9 @@ pub struct BenchArgs {
     /// Only what watching costs: the rate of calls with --trace and with --account against that without, in this many rounds.
     #[arg(long, value_name = "ROUNDS", num_args = 0..=1, default_missing_value = "5", conflicts_with = "core_only")]
     pub overhead: Option<u32>,
+    /// Only what several DSP threads gain on several host threads, in this many rounds.
+    #[arg(long, value_name = "ROUNDS", num_args = 0..=1, default_missing_value = "5", conflicts_with_all = ["core_only", "overhead"])]
+    pub threads: Option<u32>,
     /// Folder with the core benchmarks (`rt.h`, `b1_*.c` …).
     #[arg(long, value_name = "DIR")]
     pub sources: Option<PathBuf>,
@@ -53,12 +56,15 @@ const ROUNDS: usize = 5;
 /// Measures everything, prints a table, writes `target/bench.json`.
 pub fn bench(args: &BenchArgs) -> Result<()> {
     assets::setup(&Options {
-        assets_only: args.core_only,
+        assets_only: args.core_only || args.threads.is_some(),
         ..Options::default()
     })?;
     let emulator = ui::step("build", build::emulator)?;
     if let Some(rounds) = args.overhead {
         return overhead::measure(&emulator, args, rounds);
+    }
+    if let Some(rounds) = args.threads {
+        return bench_threads::measure(&emulator, rounds);
     }
     let mut report = serde_json::Map::new();
     if !args.core_only {

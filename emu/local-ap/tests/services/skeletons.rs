@@ -365,3 +365,44 @@ fn a_dma_handle_with_an_offset_means_a_part_of_the_whole_buffer() {
     }
     client.exit().unwrap();
 }
+
+/// Words of a method of `threads`.
+fn threads(host_threads: usize, method: u8, words: &[u32], out: u64) -> Vec<u32> {
+    let dir = own_skeleton("threads");
+    let mut config = config();
+    config.dsp_threads = std::num::NonZeroUsize::new(host_threads);
+    let driver = machine(config);
+    let (client, _) = client(&driver, 1, 1, std::slice::from_ref(&dir));
+    let handle = client.open(&uri("threads")).unwrap();
+    let input: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let args = [Arg::In(&input), Arg::Out(4 * out)];
+    let answer = client.invoke(handle, Scalars::new(method, 1, 1), &args).unwrap();
+    assert_eq!(answer.retval, Aee::SUCCESS);
+    client.exit().unwrap();
+    let (words, _) = answer.outs[0].as_chunks();
+    words.iter().map(|word| u32::from_le_bytes(*word)).collect()
+}
+
+#[test]
+fn threads_on_several_host_threads_do_what_they_do_on_one() {
+    let n = 64u32;
+    let product = |i: u32, j: u32| {
+        let term = |k: u32| (i * 3 + k).wrapping_mul(k_of(j, k));
+        (0..n).map(term).fold(0, u32::wrapping_add)
+    };
+    // The second matrix is kept by columns.
+    fn k_of(j: u32, k: u32) -> u32 {
+        j ^ (k * 5)
+    }
+    let sum = (0..n)
+        .flat_map(|i| (0..n).map(move |j| (i, j)))
+        .map(|(i, j)| product(i, j))
+        .fold(0, u32::wrapping_add);
+    for host_threads in [1, 2, 4] {
+        assert_eq!(threads(host_threads, 4, &[n, 4], 2)[0], sum);
+        // Locked loads and stores lose nothing, futexes no wake.
+        assert_eq!(threads(host_threads, 5, &[8, 20_000], 1), [160_000]);
+        assert_eq!(threads(host_threads, 3, &[2_000], 1).len(), 1);
+        assert_eq!(threads(host_threads, 2, &[200], 1).len(), 1);
+    }
+}
