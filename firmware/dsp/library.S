@@ -173,6 +173,9 @@ builtin _ZdaPvSt11align_val_tRKSt9nothrow_t
 builtin _ZdlPvjSt11align_val_t
 builtin _ZdaPvjSt11align_val_t
 
+// libraries at run time, thread-local storage
+builtin __tls_get_addr
+
 // mathematics
 builtin acos
 builtin acosf

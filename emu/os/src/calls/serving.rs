@@ -9,9 +9,11 @@ use super::job::{Job, Opening};
 use super::opening;
 use crate::error::OpenError;
 use crate::invocation::Invocation;
-use crate::kernel::call::{Call, Done, Outcome};
+use crate::kernel::call::{Call, Done, Outcome, Stop};
 use crate::kernel::continuation::Then;
+use crate::loader::thread_storage::NoStorage;
 use crate::loader::uri;
+use crate::memory::NoMemory;
 use crate::process::inbox::CallAnswer;
 use rpmsg::Aee;
 
@@ -25,6 +27,17 @@ fn sequence(mut functions: VecDeque<u32>, last: Then) -> Then {
 
 /// Starts a job on this (idle) worker.
 pub fn begin(c: &mut Call<'_>, job: Job) -> Done {
+    match c.os.give_storage(c.thread) {
+        Ok(()) => {}
+        Err(NoStorage::NoMemory(NoMemory::Dry(bytes))) => {
+            let again = move |c: &mut Call<'_>, given: bool| match given {
+                true => begin(c, job),
+                false => Err(no_storage(&NoStorage::NoMemory(NoMemory::Dry(bytes)))),
+            };
+            return Ok(Outcome::Grow(bytes, Box::new(again)));
+        }
+        Err(why) => return Err(no_storage(&why)),
+    }
     let regs = &mut c.thread.core.regs;
     for n in 0..32 {
         regs.r[n] = 0;
@@ -43,6 +56,10 @@ pub fn begin(c: &mut Call<'_>, job: Job) -> Done {
             ending::end_process(c, Box::new(over))
         }
     }
+}
+
+fn no_storage(why: &NoStorage) -> Stop {
+    Stop::because(format!("a thread's thread-local storage: {why}"))
 }
 
 fn invoke(c: &mut Call<'_>, invocation: Invocation, answer: CallAnswer) -> Done {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::arguments::ARGUMENTS;
 use super::job::{Job, Starved};
 use crate::kernel::growth::Growth;
+use crate::loader::modules::Modules;
 use crate::memory::NoMemory;
 use crate::process::shared::Shared;
 use crate::sched::{DspThread, Role, Scheduler, ThreadId, Wait};
@@ -64,6 +65,7 @@ impl Workers {
         sched: &mut Scheduler,
         shared: &Arc<Shared>,
         growth: &mut Growth,
+        modules: &mut Modules,
     ) {
         let known = match tid {
             Some(tid) => self.by_tid.get(&tid).copied(),
@@ -72,7 +74,7 @@ impl Workers {
                 .iter()
                 .find_map(|(&id, w)| (w.tid.is_none() && is_idle(sched, id, w)).then_some(id)),
         };
-        let id = match known.map_or_else(|| self.make(tid, sched, shared), Ok) {
+        let id = match known.map_or_else(|| self.make(tid, sched, shared, modules), Ok) {
             Ok(id) => id,
             Err(NoMemory::Dry(bytes)) => return growth.wait(shared, bytes, Starved::Job(tid, job)),
             Err(NoMemory::Refused(why)) => return self.refused.push((job, why)),
@@ -88,12 +90,13 @@ impl Workers {
         tid: Option<i32>,
         sched: &mut Scheduler,
         shared: &Shared,
+        modules: &mut Modules,
     ) -> Result<ThreadId, NoMemory> {
         let limits = &shared.config.limits;
         if self.map.len() >= KEPT_WORKERS || sched.len() >= limits.threads {
             let idle = self.map.iter().filter(|&(&id, w)| is_idle(sched, id, w));
             if let Some((&id, _)) = idle.min_by_key(|(_, w)| w.used) {
-                self.drop_worker(id, sched, shared);
+                self.drop_worker(id, sched, shared, modules);
             } else if sched.len() >= limits.threads {
                 return Err(NoMemory::Refused(format!(
                     "the process has {} threads already",
@@ -122,7 +125,7 @@ impl Workers {
         Ok(id)
     }
 
-    fn drop_worker(&mut self, id: ThreadId, sched: &mut Scheduler, shared: &Shared) {
+    fn drop_worker(&mut self, id: ThreadId, sched: &mut Scheduler, shared: &Shared, modules: &mut Modules) {
         let tid = self.map.remove(&id).and_then(|w| w.tid);
         if let Some(tid) = tid.filter(|tid| self.by_tid.get(tid) == Some(&id)) {
             self.by_tid.remove(&tid);
@@ -130,6 +133,7 @@ impl Workers {
         if let Some(stack) = sched.remove(id).and_then(|t| t.own_stack) {
             shared.memory.release(stack);
         }
+        modules.thread_ends(id, &shared.memory);
         shared.counters.set_threads(sched.len());
     }
 
@@ -148,7 +152,12 @@ impl Workers {
     }
 
     /// A worker that waits, and a job for it. Workers that are not needed any more are dropped on the way.
-    pub fn take_job(&mut self, sched: &mut Scheduler, shared: &Shared) -> Option<(ThreadId, Job)> {
+    pub fn take_job(
+        &mut self,
+        sched: &mut Scheduler,
+        shared: &Shared,
+        modules: &mut Modules,
+    ) -> Option<(ThreadId, Job)> {
         while let Some(id) = self.due.pop() {
             if sched.waits_for(id) != Some(Wait::Idle) {
                 continue;
@@ -158,7 +167,7 @@ impl Workers {
             };
             match worker.queue.pop_front() {
                 Some(job) => return Some((id, job)),
-                None if worker.retired => self.drop_worker(id, sched, shared),
+                None if worker.retired => self.drop_worker(id, sched, shared, modules),
                 None => {}
             }
         }

@@ -15,10 +15,12 @@ use crate::crash::CrashReport;
 use crate::error::OsError;
 use crate::library_state::LibraryState;
 use crate::loader::modules::Modules;
+use crate::loader::thread_storage::NoStorage;
 use crate::memory::heap::Heap;
 use crate::objects::{Kind, Objects};
 use crate::process::shared::Shared;
 use crate::sched::{DspThread, Scheduler, ThreadId, Wait};
+use emu_core::Ctl;
 use emu_core::mem::AddressSpace;
 
 /// Everything that the threads of a process work on. Whoever has it has the process's lock; no DSP thread runs under it.
@@ -123,6 +125,13 @@ impl Kernel {
         let _ = self.objects.with(kind, at, |o| o.waiters().remove(id));
     }
 
+    /// Gives a thread that is about to begin its thread pointer, with what libraries have there.
+    pub fn give_storage(&mut self, thread: &mut DspThread) -> Result<(), NoStorage> {
+        let pointer = self.modules.thread_starts(thread.id, &self.shared.memory)?;
+        thread.core.regs.c[Ctl::Ugp] = pointer;
+        Ok(())
+    }
+
     /// Has a thread go on in a guest function; `then` gets its result.
     pub fn enter(&mut self, thread: &mut DspThread, pc: u32, args: &[u32], then: Then) -> Result<(), String> {
         let regs = &mut thread.core.regs;
@@ -146,7 +155,8 @@ impl Kernel {
     /// Gives a worker something to do: that of the AP thread `tid`, or one for any open or close.
     pub fn submit(&mut self, tid: Option<i32>, job: Job) {
         let (sched, shared) = (&mut self.sched, &self.shared);
-        self.workers.submit(tid, job, sched, shared, &mut self.growth);
+        self.workers
+            .submit(tid, job, sched, shared, &mut self.growth, &mut self.modules);
     }
 
     /// Keeps the public counters of threads, libraries and handles.

@@ -7,6 +7,7 @@ mod compute_res;
 mod convert;
 mod ctype;
 mod cxx;
+mod dl;
 pub mod dspqueue;
 mod dspqueue_import;
 mod end;
@@ -54,6 +55,7 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "Sorting and searching", imports: sort::IMPORTS },
     Family { title: "How programs end", imports: end::IMPORTS },
     Family { title: "C++", imports: cxx::IMPORTS },
+    Family { title: "Libraries at run time, thread-local storage", imports: dl::IMPORTS },
     Family { title: "Mathematics", imports: math::IMPORTS },
     Family { title: "The compiler's run-time library", imports: runtime::IMPORTS },
     Family { title: "HAP: messages (FARF)", imports: hap_debug::IMPORTS },

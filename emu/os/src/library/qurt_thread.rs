@@ -2,6 +2,8 @@
 
 use crate::kernel::call::{Call, Done, Outcome, Stop};
 use crate::kernel::import::{Import, import};
+use crate::loader::thread_storage::NoStorage;
+use crate::memory::NoMemory;
 use crate::sched::{DspThread, Role, Wait};
 
 /// This family's table.
@@ -55,6 +57,14 @@ fn create(c: &mut Call<'_>) -> Done {
     let core = c.os.shared.new_core(0);
     let mut thread = DspThread::new(id, name, Role::Skeleton, low..high, core);
     thread.core.regs.r[29] = high & !7;
+    match c.os.give_storage(&mut thread) {
+        Ok(()) => {}
+        Err(NoStorage::NoMemory(NoMemory::Dry(bytes))) => {
+            let again = |c: &mut Call<'_>, given: bool| if given { create(c) } else { c.ret(EFAILED) };
+            return Ok(Outcome::Grow(bytes, Box::new(again)));
+        }
+        Err(_) => return c.ret(EFAILED),
+    }
     // Returning from its function ends it.
     let end = |_: &mut Call<'_>, _: u64| Ok(Outcome::Exit(0));
     if let Err(why) = c.os.enter(&mut thread, entry, &[argument], Box::new(end)) {

@@ -1,13 +1,12 @@
-//! The libraries of a process: placed, relocated, bound to each other and to the built-in module.
-//!
-//! Symbols are looked up in the library itself (all skeletons are linked `-Bsymbolic`), then in what it needs, breadth
-//! first, then in the built-in module. All relocations are applied at once; there is no lazy binding.
+//! The libraries of a process: placed, initialised, unloaded. [`binding`](super::binding) binds them to each other and to the
+//! built-in module.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::elf::{Binding, Image, RelocationKind, Segment, SegmentProt};
+use super::elf::{Binding, Image, Segment, SegmentProt};
 use super::gather::{Library, is_built_in};
+use super::thread_storage::ThreadStorage;
 use crate::builtins::Builtins;
 use crate::error::OpenError;
 use crate::memory::{NoMemory, ProcessMemory};
@@ -31,16 +30,19 @@ pub enum InstallError {
 
 /// A loaded library.
 pub struct Module {
+    pub(super) id: ModuleId,
     /// Base name of its file.
     pub name: String,
-    image: Arc<Image>,
+    pub(super) image: Arc<Image>,
     /// What its addresses are relative to.
-    base: u32,
+    pub(super) base: u32,
     reserved: u32,
-    needs: Vec<ModuleId>,
+    pub(super) needs: Vec<ModuleId>,
     /// Handles and libraries that use it.
     refs: usize,
     symbols: HashMap<Box<[u8]>, u32>,
+    /// Thread-local symbols: offsets in its storage.
+    pub(super) locals: HashMap<Box<[u8]>, u32>,
     stage: Stage,
 }
 
@@ -122,10 +124,11 @@ impl Module {
 
 /// All loaded libraries.
 pub struct Modules {
-    builtins: Arc<Builtins>,
-    map: BTreeMap<ModuleId, Module>,
+    pub(super) builtins: Arc<Builtins>,
+    pub(super) map: BTreeMap<ModuleId, Module>,
     by_name: HashMap<String, ModuleId>,
     next: ModuleId,
+    pub(super) storage: ThreadStorage,
 }
 
 impl Modules {
@@ -136,6 +139,7 @@ impl Modules {
             map: BTreeMap::new(),
             by_name: HashMap::new(),
             next: 0,
+            storage: ThreadStorage::default(),
         }
     }
 
@@ -200,12 +204,17 @@ impl Modules {
 
     /// A symbol of a library or of what it needs (not of the built-in module).
     pub fn symbol(&self, id: ModuleId, name: &[u8]) -> Option<u32> {
+        self.search(id, |module| module.symbol(name))
+    }
+
+    /// Asks a library and what it needs, breadth first, for something.
+    pub(super) fn search<T>(&self, id: ModuleId, ask: impl Fn(&Module) -> Option<T>) -> Option<T> {
         let mut queue = VecDeque::from([id]);
         let mut seen = vec![id];
         while let Some(id) = queue.pop_front() {
             let module = self.map.get(&id)?;
-            if let Some(at) = module.symbol(name) {
-                return Some(at);
+            if let Some(found) = ask(module) {
+                return Some(found);
             }
             for &need in &module.needs {
                 if !seen.contains(&need) {
@@ -261,6 +270,7 @@ impl Modules {
             if self.by_name.get(&m.name) == Some(&id) {
                 self.by_name.remove(&m.name);
             }
+            self.storage.module_gone(id, memory);
             memory.release(m.reserved);
         }
     }
@@ -294,7 +304,13 @@ impl Modules {
             .collect();
         let id = self.next;
         self.next += 1;
+        let locals = image.symbols.iter();
+        let locals = locals
+            .filter(|s| s.thread_local && s.defined && s.binding != Binding::Local && image.tls.is_some())
+            .map(|s| (Box::from(image.name(s)), s.value))
+            .collect();
         let module = Module {
+            id,
             name: library.name.clone(),
             image: image.clone(),
             base,
@@ -302,11 +318,12 @@ impl Modules {
             needs,
             refs: 0,
             symbols,
+            locals,
             stage: Stage::Placed,
         };
         self.by_name.insert(module.name.clone(), id);
         self.map.insert(id, module);
-        if let Err(error) = self.place(id, memory) {
+        if let Err(error) = self.fix_storage(id, memory).and_then(|()| self.place(id, memory)) {
             self.remove(id, memory);
             return Err(error);
         }
@@ -331,7 +348,7 @@ impl Modules {
         }
     }
 
-    fn place(&self, id: ModuleId, memory: &ProcessMemory) -> Result<(), InstallError> {
+    fn place(&mut self, id: ModuleId, memory: &ProcessMemory) -> Result<(), InstallError> {
         let module = &self.map[&id];
         let image = &module.image;
         let pages = |s: &Segment| {
@@ -355,90 +372,24 @@ impl Modules {
                     .map_err(|f| self.fault(module, f.into()))?;
             }
         }
-        self.relocate(module, memory)?;
+        self.relocate(id, memory)?;
         for segment in &image.segments {
             let (at, len) = pages(segment);
             let why = |why| self.refuse(module, why);
             memory.protect(at, len, prot(segment.prot)).map_err(why)?;
         }
-        Ok(())
+        let filled = self.storage.fill(id, memory);
+        filled.map_err(|why| self.no_storage(id, why))
     }
 
-    fn relocate(&self, module: &Module, memory: &ProcessMemory) -> Result<(), InstallError> {
-        let image = &module.image;
-        let mut missing: Vec<String> = Vec::new();
-        // A name may be wanted by many relocations: look each symbol up once.
-        let mut values: HashMap<u32, u32> = HashMap::new();
-        for r in &image.relocations {
-            let value = match r.kind {
-                RelocationKind::Relative => module.base,
-                RelocationKind::Symbol(index) => match values.get(&index) {
-                    Some(&v) => v,
-                    None => {
-                        let v = self.bind(module, index).unwrap_or_else(|name| {
-                            missing.push(name);
-                            0
-                        });
-                        values.insert(index, v);
-                        v
-                    }
-                },
-            };
-            // The word may be unaligned in a corrupt file: a byte store does not care.
-            let to = module.base.wrapping_add(r.offset);
-            let word = value.wrapping_add(r.addend).to_le_bytes();
-            memory
-                .space
-                .store(to, &word)
-                .map_err(|f| self.fault(module, f.into()))?;
-        }
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let more = missing.len().saturating_sub(16);
-        missing.truncate(16);
-        let rest = if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        };
-        Err(self.refuse(
-            module,
-            format!(
-                "undefined symbols: {}{rest} (neither in its libraries nor {})",
-                missing.join(", "),
-                self.builtins.origin()
-            ),
-        ))
-    }
-
-    /// The value of a dynamic symbol; `Err`: its name, if it must be defined and is not.
-    fn bind(&self, module: &Module, index: u32) -> Result<u32, String> {
-        let image = &module.image;
-        let Some(symbol) = image.symbols.get(index as usize).filter(|_| index != 0) else {
-            return Ok(0);
-        };
-        if symbol.defined {
-            let base = if symbol.absolute { 0 } else { module.base };
-            return Ok(base.wrapping_add(symbol.value));
-        }
-        let name = image.name(symbol);
-        let found = module.needs.iter().find_map(|&need| self.symbol(need, name));
-        match found.or_else(|| self.builtins.address(name)) {
-            Some(at) => Ok(at),
-            None if symbol.binding == Binding::Weak => Ok(0),
-            None => Err(String::from_utf8_lossy(name).into_owned()),
-        }
-    }
-
-    fn refuse(&self, module: &Module, why: String) -> InstallError {
+    pub(super) fn refuse(&self, module: &Module, why: String) -> InstallError {
         InstallError::Refused(OpenError::new(
             Aee::UNABLE_TO_LOAD,
             format!("{}: {why}", module.name),
         ))
     }
 
-    fn fault(&self, module: &Module, fault: MemFault) -> InstallError {
+    pub(super) fn fault(&self, module: &Module, fault: MemFault) -> InstallError {
         self.refuse(module, format!("the memory for it is not accessible: {fault}"))
     }
 }

@@ -143,6 +143,16 @@ impl ProcessMemory {
             .reserve(u64::from(len), u64::from(align.max(PAGE_SIZE)))
     }
 
+    /// Takes an address that no range of [`reserve`](Self::reserve) has, outside of [`layout::RANGE`].
+    pub fn reserve_at(&self, va: u32) {
+        let taken = Taken {
+            start: va.into(),
+            len: 0,
+            backing: Vec::new(),
+        };
+        self.lock().taken.entry(va).or_insert(taken);
+    }
+
     /// Puts zeroed, writable pages behind part of a reserved range.
     pub fn back(&self, reserved: u32, va: u32, len: u32) -> Result<(), NoMemory> {
         let mut inner = self.lock();

@@ -25,7 +25,7 @@ pub fn handle_all(os: &mut Kernel) -> Option<End> {
     while let Some((job, why)) = os.workers.take_refused() {
         fail(os, job, Aee::RESOURCE_NOT_FOUND, &why);
     }
-    while let Some((id, job)) = os.workers.take_job(&mut os.sched, &os.shared) {
+    while let Some((id, job)) = os.workers.take_job(&mut os.sched, &os.shared, &mut os.modules) {
         if let Some(end) = run_as(os, id, |call| serving::begin(call, job)) {
             return Some(end);
         }

@@ -168,6 +168,7 @@ fn thread_ended(os: &mut Kernel, thread: &DspThread, status: u32) {
         os.wake(joiner, 0);
     }
     os.sched.remove(thread.id);
+    os.modules.thread_ends(thread.id, &os.shared.memory);
     os.continuations.forget(thread.id);
     if let Some(stack) = thread.own_stack {
         os.shared.memory.release(stack);

@@ -3,11 +3,13 @@
 use emu_core::mem::PAGE_SIZE;
 
 use super::file::{File, word};
-use super::image::{ElfError, Segment, SegmentProt};
+use super::image::{ElfError, Segment, SegmentProt, ThreadLocal};
 
 /// Most program headers.
 const MAX_PHDRS: usize = 64;
 const MAX_ALIGN: u32 = 1 << 20;
+/// Most bytes of thread-local storage of one library in one thread.
+const MAX_TLS: u32 = 16 << 20;
 
 pub(super) const PT_LOAD: u32 = 1;
 const PT_DYNAMIC: u32 = 2;
@@ -96,13 +98,21 @@ pub(super) fn load_align(file: &File<'_>) -> Result<u32, ElfError> {
     Ok(align)
 }
 
-/// The segments in order of address, and where the dynamic table is: address and length.
-type Loads = (Vec<Segment>, Option<(u32, u32)>);
+/// What the program headers say.
+pub(super) struct Loads {
+    /// The segments in order of address.
+    pub segments: Vec<Segment>,
+    /// Where the dynamic table is in the file, and its length.
+    pub dynamic: Option<(u32, u32)>,
+    /// Thread-local storage.
+    pub tls: Option<ThreadLocal>,
+}
 
 pub(super) fn program_headers(file: &File<'_>, max_memory: u32) -> Result<Loads, ElfError> {
     let mut segments: Vec<(usize, Segment)> = Vec::new();
     let mut dynamic = None;
-    for (index, [kind, offset, vaddr, _, filesz, memsz, flags, _]) in phdrs(file)? {
+    let mut tls = None;
+    for (index, [kind, offset, vaddr, _, filesz, memsz, flags, align]) in phdrs(file)? {
         let bad = |why| ElfError::Segment {
             index,
             vaddr,
@@ -110,7 +120,29 @@ pub(super) fn program_headers(file: &File<'_>, max_memory: u32) -> Result<Loads,
             why,
         };
         match kind {
-            PT_TLS if memsz > 0 => return Err(ElfError::Unsupported("thread-local storage (PT_TLS)")),
+            PT_TLS if memsz > 0 => {
+                if filesz > memsz {
+                    return Err(bad("larger in the file than in memory"));
+                }
+                if memsz > MAX_TLS {
+                    return Err(bad("more than 16 MiB of thread-local storage"));
+                }
+                if align > 1 && !align.is_power_of_two() || align > MAX_ALIGN {
+                    return Err(bad("p_align is not a power of two up to 1 MiB"));
+                }
+                if tls.is_some() {
+                    return Err(bad("a second PT_TLS"));
+                }
+                tls = Some((
+                    index,
+                    ThreadLocal {
+                        vaddr,
+                        filesz,
+                        memsz,
+                        align: align.max(1),
+                    },
+                ));
+            }
             PT_DYNAMIC => {
                 file.slice("PT_DYNAMIC", u64::from(offset), u64::from(filesz))?;
                 dynamic = Some((offset, filesz));
@@ -176,5 +208,27 @@ pub(super) fn program_headers(file: &File<'_>, max_memory: u32) -> Result<Loads,
             why,
         });
     }
-    Ok((segments.into_iter().map(|(_, s)| s).collect(), dynamic))
+    let segments: Vec<Segment> = segments.into_iter().map(|(_, s)| s).collect();
+    if let Some((
+        index,
+        ThreadLocal {
+            vaddr, filesz, memsz, ..
+        },
+    )) = tls
+        && filesz > 0
+        && !segments.iter().any(|s| s.holds(vaddr, filesz))
+    {
+        let why = "the first contents of thread-local storage are not inside a segment";
+        return Err(ElfError::Segment {
+            index,
+            vaddr,
+            memsz,
+            why,
+        });
+    }
+    Ok(Loads {
+        segments,
+        dynamic,
+        tls: tls.map(|(_, tls)| tls),
+    })
 }

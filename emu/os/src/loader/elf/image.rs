@@ -114,6 +114,19 @@ impl Segment {
     }
 }
 
+/// Thread-local storage of a library (`PT_TLS`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ThreadLocal {
+    /// Where its first contents lie, relative to the load base.
+    pub vaddr: u32,
+    /// Bytes of first contents; what follows is zero.
+    pub filesz: u32,
+    /// Bytes that each thread has.
+    pub memsz: u32,
+    /// Power of two. A block lies as `vaddr` does relative to it.
+    pub align: u32,
+}
+
 /// How a symbol binds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Binding {
@@ -141,6 +154,8 @@ pub struct Symbol {
     pub absolute: bool,
     /// `STT_FUNC`, `STT_OBJECT` or untyped, as opposed to sections and files.
     pub named_thing: bool,
+    /// `STT_TLS`: the value is an offset in the library's thread-local storage.
+    pub thread_local: bool,
 }
 
 /// One relocation of a kind that is known.
@@ -161,6 +176,12 @@ pub enum RelocationKind {
     Relative,
     /// Symbol + addend (`R_HEX_32`, `R_HEX_GLOB_DAT`, `R_HEX_JMP_SLOT`); the index is checked.
     Symbol(u32),
+    /// Number of the library that has the thread-local symbol (`R_HEX_DTPMOD_32`); symbol 0 means this library.
+    ThreadModule(u32),
+    /// The symbol's offset in that library's storage + addend (`R_HEX_DTPREL_32`).
+    ThreadOffset(u32),
+    /// The same relative to the thread pointer, UGP (`R_HEX_TPREL_32`).
+    ThreadPlace(u32),
 }
 
 /// A library that can be loaded.
@@ -193,6 +214,8 @@ pub struct Image {
     pub ctors: Option<(u32, u32)>,
     /// `.dtors`, where no `DT_FINI` walks it, to be called from the first to the last.
     pub dtors: Option<(u32, u32)>,
+    /// `PT_TLS`.
+    pub tls: Option<ThreadLocal>,
     /// Architecture version in `e_flags`, e.g. 68; 0 for the oldest.
     pub arch: u32,
 }

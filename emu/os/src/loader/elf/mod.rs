@@ -4,7 +4,7 @@
 //! everything that the loader needs reachable from `PT_DYNAMIC`. So only program headers and the dynamic table are
 //! looked at. Every field is checked against the file before it is used; the result holds nothing larger than the
 //! file, and names stay offsets into it, because overlapping strings could otherwise be multiplied.
-//! Source: System V gABI, Hexagon ABI (relocation numbers). Not modelled: TLS, lazy binding, symbol versions.
+//! Source: System V gABI, Hexagon ABI (relocation numbers). Not modelled: lazy binding; symbol versions are not looked at.
 
 mod dynamic;
 mod file;
@@ -18,16 +18,22 @@ use std::sync::Arc;
 
 use dynamic::dynamic_table;
 use file::File;
-use headers::{header, load_align, program_headers};
-pub use image::{Binding, ElfError, Image, Relocation, RelocationKind, Segment, SegmentProt, Symbol};
+use headers::{Loads, header, load_align, program_headers};
+pub use image::{
+    Binding, ElfError, Image, Relocation, RelocationKind, Segment, SegmentProt, Symbol, ThreadLocal,
+};
 use tables::{Tables, string};
 
 /// Parses `bytes` as a shared library for a core of version `core` (e.g. 68) that may occupy `max_memory` bytes.
 pub fn parse(bytes: Arc<[u8]>, core: u32, max_memory: u32) -> Result<Image, ElfError> {
     let file = File(&bytes);
     let arch = header(&file, core)?;
-    let (segments, dynamic_at) = program_headers(&file, max_memory)?;
-    let dynamic = match dynamic_at {
+    let Loads {
+        segments,
+        dynamic,
+        tls,
+    } = program_headers(&file, max_memory)?;
+    let dynamic = match dynamic {
         Some((at, len)) => dynamic_table(&file, at, len)?,
         None => {
             return Err(ElfError::Field {
@@ -40,6 +46,7 @@ pub fn parse(bytes: Arc<[u8]>, core: u32, max_memory: u32) -> Result<Image, ElfE
     let tables = Tables {
         file: &file,
         segments: &segments,
+        has_tls: tls.is_some(),
     };
 
     let strings = match dynamic.strtab {
@@ -59,7 +66,7 @@ pub fn parse(bytes: Arc<[u8]>, core: u32, max_memory: u32) -> Result<Image, ElfE
         ("DT_JMPREL", dynamic.jmprel, dynamic.pltrelsz),
     ] {
         if let (Some(at), 1..) = (at, size) {
-            tables.relocations(table, at, size, symbols.len(), &mut relocations)?;
+            tables.relocations(table, at, size, &symbols, &mut relocations)?;
         }
     }
     let text = |at: u32| -> Result<String, ElfError> {
@@ -100,6 +107,7 @@ pub fn parse(bytes: Arc<[u8]>, core: u32, max_memory: u32) -> Result<Image, ElfE
         fini_array,
         ctors,
         dtors,
+        tls,
         arch,
         segments,
         bytes,

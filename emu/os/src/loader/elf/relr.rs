@@ -89,6 +89,7 @@ mod tests {
         let tables = Tables {
             file: &File(&file),
             segments: &segments,
+            has_tls: false,
         };
         let mut out = Vec::new();
         relocations(&tables, at, u32::try_from(table.len() * 4).unwrap(), &mut out)?;

@@ -17,6 +17,13 @@ const R_HEX_32: u32 = 6;
 const R_HEX_GLOB_DAT: u32 = 33;
 const R_HEX_JMP_SLOT: u32 = 34;
 const R_HEX_RELATIVE: u32 = 35;
+const R_HEX_COPY: u32 = 32;
+const R_HEX_DTPMOD_32: u32 = 44;
+const R_HEX_DTPREL_32: u32 = 47;
+const R_HEX_TPREL_32: u32 = 63;
+
+const STT_TLS: u32 = 6;
+const STT_GNU_IFUNC: u32 = 10;
 
 /// The file range of a string in the string table, without its NUL.
 pub(super) fn string(bytes: &[u8], strings: &Range<usize>, at: u32) -> Result<Range<usize>, ElfError> {
@@ -39,10 +46,24 @@ pub(super) fn string(bytes: &[u8], strings: &Range<usize>, at: u32) -> Result<Ra
     Ok(start..start + len)
 }
 
+/// What relocations without a symbol have.
+const NO_SYMBOL: Symbol = Symbol {
+    name: 0..0,
+    value: 0,
+    size: 0,
+    binding: Binding::Local,
+    defined: false,
+    absolute: false,
+    named_thing: false,
+    thread_local: false,
+};
+
 /// What the dynamic table leads to, looked up in the segments.
 pub(super) struct Tables<'a> {
     pub file: &'a File<'a>,
     pub segments: &'a [Segment],
+    /// There is a `PT_TLS`.
+    pub has_tls: bool,
 }
 
 impl Tables<'_> {
@@ -172,8 +193,10 @@ impl Tables<'_> {
                     });
                 }
             };
-            if kind == 6 {
-                return Err(ElfError::Unsupported("a thread-local symbol"));
+            if kind == STT_GNU_IFUNC {
+                return Err(ElfError::Unsupported(
+                    "a function that is chosen at run time (STT_GNU_IFUNC)",
+                ));
             }
             out.push(Symbol {
                 name,
@@ -183,6 +206,7 @@ impl Tables<'_> {
                 defined: section != 0,
                 absolute: section == 0xfff1,
                 named_thing: matches!(kind, 0..=2),
+                thread_local: kind == STT_TLS,
             });
         }
         Ok(out)
@@ -193,7 +217,7 @@ impl Tables<'_> {
         table: &'static str,
         at: u32,
         size: u32,
-        symbols: usize,
+        symbols: &[Symbol],
         out: &mut Vec<Relocation>,
     ) -> Result<(), ElfError> {
         if !size.is_multiple_of(12) {
@@ -219,14 +243,32 @@ impl Tables<'_> {
             if !self.segments.iter().any(|s| s.holds(offset, 4)) {
                 return Err(bad("patches an address outside the segments"));
             }
+            let Some(of) = symbols
+                .get(symbol as usize)
+                .or(symbol.eq(&0).then_some(&NO_SYMBOL))
+            else {
+                return Err(bad("symbol index out of range"));
+            };
+            let is_local = symbol == 0 || of.thread_local;
+            let is_own = symbol == 0 || of.defined;
             let kind = match kind {
                 R_HEX_RELATIVE => RelocationKind::Relative,
-                R_HEX_32 | R_HEX_GLOB_DAT | R_HEX_JMP_SLOT => {
-                    if symbol as usize >= symbols {
-                        return Err(bad("symbol index out of range"));
-                    }
-                    RelocationKind::Symbol(symbol)
+                // The linker makes one for each call of `__tls_get_addr` that names a symbol; nobody jumps there.
+                R_HEX_JMP_SLOT if of.thread_local => continue,
+                R_HEX_32 | R_HEX_GLOB_DAT if of.thread_local => {
+                    return Err(bad("a thread-local symbol has no address"));
                 }
+                R_HEX_32 | R_HEX_GLOB_DAT | R_HEX_JMP_SLOT => RelocationKind::Symbol(symbol),
+                R_HEX_DTPMOD_32 | R_HEX_DTPREL_32 | R_HEX_TPREL_32 if is_own && !self.has_tls => {
+                    return Err(bad("the library has no thread-local storage (PT_TLS)"));
+                }
+                R_HEX_DTPMOD_32 if is_local => RelocationKind::ThreadModule(symbol),
+                R_HEX_DTPREL_32 if is_local => RelocationKind::ThreadOffset(symbol),
+                R_HEX_TPREL_32 if is_local => RelocationKind::ThreadPlace(symbol),
+                R_HEX_DTPMOD_32 | R_HEX_DTPREL_32 | R_HEX_TPREL_32 => {
+                    return Err(bad("the symbol is not thread-local"));
+                }
+                R_HEX_COPY => return Err(bad("R_HEX_COPY belongs into programs, not into libraries")),
                 _ => return Err(bad("relocation type not supported")),
             };
             out.push(Relocation { offset, kind, addend });
