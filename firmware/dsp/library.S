@@ -9,7 +9,7 @@
 
 #include "export.h"
 
-// strings and memory
+// Strings and blocks of memory
 builtin memcpy
 builtin memmove
 builtin __hexagon_memcpy_likely_aligned_min32bytes_mult8bytes
@@ -44,9 +44,8 @@ builtin strpbrk
 builtin strtok
 builtin strtok_r
 builtin strsep
-builtin strerror
 
-// stdio
+// Files and formatted output
 builtin printf
 builtin vprintf
 builtin fprintf
@@ -68,7 +67,7 @@ builtin read
 builtin write
 builtin close
 
-// heap
+// Heap
 builtin malloc
 builtin __wrap_malloc
 builtin calloc
@@ -94,7 +93,7 @@ builtin _ZdaPv
 builtin _ZdlPvj
 builtin _ZdaPvj
 
-// numbers in text
+// Numbers in text, environment
 builtin atoi
 builtin atol
 builtin atoll
@@ -110,11 +109,18 @@ builtin abs
 builtin labs
 builtin rand
 builtin srand
-builtin _Geterrno
-builtin __errno
 builtin getenv
 
-// character classes
+// Numbers of errors
+builtin _Geterrno
+builtin __errno
+builtin __errno_location
+builtin strerror
+builtin strerror_r
+builtin __xpg_strerror_r
+builtin perror
+
+// Character classes
 builtin isalnum
 builtin isalpha
 builtin iscntrl
@@ -129,11 +135,11 @@ builtin isxdigit
 builtin tolower
 builtin toupper
 
-// sorting
+// Sorting and searching
 builtin qsort
 builtin bsearch
 
-// end of a process
+// How programs end
 builtin abort
 builtin exit
 builtin _exit
@@ -173,10 +179,10 @@ builtin _ZdaPvSt11align_val_tRKSt9nothrow_t
 builtin _ZdlPvjSt11align_val_t
 builtin _ZdaPvjSt11align_val_t
 
-// libraries at run time, thread-local storage
+// Libraries at run time, thread-local storage
 builtin __tls_get_addr
 
-// mathematics
+// Mathematics
 builtin acos
 builtin acosf
 builtin asin
@@ -274,7 +280,7 @@ builtin _FSinh
 builtin _Cosh
 builtin _FCosh
 
-// compiler run time
+// The compiler's run-time library
 builtin __hexagon_divsi3
 builtin __divsi3
 builtin __hexagon_modsi3
@@ -322,13 +328,13 @@ builtin __truncsfhf2
 builtin __gnu_f2h_ieee
 builtin __truncdfhf2
 
-// HAP: log
+// HAP: messages (FARF)
 builtin HAP_debug
 builtin HAP_debug_v2
 builtin HAP_debug_runtime
 builtin HAP_setFARFRuntimeLoggingParams
 
-// HAP: memory
+// HAP: memory, caches
 builtin HAP_mmap
 builtin HAP_mmap2
 builtin HAP_munmap
@@ -356,7 +362,7 @@ builtin HAP_power_set_priority
 builtin HAP_user_etm_enable
 builtin HAP_user_etm_disable
 
-// HAP: time
+// Time and sleep
 builtin HAP_perf_qtimer_count_to_us
 builtin HAP_perf_get_time_us
 builtin HAP_perf_get_qtimer_count
@@ -368,7 +374,7 @@ builtin qurt_sysclock_get_hw_ticks
 builtin usleep
 builtin HAP_get_userpd_params
 
-// VTCM and compute resources
+// HAP: compute resources (VTCM, matrix unit)
 builtin compute_resource_attr_init
 builtin HAP_compute_res_attr_init
 builtin compute_resource_attr_set_serialize
@@ -408,7 +414,7 @@ builtin HAP_compute_res_hmx_unlock
 builtin compute_resource_query_VTCM
 builtin HAP_compute_res_query_VTCM
 
-// packet queues
+// Packet queues (dspqueue)
 builtin dspqueue_import
 builtin dspqueue_close
 builtin dspqueue_read
@@ -420,7 +426,129 @@ builtin dspqueue_write_noblock
 builtin dspqueue_write_early_wakeup_noblock
 builtin dspqueue_get_stat
 
-// QuRT: threads
+// POSIX: threads
+builtin pthread_create
+builtin pthread_exit
+builtin pthread_join
+builtin pthread_detach
+builtin pthread_self
+builtin pthread_equal
+builtin pthread_kill
+builtin pthread_cancel
+builtin pthread_testcancel
+builtin pthread_setcancelstate
+builtin pthread_setcanceltype
+builtin _pthread_cleanup_push
+builtin _pthread_cleanup_pop
+builtin pthread_atfork
+builtin pthread_setname_np
+builtin pthread_getname_np
+builtin pthread_setschedparam
+builtin pthread_getschedparam
+builtin pthread_setschedprio
+builtin sched_get_priority_max
+builtin sched_get_priority_min
+builtin sched_yield
+builtin pthread_attr_init
+builtin pthread_attr_destroy
+builtin pthread_attr_setstacksize
+builtin pthread_attr_getstacksize
+builtin pthread_attr_setstack
+builtin pthread_attr_getstack
+builtin pthread_attr_setstackaddr
+builtin pthread_attr_getstackaddr
+builtin pthread_attr_setguardsize
+builtin pthread_attr_getguardsize
+builtin pthread_attr_setdetachstate
+builtin pthread_attr_getdetachstate
+builtin pthread_attr_setinheritsched
+builtin pthread_attr_getinheritsched
+builtin pthread_attr_setschedpolicy
+builtin pthread_attr_getschedpolicy
+builtin pthread_attr_setschedparam
+builtin pthread_attr_getschedparam
+builtin pthread_attr_setscope
+builtin pthread_attr_getscope
+builtin pthread_getattr_np
+builtin pthread_key_create
+builtin pthread_key_delete
+builtin pthread_setspecific
+builtin pthread_getspecific
+
+// POSIX: mutexes, condition variables, barriers, once
+builtin pthread_mutex_init
+builtin pthread_mutex_destroy
+builtin pthread_mutex_lock
+builtin pthread_mutex_trylock
+builtin pthread_mutex_timedlock
+builtin pthread_mutex_unlock
+builtin pthread_mutex_consistent
+builtin pthread_mutexattr_init
+builtin pthread_mutexattr_destroy
+builtin pthread_mutexattr_settype
+builtin pthread_mutexattr_gettype
+builtin pthread_mutexattr_setprotocol
+builtin pthread_mutexattr_getprotocol
+builtin pthread_mutexattr_setrobust
+builtin pthread_mutexattr_getrobust
+builtin pthread_mutexattr_setpshared
+builtin pthread_mutexattr_getpshared
+builtin pthread_cond_init
+builtin pthread_cond_destroy
+builtin pthread_cond_wait
+builtin pthread_cond_timedwait
+builtin pthread_cond_signal
+builtin pthread_cond_broadcast
+builtin pthread_condattr_init
+builtin pthread_condattr_destroy
+builtin pthread_condattr_setclock
+builtin pthread_condattr_getclock
+builtin pthread_condattr_setpshared
+builtin pthread_condattr_getpshared
+builtin pthread_spin_init
+builtin pthread_spin_destroy
+builtin pthread_spin_lock
+builtin pthread_spin_trylock
+builtin pthread_spin_unlock
+builtin pthread_barrier_init
+builtin pthread_barrier_destroy
+builtin pthread_barrier_wait
+builtin pthread_barrierattr_init
+builtin pthread_barrierattr_destroy
+builtin pthread_once
+
+// POSIX: read-write locks
+builtin pthread_rwlock_init
+builtin pthread_rwlock_destroy
+builtin pthread_rwlock_rdlock
+builtin pthread_rwlock_tryrdlock
+builtin pthread_rwlock_timedrdlock
+builtin pthread_rwlock_wrlock
+builtin pthread_rwlock_trywrlock
+builtin pthread_rwlock_timedwrlock
+builtin pthread_rwlock_unlock
+builtin pthread_rwlockattr_init
+builtin pthread_rwlockattr_destroy
+
+// POSIX: clocks, sleeps, semaphores
+builtin clock_gettime
+builtin clock_getres
+builtin clock_nanosleep
+builtin nanosleep
+builtin sleep
+builtin gettimeofday
+builtin time
+builtin clock
+builtin difftime
+builtin sem_init
+builtin sem_destroy
+builtin sem_wait
+builtin sem_trywait
+builtin sem_timedwait
+builtin sem_post
+builtin sem_getvalue
+
+// QuRT: threads, thread-local values
 builtin qurt_thread_create
 builtin qurt_thread_exit
 builtin qurt_thread_join
@@ -433,7 +561,7 @@ builtin qurt_tls_delete_key
 builtin qurt_tls_set_specific
 builtin qurt_tls_get_specific
 
-// QuRT: synchronisation
+// QuRT: mutexes
 builtin qurt_mutex_init
 builtin qurt_rmutex_init
 builtin qurt_pimutex_init
@@ -449,9 +577,13 @@ builtin qurt_pimutex_try_lock
 builtin qurt_mutex_unlock
 builtin qurt_rmutex_unlock
 builtin qurt_pimutex_unlock
+
+// QuRT: barriers
 builtin qurt_barrier_init
 builtin qurt_barrier_destroy
 builtin qurt_barrier_wait
+
+// QuRT: signals
 builtin qurt_signal_init
 builtin qurt_anysignal_init
 builtin qurt_allsignal_init
@@ -471,6 +603,8 @@ builtin qurt_anysignal_clear
 builtin qurt_signal_get
 builtin qurt_anysignal_get
 builtin qurt_allsignal_get
+
+// QuRT: semaphores
 builtin qurt_sem_init
 builtin qurt_sem_init_val
 builtin qurt_sem_destroy
@@ -479,15 +613,19 @@ builtin qurt_sem_try_down
 builtin qurt_sem_up
 builtin qurt_sem_add
 builtin qurt_sem_get_val
+
+// QuRT: condition variables
 builtin qurt_cond_init
 builtin qurt_cond_destroy
 builtin qurt_cond_wait
 builtin qurt_cond_signal
 builtin qurt_cond_broadcast
+
+// QuRT: futexes
 builtin qurt_futex_wait
 builtin qurt_futex_wake
 
-// QuRT: the rest
+// QuRT: vector contexts, system, counters
 builtin qurt_hvx_lock
 builtin qurt_hvx_try_lock
 builtin qurt_hvx_unlock

@@ -3,7 +3,7 @@
 //! The objects' guest memory is never looked at: state is kept here by address, and an address that is not known is an
 //! object in its initial state, which is what static initialisers mean. Waiters get their turn by priority, then by
 //! arrival. An object in its initial state with nobody waiting is forgotten again, so the table stays bounded by what
-//! is in use. Not modelled: priority inheritance.
+//! is in use. POSIX objects are the same objects. Not modelled: priority inheritance.
 
 use std::collections::HashMap;
 
@@ -16,6 +16,8 @@ pub struct Waiter {
     pub thread: ThreadId,
     /// Its priority when it started to wait.
     pub priority: u8,
+    /// What the function that it waits in returns when its turn comes.
+    pub result: u32,
 }
 
 /// Waiters, best first.
@@ -23,18 +25,35 @@ pub struct Waiter {
 pub struct Waiters(Vec<Waiter>);
 
 impl Waiters {
-    /// Adds a waiter behind those of its own and better priority.
+    /// Adds a waiter behind those of its own and better priority; its function will return 0.
     pub fn add(&mut self, thread: ThreadId, priority: u8) {
+        self.add_with(thread, priority, 0);
+    }
+
+    /// Adds a waiter whose function will return this.
+    pub fn add_with(&mut self, thread: ThreadId, priority: u8, result: u32) {
         let at = self.0.partition_point(|w| w.priority <= priority);
-        self.0.insert(at, Waiter { thread, priority });
+        self.0.insert(
+            at,
+            Waiter {
+                thread,
+                priority,
+                result,
+            },
+        );
     }
 
     /// The next to get it.
     pub fn take(&mut self) -> Option<ThreadId> {
+        self.take_waiter().map(|w| w.thread)
+    }
+
+    /// The next to get it, and what its function returns then.
+    pub fn take_waiter(&mut self) -> Option<Waiter> {
         if self.0.is_empty() {
             None
         } else {
-            Some(self.0.remove(0).thread)
+            Some(self.0.remove(0))
         }
     }
 
@@ -59,11 +78,25 @@ impl Waiters {
     }
 }
 
+/// What a mutex does when its owner locks it again, and when others unlock it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MutexKind {
+    /// The owner waits for itself, and anybody unlocks it.
+    #[default]
+    Normal,
+    /// Counts.
+    Recursive,
+    /// Both are errors.
+    ErrorChecking,
+}
+
 /// One object's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Object {
     /// A mutex, recursive or not.
     Mutex {
+        /// Which one.
+        kind: MutexKind,
         /// Who holds it.
         owner: Option<ThreadId>,
         /// How many times.
@@ -92,6 +125,15 @@ pub enum Object {
         /// Who waits.
         waiters: Waiters,
     },
+    /// A lock that many readers or one writer can hold.
+    ReadWrite {
+        /// How many readers hold it.
+        readers: u32,
+        /// Who holds it to write.
+        writer: Option<ThreadId>,
+        /// Who waits, readers and writers.
+        waiters: Waiters,
+    },
     /// A condition variable or futex: only waiters.
     Queue {
         /// Who waits.
@@ -107,6 +149,7 @@ impl Object {
             | Self::Barrier { waiters, .. }
             | Self::Signal { waiters, .. }
             | Self::Semaphore { waiters, .. }
+            | Self::ReadWrite { waiters, .. }
             | Self::Queue { waiters } => waiters,
         }
     }
@@ -114,11 +157,28 @@ impl Object {
     /// Not worth remembering: the same as an unknown address.
     fn is_initial(&self) -> bool {
         match self {
-            Self::Mutex { owner, waiters, .. } => owner.is_none() && waiters.is_empty(),
+            Self::Mutex {
+                kind, owner, waiters, ..
+            } => *kind == MutexKind::Normal && owner.is_none() && waiters.is_empty(),
             Self::Barrier { .. } => false,
             Self::Signal { bits, waiters } => *bits == 0 && waiters.is_empty(),
             Self::Semaphore { count, waiters } => *count == 0 && waiters.is_empty(),
+            Self::ReadWrite {
+                readers,
+                writer,
+                waiters,
+            } => *readers == 0 && writer.is_none() && waiters.is_empty(),
             Self::Queue { waiters } => waiters.is_empty(),
+        }
+    }
+
+    /// An unlocked mutex.
+    pub fn mutex(kind: MutexKind) -> Self {
+        Self::Mutex {
+            kind,
+            owner: None,
+            depth: 0,
+            waiters: Waiters::default(),
         }
     }
 }
@@ -126,33 +186,38 @@ impl Object {
 /// The kinds of objects, each with addresses of its own: a futex may lie where a mutex once was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// `qurt_mutex`, `qurt_rmutex`.
+    /// `qurt_mutex`, `qurt_rmutex`, `pthread_mutex_t`, `pthread_spinlock_t`.
     Mutex,
-    /// `qurt_barrier`.
+    /// `qurt_barrier`, `pthread_barrier_t`.
     Barrier,
     /// `qurt_signal`, `qurt_anysignal`, `qurt_allsignal`.
     Signal,
-    /// `qurt_sem`.
+    /// `qurt_sem`, `sem_t`.
     Semaphore,
-    /// `qurt_cond`.
+    /// `qurt_cond`, `pthread_cond_t`.
     Condition,
     /// `qurt_futex`.
     Futex,
+    /// `pthread_rwlock_t`.
+    ReadWrite,
+    /// `pthread_once_t`, while it is under way.
+    Once,
 }
 
 impl Kind {
     fn initial(self) -> Object {
         let waiters = Waiters::default();
         match self {
-            Self::Mutex => Object::Mutex {
-                owner: None,
-                depth: 0,
-                waiters,
-            },
+            Self::Mutex => Object::mutex(MutexKind::Normal),
             Self::Barrier => Object::Barrier { count: 1, waiters },
             Self::Signal => Object::Signal { bits: 0, waiters },
             Self::Semaphore => Object::Semaphore { count: 0, waiters },
-            Self::Condition | Self::Futex => Object::Queue { waiters },
+            Self::ReadWrite => Object::ReadWrite {
+                readers: 0,
+                writer: None,
+                waiters,
+            },
+            Self::Condition | Self::Futex | Self::Once => Object::Queue { waiters },
         }
     }
 }
@@ -205,6 +270,17 @@ impl Objects {
             .remove(&(kind, at))
             .map(|mut o| std::mem::take(o.waiters()))
             .unwrap_or_default()
+    }
+
+    /// Is there such an object, in another state than its initial one?
+    pub fn contains(&self, kind: Kind, at: u32) -> bool {
+        self.map.contains_key(&(kind, at))
+    }
+
+    /// Does somebody wait on an object?
+    pub fn has_waiters(&mut self, kind: Kind, at: u32) -> bool {
+        let object = self.map.get_mut(&(kind, at));
+        object.is_some_and(|o| !o.waiters().is_empty())
     }
 
     /// No object is remembered.

@@ -8,6 +8,7 @@ pub mod call;
 pub mod continuation;
 pub mod growth;
 pub mod import;
+pub mod locks;
 pub mod state;
 #[cfg(test)]
 pub mod testing;

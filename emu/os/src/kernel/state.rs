@@ -102,7 +102,11 @@ impl Kernel {
         let now = self.now();
         while let Some((id, wait, result)) = self.sched.take_expired(now) {
             self.leave_queue(id, wait);
-            self.sched.wake(id, result);
+            match wait {
+                // Who waited on a condition variable has the mutex when it goes on, whatever ended its wait.
+                Wait::Condition { mutex, .. } => self.lock_again(id, mutex, result),
+                _ => self.sched.wake(id, result),
+            }
         }
     }
 
@@ -119,6 +123,8 @@ impl Kernel {
                 let now = self.now();
                 return self.lib.queues.gave_up(&self.space, id, now);
             }
+            Wait::ReadWrite { at, .. } => (Kind::ReadWrite, at),
+            Wait::Once(at) => (Kind::Once, at),
             _ => return,
         };
         // A thread that waits on an object keeps it in the table.

@@ -24,8 +24,6 @@ pub const IMPORTS: &[Import] = &[
     import("labs", abs, "`long labs(long v)`: without its sign"),
     import("rand", rand, "`int rand(void)`: repeatable from its seed"),
     import("srand", srand, "`void srand(unsigned seed)`: where rand starts"),
-    import("_Geterrno", errno_address, "`int *_Geterrno(void)`: where errno is, one for the process"),
-    import("__errno", errno_address, "`int *__errno(void)`: where errno is, one for the process"),
     import("getenv", getenv, "`char *getenv(const char *name)`: NULL, there is no environment"),
 ];
 
@@ -222,11 +220,6 @@ fn rand(c: &mut Call<'_>) -> Done {
 fn srand(c: &mut Call<'_>) -> Done {
     c.os.lib.random = c.arg(0)?;
     c.ret(0)
-}
-
-fn errno_address(c: &mut Call<'_>) -> Done {
-    let at = c.os.builtins.errno();
-    c.ret(at.unwrap_or(0))
 }
 
 fn getenv(c: &mut Call<'_>) -> Done {

@@ -11,6 +11,7 @@ mod dl;
 pub mod dspqueue;
 mod dspqueue_import;
 mod end;
+mod errno;
 mod float_text;
 mod format;
 mod hap_debug;
@@ -19,6 +20,10 @@ mod hap_power;
 mod hap_time;
 mod heap;
 mod math;
+mod posix_rwlock;
+mod posix_sync;
+mod posix_thread;
+mod posix_time;
 mod qurt_barrier;
 mod qurt_cond;
 mod qurt_futex;
@@ -32,6 +37,7 @@ mod runtime;
 mod sort;
 mod stdio;
 mod string;
+mod thread;
 
 use crate::kernel::import::Import;
 
@@ -50,7 +56,8 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "Strings and blocks of memory", imports: string::IMPORTS },
     Family { title: "Files and formatted output", imports: stdio::IMPORTS },
     Family { title: "Heap", imports: heap::IMPORTS },
-    Family { title: "Numbers in text, errno, environment", imports: convert::IMPORTS },
+    Family { title: "Numbers in text, environment", imports: convert::IMPORTS },
+    Family { title: "Numbers of errors", imports: errno::IMPORTS },
     Family { title: "Character classes", imports: ctype::IMPORTS },
     Family { title: "Sorting and searching", imports: sort::IMPORTS },
     Family { title: "How programs end", imports: end::IMPORTS },
@@ -64,6 +71,10 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "Time and sleep", imports: hap_time::IMPORTS },
     Family { title: "HAP: compute resources (VTCM, matrix unit)", imports: compute_res::IMPORTS },
     Family { title: "Packet queues (dspqueue)", imports: dspqueue::IMPORTS },
+    Family { title: "POSIX: threads", imports: posix_thread::IMPORTS },
+    Family { title: "POSIX: mutexes, condition variables, barriers, once", imports: posix_sync::IMPORTS },
+    Family { title: "POSIX: read-write locks", imports: posix_rwlock::IMPORTS },
+    Family { title: "POSIX: clocks, sleeps, semaphores", imports: posix_time::IMPORTS },
     Family { title: "QuRT: threads, thread-local values", imports: qurt_thread::IMPORTS },
     Family { title: "QuRT: mutexes", imports: qurt_mutex::IMPORTS },
     Family { title: "QuRT: barriers", imports: qurt_barrier::IMPORTS },

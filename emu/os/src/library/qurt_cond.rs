@@ -1,6 +1,5 @@
 //! QuRT condition variables: waiting gives the mutex up, being signalled takes it again.
 
-use super::qurt_mutex::{queue, take, unlock};
 use super::qurt_object::{EOK, destroy, full, initialise};
 use crate::kernel::call::{Call, Done, Outcome};
 use crate::kernel::import::{Import, import};
@@ -36,33 +35,14 @@ fn condition_wait(c: &mut Call<'_>) -> Done {
     c.os.objects
         .with(Kind::Condition, at, |o| o.waiters().add(me, priority))
         .map_err(full)?;
-    unlock(c.os, mutex)?;
+    c.os.unlock(mutex, None).map_err(full)?;
     c.set(EOK);
     Ok(Outcome::Park(Wait::Condition { at, mutex }, None))
 }
 
-/// Lets up to `count` waiters take their mutex again; who cannot have it at once queues for it.
-fn wake_waiters(c: &mut Call<'_>, count: usize) -> Done {
+fn wake_waiters(c: &mut Call<'_>, most: usize) -> Done {
     let at = c.arg(0)?;
-    for _ in 0..count {
-        let next =
-            c.os.objects
-                .with(Kind::Condition, at, |o| o.waiters().take())
-                .map_err(full)?;
-        let Some(thread) = next else { break };
-        let Some(Wait::Condition { mutex, .. }) = c.os.waits_for(thread) else {
-            continue;
-        };
-        if take(c.os, mutex, thread, false)? {
-            c.os.wake(thread, EOK);
-        } else {
-            let Some(priority) = c.os.sched.priority(thread) else {
-                continue;
-            };
-            c.os.sched.wait_for_instead(thread, Wait::Mutex(mutex));
-            queue(c.os, mutex, thread, priority)?;
-        }
-    }
+    c.os.signal_condition(at, most).map_err(full)?;
     c.ret(EOK)
 }
 

@@ -3,11 +3,11 @@
 //! A mutex that is unlocked passes straight to the waiter of the best priority.
 
 use super::qurt_object::{EOK, EVAL, destroy, full, initialise};
-use crate::kernel::call::{Call, Done, Outcome, Stop};
+use crate::kernel::call::{Call, Done, Outcome};
 use crate::kernel::import::{Import, import};
-use crate::kernel::state::Kernel;
-use crate::objects::{Kind, Object, Waiters};
-use crate::sched::{ThreadId, Wait};
+use crate::kernel::locks::Locked;
+use crate::objects::{Kind, MutexKind, Object};
+use crate::sched::Wait;
 
 /// This family's table.
 #[rustfmt::skip]
@@ -30,59 +30,19 @@ pub const IMPORTS: &[Import] = &[
 ];
 
 fn mutex_init(c: &mut Call<'_>) -> Done {
-    initialise(
-        c,
-        Kind::Mutex,
-        Object::Mutex {
-            owner: None,
-            depth: 0,
-            waiters: Waiters::default(),
-        },
-    )
+    initialise(c, Kind::Mutex, Object::mutex(MutexKind::Normal))
 }
 
 fn mutex_destroy(c: &mut Call<'_>) -> Done {
     destroy(c, Kind::Mutex)
 }
 
-/// Takes a mutex for a thread if it can have it now.
-pub(super) fn take(os: &mut Kernel, at: u32, thread: ThreadId, recursive: bool) -> Result<bool, Stop> {
-    let taken = os.objects.with(Kind::Mutex, at, |o| match o {
-        Object::Mutex {
-            owner: owner @ None,
-            depth,
-            ..
-        } => {
-            *owner = Some(thread);
-            *depth = 1;
-            true
-        }
-        Object::Mutex {
-            owner: Some(owner),
-            depth,
-            ..
-        } if *owner == thread && recursive => {
-            *depth = depth.saturating_add(1);
-            true
-        }
-        _ => false,
-    });
-    taken.map_err(full)
-}
-
-/// Puts a thread into a mutex's queue.
-pub(super) fn queue(os: &mut Kernel, at: u32, thread: ThreadId, priority: u8) -> Result<(), Stop> {
-    os.objects
-        .with(Kind::Mutex, at, |o| o.waiters().add(thread, priority))
-        .map_err(full)
-}
-
 fn lock(c: &mut Call<'_>, recursive: bool) -> Done {
     let (at, me, priority) = (c.arg(0)?, c.thread.id, c.priority());
-    if take(c.os, at, me, recursive)? {
+    if c.os.lock_now(at, me, Some(recursive)).map_err(full)? == Locked::Got {
         return c.ret(EOK);
     }
-    queue(c.os, at, me, priority)?;
+    c.os.queue_for(at, me, priority, EOK).map_err(full)?;
     c.set(EOK);
     Ok(Outcome::Park(Wait::Mutex(at), None))
 }
@@ -97,8 +57,8 @@ fn rmutex_lock(c: &mut Call<'_>) -> Done {
 
 fn try_lock(c: &mut Call<'_>, recursive: bool) -> Done {
     let (at, me) = (c.arg(0)?, c.thread.id);
-    let taken = take(c.os, at, me, recursive)?;
-    c.ret(if taken { EOK } else { EVAL })
+    let taken = c.os.lock_now(at, me, Some(recursive)).map_err(full)?;
+    c.ret(if taken == Locked::Got { EOK } else { EVAL })
 }
 
 fn mutex_try_lock(c: &mut Call<'_>) -> Done {
@@ -109,34 +69,9 @@ fn rmutex_try_lock(c: &mut Call<'_>) -> Done {
     try_lock(c, true)
 }
 
-/// Unlocks once; the best waiter becomes the owner.
-pub(super) fn unlock(os: &mut Kernel, at: u32) -> Result<(), Stop> {
-    let next = os.objects.with(Kind::Mutex, at, |o| {
-        let Object::Mutex {
-            owner,
-            depth,
-            waiters,
-        } = o
-        else {
-            return None;
-        };
-        *depth = depth.saturating_sub(1);
-        if *depth > 0 {
-            return None;
-        }
-        *owner = waiters.take();
-        *depth = u32::from(owner.is_some());
-        *owner
-    });
-    if let Some(thread) = next.map_err(full)? {
-        os.wake(thread, EOK);
-    }
-    Ok(())
-}
-
 fn mutex_unlock(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
-    unlock(c.os, at)?;
+    c.os.unlock(at, None).map_err(full)?;
     c.ret(EOK)
 }
 

@@ -1,10 +1,9 @@
 //! QuRT threads: creation, end, names, priorities, thread-local storage.
 
-use crate::kernel::call::{Call, Done, Outcome, Stop};
+use super::thread::{self, Start, Started};
+use crate::kernel::call::{Call, Done, Outcome};
 use crate::kernel::import::{Import, import};
-use crate::loader::thread_storage::NoStorage;
-use crate::memory::NoMemory;
-use crate::sched::{DspThread, Role, Wait};
+use crate::sched::Wait;
 
 /// This family's table.
 #[rustfmt::skip]
@@ -16,7 +15,7 @@ pub const IMPORTS: &[Import] = &[
     import("qurt_thread_get_name", name, "`void qurt_thread_get_name(char *to, unsigned char room)`: the caller's own name, cut to fit"),
     import("qurt_thread_get_priority", priority, "`int qurt_thread_get_priority(qurt_thread_t)`: 1 best to 255 worst; -1 if there is no such thread"),
     import("qurt_thread_set_priority", set_priority, "`int qurt_thread_set_priority(qurt_thread_t, unsigned short)`: 1 best to 255 worst"),
-    import("qurt_tls_create_key", create_key, "`int qurt_tls_create_key(int *key, void (*destructor)(void *))`: a thread-local value; destructors are not run"),
+    import("qurt_tls_create_key", create_key, "`int qurt_tls_create_key(int *key, void (*destructor)(void *))`: a thread-local value, destroyed when its thread ends"),
     import("qurt_tls_delete_key", delete_key, "`int qurt_tls_delete_key(int key)`: forgets the key and all its values"),
     import("qurt_tls_set_specific", set_specific, "`int qurt_tls_set_specific(int key, const void *value)`: the calling thread's value"),
     import("qurt_tls_get_specific", get_specific, "`void *qurt_tls_get_specific(int key)`: the calling thread's value"),
@@ -49,35 +48,33 @@ fn create(c: &mut Call<'_>) -> Done {
     let Some(high) = low.checked_add(size).filter(|_| low != 0 && size >= LEAST_STACK) else {
         return c.ret(EINVALID);
     };
-    if c.os.sched.len() >= c.os.shared.config.limits.threads {
+    if !thread::may_start(c) {
         return c.ret(EFAILED);
     }
-    let id = c.os.sched.new_id();
+    c.load32(place)?;
+    let id = thread::new_id(c);
     c.store32(place, id)?;
-    let core = c.os.shared.new_core(0);
-    let mut thread = DspThread::new(id, name, Role::Skeleton, low..high, core);
-    thread.core.regs.r[29] = high & !7;
-    match c.os.give_storage(&mut thread) {
-        Ok(()) => {}
-        Err(NoStorage::NoMemory(NoMemory::Dry(bytes))) => {
+    let start = Start {
+        name,
+        priority,
+        stack: low..high,
+        own_stack: None,
+        entry,
+        argument,
+    };
+    match thread::start(c, id, start)? {
+        Started::Yes => c.ret(EOK),
+        Started::Missing(bytes) => {
             let again = |c: &mut Call<'_>, given: bool| if given { create(c) } else { c.ret(EFAILED) };
-            return Ok(Outcome::Grow(bytes, Box::new(again)));
+            Ok(Outcome::Grow(bytes, Box::new(again)))
         }
-        Err(_) => return c.ret(EFAILED),
+        Started::No => c.ret(EFAILED),
     }
-    // Returning from its function ends it.
-    let end = |_: &mut Call<'_>, _: u64| Ok(Outcome::Exit(0));
-    if let Err(why) = c.os.enter(&mut thread, entry, &[argument], Box::new(end)) {
-        return Err(Stop::because(why));
-    }
-    tracing::debug!(target: "emu::os", id, name = thread.name, priority, "thread created");
-    c.os.sched.add_ready(thread, priority);
-    c.os.count();
-    c.ret(EOK)
 }
 
 fn exit(c: &mut Call<'_>) -> Done {
-    Ok(Outcome::Exit(c.arg(0)?))
+    let status = c.arg(0)?;
+    thread::end(c, status)
 }
 
 /// A thread that has ended already leaves nothing to join, and none waits for its own end.
@@ -123,12 +120,9 @@ fn set_priority(c: &mut Call<'_>) -> Done {
 }
 
 fn create_key(c: &mut Call<'_>) -> Done {
-    let place = c.arg(0)?;
-    let Some(key) = c.os.lib.keys.add() else {
-        return c.ret(EFAILED);
-    };
-    c.store32(place, key)?;
-    c.ret(EOK)
+    let (place, destructor) = (c.arg(0)?, c.arg(1)?);
+    let added = thread::add_key(c, place, destructor)?;
+    c.ret(if added.is_ok() { EOK } else { EFAILED })
 }
 
 fn delete_key(c: &mut Call<'_>) -> Done {
@@ -139,18 +133,12 @@ fn delete_key(c: &mut Call<'_>) -> Done {
 
 fn set_specific(c: &mut Call<'_>) -> Done {
     let (key, value) = (c.arg(0)?, c.arg(1)?);
-    if !c.os.lib.keys.contains(key) {
-        return c.ret(EINVALID);
-    }
-    // Values under deleted keys go now, so that a thread never has more than there are keys.
-    let keys = &c.os.lib.keys;
-    c.thread.tls.retain(|&k, _| keys.contains(k));
-    c.thread.tls.insert(key, value);
-    c.ret(EOK)
+    let known = thread::set_value(c, key, value);
+    c.ret(if known { EOK } else { EINVALID })
 }
 
 fn get_specific(c: &mut Call<'_>) -> Done {
-    let value = c.thread.tls.get(&c.arg(0)?).copied().unwrap_or(0);
+    let value = thread::value(c, c.arg(0)?);
     c.ret(value)
 }
 

@@ -95,7 +95,7 @@ fn print(c: &mut Call<'_>, text: u32, list: VaList) -> Done {
 }
 
 /// Adds to the process's standard output; complete lines go to the log.
-fn emit(c: &mut Call<'_>, bytes: &[u8]) {
+pub(super) fn emit(c: &mut Call<'_>, bytes: &[u8]) {
     for &b in bytes {
         if b != b'\n' {
             c.os.lib.line.push(b);

@@ -47,7 +47,6 @@ pub const IMPORTS: &[Import] = &[
     import("strtok", strtok, "`char *strtok(char *s, const char *set)`: the next word; the state is the process's"),
     import("strtok_r", strtok_r, "`char *strtok_r(char *s, const char *set, char **next)`: the next word"),
     import("strsep", strsep, "`char *strsep(char **s, const char *set)`: the next field, which may be empty"),
-    import("strerror", strerror, "`char *strerror(int number)`: one text for all numbers, which the process has from the DSP"),
 ];
 
 /// Copies with `memmove`'s care for overlap.
@@ -403,11 +402,6 @@ fn strsep(c: &mut Call<'_>) -> Done {
     };
     c.store32(place, next)?;
     c.ret(at)
-}
-
-fn strerror(c: &mut Call<'_>) -> Done {
-    let at = c.os.builtins.error_text();
-    c.ret(at.unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -1,20 +1,23 @@
-//! Keys of thread-local values (`qurt_tls_create_key`).
+//! Keys of thread-local values (`qurt_tls_create_key`, `pthread_key_create`).
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 /// Keys alive at once.
 const MAX_KEYS: usize = 1024;
+/// The key under which a thread keeps its cleanup handlers (`pthread_cleanup_push`): no program gets it.
+pub const CLEANUP: u32 = u32::MAX;
 
 /// All keys of a process.
 #[derive(Debug, Default)]
 pub struct Keys {
-    live: HashSet<u32>,
+    /// Live keys, and what is called with a thread's value when the thread ends (0: nothing).
+    live: HashMap<u32, u32>,
     next: u32,
 }
 
 impl Keys {
     /// A new key; `None`: there are too many.
-    pub fn add(&mut self) -> Option<u32> {
+    pub fn add(&mut self, destructor: u32) -> Option<u32> {
         if self.live.len() >= MAX_KEYS {
             return None;
         }
@@ -22,7 +25,8 @@ impl Keys {
         loop {
             let key = self.next;
             self.next = key.wrapping_add(1);
-            if self.live.insert(key) {
+            if key != CLEANUP && !self.live.contains_key(&key) {
+                self.live.insert(key, destructor);
                 return Some(key);
             }
         }
@@ -30,12 +34,17 @@ impl Keys {
 
     /// Deletes a key; `false`: there is none.
     pub fn remove(&mut self, key: u32) -> bool {
-        self.live.remove(&key)
+        self.live.remove(&key).is_some()
+    }
+
+    /// What is to be called with a thread's value when it ends.
+    pub fn destructor(&self, key: u32) -> Option<u32> {
+        self.live.get(&key).copied().filter(|&f| f != 0)
     }
 
     /// Is there such a key?
     pub fn contains(&self, key: u32) -> bool {
-        self.live.contains(&key)
+        self.live.contains_key(&key)
     }
 }
 
@@ -47,9 +56,9 @@ mod tests {
     fn a_key_in_use_is_not_given_again() {
         let mut keys = Keys::default();
         let mut add = || {
-            keys.next = u32::MAX;
-            keys.add()
+            keys.next = u32::MAX - 1;
+            keys.add(0)
         };
-        assert_eq!([add(), add(), add()], [u32::MAX, 0, 1].map(Some));
+        assert_eq!([add(), add(), add()], [u32::MAX - 1, 0, 1].map(Some));
     }
 }

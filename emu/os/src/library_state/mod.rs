@@ -8,6 +8,7 @@ pub mod farf;
 pub mod guards;
 pub mod keys;
 pub mod queues;
+pub mod posix;
 pub mod resources;
 
 use std::collections::HashSet;
@@ -18,6 +19,7 @@ use farf::Farf;
 use guards::Guards;
 use keys::Keys;
 use queues::Queues;
+use posix::Posix;
 use resources::Resources;
 
 /// All of it.
@@ -34,12 +36,16 @@ pub struct LibraryState {
     pub keys: Keys,
     /// Packet queues.
     pub queues: Queues,
+    /// POSIX threads.
+    pub posix: Posix,
     /// What is locked in the cache.
     pub cache_locks: CacheLocks,
     /// The line of standard output that is not complete yet.
     pub line: Vec<u8>,
     /// Where `strtok` goes on.
     pub tokens: u32,
+    /// Where the text that `strerror` gave last is; 0: it gave none yet.
+    pub error_text: u32,
     /// `rand`'s state.
     pub random: u32,
     /// Functions whose lack of effect the log has told of.
@@ -56,9 +62,11 @@ impl LibraryState {
             resources: Resources::new(vtcm),
             keys: Keys::default(),
             queues: Queues::default(),
+            posix: Posix::default(),
             cache_locks: CacheLocks::default(),
             line: Vec::new(),
             tokens: 0,
+            error_text: 0,
             random: 1,
             told: HashSet::new(),
         }

@@ -167,6 +167,7 @@ fn thread_ended(os: &mut Kernel, thread: &DspThread, status: u32) {
         }
         os.wake(joiner, 0);
     }
+    os.lib.posix.thread_ended(thread.id, status);
     os.sched.remove(thread.id);
     os.modules.thread_ends(thread.id, &os.shared.memory);
     os.continuations.forget(thread.id);

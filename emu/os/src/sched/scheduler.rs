@@ -316,12 +316,15 @@ impl Scheduler {
         }
     }
 
-    /// A thread that waits waits for something else from now on.
+    /// A thread that waits waits for something else from now on, however long that takes.
     pub fn wait_for_instead(&mut self, id: ThreadId, wait: Wait) {
         if let Some(slot) = self.threads.get_mut(&id)
             && let Place::Parked(old) = &mut slot.place
         {
             *old = wait;
+            if let Some((key, _)) = slot.deadline.take() {
+                self.timers.remove(key);
+            }
         }
     }
 

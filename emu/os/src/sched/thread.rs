@@ -47,8 +47,19 @@ pub enum Wait {
         /// Where its status goes.
         status: u32,
     },
+    /// For the read-write lock at this address: to write, or to read.
+    ReadWrite {
+        /// Address of the lock.
+        at: u32,
+        /// To write.
+        write: bool,
+    },
+    /// For the function of the `pthread_once_t` at this address to return.
+    Once(u32),
     /// For memory from the AP.
     Memory,
+    /// For the AP to work on a file.
+    File,
     /// For a compute resource (VTCM).
     Resource,
     /// Until another thread has initialised the static variable whose guard is at this address.
@@ -72,6 +83,12 @@ impl fmt::Display for Wait {
             Self::Condition { at, .. } => write!(f, "waits on the condition variable at {at:#x}"),
             Self::Futex(at) => write!(f, "waits on the futex at {at:#x}"),
             Self::Join { thread, .. } => write!(f, "waits for the end of thread {thread}"),
+            Self::ReadWrite { at, write } => {
+                let what = if *write { "write" } else { "read" };
+                write!(f, "waits to {what} under the lock at {at:#x}")
+            }
+            Self::Once(at) => write!(f, "waits for what is done once, at {at:#x}"),
+            Self::File => f.write_str("waits for a file of the AP"),
             Self::Memory => f.write_str("waits for memory from the AP"),
             Self::Resource => f.write_str("waits for a compute resource"),
             Self::Guard(at) => write!(
