@@ -45,27 +45,79 @@ builtin strtok
 builtin strtok_r
 builtin strsep
 
-// Files and formatted output
+// Formatted output
 builtin printf
 builtin vprintf
-builtin fprintf
-builtin vfprintf
 builtin sprintf
 builtin vsprintf
 builtin snprintf
 builtin vsnprintf
 builtin puts
 builtin putchar
+
+// Streams
 builtin fopen
+builtin fdopen
 builtin fclose
 builtin fread
 builtin fwrite
+builtin fseek
+builtin fseeko
+builtin ftell
+builtin ftello
+builtin rewind
+builtin fgetpos
+builtin fsetpos
+builtin feof
+builtin ferror
+builtin clearerr
 builtin fflush
+builtin fgetc
+builtin getc
+builtin getchar
+builtin ungetc
+builtin fgets
+builtin fputc
+builtin putc
 builtin fputs
+builtin fprintf
+builtin vfprintf
+builtin fileno
+builtin setvbuf
+builtin setbuf
+
+// Formatted input
+builtin sscanf
+builtin vsscanf
+builtin fscanf
+builtin vfscanf
+builtin scanf
+builtin vscanf
+
+// Descriptors, paths, directories
 builtin open
+builtin creat
 builtin read
 builtin write
+builtin lseek
 builtin close
+builtin fsync
+builtin ftruncate
+builtin isatty
+builtin dup
+builtin fcntl
+builtin access
+builtin stat
+builtin lstat
+builtin fstat
+builtin remove
+builtin unlink
+builtin rename
+builtin mkdir
+builtin rmdir
+builtin opendir
+builtin readdir
+builtin closedir
 
 // Heap
 builtin malloc

@@ -37,6 +37,27 @@ __error_text:
 	.asciz "error"
 	.size __error_text, . - __error_text
 
+// The standard streams: objects of zeros, and pointers to them.
+.macro stream object, pointer
+	.section .process_data, "aw", @progbits
+	.p2align 3
+	.globl \object
+	.type \object, @object
+\object:
+	.zero 96
+	.size \object, 96
+	.globl \pointer
+	.type \pointer, @object
+\pointer:
+	.word \object
+	.size \pointer, 4
+	export \object
+	export \pointer
+.endm
+	stream _Stdin, stdin
+	stream _Stdout, stdout
+	stream _Stderr, stderr
+
 	export __stack_chk_guard
 	export errno
 	export __error_text

@@ -1,6 +1,7 @@
 /* A skeleton that uses what the DSP's C library has beyond the functions of every program.
  *
- *   2 threads(text) -> text   POSIX threads: values that are destroyed, mutexes, conditions, stacks, cancelled waits
+ *   2 threads() -> u32[6]         POSIX threads: values that are destroyed, mutexes, conditions, stacks, timed waits
+ *   3 files(path) -> u32[9]       files of the AP: by name along its search path, by absolute path
  */
 #include "HAP.h"
 #include "skel.h"
@@ -29,6 +30,26 @@ int clock_gettime(int, struct timespec *);
 int sem_init(pthread_object *, int, unsigned);
 int sem_wait(pthread_object *);
 int sem_post(pthread_object *);
+
+typedef struct FILE FILE;
+typedef struct DIR DIR;
+struct dirent { unsigned long long inode; long long offset; unsigned short length; unsigned char kind; char name[256]; };
+FILE *fopen(const char *, const char *);
+size_t fread(void *, size_t, size_t, FILE *);
+int fseek(FILE *, long, int);
+long ftell(FILE *);
+int fscanf(FILE *, const char *, ...);
+int fprintf(FILE *, const char *, ...);
+int fclose(FILE *);
+int open(const char *, int, ...);
+int read(int, void *, size_t);
+int close(int);
+DIR *opendir(const char *);
+struct dirent *readdir(DIR *);
+int closedir(DIR *);
+int remove(const char *);
+extern FILE *const stderr;
+extern int errno;
 
 #define THREADS 4
 static pthread_key_t key;
@@ -99,7 +120,39 @@ static int threads(void *context, remote_arg *args)
     return AEE_SUCCESS;
 }
 
+static int files(void *context, remote_arg *args)
+{
+    (void)context;
+    const char *path = args[0].buf.pv;
+    unsigned *out = args[1].buf.pv;
+    char text[8];
+    int number = 0;
+    FILE *f = fopen("numbers.txt", "r");
+    if (!f)
+        return AEE_EFAILED;
+    out[0] = fscanf(f, "%d %7s", &number, text);
+    out[1] = (unsigned)number;
+    out[2] = (unsigned)text[2];
+    out[3] = fseek(f, -2, 2) ? 99 : (unsigned)ftell(f);
+    fclose(f);
+    int fd = open(path, 0);
+    out[4] = (unsigned)read(fd, text, 3);
+    out[5] = (unsigned)text[1];
+    close(fd);
+    out[6] = (unsigned)fopen("/nowhere/at/all", "r") + (unsigned)errno;
+    out[7] = remove(path) ? (unsigned)errno : 0;
+    *(char *)(path + strlen(path) - strlen("/numbers.txt")) = 0;
+    DIR *list = opendir(path);
+    out[8] = 0;
+    for (struct dirent *entry; list && (entry = readdir(list));)
+        out[8] += !strcmp(entry->name, "numbers.txt");
+    closedir(list);
+    fprintf(stderr, "%d files\n", (int)out[8]);
+    return AEE_SUCCESS;
+}
+
 static const struct skel_method methods[] = {
     {2, SC(0, 0, 1, 0, 0), threads, {24}},
+    {3, SC(0, 1, 1, 0, 0), files, {13, 36}},
 };
 SKELETON(library, methods)

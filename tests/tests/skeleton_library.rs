@@ -48,3 +48,16 @@ fn posix_threads_work_together() {
         assert_eq!(answer, format!("{} 6 411 3 110 0", 3_002_101_000_u32));
     });
 }
+
+#[test]
+fn files_of_the_ap_are_read_by_name_and_by_path() {
+    with_skeleton(|skeleton| {
+        let folder = skeleton.parent().expect("a folder");
+        let file = folder.join("numbers.txt");
+        std::fs::write(&file, "42 abcdef\n").expect("a file");
+        let path = format!("str:{}", file.display());
+        let answer = invoke(skeleton, "3", &["--in", &path, "--out", "u32:9"]);
+        // Scanned 2, 42, 'c', at 8, read 3, '2', ENOENT, EROFS, found once.
+        assert_eq!(answer, "2 42 99 8 3 50 2 30 1");
+    });
+}

@@ -1,11 +1,12 @@
 //! What the AP serves to the DSP: apps_remotectl, apps_std over host directories, apps_mem, adspmsgd_apps.
 //!
-//! Files are opened read-only, by base name, in the directories that the user named and nowhere else.
+//! Files are opened read-only, by base name or absolute path, in the directories that the user named and nowhere else
+//! (`folders.rs`).
 //!
-//! Not modelled: writing, environment variables, directories, and memory that is not heap; those methods are refused.
+//! Not modelled: writing (EROFS), environment variables, and memory that is not heap; those methods are refused.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{File, ReadDir};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,13 +18,12 @@ use rpmsg::iface::{
 };
 
 use super::driver::Session;
+use super::folders::{self, EIO, ENOENT, EROFS};
 
-/// errno of a missing file.
-const ENOENT: i32 = 2;
 /// errno of a bad file number.
 const EBADF: i32 = 9;
-/// errno of a failed read.
-const EIO: i32 = 5;
+/// errno of too many open files.
+const EMFILE: i32 = 24;
 const UNSUPPORTED: i32 = Aee::UNSUPPORTED.on_ap() as i32;
 const BAD_PARM: i32 = Aee::BAD_PARM.on_ap() as i32;
 /// There is no such module.
@@ -33,6 +33,8 @@ const NO_SUCH_MODULE: i32 = Aee::NO_SUCH_MODULE.on_ap() as i32;
 const NO_MEMORY: i32 = Aee::NO_RPC_MEMORY.on_ap() as i32;
 /// First file number, as the library's.
 const FIRST_FILE: i32 = 100;
+/// Files and directories that are open at once.
+const MAX_OPEN: usize = 1024;
 /// Largest read.
 const MAX_READ: u32 = 4 << 20;
 
@@ -47,6 +49,7 @@ pub struct Apps {
     directories: Vec<PathBuf>,
     session: Arc<Session>,
     files: HashMap<i32, File>,
+    lists: HashMap<u64, ReadDir>,
     next_file: i32,
     on_log: OnLog,
 }
@@ -61,6 +64,7 @@ impl Apps {
             directories,
             session,
             files: HashMap::new(),
+            lists: HashMap::new(),
             next_file: FIRST_FILE,
             on_log,
         }
@@ -128,6 +132,41 @@ impl Apps {
                 let file = self.open(&open.name.to_lossy())?;
                 apps_std::FopenWithEnvReply { file }.encode(outs).map_err(bad)
             }
+            Request::Fopen(open) => {
+                let file = folders::open(&self.directories, &open.name.to_lossy(), &open.mode.to_lossy())?;
+                let file = self.add(file)?;
+                apps_std::FopenReply { file }.encode(outs).map_err(bad)
+            }
+            Request::Stat(request) => {
+                let reply = folders::stat(&self.directories, &request.name.to_lossy())?;
+                reply.encode(outs).map_err(bad)
+            }
+            Request::Opendir(request) => {
+                let list = folders::list(&self.directories, &request.name.to_lossy())?;
+                if self.lists.len() >= MAX_OPEN {
+                    return Err(EMFILE);
+                }
+                let dir = self.lists.keys().max().map_or(1, |last| last + 1);
+                self.lists.insert(dir, list);
+                apps_std::OpendirReply { dir }.encode(outs).map_err(bad)
+            }
+            Request::Readdir(request) => {
+                let list = self.lists.get_mut(&request.dir).ok_or(EBADF)?;
+                let entry = folders::next(list)?;
+                let eof = u32::from(entry.is_none());
+                let entry = entry.unwrap_or(apps_std::DirEntry {
+                    ino: 0,
+                    name: Vec::new(),
+                });
+                apps_std::ReaddirReply { entry, eof }.encode(outs).map_err(bad)
+            }
+            Request::Closedir(request) => self.lists.remove(&request.dir).map(|_| Vec::new()).ok_or(EBADF),
+            Request::Fremove(_)
+            | Request::Frename(_)
+            | Request::Mkdir(_)
+            | Request::Rmdir(_)
+            | Request::Fwrite(_)
+            | Request::Ftrunc(_) => Err(EROFS),
             Request::Flen(request) => {
                 let len = self.file(request.file)?.metadata().map_err(|_| EIO)?.len();
                 apps_std::FlenReply { len }.encode(outs).map_err(bad)
@@ -189,6 +228,14 @@ impl Apps {
             .iter()
             .map(|directory| File::open(directory.join(name)));
         let file = opened.find_map(Result::ok).ok_or(ENOENT)?;
+        self.add(file)
+    }
+
+    /// Gives an open file a number.
+    fn add(&mut self, file: File) -> Result<i32, i32> {
+        if self.files.len() >= MAX_OPEN {
+            return Err(EMFILE);
+        }
         let number = self.next_file;
         self.next_file = self.next_file.checked_add(1).unwrap_or(FIRST_FILE);
         self.files.insert(number, file);

@@ -7,6 +7,7 @@
 
 pub mod apps;
 pub mod driver;
+mod folders;
 pub mod kernel_iommu;
 pub mod library;
 

@@ -1,6 +1,8 @@
 //! What a DSP process asks of the application processor. `services` implements it over the reverse tunnel (listener +
 //! apps_std + apps_mem); `vhost-hexagon invoke` and tests implement it with host directories.
 
+use rpmsg::iface::apps_std;
+
 /// Why the AP could not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApError {
@@ -41,6 +43,12 @@ pub struct LogRecord {
 pub trait Ap: Send + Sync {
     /// Reads a whole library by base name along the AP's search path.
     fn read_library(&self, name: &str) -> Result<Vec<u8>, ApError>;
+    /// Asks something of the AP's files; gives the output buffers of its answer.
+    /// An AP without files has no listener for that.
+    fn files(&self, request: &apps_std::Request) -> Result<Vec<Vec<u8>>, ApError> {
+        let _ = request;
+        Err(ApError::NoListener)
+    }
     /// Asks for `bytes` more heap. On success the AP has already mapped it: the process got it through
     /// `Process::add_memory` before this returns.
     fn grow_heap(&self, bytes: u32) -> Result<(), ApError>;

@@ -21,6 +21,10 @@ pub const WINDOW: Range<u32> = 0x0001_0000..0x1000_0000;
 pub const STACK_GUARD: &str = "__stack_chk_guard";
 /// Symbol of `errno`.
 pub const ERRNO: &str = "errno";
+/// Symbols of the standard streams' objects, by descriptor: what the SDK's headers make of `stdin`, `stdout`, `stderr`.
+pub const STREAMS: [&str; 3] = ["_Stdin", "_Stdout", "_Stderr"];
+/// Symbols of pointers to them, as musl and newlib have them.
+pub const STREAM_POINTERS: [&str; 3] = ["stdin", "stdout", "stderr"];
 /// Symbol of the text that `strerror` answers.
 pub const ERROR_TEXT: &str = "__error_text";
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
 
-use crate::builtins::{ERRNO, ERROR_TEXT, STACK_GUARD};
+use crate::builtins::{ERRNO, ERROR_TEXT, STACK_GUARD, STREAM_POINTERS, STREAMS};
 use crate::memory::layout::STUBS;
 use emu_core::mem::PAGE_SIZE;
 
@@ -15,6 +15,8 @@ pub use crate::loader::gather::is_built_in;
 const TRAP0: u32 = 0x5400_c000;
 const JUMPR_R31: u32 = 0x529f_c000;
 const STUB: u32 = 8;
+/// Bytes of a standard stream's object.
+const STREAM: usize = 96;
 
 /// Functions that the emulator can carry out.
 struct Functions {
@@ -52,6 +54,21 @@ pub const DATA: &[(&str, &str)] = &[
         STACK_GUARD,
         "`unsigned __stack_chk_guard`: what the compiler's stack checks compare with",
     ),
+    ("_Stdin", "`FILE _Stdin`: the standard input, which is empty"),
+    ("_Stdout", "`FILE _Stdout`: the standard output, which is the log"),
+    (
+        "_Stderr",
+        "`FILE _Stderr`: the standard error output, which is the log",
+    ),
+    ("stdin", "`FILE *const stdin`: the standard input, which is empty"),
+    (
+        "stdout",
+        "`FILE *const stdout`: the standard output, which is the log",
+    ),
+    (
+        "stderr",
+        "`FILE *const stderr`: the standard error output, which is the log",
+    ),
 ];
 
 /// An imported function by its number.
@@ -86,6 +103,14 @@ fn make_standard() -> Builtins {
         .collect();
     let mut data = vec![0; 16];
     data.extend(b"error\0");
+    data.resize(24, 0);
+    for (name, pointer) in STREAMS.into_iter().zip(STREAM_POINTERS) {
+        let stream = data_at + data.len() as u32;
+        data.resize(data.len() + STREAM, 0);
+        symbols.insert(name.into(), stream);
+        symbols.insert(pointer.into(), data_at + data.len() as u32);
+        data.extend(u64::from(stream).to_le_bytes());
+    }
     let image = ProcessImage {
         origin: "built in".into(),
         symbols: &symbols,

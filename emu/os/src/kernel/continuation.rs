@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use super::asking::Answer;
 use super::call::{Call, Done};
 use crate::sched::ThreadId;
 
@@ -13,6 +14,9 @@ const MAX_FRAMES: usize = 64;
 pub type Then = Box<dyn FnOnce(&mut Call<'_>, u64) -> Done + Send>;
 /// What a parked thread does when the AP has answered a request for memory (`true`: it gave some).
 pub type Retry = Box<dyn FnOnce(&mut Call<'_>, bool) -> Done + Send>;
+
+/// What a parked thread does when the AP has answered a question about a file.
+pub type Answered = Box<dyn FnOnce(&mut Call<'_>, Answer) -> Done + Send>;
 
 /// A call from the emulator into the guest that has not returned yet.
 pub struct Frame {
@@ -30,6 +34,7 @@ pub struct Continuations {
     /// Outermost first.
     frames: HashMap<ThreadId, Vec<Frame>>,
     retries: HashMap<ThreadId, Retry>,
+    questions: HashMap<ThreadId, Answered>,
 }
 
 impl Continuations {
@@ -63,9 +68,20 @@ impl Continuations {
         self.retries.remove(&thread)
     }
 
+    /// A thread waits for an answer of the AP.
+    pub fn set_question(&mut self, thread: ThreadId, answered: Answered) {
+        self.questions.insert(thread, answered);
+    }
+
+    /// A thread has its answer.
+    pub fn take_question(&mut self, thread: ThreadId) -> Option<Answered> {
+        self.questions.remove(&thread)
+    }
+
     /// A thread ended.
     pub fn forget(&mut self, thread: ThreadId) {
         self.frames.remove(&thread);
         self.retries.remove(&thread);
+        self.questions.remove(&thread);
     }
 }

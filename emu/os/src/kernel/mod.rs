@@ -4,6 +4,7 @@
 //! own that knows its kind of thing and not the others. The kernel and [`call::Call`] know each other: what goes on when a
 //! guest function returns is kept here, and gets a `Call`.
 
+pub mod asking;
 pub mod call;
 pub mod continuation;
 pub mod growth;
@@ -12,3 +13,5 @@ pub mod locks;
 pub mod state;
 #[cfg(test)]
 pub mod testing;
+#[cfg(test)]
+pub mod testing_files;

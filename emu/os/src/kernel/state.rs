@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
+use super::asking::Asking;
 use super::continuation::{Continuations, Frame, Then};
 use super::growth::Growth;
 use crate::builtins::Builtins;
@@ -43,6 +44,8 @@ pub struct Kernel {
     pub heap: Heap,
     /// Memory from the AP.
     pub growth: Growth,
+    /// Questions about files of the AP.
+    pub asking: Asking,
     /// The threads that serve the AP.
     pub workers: Workers,
     /// What the AP has open.
@@ -68,6 +71,7 @@ impl Kernel {
             modules: Modules::new(builtins.clone()),
             heap: Heap::default(),
             growth: Growth::default(),
+            asking: Asking::default(),
             workers: Workers::default(),
             handles: Handles::new(shared.config.handles.clone()),
             loading: Loading::default(),

@@ -12,6 +12,7 @@ pub mod dspqueue;
 mod dspqueue_import;
 mod end;
 mod errno;
+mod files;
 mod float_text;
 mod format;
 mod hap_debug;
@@ -34,10 +35,14 @@ mod qurt_sem;
 mod qurt_signal;
 mod qurt_thread;
 mod runtime;
+mod scan;
+mod scanf;
 mod sort;
 mod stdio;
+mod stdio_file;
 mod string;
 mod thread;
+mod unistd;
 
 use crate::kernel::import::Import;
 
@@ -54,7 +59,10 @@ pub struct Family {
 #[rustfmt::skip]
 pub const FAMILIES: &[Family] = &[
     Family { title: "Strings and blocks of memory", imports: string::IMPORTS },
-    Family { title: "Files and formatted output", imports: stdio::IMPORTS },
+    Family { title: "Formatted output", imports: stdio::IMPORTS },
+    Family { title: "Streams", imports: stdio_file::IMPORTS },
+    Family { title: "Formatted input", imports: scanf::IMPORTS },
+    Family { title: "Descriptors, paths, directories", imports: unistd::IMPORTS },
     Family { title: "Heap", imports: heap::IMPORTS },
     Family { title: "Numbers in text, environment", imports: convert::IMPORTS },
     Family { title: "Numbers of errors", imports: errno::IMPORTS },

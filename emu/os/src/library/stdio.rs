@@ -1,5 +1,4 @@
-//! `printf` and its kin, and what little of files there is: standard output goes to the log line by line; there is no
-//! file system, so nothing opens.
+//! `printf` and its kin. Standard output goes to the log line by line.
 
 use super::format::{self, Output};
 use crate::ap::LogRecord;
@@ -10,32 +9,18 @@ use crate::kernel::import::{Import, import};
 const MAX: usize = 1 << 20;
 /// A line of output is handed on at this length even without a newline.
 const LINE: usize = 1024;
-const ENOENT: u32 = 2;
-const EBADF: u32 = 9;
 
 /// This family's table.
 #[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
     import("printf", printf, "`int printf(const char *format, ...)`: to the log, line by line"),
     import("vprintf", vprintf, "`int vprintf(const char *format, va_list)`: to the log, line by line"),
-    import("fprintf", fprintf, "`int fprintf(FILE *file, const char *format, ...)`: to the log; every file is standard output"),
-    import("vfprintf", vfprintf, "`int vfprintf(FILE *file, const char *format, va_list)`: to the log; every file is standard output"),
     import("sprintf", sprintf, "`int sprintf(char *to, const char *format, ...)`: into memory"),
     import("vsprintf", vsprintf, "`int vsprintf(char *to, const char *format, va_list)`: into memory"),
     import("snprintf", snprintf, "`int snprintf(char *to, size_t room, const char *format, ...)`: into memory, as far as there is room"),
     import("vsnprintf", vsnprintf, "`int vsnprintf(char *to, size_t room, const char *format, va_list)`: into memory, as far as there is room"),
     import("puts", puts, "`int puts(const char *s)`: a line to the log"),
     import("putchar", putchar, "`int putchar(int byte)`: to the log, line by line"),
-    import("fopen", fopen, "`FILE *fopen(const char *path, const char *mode)`: opens a file").refuses("NULL, errno ENOENT"),
-    import("fclose", bad_file, "`int fclose(FILE *)`: closes a file").refuses("-1, errno EBADF"),
-    import("fread", nothing, "`size_t fread(void *to, size_t size, size_t count, FILE *)`: reads from a file").refuses("0"),
-    import("fwrite", fwrite, "`size_t fwrite(const void *from, size_t size, size_t count, FILE *)`: to the log; every file is standard output"),
-    import("fflush", fflush, "`int fflush(FILE *)`: hands the incomplete line to the log").without_effect("0"),
-    import("fputs", fputs, "`int fputs(const char *s, FILE *)`: to the log; every file is standard output"),
-    import("open", fail_open, "`int open(const char *path, int flags, ...)`: opens a file").refuses("-1, errno ENOENT"),
-    import("read", bad_file, "`ssize_t read(int fd, void *to, size_t len)`: reads from a file").refuses("-1, errno EBADF"),
-    import("write", write, "`ssize_t write(int fd, const void *from, size_t len)`: 1 and 2 are the log, there are no others"),
-    import("close", bad_file, "`int close(int fd)`: closes a file").refuses("-1, errno EBADF"),
 ];
 
 /// Guest arguments for the formatter.
@@ -115,6 +100,13 @@ pub(super) fn emit(c: &mut Call<'_>, bytes: &[u8]) {
     }
 }
 
+/// What stands in the incomplete line goes to the log.
+pub(super) fn end_line(c: &mut Call<'_>) {
+    if !c.os.lib.line.is_empty() {
+        emit(c, b"\n");
+    }
+}
+
 fn printf(c: &mut Call<'_>) -> Done {
     let (text, list) = (c.arg(0)?, c.va());
     print(c, text, list)
@@ -122,16 +114,6 @@ fn printf(c: &mut Call<'_>) -> Done {
 
 fn vprintf(c: &mut Call<'_>) -> Done {
     let (text, at) = (c.arg(0)?, c.arg(1)?);
-    print(c, text, VaList { at })
-}
-
-fn fprintf(c: &mut Call<'_>) -> Done {
-    let (text, list) = (c.arg(1)?, c.va());
-    print(c, text, list)
-}
-
-fn vfprintf(c: &mut Call<'_>) -> Done {
-    let (text, at) = (c.arg(1)?, c.arg(2)?);
     print(c, text, VaList { at })
 }
 
@@ -177,53 +159,6 @@ fn putchar(c: &mut Call<'_>) -> Done {
     let byte = c.arg(0)? as u8;
     emit(c, &[byte]);
     c.ret(u32::from(byte))
-}
-
-fn fputs(c: &mut Call<'_>) -> Done {
-    let s = c.cstr(c.arg(0)?)?;
-    emit(c, &s);
-    c.ret(0)
-}
-
-fn fwrite(c: &mut Call<'_>) -> Done {
-    let (from, size, count) = (c.arg(0)?, c.arg(1)?, c.arg(2)?);
-    let len = size.saturating_mul(count).min(MAX as u32);
-    let bytes = c.load(from, len)?;
-    emit(c, &bytes);
-    c.ret(len.checked_div(size).unwrap_or(0))
-}
-
-fn write(c: &mut Call<'_>) -> Done {
-    let (fd, from, len) = (c.arg(0)?, c.arg(1)?, c.arg(2)?.min(MAX as u32));
-    if !matches!(fd, 1 | 2) {
-        return bad_file(c);
-    }
-    let bytes = c.load(from, len)?;
-    emit(c, &bytes);
-    c.ret(len)
-}
-
-fn fflush(c: &mut Call<'_>) -> Done {
-    c.ret(0)
-}
-
-fn fopen(c: &mut Call<'_>) -> Done {
-    c.set_errno(ENOENT)?;
-    c.ret(0)
-}
-
-fn fail_open(c: &mut Call<'_>) -> Done {
-    c.set_errno(ENOENT)?;
-    c.ret(u32::MAX)
-}
-
-fn bad_file(c: &mut Call<'_>) -> Done {
-    c.set_errno(EBADF)?;
-    c.ret(u32::MAX)
-}
-
-fn nothing(c: &mut Call<'_>) -> Done {
-    c.ret(0)
 }
 
 #[cfg(test)]

@@ -5,10 +5,11 @@
 pub mod cache_locks;
 pub mod exits;
 pub mod farf;
+pub mod files;
 pub mod guards;
 pub mod keys;
-pub mod queues;
 pub mod posix;
+pub mod queues;
 pub mod resources;
 
 use std::collections::HashSet;
@@ -16,10 +17,11 @@ use std::collections::HashSet;
 use cache_locks::CacheLocks;
 use exits::Exits;
 use farf::Farf;
+use files::Files;
 use guards::Guards;
 use keys::Keys;
-use queues::Queues;
 use posix::Posix;
+use queues::Queues;
 use resources::Resources;
 
 /// All of it.
@@ -36,6 +38,8 @@ pub struct LibraryState {
     pub keys: Keys,
     /// Packet queues.
     pub queues: Queues,
+    /// Files of the AP.
+    pub files: Files,
     /// POSIX threads.
     pub posix: Posix,
     /// What is locked in the cache.
@@ -62,6 +66,7 @@ impl LibraryState {
             resources: Resources::new(vtcm),
             keys: Keys::default(),
             queues: Queues::default(),
+            files: Files::default(),
             posix: Posix::default(),
             cache_locks: CacheLocks::default(),
             line: Vec::new(),

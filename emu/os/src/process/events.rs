@@ -47,6 +47,13 @@ fn handle(os: &mut Kernel, request: ProcessRequest) -> Option<End> {
         ProcessRequest::Open(name, answer) => opening::open(os, name, answer),
         ProcessRequest::Loaded(result) => opening::loaded(os, result),
         ProcessRequest::Grown(given) => return memory_answered(os, given),
+        ProcessRequest::FileAnswered(thread, answer) => {
+            if os.waits_for(thread) == Some(Wait::File)
+                && let Some(answered) = os.continuations.take_question(thread)
+            {
+                return run_as(os, thread, |call| answered(call, answer));
+            }
+        }
         ProcessRequest::ThreadExit(tid) => os.workers.retire(tid),
         ProcessRequest::Priority(priority) => os.workers.set_priority(priority, &mut os.sched),
         ProcessRequest::Finish(done) => {

@@ -10,8 +10,10 @@ use crate::clock::{Clock, Time};
 use crate::crash::CrashReport;
 use crate::error::OpenError;
 use crate::invocation::Invocation;
+use crate::kernel::asking::Answer;
 use crate::loader::gather::Library;
 use crate::loader::uri::ModuleName;
+use crate::sched::ThreadId;
 use rpmsg::Aee;
 
 /// Gets the result of an open: the module's handle.
@@ -64,6 +66,8 @@ pub enum ProcessRequest {
     Loaded(Result<Vec<Library>, OpenError>),
     /// The AP was asked for memory; did it give some?
     Grown(bool),
+    /// The AP has answered a DSP thread's question about a file.
+    FileAnswered(ThreadId, Answer),
     /// An AP thread ended: its DSP thread is not needed any more.
     ThreadExit(i32),
     /// Priority of the threads that serve AP threads.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use rpmsg::iface::{Cap, Text, apps_mem, apps_std};
+use rpmsg::iface::{Cap, Kind, Text, apps_mem, apps_std};
 
 use super::ap_module::ApModule;
 use super::config::{FarfTo, LibraryRead};
@@ -163,6 +163,12 @@ impl Ap for TunnelAp {
         add(&self.counters.bytes_read, bytes.len() as u64);
         tracing::debug!(target: "emu::services", process = %self.owner, name, bytes = bytes.len(), "library read");
         Ok(bytes)
+    }
+
+    fn files(&self, request: &apps_std::Request) -> Result<Vec<Vec<u8>>, ApError> {
+        let apps_std = self.apps_std.handle(&self.tunnel)?;
+        let payload = request.payload(Kind::Plain);
+        Ok(self.tunnel.call_payload(request.name(), apps_std, &payload)?)
     }
 
     fn grow_heap(&self, bytes: u32) -> Result<(), ApError> {

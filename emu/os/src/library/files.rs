@@ -1,0 +1,379 @@
+//! Files of the AP, as `<stdio.h>` and `<unistd.h>` have them here: opened, read ahead, written behind, positioned and closed.
+//!
+//! Every question is one call of the AP's `apps_std`; the DSP thread that asks is parked meanwhile, and other threads may use the
+//! same file: what each read adds is in the order of the AP's answers. Up to a page is read ahead and written behind. Absolute paths
+//! are the AP's; others, when they are opened to be read, are looked for along the search path of the AP's library, as the DSP's own
+//! loader does it.
+
+use super::errno::{EBADF, EINVAL, EIO, EMFILE, ENOENT, EOVERFLOW};
+use super::stdio::emit;
+use crate::ap::ApError;
+use crate::kernel::asking::Answer;
+use crate::kernel::call::{Call, Done, Outcome, Stop};
+use crate::library_state::files::File;
+use rpmsg::iface::apps_std::{self, Request, SEEK_CUR};
+use rpmsg::iface::{Cap, Method, Reply as _, Text};
+
+/// Bytes that are read ahead and written behind.
+pub(super) const PAGE: usize = 4096;
+/// Most bytes that one question reads or writes.
+const MOST: usize = 256 << 10;
+/// The variable with the AP's search path, and what separates its elements.
+const SEARCH_PATH: (&str, &str) = ("ADSP_LIBRARY_PATH", ";");
+
+/// What goes on when something has been done; gets an error number if it failed.
+pub(super) type Then<T> = Box<dyn FnOnce(&mut Call<'_>, Result<T, u32>) -> Done + Send>;
+
+/// The error number of a failed question.
+fn number(error: &ApError) -> u32 {
+    match *error {
+        // Results are errno numbers, or AEE codes, which are larger or have no errno.
+        ApError::NotFound(code) | ApError::Failed(code) if (1..4096).contains(&code) => code,
+        _ => EIO,
+    }
+}
+
+/// Asks the AP; the answer is parsed as that reply.
+pub(super) fn ask<M>(method: M, then: Then<M::Reply>) -> Done
+where
+    M: Method + Into<Request>,
+    M::Reply: 'static,
+{
+    let answered = move |c: &mut Call<'_>, answer: Answer| {
+        let reply = match answer {
+            Ok(outs) => M::Reply::parse(&outs).map_err(|_| EIO),
+            Err(error) => Err(number(&error)),
+        };
+        then(c, reply)
+    };
+    Ok(Outcome::Ask(Box::new(method.into()), Box::new(answered)))
+}
+
+/// Tells the log once of a path that could not be opened.
+fn tell(c: &mut Call<'_>, path: &str, error: u32) {
+    if c.os.lib.files.tell(path) {
+        let (process, why) = (&c.os.shared.config.name, super::errno::text(error).unwrap_or("?"));
+        tracing::warn!(target: "emu::os", process, path, errno = error, "a file of the AP cannot be opened: {why}");
+    }
+}
+
+/// A C mode: may it be read and written, and the mode as the AP gets it.
+fn mode(text: &[u8]) -> Option<(bool, bool)> {
+    let (&kind, rest) = text.split_first()?;
+    let both = rest.contains(&b'+');
+    match kind {
+        b'r' => Some((true, both)),
+        b'w' | b'a' => Some((both, true)),
+        _ => None,
+    }
+}
+
+/// Opens a file by a C mode; gives its descriptor.
+pub(super) fn open(c: &mut Call<'_>, path: Vec<u8>, mode_text: Vec<u8>, then: Then<i32>) -> Done {
+    let Some((read, write)) = mode(&mode_text) else {
+        return then(c, Err(EINVAL));
+    };
+    if path.is_empty() {
+        return then(c, Err(ENOENT));
+    }
+    if !c.os.lib.files.has_room() {
+        return then(c, Err(EMFILE));
+    }
+    let path = String::from_utf8_lossy(&path).into_owned();
+    let mode_text = String::from_utf8_lossy(&mode_text).into_owned();
+    let (name, mode) = (Text::from(path.as_str()), Text::from(mode_text.as_str()));
+    let opened = move |c: &mut Call<'_>, file: Result<i32, u32>| match file {
+        Ok(number) => {
+            let file = File {
+                number,
+                read,
+                write,
+                ..File::default()
+            };
+            match c.os.lib.files.add(file) {
+                Ok(fd) => then(c, Ok(fd)),
+                // Another thread has opened the last one meanwhile.
+                Err(file) => ask(
+                    apps_std::Fclose { file: file.number },
+                    Box::new(move |c, _| then(c, Err(EMFILE))),
+                ),
+            }
+        }
+        Err(error) => {
+            tell(c, &path, error);
+            then(c, Err(error))
+        }
+    };
+    if write || matches!(name.0.first(), Some(b'/')) {
+        let open = apps_std::Fopen { name, mode };
+        return ask(open, Box::new(|c, r| opened(c, r.map(|r| r.file))));
+    }
+    let open = apps_std::FopenWithEnv {
+        env: Text::from(SEARCH_PATH.0),
+        delim: Text::from(SEARCH_PATH.1),
+        name,
+        mode,
+    };
+    ask(open, Box::new(|c, r| opened(c, r.map(|r| r.file))))
+}
+
+/// Closes a file, after what was written reached the AP.
+pub(super) fn close(c: &mut Call<'_>, fd: i32, then: Then<()>) -> Done {
+    flush(
+        c,
+        fd,
+        Box::new(move |c, flushed| {
+            let Some(file) = c.os.lib.files.remove(fd) else {
+                return then(c, Err(EBADF));
+            };
+            let close = apps_std::Fclose { file: file.number };
+            ask(close, Box::new(move |c, closed| then(c, flushed.and(closed))))
+        }),
+    )
+}
+
+/// Reads about `want` more bytes into the file's buffer. Nothing more: its end was met.
+pub(super) fn fill(c: &mut Call<'_>, fd: i32, want: usize, then: Then<()>) -> Done {
+    // The standard input is at its end.
+    if (0..3).contains(&fd) {
+        return then(c, if fd == 0 { Ok(()) } else { Err(EBADF) });
+    }
+    let file = match c.os.lib.files.get(fd) {
+        Some(file) if file.read => file,
+        Some(file) => {
+            file.error = true;
+            return then(c, Err(EBADF));
+        }
+        None => return then(c, Err(EBADF)),
+    };
+    if !file.unwritten.is_empty() {
+        let again = move |c: &mut Call<'_>, flushed: Result<(), u32>| match flushed {
+            Ok(()) => fill(c, fd, want, then),
+            Err(error) => then(c, Err(error)),
+        };
+        return flush(c, fd, Box::new(again));
+    }
+    let read = apps_std::Fread {
+        file: file.number,
+        data: Cap(want.clamp(1, MOST) as u32),
+    };
+    ask(
+        read,
+        Box::new(move |c, reply| {
+            let Some(file) = c.os.lib.files.get(fd) else {
+                return then(c, Err(EBADF));
+            };
+            let result = match reply {
+                Ok(reply) => {
+                    let count = (reply.bytes_read as usize).min(reply.data.len());
+                    file.unread.extend(&reply.data[..count]);
+                    file.end |= reply.eof != 0 || count == 0;
+                    Ok(())
+                }
+                Err(error) => {
+                    file.error = true;
+                    Err(error)
+                }
+            };
+            then(c, result)
+        }),
+    )
+}
+
+/// Takes up to `most` bytes that have been read already.
+pub(super) fn take(c: &mut Call<'_>, fd: i32, most: usize) -> Vec<u8> {
+    let Some(file) = c.os.lib.files.get(fd) else {
+        return Vec::new();
+    };
+    let count = most.min(file.unread.len());
+    file.unread.drain(..count).collect()
+}
+
+/// Is there nothing to be had from the AP any more?
+pub(super) fn at_end(c: &mut Call<'_>, fd: i32) -> bool {
+    match fd {
+        0..3 => true,
+        _ => c.os.lib.files.get(fd).is_none_or(|file| file.end),
+    }
+}
+
+/// Writes bytes: to the log, or behind.
+pub(super) fn put(c: &mut Call<'_>, fd: i32, bytes: Vec<u8>, then: Then<()>) -> Done {
+    if matches!(fd, 1 | 2) {
+        emit(c, &bytes);
+        return then(c, Ok(()));
+    }
+    let file = match c.os.lib.files.get(fd) {
+        Some(file) if file.write => file,
+        Some(file) => {
+            file.error = true;
+            return then(c, Err(EBADF));
+        }
+        None => return then(c, Err(EBADF)),
+    };
+    if !file.unread.is_empty() {
+        // The AP's position is ahead of the program's.
+        let back = i32::try_from(file.unread.len()).map_or(0, |n| -n);
+        file.unread.clear();
+        let again = move |c: &mut Call<'_>, moved: Result<(), u32>| match moved {
+            Ok(()) => put(c, fd, bytes, then),
+            Err(error) => then(c, Err(error)),
+        };
+        let seek = apps_std::Fseek {
+            file: file.number,
+            offset: back,
+            whence: SEEK_CUR,
+        };
+        return ask(seek, Box::new(again));
+    }
+    file.end = false;
+    file.unwritten.extend(bytes);
+    if file.unwritten.len() < PAGE {
+        return then(c, Ok(()));
+    }
+    flush(c, fd, then)
+}
+
+/// Hands everything that was written to the AP.
+pub(super) fn flush(c: &mut Call<'_>, fd: i32, then: Then<()>) -> Done {
+    let Some(file) = c.os.lib.files.get(fd) else {
+        return then(c, if (0..3).contains(&fd) { Ok(()) } else { Err(EBADF) });
+    };
+    if file.unwritten.is_empty() {
+        return then(c, Ok(()));
+    }
+    let count = file.unwritten.len().min(MOST);
+    let data: Vec<u8> = file.unwritten.drain(..count).collect();
+    let write = apps_std::Fwrite {
+        file: file.number,
+        data,
+    };
+    ask(
+        write,
+        Box::new(move |c, reply| {
+            let written = match reply {
+                Ok(reply) if reply.bytes_written as usize >= count => Ok(()),
+                Ok(_) => Err(EIO),
+                Err(error) => Err(error),
+            };
+            match written {
+                Ok(()) => flush(c, fd, then),
+                Err(error) => {
+                    if let Some(file) = c.os.lib.files.get(fd) {
+                        file.error = true;
+                        file.unwritten.clear();
+                    }
+                    then(c, Err(error))
+                }
+            }
+        }),
+    )
+}
+
+/// Moves a file's position.
+pub(super) fn seek(c: &mut Call<'_>, fd: i32, offset: i64, whence: u32, then: Then<()>) -> Done {
+    if whence > 2 {
+        return then(c, Err(EINVAL));
+    }
+    flush(
+        c,
+        fd,
+        Box::new(move |c, flushed| {
+            let Some(file) = c.os.lib.files.get(fd) else {
+                return then(c, Err(EBADF));
+            };
+            if let Err(error) = flushed {
+                return then(c, Err(error));
+            }
+            // The AP's position is ahead by what was read and not taken.
+            let ahead = file.unread.len() as i64;
+            let offset = if whence == SEEK_CUR {
+                offset.checked_sub(ahead)
+            } else {
+                Some(offset)
+            };
+            let Some(offset) = offset.and_then(|offset| i32::try_from(offset).ok()) else {
+                return then(c, Err(EOVERFLOW));
+            };
+            file.unread.clear();
+            file.end = false;
+            let seek = apps_std::Fseek {
+                file: file.number,
+                offset,
+                whence,
+            };
+            ask(seek, then)
+        }),
+    )
+}
+
+/// A file's position.
+pub(super) fn tell_position(c: &mut Call<'_>, fd: i32, then: Then<u32>) -> Done {
+    flush(
+        c,
+        fd,
+        Box::new(move |c, flushed| {
+            let Some(file) = c.os.lib.files.get(fd) else {
+                return then(c, Err(EBADF));
+            };
+            if let Err(error) = flushed {
+                return then(c, Err(error));
+            }
+            let tell = apps_std::Ftell { file: file.number };
+            ask(
+                tell,
+                Box::new(move |c, reply| {
+                    let ahead = c.os.lib.files.get(fd).map_or(0, |file| file.unread.len() as u32);
+                    then(c, reply.map(|reply| reply.pos.saturating_sub(ahead)))
+                }),
+            )
+        }),
+    )
+}
+
+/// Writes a range of the program's memory, piece by piece; gives how many bytes went.
+pub(super) fn put_range(c: &mut Call<'_>, fd: i32, at: u32, left: u32, done: u32, then: Then<u32>) -> Done {
+    let piece = left.min(MOST as u32);
+    if piece == 0 {
+        return then(c, Ok(done));
+    }
+    let bytes = c.load(at, piece)?;
+    let next = move |c: &mut Call<'_>, put: Result<(), u32>| match put {
+        Ok(()) => put_range(c, fd, at.wrapping_add(piece), left - piece, done + piece, then),
+        Err(error) if done == 0 => then(c, Err(error)),
+        Err(_) => then(c, Ok(done)),
+    };
+    put(c, fd, bytes, Box::new(next))
+}
+
+/// Reads into the program's memory until there is `left`, or the end; gives how many bytes came. `ahead`: read a page if less is
+/// wanted.
+pub(super) fn take_range(c: &mut Call<'_>, fd: i32, at: u32, left: u32, done: u32, then: Then<u32>) -> Done {
+    let bytes = take(c, fd, left as usize);
+    c.store(at, &bytes)?;
+    let (at, left, done) = (
+        at.wrapping_add(bytes.len() as u32),
+        left - bytes.len() as u32,
+        done + bytes.len() as u32,
+    );
+    if left == 0 {
+        return then(c, Ok(done));
+    }
+    let next = move |c: &mut Call<'_>, filled: Result<(), u32>| match filled {
+        Ok(()) if has_unread(c, fd) => take_range(c, fd, at, left, done, then),
+        Ok(()) => then(c, Ok(done)),
+        Err(error) if done == 0 => then(c, Err(error)),
+        Err(_) => then(c, Ok(done)),
+    };
+    fill(c, fd, (left as usize).max(PAGE), Box::new(next))
+}
+
+fn has_unread(c: &mut Call<'_>, fd: i32) -> bool {
+    c.os.lib.files.get(fd).is_some_and(|file| !file.unread.is_empty())
+}
+
+/// A path of the program's.
+pub(super) fn path(c: &Call<'_>, at: u32) -> Result<Text, Stop> {
+    let path = c.cstr_max(at, 4096)?;
+    Ok(Text::from(String::from_utf8_lossy(&path).as_ref()))
+}
