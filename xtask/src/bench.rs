@@ -1,7 +1,8 @@
 //! `cargo xtask bench`: numbers, beside a peer's in the same run where there is one.
 //!
 //! * the guest's view: invokes per second and round trips of a call without arguments and of one with 1 MiB in and
-//!   1 MiB out; time from power-on to the first result;
+//!   1 MiB out; packets per second over a queue (dspqueue); time from power-on to the first result;
+//! * the same packets without a guest, with `vhost-hexagon invoke`;
 //! * the core's view: packets per second of small programs, with `vhost-hexagon exec` and on QEMU's user-mode Hexagon.
 //!
 //! Both sides of a core benchmark run the same file, which measures itself, by turns, and must agree on the checksum.
@@ -68,7 +69,11 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
     }
     let mut report = serde_json::Map::new();
     if !args.core_only {
-        let command = ["/bin/sh", "-c", "vh-calc && vh-bench --null 5000 --echo 200"];
+        let command = [
+            "/bin/sh",
+            "-c",
+            "vh-calc && vh-bench --null 5000 --echo 200 && vh-queue --packets 50000",
+        ];
         let boot = Boot {
             emulator: &emulator,
             kernel: &args.kernel,
@@ -92,6 +97,7 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
                     ));
                     report.insert("first_result_s".into(), number(seconds));
                 }
+                ["per_second", rate] => packets(&mut report, "queue", rate),
                 ["bench", name, calls, rate, median, p99] => {
                     ui::say(format!(
                         "{name:<28} {rate:>10} calls/s   median {median} us   p99 {p99} us"
@@ -105,12 +111,19 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
                 _ => {}
             }
         }
-        if !report.contains_key("null") || !report.contains_key("echo-1MiB") {
+        if !["null", "echo-1MiB", "queue"]
+            .iter()
+            .all(|name| report.contains_key(*name))
+        {
             bail!(
                 "the guest's benchmark did not finish; see {}",
                 outcome.log.display()
             );
         }
+    }
+    if !args.core_only {
+        let rate = queue_without_guest(&emulator)?;
+        packets(&mut report, "queue-invoke", &rate);
     }
     let sources = args.sources.clone().or_else(|| {
         let dir = firmware::workspace().join("../shared/spec/isa/bench");
@@ -138,6 +151,30 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
     std::fs::write(&file, serde_json::to_string_pretty(&report)?)?;
     ui::say(format!("written to {}", file.display()));
     Ok(())
+}
+
+/// Notes how many packets a second went there and back over a queue.
+fn packets(report: &mut serde_json::Map<String, serde_json::Value>, name: &str, rate: &str) {
+    ui::say(format!("{name:<28} {rate:>10} packets/s there and back"));
+    report.insert(name.to_owned(), json!({ "per_second": number(rate) }));
+}
+
+/// Packets a second over a queue of `vhost-hexagon invoke`.
+fn queue_without_guest(emulator: &Path) -> Result<String> {
+    let run = Command::new(emulator)
+        .args(["invoke", "--skel", "libpackets_skel.so", "--queue", "2"])
+        .args(["--packets", "100000", "--method", "3", "--out", "u32:2"])
+        .output()
+        .context("cannot run invoke")?;
+    let said = String::from_utf8_lossy(&run.stderr).into_owned();
+    let rate = said
+        .split_whitespace()
+        .rev()
+        .nth(1)
+        .filter(|_| run.status.success());
+    Ok(rate
+        .with_context(|| format!("packets over invoke: {said}"))?
+        .to_owned())
 }
 
 fn number(text: &str) -> serde_json::Value {

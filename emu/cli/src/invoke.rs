@@ -3,6 +3,7 @@
 //! The emulator plays the kernel's and the library's part ([`emu_local_ap`]); the DSP side is the real one, from the
 //! FastRPC message on.
 
+mod packets;
 mod spec;
 
 use super::assets::{Skeletons, read_or_skeleton};
@@ -40,6 +41,7 @@ is the first --in. `seq:` and `string:` write their length into that block by th
 Examples:
   vhost-hexagon invoke --skel libcalculator_skel.so --method 2 --in u32:1000 --in i32:0..1000 --out i64
   vhost-hexagon invoke --skel libcalculator_skel.so --method 2 --in seq:i32:0..1000 --out i64      # the same: 499500
+  vhost-hexagon invoke --skel libpackets_skel.so --queue 2 --packets 100000 --method 3 --out u32:2   # how many went back, how many failed
   vhost-hexagon invoke --skel ./build/libfilter_skel.so --search ./build --method 3 --in u32:4096,4096 --in file:in.raw --out file:out.raw:4096
 
 Exit code: 0 the method returned 0; 1 it returned an error, or the library could not be opened; 2 the command line is wrong;
@@ -83,6 +85,13 @@ pub struct Args {
     repeat: u32,
     #[command(flatten)]
     dsp_threads: super::dsp_threads::DspThreads,
+    /// Make a packet queue (dspqueue), pass its id to this method as its only input, exchange packets over it, and call the
+    /// method of --method afterwards, which is to close it.
+    #[arg(long, value_name = "METHOD", value_parser = clap::value_parser!(u8).range(0..32))]
+    queue: Option<u8>,
+    /// Send so many packets over the queue, of all sizes, some with buffers, and wait for as many.
+    #[arg(long, value_name = "N", default_value_t = 1000, requires = "queue", value_parser = clap::value_parser!(u32).range(1..))]
+    packets: u32,
     /// Print what it took: packets, memory, reverse calls.
     #[arg(long)]
     stats: bool,
@@ -308,6 +317,17 @@ fn call(
         }
         Err(error) => return Err(error.into()),
     };
+    let queue = match args.queue {
+        Some(method) => match packets::exchange(client, handle, method, args.packets)? {
+            Ok(queue) => Some(queue),
+            Err(code) if code == Aee::GONE => return Ok(ExitCode::from(CRASHED)),
+            Err(code) => {
+                eprintln!("error: method {method} returned {code}");
+                return Ok(ExitCode::from(RETURNED_ERROR));
+            }
+        },
+        None => None,
+    };
     let buffers: Vec<Arg<'_>> = inputs
         .iter()
         .map(|bytes| Arg::In(bytes))
@@ -333,6 +353,9 @@ fn call(
         output.show(bytes, args.force.existing())?;
     }
     if answer.retval.is_ok() {
+        if let Some(queue) = queue {
+            queue.close(client)?;
+        }
         client.close(handle)?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -626,6 +626,24 @@ impl Session {
         }
     }
 
+    /// MEM_UNMAP of what [`map`](Self::map) mapped.
+    ///
+    /// # Errors
+    /// The DSP refuses.
+    pub fn unmap(&self, fd: i32, vaddr: u64, len: u64) -> Result<(), DriverError> {
+        let answer = self.control(&Control::MemUnmap {
+            client: self.client,
+            fd,
+            vaddr,
+            len,
+        })?;
+        if answer.retval.is_ok() {
+            Ok(())
+        } else {
+            Err(DriverError::Dsp(answer.retval))
+        }
+    }
+
     /// RELEASE, and what the kernel frees right after it.
     ///
     /// # Errors

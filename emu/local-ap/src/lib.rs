@@ -10,8 +10,10 @@ pub mod driver;
 mod folders;
 pub mod kernel_iommu;
 pub mod library;
+pub mod queue;
 
 pub use apps::Apps;
 pub use driver::{Answer, Arg, Driver, DriverError, Numbering, PendingCall, Session};
 pub use kernel_iommu::{Direction, DmaBuffer, KernelError, KernelIommu};
 pub use library::{Client, ClientError};
+pub use queue::{PacketError, PacketQueue, PacketQueues};

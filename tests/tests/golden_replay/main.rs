@@ -38,10 +38,10 @@ use tests::trace::{self, Event, Trace, hex, number};
 
 /// Why a session is not replayed: its name (or the start of it), and the reason.
 const NOT_REPLAYED: [(&str, &str); 13] = [
-    ("dspqueue", "packets over dspqueue are a later capability"),
+    ("dspqueue", "the recorder answered packets in place of a skeleton"),
     (
         "variants/dspqueue",
-        "packets over dspqueue are a later capability",
+        "the recorder answered packets in place of a skeleton",
     ),
     (
         "handle3-handle0",

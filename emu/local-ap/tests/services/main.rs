@@ -2,6 +2,7 @@
 
 mod control;
 mod hostile;
+mod queues;
 mod skeletons;
 mod support;
 mod tunnel;

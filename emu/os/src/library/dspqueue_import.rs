@@ -10,9 +10,10 @@ use super::dspqueue::open;
 use crate::calls::queues::{fail, interrupt};
 use crate::kernel::call::{Call, Done, Outcome};
 use crate::library_state::queues::{Callbacks, Import, Running, Wanted};
+use crate::loader::thread_storage::NoStorage;
 use crate::memory::NoMemory;
 use crate::process::inbox::ProcessRequest;
-use crate::sched::{DspThread, Role, ThreadId, Wait};
+use crate::sched::{DspThread, Role, Wait};
 use rpmsg::Aee;
 
 /// A queue is taken, and each of its callbacks gets a thread.
@@ -21,21 +22,19 @@ pub fn import(c: &mut Call<'_>) -> Done {
     if let Err(code) = c.os.lib.queues.can_import(id) {
         return c.ret_code(code);
     }
-    let wanted = callbacks.iter().filter(|&&f| f != 0).count();
-    let limits = &c.os.shared.config.limits;
-    let size = limits.stack / 16 * 16;
-    if c.os.sched.len() + wanted > limits.threads {
-        return c.ret_code(Aee::THREAD_CREATE);
-    }
-    let mut stacks = Vec::new();
-    for _ in 0..wanted {
-        match c.os.shared.memory.allocate(size, 16) {
-            Ok(low) => stacks.push(low),
+    let handle = c.os.lib.queues.new_handle();
+    c.store32(place, handle)?;
+    let mut threads = Vec::new();
+    for (callback, wanted) in callbacks.into_iter().zip([Wanted::Packets, Wanted::Error]) {
+        if callback == 0 {
+            continue;
+        }
+        match make_thread(c, handle, wanted, threads.len()) {
+            Ok(thread) => threads.push((thread, wanted)),
             Err(why) => {
-                for low in stacks {
-                    c.os.shared.memory.release(low);
-                }
-                let NoMemory::Dry(missing) = why else {
+                threads.into_iter().for_each(|(thread, _)| give_back(c, &thread));
+                let NoStorage::NoMemory(NoMemory::Dry(missing)) = why else {
+                    tracing::warn!(target: "emu::os", %why, "no thread for a packet queue's callback");
                     return c.ret_code(Aee::THREAD_CREATE);
                 };
                 // The arguments are still in the registers.
@@ -47,24 +46,23 @@ pub fn import(c: &mut Call<'_>) -> Done {
             }
         }
     }
-    let handle = c.os.lib.queues.new_handle();
-    c.store32(place, handle)?;
-    let mut threads = Vec::new();
-    let roles = [(callbacks[0], Wanted::Packets), (callbacks[1], Wanted::Error)];
-    for (&(_, wanted), low) in roles.iter().filter(|(f, _)| *f != 0).zip(stacks) {
-        threads.push(add_thread(c, (id, handle), wanted, low, size));
-    }
+    let (priority, queue) = (c.priority(), (id, handle));
     let import = Import {
         handle,
         packet_callback: callbacks[0],
         error_callback: callbacks[1],
         context,
-        threads,
+        threads: threads.iter().map(|(thread, _)| thread.id).collect(),
         seen: 0,
         told: false,
         callbacks: Arc::default(),
     };
     c.os.lib.queues.import(id, import);
+    for (thread, wanted) in threads {
+        let thread_id = thread.id;
+        c.os.sched.add_parked(thread, priority, Wait::Queue(handle));
+        c.os.lib.queues.wait(&c.os.space, thread_id, queue, wanted, None);
+    }
     c.os.count();
     tracing::debug!(target: "emu::os", id = format_args!("{id:#x}"), handle, "a packet queue is imported");
     // There may be packets already.
@@ -72,19 +70,42 @@ pub fn import(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }
 
-/// A thread for a callback, which waits.
-fn add_thread(c: &mut Call<'_>, queue: (u64, u32), wanted: Wanted, low: u32, size: u32) -> ThreadId {
-    let priority = c.priority();
+/// A thread for a callback, beside so many that are not in the scheduler yet.
+fn make_thread(c: &mut Call<'_>, handle: u32, wanted: Wanted, beside: usize) -> Result<DspThread, NoStorage> {
+    let limits = &c.os.shared.config.limits;
+    if c.os.sched.len() + beside >= limits.threads {
+        let full = format!("the process has {} threads already", limits.threads);
+        return Err(NoMemory::Refused(full).into());
+    }
+    let size = limits.stack / 16 * 16;
+    let low = c.os.shared.memory.allocate(size, 16)?;
     let id = c.os.sched.new_id();
     let core = c.os.shared.new_core(c.os.builtins.process_return() + 4);
     let kind = if wanted == Wanted::Error { "err" } else { "dspq" };
-    let name = format!("{kind}-{:x}", queue.1);
-    let mut thread = DspThread::new(id, name, Role::Skeleton, low..low + size, core);
+    let mut thread = DspThread::new(
+        id,
+        format!("{kind}-{handle:x}"),
+        Role::Skeleton,
+        low..low + size,
+        core,
+    );
     thread.core.regs.r[29] = low + size;
     thread.own_stack = Some(low);
-    c.os.sched.add_parked(thread, priority, Wait::Queue(queue.1));
-    c.os.lib.queues.wait(&c.os.space, id, queue, wanted, None);
-    id
+    match c.os.give_storage(&mut thread) {
+        Ok(()) => Ok(thread),
+        Err(why) => {
+            give_back(c, &thread);
+            Err(why)
+        }
+    }
+}
+
+/// Gives back what a thread has that never began.
+fn give_back(c: &mut Call<'_>, thread: &DspThread) {
+    c.os.modules.thread_ends(thread.id, &c.os.shared.memory);
+    if let Some(low) = thread.own_stack {
+        c.os.shared.memory.release(low);
+    }
 }
 
 /// A queue is given back: callbacks that are under way come to their end first, but for the caller's own.
