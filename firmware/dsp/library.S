@@ -629,6 +629,20 @@ builtin qurt_pimutex_try_lock
 builtin qurt_mutex_unlock
 builtin qurt_rmutex_unlock
 builtin qurt_pimutex_unlock
+builtin qurt_mutex_lock_timed
+builtin qurt_rmutex_lock_timed
+builtin qurt_pimutex_lock_timed
+builtin qurt_rmutex_try_lock_block_once
+builtin qurt_rmutex2_init
+builtin qurt_rmutex2_destroy
+builtin qurt_rmutex2_lock
+builtin qurt_rmutex2_try_lock
+builtin qurt_rmutex2_unlock
+builtin qurt_pimutex2_init
+builtin qurt_pimutex2_destroy
+builtin qurt_pimutex2_lock
+builtin qurt_pimutex2_try_lock
+builtin qurt_pimutex2_unlock
 
 // QuRT: barriers
 builtin qurt_barrier_init
@@ -647,6 +661,14 @@ builtin qurt_signal_wait_any
 builtin qurt_anysignal_wait
 builtin qurt_signal_wait_all
 builtin qurt_allsignal_wait
+builtin qurt_signal_wait_timed
+builtin qurt_anysignal_wait_timed
+builtin qurt_signal2_init
+builtin qurt_signal2_destroy
+builtin qurt_signal2_wait
+builtin qurt_signal2_set
+builtin qurt_signal2_clear
+builtin qurt_signal2_get
 builtin qurt_signal_set
 builtin qurt_anysignal_set
 builtin qurt_allsignal_set
@@ -662,6 +684,7 @@ builtin qurt_sem_init_val
 builtin qurt_sem_destroy
 builtin qurt_sem_down
 builtin qurt_sem_try_down
+builtin qurt_sem_down_timed
 builtin qurt_sem_up
 builtin qurt_sem_add
 builtin qurt_sem_get_val
@@ -670,6 +693,7 @@ builtin qurt_sem_get_val
 builtin qurt_cond_init
 builtin qurt_cond_destroy
 builtin qurt_cond_wait
+builtin qurt_cond_wait2
 builtin qurt_cond_signal
 builtin qurt_cond_broadcast
 
@@ -677,14 +701,52 @@ builtin qurt_cond_broadcast
 builtin qurt_futex_wait
 builtin qurt_futex_wake
 
-// QuRT: vector contexts, system, counters
+// QuRT: timers
+builtin qurt_timer_create
+builtin qurt_timer_delete
+builtin qurt_timer_stop
+builtin qurt_timer_restart
+builtin qurt_timer_get_attr
+builtin qurt_timer_attr_init
+builtin qurt_timer_attr_set_duration
+builtin qurt_timer_attr_get_duration
+builtin qurt_timer_attr_get_remaining
+builtin qurt_timer_attr_set_type
+builtin qurt_timer_attr_get_type
+builtin qurt_timer_attr_set_group
+builtin qurt_timer_attr_get_group
+builtin qurt_timer_group_enable
+builtin qurt_timer_group_disable
+builtin __qurt_timer_service
+
+// QuRT: pipes
+builtin qurt_pipe_init
+builtin qurt_pipe_create
+builtin qurt_pipe_destroy
+builtin qurt_pipe_delete
+builtin qurt_pipe_send
+builtin qurt_pipe_try_send
+builtin qurt_pipe_receive
+builtin qurt_pipe_try_receive
+builtin qurt_pipe_is_empty
+
+// QuRT: vector contexts
 builtin qurt_hvx_lock
 builtin qurt_hvx_try_lock
 builtin qurt_hvx_unlock
+builtin qurt_hvx_get_mode
 builtin qurt_hvx_get_units
 builtin qurt_hvx_reserve
 builtin qurt_hvx_cancel_reserve
+
+// QuRT: system, counters
 builtin qurt_sysenv_get_max_hw_threads
+builtin qurt_sysenv_get_arch_version
+builtin qurt_sysenv_get_process_name
+builtin qurt_getpid
+builtin qurt_get_core_pcycles
+builtin qurt_sysclock_get_hw_ticks_32
+builtin qurt_timer_get_ticks
 builtin qurt_pmu_enable
 builtin qurt_pmu_set
 builtin qurt_pmu_get

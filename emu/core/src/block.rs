@@ -18,6 +18,8 @@ pub(super) const MAX_PACKETS: usize = 64;
 pub(super) struct Core {
     pub arch: Arch,
     pub vectors: VectorUnit,
+    /// The DSP has vector contexts; without one every instruction on vectors is an exception.
+    pub has_hvx: bool,
     /// Packets of a block at most.
     pub most: usize,
 }
@@ -134,6 +136,9 @@ fn one<M: CodeMemory>(
         NotExecutable::NoMeaning(name) => Exception::NoMeaning { pc, name },
         NotExecutable::Privileged(name) => Exception::Privileged { pc, name },
     })?;
+    if !core.has_hvx && plan.facts.hvx() > 0 {
+        return Err(Exception::NoVectors { pc });
+    }
     let next = pc.wrapping_add(packet.bytes());
     emit(&plan, |op| M::function(core.vectors, op), pc, next, steps);
     Ok((plan.facts, packet.bytes()))

@@ -39,6 +39,7 @@ impl<M: CodeMemory> Cpu<M> {
             core: Core {
                 arch,
                 vectors,
+                has_hvx: true,
                 most: MAX_PACKETS,
             },
             cache: Cache::new(),
@@ -50,6 +51,13 @@ impl<M: CodeMemory> Cpu<M> {
         let mut cpu = Cpu::new(arch);
         cpu.core.most = 1;
         cpu
+    }
+
+    /// The same core in a DSP that has no vector contexts.
+    #[must_use]
+    pub fn without_hvx(mut self) -> Self {
+        self.core.has_hvx = false;
+        self
     }
 
     /// The core's architecture.

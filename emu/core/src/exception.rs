@@ -31,6 +31,12 @@ pub enum Exception {
         /// The instruction's name in the specification.
         name: &'static str,
     },
+    /// An instruction on vectors, in a DSP that has none.
+    #[error("at {pc:#010x}: a vector instruction, and this DSP has no HVX contexts")]
+    NoVectors {
+        /// Address of the packet.
+        pc: u32,
+    },
     /// A jump to an address that is not a multiple of four.
     #[error("at {pc:#010x}: program counter is not a multiple of 4")]
     MisalignedPc {
@@ -62,6 +68,7 @@ impl Exception {
             Exception::Memory { pc, .. }
             | Exception::Illegal { pc, .. }
             | Exception::NoMeaning { pc, .. }
+            | Exception::NoVectors { pc }
             | Exception::MisalignedPc { pc }
             | Exception::Privileged { pc, .. }
             | Exception::FrameLimit { pc, .. } => *pc,

@@ -514,3 +514,19 @@ fn a_gather_s_result_goes_only_where_its_packet_stores_it() {
         (Ok(42), Ok(1))
     );
 }
+
+#[test]
+fn without_vector_contexts_a_vector_instruction_is_an_exception_behind_what_was_before_it() {
+    let code = |machine: Machine| {
+        machine
+            .code(&[i(Opcode::A2_tfrsi, &[0, 7])])
+            .code(&[i(Opcode::V6_vxor, &[0, 0, 0])])
+            .trap()
+    };
+    let mut m = code(Machine::new());
+    assert_eq!(m.run(), Exit::Trap0 { imm: 7 });
+    let mut m = code(Machine::new());
+    m.cpu = Cpu::new(Arch::V68).without_hvx();
+    assert_eq!(m.run(), Exit::Exception(Exception::NoVectors { pc: CODE + 4 }));
+    assert_eq!((m.r(0), m.thread.regs.pc), (7, CODE + 4));
+}

@@ -10,11 +10,26 @@ use crate::loader::modules::Modules;
 use crate::memory::NoMemory;
 use crate::process::shared::Shared;
 use crate::sched::{DspThread, Role, Scheduler, ThreadId, Wait};
+use emu_core::mem::PAGE_SIZE;
 
 /// Priority of workers until the AP sets one.
 const WORKER_PRIORITY: u8 = 192;
 /// With so many workers, a new one takes the place of one that is idle, if there is one.
 const KEPT_WORKERS: usize = 32;
+
+/// Address space below a stack that has no memory: who runs over the stack's end faults there.
+const GUARD: u32 = 0x1_0000;
+
+/// Memory for a stack of so many bytes behind a guard.
+fn guarded(shared: &Shared, bytes: u32) -> Result<u32, NoMemory> {
+    let memory = &shared.memory;
+    let low = memory.reserve(bytes.saturating_add(GUARD), 16)?;
+    let bytes = bytes.next_multiple_of(PAGE_SIZE);
+    memory
+        .back(low, low + GUARD, bytes)
+        .inspect_err(|_| memory.release(low))?;
+    Ok(low)
+}
 
 #[derive(Default)]
 struct Worker {
@@ -32,6 +47,8 @@ pub struct Workers {
     map: HashMap<ThreadId, Worker>,
     by_tid: HashMap<i32, ThreadId>,
     priority: u8,
+    /// Bytes of a new worker's stack; 0: as the process's limits say.
+    stack: u32,
     /// Workers that may have something to do, or to be dropped.
     due: Vec<ThreadId>,
     /// Jobs for which there can be no worker, and why.
@@ -45,6 +62,7 @@ impl Default for Workers {
             map: HashMap::new(),
             by_tid: HashMap::new(),
             priority: WORKER_PRIORITY,
+            stack: 0,
             due: Vec::new(),
             refused: Vec::new(),
             ticks: 0,
@@ -104,9 +122,10 @@ impl Workers {
                 )));
             }
         }
-        let size = limits.stack.saturating_add(ARGUMENTS);
-        let low = shared.memory.allocate(size, 16)?;
-        let stack = low..low + limits.stack / 16 * 16;
+        let stack = if self.stack == 0 { limits.stack } else { self.stack };
+        let low = guarded(shared, stack.saturating_add(ARGUMENTS))?;
+        let start = low + GUARD;
+        let stack = start..start + stack / 16 * 16;
         let id = sched.new_id();
         let name = tid.map_or_else(|| format!("loader-{id}"), |tid| format!("ap-{tid}"));
         let core = shared.new_core(shared.builtins.process_return() + 4);
@@ -123,6 +142,11 @@ impl Workers {
         }
         shared.counters.set_threads(sched.len());
         Ok(id)
+    }
+
+    /// Sets the bytes of the stacks of workers to come.
+    pub fn set_stack(&mut self, bytes: u32) {
+        self.stack = bytes;
     }
 
     fn drop_worker(&mut self, id: ThreadId, sched: &mut Scheduler, shared: &Shared, modules: &mut Modules) {

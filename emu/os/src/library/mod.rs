@@ -28,12 +28,15 @@ mod posix_time;
 mod qurt_barrier;
 mod qurt_cond;
 mod qurt_futex;
+mod qurt_hvx;
 mod qurt_misc;
 mod qurt_mutex;
 mod qurt_object;
+mod qurt_pipe;
 mod qurt_sem;
 mod qurt_signal;
 mod qurt_thread;
+mod qurt_timer;
 mod runtime;
 mod scan;
 mod scanf;
@@ -90,5 +93,8 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "QuRT: semaphores", imports: qurt_sem::IMPORTS },
     Family { title: "QuRT: condition variables", imports: qurt_cond::IMPORTS },
     Family { title: "QuRT: futexes", imports: qurt_futex::IMPORTS },
-    Family { title: "QuRT: vector contexts, system, counters", imports: qurt_misc::IMPORTS },
+    Family { title: "QuRT: timers", imports: qurt_timer::IMPORTS },
+    Family { title: "QuRT: pipes", imports: qurt_pipe::IMPORTS },
+    Family { title: "QuRT: vector contexts", imports: qurt_hvx::IMPORTS },
+    Family { title: "QuRT: system, counters", imports: qurt_misc::IMPORTS },
 ];

@@ -12,6 +12,7 @@ pub const IMPORTS: &[Import] = &[
     import("qurt_cond_init", condition_init, "`void qurt_cond_init(qurt_cond_t *)`: a condition variable"),
     import("qurt_cond_destroy", condition_destroy, "`void qurt_cond_destroy(qurt_cond_t *)`: forgets it; who waits goes on"),
     import("qurt_cond_wait", condition_wait, "`void qurt_cond_wait(qurt_cond_t *, qurt_mutex_t *)`: gives the mutex up, waits, takes it again"),
+    import("qurt_cond_wait2", condition_wait, "`void qurt_cond_wait2(qurt_cond_t *, qurt_rmutex2_t *)`: gives the mutex up, waits, takes it again"),
     import("qurt_cond_signal", condition_signal, "`void qurt_cond_signal(qurt_cond_t *)`: the best waiter goes on"),
     import("qurt_cond_broadcast", condition_broadcast, "`void qurt_cond_broadcast(qurt_cond_t *)`: all waiters go on"),
 ];

@@ -1,6 +1,4 @@
-//! QuRT odds and ends: HVX contexts, what the system is, performance counters.
-//!
-//! Every DSP thread has vector registers of its own here, so locking HVX never waits.
+//! QuRT odds and ends: what the system is, performance counters.
 
 use crate::kernel::call::{Call, Done};
 use crate::kernel::import::{Import, import};
@@ -8,41 +6,17 @@ use crate::kernel::import::{Import, import};
 /// This family's table.
 #[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
-    import("qurt_hvx_lock", hvx_lock, "`int qurt_hvx_lock(qurt_hvx_mode_t)`: takes a vector context; an error if the DSP has none of that length"),
-    import("qurt_hvx_try_lock", hvx_lock, "`int qurt_hvx_try_lock(qurt_hvx_mode_t)`: the same without waiting"),
-    import("qurt_hvx_unlock", accept, "`int qurt_hvx_unlock(void)`: gives the vector context back").without_effect("0"),
-    import("qurt_hvx_get_units", hvx_units, "`int qurt_hvx_get_units(void)`: the number of 128-byte contexts in bits 15:8"),
-    import("qurt_hvx_reserve", hvx_reserve, "`int qurt_hvx_reserve(int units)`: 0, or an error if the DSP has no HVX"),
-    import("qurt_hvx_cancel_reserve", accept, "`int qurt_hvx_cancel_reserve(void)`: takes the reservation back").without_effect("0"),
     import("qurt_sysenv_get_max_hw_threads", max_hw_threads, "`int qurt_sysenv_get_max_hw_threads(qurt_sysenv_max_hthreads_t *)`: a 16-bit number"),
+    import("qurt_sysenv_get_arch_version", arch_version, "`int qurt_sysenv_get_arch_version(qurt_arch_version_t *)`: the core's version in its lowest byte, 0x68"),
+    import("qurt_sysenv_get_process_name", process_name, "`int qurt_sysenv_get_process_name(qurt_sysenv_procname_t *)`: {process id, name of 64 bytes}"),
+    import("qurt_getpid", getpid, "`int qurt_getpid(void)`: the AP's process id"),
+    import("qurt_get_core_pcycles", pcycles, "`unsigned long long qurt_get_core_pcycles(void)`: processor cycles"),
+    import("qurt_sysclock_get_hw_ticks_32", ticks_32, "`unsigned qurt_sysclock_get_hw_ticks_32(void)`: the low word of the ticks of 19.2 MHz"),
+    import("qurt_timer_get_ticks", ticks, "`unsigned long long qurt_timer_get_ticks(void)`: ticks of 19.2 MHz"),
     import("qurt_pmu_enable", accept, "`void qurt_pmu_enable(int)`: lets the performance counters run").without_effect("nothing"),
     import("qurt_pmu_set", accept, "`void qurt_pmu_set(int register, unsigned value)`: sets up the performance counters").without_effect("nothing"),
     import("qurt_pmu_get", pmu_get, "`unsigned qurt_pmu_get(int register)`: a performance counter, which stands still").without_effect("0"),
 ];
-
-/// `QURT_EFAILED`.
-const EFAILED: u32 = 12;
-
-/// `qurt_hvx_mode_t`: vectors of 64 bytes.
-const MODE_64B: u32 = 0;
-
-fn hvx_lock(c: &mut Call<'_>) -> Done {
-    if c.arg(0)? == MODE_64B {
-        tracing::warn!(target: "emu::os", "a program asks for HVX with vectors of 64 bytes, there are only those of 128; refused");
-        return c.ret(EFAILED);
-    }
-    hvx_reserve(c)
-}
-
-fn hvx_reserve(c: &mut Call<'_>) -> Done {
-    let units = c.os.shared.config.hvx_units;
-    c.ret(if units > 0 { 0 } else { EFAILED })
-}
-
-fn hvx_units(c: &mut Call<'_>) -> Done {
-    let units = c.os.shared.config.hvx_units.min(255);
-    c.ret(units << 8)
-}
 
 fn accept(c: &mut Call<'_>) -> Done {
     c.ret(0)
@@ -55,6 +29,66 @@ fn max_hw_threads(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }
 
+fn arch_version(c: &mut Call<'_>) -> Done {
+    let (at, version) = (c.arg(0)?, c.os.shared.config.arch.version());
+    // Two decimal digits, as the core's own register has them.
+    c.store32(at, version / 10 * 16 + version % 10)?;
+    c.ret(0)
+}
+
+/// Bytes of a process's name.
+const NAME: usize = 64;
+
+fn process_name(c: &mut Call<'_>) -> Done {
+    let at = c.arg(0)?;
+    let (pid, name) = (c.os.shared.config.ap_pid, c.os.shared.config.name.clone());
+    let mut bytes = name.into_bytes();
+    bytes.truncate(NAME - 1);
+    bytes.resize(NAME, 0);
+    c.store32(at, pid)?;
+    c.store(at.wrapping_add(4), &bytes)?;
+    c.ret(0)
+}
+
+fn getpid(c: &mut Call<'_>) -> Done {
+    let pid = c.os.shared.config.ap_pid;
+    c.ret(pid)
+}
+
+fn pcycles(c: &mut Call<'_>) -> Done {
+    let cycles = c.thread.core.time.upcycle(c.thread.core.packets);
+    c.ret64(cycles)
+}
+
+fn ticks(c: &mut Call<'_>) -> Done {
+    let ticks = c.thread.core.time.utimer(c.thread.core.packets);
+    c.ret64(ticks)
+}
+
+fn ticks_32(c: &mut Call<'_>) -> Done {
+    let ticks = c.thread.core.time.utimer(c.thread.core.packets);
+    c.ret(ticks as u32)
+}
+
 fn pmu_get(c: &mut Call<'_>) -> Done {
     c.ret(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kernel::testing::Guest;
+
+    #[test]
+    fn the_system_is_what_the_configuration_says() {
+        let mut g = Guest::new();
+        let at = g.bytes(&[0xff; 80]);
+        g.call("qurt_sysenv_get_arch_version", &[at]);
+        assert_eq!(g.word(at), 0x68);
+        g.call("qurt_sysenv_get_process_name", &[at]);
+        assert_eq!((g.word(at), g.text(at + 4)), (0, "test".into()));
+        assert!(g.try_call("qurt_sysenv_get_process_name", &[3]).is_err());
+        g.clock.advance(std::time::Duration::from_secs(1));
+        assert_eq!(g.call64("qurt_timer_get_ticks", &[]), 19_200_000);
+        assert_eq!(g.call("qurt_sysclock_get_hw_ticks_32", &[]), 19_200_000);
+    }
 }

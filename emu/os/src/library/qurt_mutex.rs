@@ -2,7 +2,8 @@
 //!
 //! A mutex that is unlocked passes straight to the waiter of the best priority.
 
-use super::qurt_object::{EOK, EVAL, destroy, full, initialise};
+use super::qurt_object::{EOK, ETIMEDOUT, EVAL, after, destroy, full, initialise};
+use crate::clock::Time;
 use crate::kernel::call::{Call, Done, Outcome};
 use crate::kernel::import::{Import, import};
 use crate::kernel::locks::Locked;
@@ -27,6 +28,20 @@ pub const IMPORTS: &[Import] = &[
     import("qurt_mutex_unlock", mutex_unlock, "`void qurt_mutex_unlock(qurt_mutex_t *)`: the best waiter becomes the owner"),
     import("qurt_rmutex_unlock", mutex_unlock, "`void qurt_rmutex_unlock(qurt_mutex_t *)`: once; in the end the best waiter becomes the owner"),
     import("qurt_pimutex_unlock", mutex_unlock, "`void qurt_pimutex_unlock(qurt_mutex_t *)`: once; in the end the best waiter becomes the owner"),
+    import("qurt_mutex_lock_timed", mutex_lock_timed, "`int qurt_mutex_lock_timed(qurt_mutex_t *, unsigned long long us)`: 0, or 47 in the end"),
+    import("qurt_rmutex_lock_timed", rmutex_lock_timed, "`int qurt_rmutex_lock_timed(qurt_mutex_t *, unsigned long long us)`: 0, or 47 in the end"),
+    import("qurt_pimutex_lock_timed", rmutex_lock_timed, "`int qurt_pimutex_lock_timed(qurt_mutex_t *, unsigned long long us)`: 0, or 47 in the end"),
+    import("qurt_rmutex_try_lock_block_once", rmutex_try_lock, "`int qurt_rmutex_try_lock_block_once(qurt_mutex_t *)`: 0, or 1 if another thread has it"),
+    import("qurt_rmutex2_init", mutex_init, "`void qurt_rmutex2_init(qurt_rmutex2_t *)`: an unlocked mutex, as qurt_rmutex_init"),
+    import("qurt_rmutex2_destroy", mutex_destroy, "`void qurt_rmutex2_destroy(qurt_rmutex2_t *)`: as qurt_rmutex_destroy"),
+    import("qurt_rmutex2_lock", rmutex_lock, "`void qurt_rmutex2_lock(qurt_rmutex2_t *)`: as qurt_rmutex_lock"),
+    import("qurt_rmutex2_try_lock", rmutex_try_lock, "`int qurt_rmutex2_try_lock(qurt_rmutex2_t *)`: as qurt_rmutex_try_lock"),
+    import("qurt_rmutex2_unlock", mutex_unlock, "`void qurt_rmutex2_unlock(qurt_rmutex2_t *)`: as qurt_rmutex_unlock"),
+    import("qurt_pimutex2_init", mutex_init, "`void qurt_pimutex2_init(qurt_pimutex2_t *)`: an unlocked mutex, as qurt_pimutex_init"),
+    import("qurt_pimutex2_destroy", mutex_destroy, "`void qurt_pimutex2_destroy(qurt_pimutex2_t *)`: as qurt_pimutex_destroy"),
+    import("qurt_pimutex2_lock", rmutex_lock, "`void qurt_pimutex2_lock(qurt_pimutex2_t *)`: as qurt_pimutex_lock"),
+    import("qurt_pimutex2_try_lock", rmutex_try_lock, "`int qurt_pimutex2_try_lock(qurt_pimutex2_t *)`: as qurt_pimutex_try_lock"),
+    import("qurt_pimutex2_unlock", mutex_unlock, "`void qurt_pimutex2_unlock(qurt_pimutex2_t *)`: as qurt_pimutex_unlock"),
 ];
 
 fn mutex_init(c: &mut Call<'_>) -> Done {
@@ -37,22 +52,32 @@ fn mutex_destroy(c: &mut Call<'_>) -> Done {
     destroy(c, Kind::Mutex)
 }
 
-fn lock(c: &mut Call<'_>, recursive: bool) -> Done {
+fn lock(c: &mut Call<'_>, recursive: bool, until: Option<Time>) -> Done {
     let (at, me, priority) = (c.arg(0)?, c.thread.id, c.priority());
     if c.os.lock_now(at, me, Some(recursive)).map_err(full)? == Locked::Got {
         return c.ret(EOK);
     }
     c.os.queue_for(at, me, priority, EOK).map_err(full)?;
     c.set(EOK);
-    Ok(Outcome::Park(Wait::Mutex(at), None))
+    Ok(Outcome::Park(Wait::Mutex(at), until.map(|at| (at, ETIMEDOUT))))
 }
 
 fn mutex_lock(c: &mut Call<'_>) -> Done {
-    lock(c, false)
+    lock(c, false, None)
 }
 
 fn rmutex_lock(c: &mut Call<'_>) -> Done {
-    lock(c, true)
+    lock(c, true, None)
+}
+
+fn mutex_lock_timed(c: &mut Call<'_>) -> Done {
+    let until = after(c, c.arg64(2));
+    lock(c, false, Some(until))
+}
+
+fn rmutex_lock_timed(c: &mut Call<'_>) -> Done {
+    let until = after(c, c.arg64(2));
+    lock(c, true, Some(until))
 }
 
 fn try_lock(c: &mut Call<'_>, recursive: bool) -> Done {
@@ -95,6 +120,18 @@ mod tests {
         }
         g.call("qurt_mutex_unlock", &[M]);
         assert!(g.os.objects.is_empty());
+    }
+
+    #[test]
+    fn a_timed_lock_ends() {
+        let mut g = Guest::new();
+        g.call("qurt_mutex_lock", &[8]);
+        g.park(2, 9, "qurt_mutex_lock_timed", &[8, 0, 5_000_000, 0]);
+        g.clock.advance(std::time::Duration::from_secs(5));
+        g.os.expire_waits();
+        assert_eq!(g.os.sched.get(2).unwrap().0.core.regs.r[0], super::ETIMEDOUT);
+        g.call("qurt_mutex_unlock", &[8]);
+        assert!(g.is_ready(2) && g.os.objects.is_empty());
     }
 
     #[test]

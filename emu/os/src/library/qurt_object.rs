@@ -1,5 +1,8 @@
 //! What QuRT's synchronisation objects have in common: how they are initialised and destroyed.
 
+use std::time::Duration;
+
+use crate::clock::Time;
 use crate::kernel::call::{Call, Done, Stop};
 use crate::objects::{Kind, Object, TooMany, Waiters};
 
@@ -7,6 +10,16 @@ use crate::objects::{Kind, Object, TooMany, Waiters};
 pub(super) const EOK: u32 = 0;
 /// `QURT_EVAL`.
 pub(super) const EVAL: u32 = 1;
+
+/// `QURT_ETIMEDOUT`.
+pub(super) const ETIMEDOUT: u32 = 47;
+/// Longest wait; longer ones end here rather than never.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 86400);
+
+/// The time in so many microseconds.
+pub(super) fn after(c: &Call<'_>, us: u64) -> Time {
+    c.os.now() + Duration::from_micros(us).min(LONGEST)
+}
 
 /// The table is full: real QuRT has no such limit, so there is no code for it.
 pub(super) fn full(_: TooMany) -> Stop {

@@ -1,6 +1,6 @@
 //! QuRT semaphores.
 
-use super::qurt_object::{EOK, EVAL, destroy, full, initialise};
+use super::qurt_object::{EOK, ETIMEDOUT, EVAL, after, destroy, full, initialise};
 use crate::kernel::call::{Call, Done, Outcome, Stop};
 use crate::kernel::import::{Import, import};
 use crate::objects::{Kind, Object, Waiters};
@@ -14,6 +14,7 @@ pub const IMPORTS: &[Import] = &[
     import("qurt_sem_destroy", semaphore_destroy, "`void qurt_sem_destroy(qurt_sem_t *)`: forgets it; who waits goes on"),
     import("qurt_sem_down", semaphore_down, "`int qurt_sem_down(qurt_sem_t *)`: takes a unit, waits for one"),
     import("qurt_sem_try_down", semaphore_try_down, "`int qurt_sem_try_down(qurt_sem_t *)`: takes a unit; 1 if there is none"),
+    import("qurt_sem_down_timed", semaphore_down_timed, "`int qurt_sem_down_timed(qurt_sem_t *, unsigned long long us)`: takes a unit, waits for one; 47 in the end"),
     import("qurt_sem_up", semaphore_up, "`int qurt_sem_up(qurt_sem_t *)`: gives a unit"),
     import("qurt_sem_add", semaphore_add, "`int qurt_sem_add(qurt_sem_t *, unsigned units)`: gives so many units"),
     import("qurt_sem_get_val", semaphore_value, "`unsigned short qurt_sem_get_val(qurt_sem_t *)`: units that are free"),
@@ -72,6 +73,14 @@ fn semaphore_down(c: &mut Call<'_>) -> Done {
     Ok(Outcome::Park(Wait::Semaphore(at), None))
 }
 
+fn semaphore_down_timed(c: &mut Call<'_>) -> Done {
+    let (at, until) = (c.arg(0)?, after(c, c.arg64(2)));
+    if down(c, true)? {
+        return c.ret(EOK);
+    }
+    Ok(Outcome::Park(Wait::Semaphore(at), Some((until, ETIMEDOUT))))
+}
+
 fn semaphore_try_down(c: &mut Call<'_>) -> Done {
     let taken = down(c, false)?;
     c.ret(if taken { EOK } else { EVAL })
@@ -121,6 +130,16 @@ fn semaphore_value(c: &mut Call<'_>) -> Done {
 mod tests {
     use super::{EOK, EVAL};
     use crate::kernel::testing::Guest;
+
+    #[test]
+    fn a_timed_wait_ends() {
+        let mut g = Guest::new();
+        g.park(2, 9, "qurt_sem_down_timed", &[32, 0, 5_000_000, 0]);
+        g.clock.advance(std::time::Duration::from_secs(5));
+        g.os.expire_waits();
+        assert_eq!(g.os.sched.get(2).unwrap().0.core.regs.r[0], super::ETIMEDOUT);
+        assert!(g.is_ready(2) && g.os.objects.is_empty());
+    }
 
     #[test]
     fn semaphores_count() {

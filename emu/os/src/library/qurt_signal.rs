@@ -1,7 +1,8 @@
 //! QuRT signals (`qurt_signal`, `qurt_anysignal`, `qurt_allsignal`): 32 bits that threads wait for. They stay set until
 //! they are cleared.
 
-use super::qurt_object::{destroy, full, initialise};
+use super::qurt_object::{EOK, ETIMEDOUT, after, destroy, full, initialise};
+use crate::clock::Time;
 use crate::kernel::call::{Call, Done, Outcome, Stop};
 use crate::kernel::import::{Import, import};
 use crate::objects::{Kind, Object, Waiters};
@@ -21,6 +22,14 @@ pub const IMPORTS: &[Import] = &[
     import("qurt_anysignal_wait", signal_wait_any, "`unsigned qurt_anysignal_wait(qurt_anysignal_t *, unsigned mask)`: for any of them"),
     import("qurt_signal_wait_all", signal_wait_all, "`unsigned qurt_signal_wait_all(qurt_signal_t *, unsigned mask)`: for all of them"),
     import("qurt_allsignal_wait", signal_wait_all, "`unsigned qurt_allsignal_wait(qurt_allsignal_t *, unsigned mask)`: for all of them"),
+    import("qurt_signal_wait_timed", signal_wait_timed, "`int qurt_signal_wait_timed(qurt_signal_t *, unsigned mask, unsigned attribute, unsigned *set, unsigned long long us)`: 0, or 47 in the end"),
+    import("qurt_anysignal_wait_timed", anysignal_wait_timed, "`int qurt_anysignal_wait_timed(qurt_anysignal_t *, unsigned mask, unsigned *set, unsigned long long us)`: 0, or 47 in the end"),
+    import("qurt_signal2_init", signal_init, "`void qurt_signal2_init(qurt_signal2_t *)`: as qurt_signal_init"),
+    import("qurt_signal2_destroy", signal_destroy, "`void qurt_signal2_destroy(qurt_signal2_t *)`: as qurt_signal_destroy"),
+    import("qurt_signal2_wait", signal_wait, "`unsigned qurt_signal2_wait(qurt_signal2_t *, unsigned mask, unsigned attribute)`: as qurt_signal_wait"),
+    import("qurt_signal2_set", signal_set, "`void qurt_signal2_set(qurt_signal2_t *, unsigned mask)`: as qurt_signal_set"),
+    import("qurt_signal2_clear", signal_clear, "`void qurt_signal2_clear(qurt_signal2_t *, unsigned mask)`: as qurt_signal_clear"),
+    import("qurt_signal2_get", signal_get, "`unsigned qurt_signal2_get(qurt_signal2_t *)`: as qurt_signal_get"),
     import("qurt_signal_set", signal_set, "`void qurt_signal_set(qurt_signal_t *, unsigned mask)`: sets signals, wakes whose condition is met"),
     import("qurt_anysignal_set", signal_set, "`unsigned qurt_anysignal_set(qurt_anysignal_t *, unsigned mask)`: sets signals; what was set before"),
     import("qurt_allsignal_set", signal_set, "`void qurt_allsignal_set(qurt_allsignal_t *, unsigned mask)`: sets signals, wakes whose condition is met"),
@@ -66,51 +75,98 @@ fn with_bits<R>(c: &mut Call<'_>, at: u32, f: impl FnOnce(&mut u32, &mut Waiters
         .ok_or_else(|| Stop::because("not a signal object"))
 }
 
-fn wait_signal(c: &mut Call<'_>, mask: u32, all: bool) -> Done {
+/// How long one waits, and where the signals go that were set (0: they are returned).
+#[derive(Clone, Copy, Default)]
+struct Patience {
+    until: Option<Time>,
+    place: u32,
+}
+
+fn wait_signal(c: &mut Call<'_>, mask: u32, all: bool, patience: Patience) -> Done {
     let (at, me, priority) = (c.arg(0)?, c.thread.id, c.priority());
-    let bits = with_bits(c, at, |bits, waiters| {
-        let now = is_met(*bits, mask, all).then_some(*bits);
-        if now.is_none() {
+    let Patience { until, place } = patience;
+    let (now, met) = with_bits(c, at, |bits, waiters| {
+        let met = is_met(*bits, mask, all);
+        if !met {
             waiters.add(me, priority);
         }
-        now
+        (*bits, met)
     })?;
-    match bits {
-        Some(bits) => c.ret(bits),
-        None => Ok(Outcome::Park(Wait::Signal { at, mask, all }, None)),
+    if place != 0 {
+        c.store32(place, now)?;
+    }
+    match (met, place) {
+        (true, 0) => c.ret(now),
+        (true, _) => c.ret(EOK),
+        (false, _) => Ok(Outcome::Park(
+            Wait::Signal { at, mask, all, place },
+            until.map(|at| (at, ETIMEDOUT)),
+        )),
     }
 }
 
 fn signal_wait(c: &mut Call<'_>) -> Done {
     let (mask, all) = (c.arg(1)?, c.arg(2)? & 1 != 0);
-    wait_signal(c, mask, all)
+    wait_signal(c, mask, all, Patience::default())
 }
 
 fn signal_wait_any(c: &mut Call<'_>) -> Done {
     let mask = c.arg(1)?;
-    wait_signal(c, mask, false)
+    wait_signal(c, mask, false, Patience::default())
 }
 
 fn signal_wait_all(c: &mut Call<'_>) -> Done {
     let mask = c.arg(1)?;
-    wait_signal(c, mask, true)
+    wait_signal(c, mask, true, Patience::default())
 }
 
-fn signal_set(c: &mut Call<'_>) -> Done {
-    let (at, mask) = (c.arg(0)?, c.arg(1)?);
+fn patience(c: &Call<'_>, place: u32, us: u64) -> Result<Patience, Stop> {
+    c.load32(place)?;
+    let until = Some(after(c, us));
+    Ok(Patience { until, place })
+}
+
+fn signal_wait_timed(c: &mut Call<'_>) -> Done {
+    let (mask, all) = (c.arg(1)?, c.arg(2)? & 1 != 0);
+    let patience = patience(c, c.arg(3)?, c.arg64(4))?;
+    wait_signal(c, mask, all, patience)
+}
+
+fn anysignal_wait_timed(c: &mut Call<'_>) -> Done {
+    let mask = c.arg(1)?;
+    let patience = patience(c, c.arg(2)?, c.arg64(4))?;
+    wait_signal(c, mask, false, patience)
+}
+
+/// Sets signals and wakes whose condition is met; what was set before.
+pub(super) fn set_signals(c: &mut Call<'_>, at: u32, mask: u32) -> Result<u32, Stop> {
     let (old, now, waiting) = with_bits(c, at, |bits, waiters| {
         let old = *bits;
         *bits |= mask;
         (old, *bits, waiters.iter().collect::<Vec<_>>())
     })?;
     for thread in waiting {
-        if let Some(Wait::Signal { mask, all, .. }) = c.os.waits_for(thread)
+        if let Some(Wait::Signal { mask, all, place, .. }) = c.os.waits_for(thread)
             && is_met(now, mask, all)
         {
             with_bits(c, at, |_, waiters| waiters.remove(thread))?;
-            c.os.wake(thread, now);
+            let result = match place {
+                0 => now,
+                place => {
+                    // A bad pointer is the waiter's own loss; it was checked when it began to wait.
+                    let _ = c.store32(place, now);
+                    EOK
+                }
+            };
+            c.os.wake(thread, result);
         }
     }
+    Ok(old)
+}
+
+fn signal_set(c: &mut Call<'_>) -> Done {
+    let (at, mask) = (c.arg(0)?, c.arg(1)?);
+    let old = set_signals(c, at, mask)?;
     c.ret(old)
 }
 
@@ -133,6 +189,27 @@ fn signal_get(c: &mut Call<'_>) -> Done {
 #[cfg(test)]
 mod tests {
     use crate::kernel::testing::Guest;
+
+    #[test]
+    fn a_timed_wait_tells_what_was_set_or_ends() {
+        let mut g = Guest::new();
+        let set = g.bytes(&[0xff; 4]);
+        g.park(2, 9, "qurt_signal_wait_timed", &[24, 2, 0, set, 5_000_000, 0]);
+        g.park(3, 9, "qurt_anysignal_wait_timed", &[24, 4, set, 0, 5_000_000, 0]);
+        g.call("qurt_signal_set", &[24, 3]);
+        let result = |g: &Guest, id| g.os.sched.get(id).unwrap().0.core.regs.r[0];
+        assert!(g.is_ready(2) && !g.is_ready(3));
+        assert_eq!((result(&g, 2), g.word(set)), (0, 3));
+        g.clock.advance(std::time::Duration::from_secs(5));
+        g.os.expire_waits();
+        assert!(g.is_ready(3));
+        assert_eq!(result(&g, 3), super::ETIMEDOUT);
+        assert_eq!(g.call("qurt_signal_wait_timed", &[24, 1, 0, set, 1, 0]), 0);
+        assert!(
+            g.try_call("qurt_signal_wait_timed", &[24, 1, 0, 3, 1, 0])
+                .is_err()
+        );
+    }
 
     #[test]
     fn signals_wake_those_whose_condition_is_met() {

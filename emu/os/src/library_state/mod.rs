@@ -8,9 +8,12 @@ pub mod farf;
 pub mod files;
 pub mod guards;
 pub mod keys;
+pub mod pipes;
 pub mod posix;
 pub mod queues;
 pub mod resources;
+pub mod timers;
+pub mod vectors;
 
 use std::collections::HashSet;
 
@@ -20,9 +23,12 @@ use farf::Farf;
 use files::Files;
 use guards::Guards;
 use keys::Keys;
+use pipes::Pipes;
 use posix::Posix;
 use queues::Queues;
 use resources::Resources;
+use timers::Timers;
+use vectors::Vectors;
 
 /// All of it.
 pub struct LibraryState {
@@ -34,6 +40,12 @@ pub struct LibraryState {
     pub guards: Guards,
     /// VTCM and the matrix unit.
     pub resources: Resources,
+    /// Timers.
+    pub timers: Timers,
+    /// Pipes.
+    pub pipes: Pipes,
+    /// Vector contexts.
+    pub vectors: Vectors,
     /// Thread-local keys.
     pub keys: Keys,
     /// Packet queues.
@@ -64,6 +76,9 @@ impl LibraryState {
             exits: Exits::default(),
             guards: Guards::default(),
             resources: Resources::new(vtcm),
+            timers: Timers::default(),
+            pipes: Pipes::default(),
+            vectors: Vectors::default(),
             keys: Keys::default(),
             queues: Queues::default(),
             files: Files::default(),

@@ -55,6 +55,7 @@ fn handle(os: &mut Kernel, request: ProcessRequest) -> Option<End> {
             }
         }
         ProcessRequest::ThreadExit(tid) => os.workers.retire(tid),
+        ProcessRequest::Stack(bytes) => os.workers.set_stack(bytes),
         ProcessRequest::Priority(priority) => os.workers.set_priority(priority, &mut os.sched),
         ProcessRequest::Finish(done) => {
             if ending::is_needed(os) {

@@ -76,6 +76,8 @@ pub enum ProcessRequest {
     Queues(QueueRequest, QueueAnswer),
     /// Something may have changed in packet queues.
     QueueNews,
+    /// Bytes of the stacks of threads that will serve AP threads.
+    Stack(u32),
     /// Somebody wants to know what the threads are doing.
     Threads(Sender<Vec<CrashReport>>),
     /// The process is about to end: what is to run before runs, then this is dropped.

@@ -31,6 +31,9 @@ use shared::Shared;
 pub use inbox::{CallDone, OpenDone, QueueDone, QueueRequest};
 pub use shared::State;
 
+/// The smallest stack of a thread that serves an AP thread.
+const LEAST_STACK: u32 = 4096;
+
 /// Counters of a process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -152,6 +155,13 @@ impl Process {
     /// Priority (1 highest … 255 lowest) of the DSP threads that serve AP threads.
     pub fn set_priority(&self, priority: u8) {
         self.shared.inbox.send(ProcessRequest::Priority(priority.max(1)));
+    }
+
+    /// Bytes of the stacks of DSP threads that will serve AP threads, between 4 KiB and what the process may use at all.
+    pub fn set_stack(&self, bytes: u32) {
+        let most = u32::try_from(self.shared.config.limits.memory / 4).unwrap_or(u32::MAX);
+        let bytes = bytes.clamp(LEAST_STACK, most.max(LEAST_STACK));
+        self.shared.inbox.send(ProcessRequest::Stack(bytes));
     }
 
     /// The program on the AP has ended in order: runs what the process's libraries have to run before they go (exit

@@ -73,7 +73,11 @@ struct HostWorker<'scope, 'env> {
 
 impl<'scope, 'env> HostWorker<'scope, 'env> {
     fn new(crew: &'env Crew, scope: &'scope Scope<'scope, 'env>) -> Self {
-        let cpu = Cpu::new(crew.shared.config.arch);
+        let config = &crew.shared.config;
+        let mut cpu = Cpu::new(config.arch);
+        if config.hvx_units == 0 {
+            cpu = cpu.without_hvx();
+        }
         Self { crew, scope, cpu }
     }
 

@@ -172,6 +172,9 @@ fn thread_ended(os: &mut Kernel, thread: &DspThread, status: u32) {
         }
         os.wake(joiner, 0);
     }
+    if let Some(Some(next)) = os.lib.vectors.give_back(thread.id) {
+        os.wake(next, 0);
+    }
     os.lib.posix.thread_ended(thread.id, status);
     os.sched.remove(thread.id);
     os.modules.thread_ends(thread.id, &os.shared.memory);

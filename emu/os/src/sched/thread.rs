@@ -28,6 +28,8 @@ pub enum Wait {
         mask: u32,
         /// All of them, or any.
         all: bool,
+        /// Where the signals that were set go; 0: the function that it waits in returns them.
+        place: u32,
     },
     /// For the semaphore at this address.
     Semaphore(u32),
@@ -60,6 +62,10 @@ pub enum Wait {
     Memory,
     /// For the AP to work on a file.
     File,
+    /// For a vector context.
+    Vectors,
+    /// For an element of a pipe, or room in it.
+    Pipe,
     /// For a compute resource (VTCM).
     Resource,
     /// Until another thread has initialised the static variable whose guard is at this address.
@@ -75,7 +81,7 @@ impl fmt::Display for Wait {
             Self::Sleep => f.write_str("waits for a time"),
             Self::Mutex(at) => write!(f, "waits for the mutex at {at:#x}"),
             Self::Barrier(at) => write!(f, "waits at the barrier at {at:#x}"),
-            Self::Signal { at, mask, all } => {
+            Self::Signal { at, mask, all, .. } => {
                 let which = if *all { "all" } else { "any" };
                 write!(f, "waits for {which} of signals {mask:#x} at {at:#x}")
             }
@@ -88,6 +94,8 @@ impl fmt::Display for Wait {
                 write!(f, "waits to {what} under the lock at {at:#x}")
             }
             Self::Once(at) => write!(f, "waits for what is done once, at {at:#x}"),
+            Self::Pipe => f.write_str("waits at a pipe"),
+            Self::Vectors => f.write_str("waits for a vector context"),
             Self::File => f.write_str("waits for a file of the AP"),
             Self::Memory => f.write_str("waits for memory from the AP"),
             Self::Resource => f.write_str("waits for a compute resource"),

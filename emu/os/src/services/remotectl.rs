@@ -41,13 +41,22 @@ pub(super) fn serve(pd: &Arc<Pd>, call: ApCall, kind: Kind, counters: &Arc<Count
     }
 }
 
-/// Of the parameters only the thread priority means something here; stacks grow from the process's own settings.
+/// Priority and stack of the threads that serve the AP; other parameters have no effect, which the log says.
 fn set_param(pd: &Pd, request: u32, values: &[u32]) {
-    if request == THREAD_PARAMS
-        && let Some(&priority) = values.first()
-        && let Ok(priority) = u8::try_from(priority)
-    {
+    let &[priority, ref rest @ ..] = values else {
+        return;
+    };
+    if request != THREAD_PARAMS {
+        tracing::warn!(
+            target: "emu::services", process = %pd.key, request, ?values, "a parameter of a session has no effect here"
+        );
+        return;
+    }
+    if let Ok(priority) = u8::try_from(priority) {
         pd.process.set_priority(priority);
+    }
+    if let Some(&stack) = rest.first().filter(|&&stack| stack > 0) {
+        pd.process.set_stack(stack);
     }
 }
 
