@@ -252,3 +252,39 @@ fn a_wait_that_is_made_again_takes_the_place_of_the_older_one() {
     session.release().unwrap();
     assert_eq!(third.wait(SOON).unwrap().retval, Aee::BAD_STATE);
 }
+
+#[test]
+fn a_session_may_be_killed_at_every_step_of_a_queues_life() {
+    let driver = machine(config());
+    for round in 0..60 {
+        let (client, _) = client(&driver, 1, 1 + round, &[own_skeleton("packets")]);
+        let step = round % 6;
+        let handle = client.open(&uri("packets")).unwrap();
+        let queues = (step > 0).then(|| PacketQueues::open(&client).unwrap());
+        if let Some(queues) = &queues {
+            let queue = queues.create(4096, 4096).unwrap();
+            let id = queue.id().to_le_bytes();
+            let method = if round % 2 == 0 { IMPORT } else { IMPORT_THREAD };
+            if step > 1 {
+                let import = Scalars::new(method, 1, 0);
+                client.invoke(handle, import, &[Arg::In(&id)]).unwrap();
+            }
+            if step > 2 {
+                queue.try_write(0, &[], b"on its way").unwrap();
+            }
+            if step > 3 {
+                assert_eq!(queue.read(SOON).unwrap().unwrap().message, b"po!jut!xbz");
+            }
+            if step > 4 {
+                client.invoke(handle, FINISH, &[Arg::Out(8)]).unwrap();
+            }
+        }
+        client.kill().unwrap();
+        assert_eq!(
+            (driver.dsp().open_calls(), driver.stray_answers()),
+            (0, 0),
+            "{round}"
+        );
+        assert_eq!(driver.dsp().stats().processes_now, 0);
+    }
+}

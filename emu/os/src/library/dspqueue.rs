@@ -462,5 +462,13 @@ fn get_stat(c: &mut Call<'_>) -> Done {
 }
 
 #[cfg(test)]
+#[path = "dspqueue_testing.rs"]
+mod testing;
+
+#[cfg(test)]
 #[path = "dspqueue_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "dspqueue_hostile_tests.rs"]
+mod hostile_tests;

@@ -5,7 +5,8 @@
 //! released without it (its program was killed) has its process killed, too: nobody is left who could serve what would run.
 //!
 //! Not modelled: run-time log masks (all FARF messages pass), quality of service, status notifications and panic on chosen error
-//! codes. The first two are accepted, because ignoring them only costs what a real DSP would have saved; the last two are refused.
+//! codes. The first two are accepted, because ignoring them only costs what a real DSP would have saved, and the log says so once
+//! a process; the last two are refused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,13 +49,29 @@ pub(super) fn serve(pd: &Arc<Pd>, call: ApCall, kind: Kind) {
             call.reply_with(&payload.outs, &reply);
         }
         Request::SetLoggingParams(_) | Request::SetLoggingParams2(_) | Request::SetQos(_) => {
-            tracing::debug!(target: "emu::services", process = %pd.key, ?request, "noted");
+            accepted(pd, &request);
             call.done();
         }
         Request::Exception(_) => exception(pd, call),
         Request::EnableNotifications(_) | Request::PanicErrCodes(_) => {
             call.refuse(Aee::UNSUPPORTED, request.name());
         }
+    }
+}
+
+/// Says once a process that something was accepted and does nothing.
+fn accepted(pd: &Pd, request: &Request) {
+    tracing::debug!(target: "emu::services", process = %pd.key, ?request, "noted");
+    // The library sends the mask 0 for no files when its program has asked for nothing.
+    let asks = match request {
+        Request::SetLoggingParams(params) => params.mask != 0 || !params.files.0.is_empty(),
+        Request::SetLoggingParams2(params) => params.mask != 0 || !params.files.0.is_empty(),
+        _ => true,
+    };
+    if asks && pd.state().accepted.insert(request.name()) {
+        tracing::warn!(
+            target: "emu::os", process = %pd.key, "{} is accepted and has no effect on this DSP", request.name()
+        );
     }
 }
 

@@ -4,7 +4,7 @@
 //! (docs/protocol.md#sessions). What a session may do follows from how it was made, never from the domain bits of a context.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -106,6 +106,8 @@ pub(super) struct State {
     pub mappings: BTreeMap<u64, Mapping>,
     /// The AP polls for the ends of calls.
     pub poll: bool,
+    /// Requests that were accepted without effect, and that the log has told of.
+    pub accepted: HashSet<&'static str>,
     /// DMA handles whose maps the kernel may drop, that did not fit into the fdlist yet.
     pub drop_fds: Vec<i32>,
 }
