@@ -145,7 +145,7 @@ builtin _ZdaPv
 builtin _ZdlPvj
 builtin _ZdaPvj
 
-// Numbers in text, environment
+// Numbers in text
 builtin atoi
 builtin atol
 builtin atoll
@@ -161,7 +161,66 @@ builtin abs
 builtin labs
 builtin rand
 builtin srand
+builtin llabs
+builtin imaxabs
+builtin strtoimax
+builtin strtoumax
+builtin strtold
+builtin div
+builtin ldiv
+builtin rand_r
+
+// Environment, locale
 builtin getenv
+builtin setenv
+builtin unsetenv
+builtin setlocale
+
+// Jumps
+builtin setjmp
+builtin _setjmp
+builtin sigsetjmp
+builtin __sigsetjmp
+builtin longjmp
+builtin _longjmp
+builtin siglongjmp
+
+// Wide characters
+builtin wcslen
+builtin wcscpy
+builtin wcsncpy
+builtin wcscat
+builtin wcscmp
+builtin wcsncmp
+builtin wcschr
+builtin wcsrchr
+builtin wmemcpy
+builtin wmemmove
+builtin wmemset
+builtin wmemcmp
+builtin mbstowcs
+builtin wcstombs
+builtin mbtowc
+builtin mbrtowc
+builtin mbrlen
+builtin mblen
+builtin wctomb
+builtin wcrtomb
+builtin mbsinit
+builtin btowc
+builtin wctob
+builtin iswalpha
+builtin iswalnum
+builtin iswdigit
+builtin iswxdigit
+builtin iswspace
+builtin iswupper
+builtin iswlower
+builtin iswpunct
+builtin iswprint
+builtin iswcntrl
+builtin towlower
+builtin towupper
 
 // Numbers of errors
 builtin _Geterrno

@@ -53,6 +53,16 @@ impl Continuations {
         self.frames.get_mut(&thread)?.pop()
     }
 
+    /// A thread jumped to where its stack pointer was `sp`: calls that were entered from below that are left. The outermost
+    /// stays: it is the thread itself.
+    pub fn unwind(&mut self, thread: ThreadId, sp: u32) {
+        if let Some(frames) = self.frames.get_mut(&thread) {
+            while frames.len() > 1 && frames.last().is_some_and(|frame| frame.saved[0] <= sp) {
+                frames.pop();
+            }
+        }
+    }
+
     /// No call of the thread is under way.
     pub fn is_outermost(&self, thread: ThreadId) -> bool {
         self.frames.get(&thread).is_none_or(Vec::is_empty)

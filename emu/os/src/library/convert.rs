@@ -24,7 +24,14 @@ pub const IMPORTS: &[Import] = &[
     import("labs", abs, "`long labs(long v)`: without its sign"),
     import("rand", rand, "`int rand(void)`: repeatable from its seed"),
     import("srand", srand, "`void srand(unsigned seed)`: where rand starts"),
-    import("getenv", getenv, "`char *getenv(const char *name)`: NULL, there is no environment"),
+    import("llabs", llabs, "`long long llabs(long long v)`: without its sign"),
+    import("imaxabs", llabs, "`intmax_t imaxabs(intmax_t v)`: without its sign"),
+    import("strtoimax", strtoll, "`intmax_t strtoimax(const char *s, char **end, int base)`: as strtoll"),
+    import("strtoumax", strtoull, "`uintmax_t strtoumax(const char *s, char **end, int base)`: as strtoull"),
+    import("strtold", strtod, "`long double strtold(const char *s, char **end)`: as strtod"),
+    import("div", div, "`div_t div(int a, int b)`: quotient and remainder; division by 0 gives 0 and a"),
+    import("ldiv", div, "`ldiv_t ldiv(long a, long b)`: quotient and remainder; division by 0 gives 0 and a"),
+    import("rand_r", rand_r, "`int rand_r(unsigned *seed)`: repeatable from its seed"),
 ];
 
 /// A number as `strto*` reads it: value without sign (saturated), sign, bytes used.
@@ -222,14 +229,44 @@ fn srand(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }
 
-fn getenv(c: &mut Call<'_>) -> Done {
-    c.ret(0)
+fn llabs(c: &mut Call<'_>) -> Done {
+    let v = (c.arg64(0) as i64).wrapping_abs();
+    c.ret64(v as u64)
+}
+
+fn div(c: &mut Call<'_>) -> Done {
+    let (a, b) = (c.arg(0)? as i32, c.arg(1)? as i32);
+    let (quotient, rest) = match b {
+        0 => (0, a),
+        b => (a.wrapping_div(b), a.wrapping_rem(b)),
+    };
+    c.ret64(u64::from(quotient as u32) | u64::from(rest as u32) << 32)
+}
+
+fn rand_r(c: &mut Call<'_>) -> Done {
+    let at = c.arg(0)?;
+    let next = c.load32(at)?.wrapping_mul(1_103_515_245).wrapping_add(12345);
+    c.store32(at, next)?;
+    c.ret(next >> 1 & 0x7fff_ffff)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::kernel::testing::Guest;
+
+    #[test]
+    fn division_and_signs_wrap() {
+        let mut g = Guest::new();
+        assert_eq!(g.call64("div", &[7, -2i32 as u32]), 0x1_ffff_fffd);
+        assert_eq!(g.call64("div", &[7, 0]), 0x7_0000_0000);
+        assert_eq!(g.call64("ldiv", &[1 << 31, u32::MAX]), 1 << 31);
+        assert_eq!(g.call64("llabs", &[u32::MAX, u32::MAX]), 1);
+        let seed = g.bytes(&[1, 0, 0, 0]);
+        let first = g.call("rand_r", &[seed]);
+        g.call("srand", &[1]);
+        assert_eq!(g.call("rand", &[]), first);
+    }
 
     #[test]
     fn parse_reads_what_c_reads() {

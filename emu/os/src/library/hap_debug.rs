@@ -16,8 +16,8 @@ const MAX_FILES: usize = 256;
 pub const IMPORTS: &[Import] = &[
     import("HAP_debug", hap_debug, "`void HAP_debug(const char *text, int level, const char *file, int line)`: a message, formatted already"),
     import("HAP_debug_v2", hap_debug_v2, "`void HAP_debug_v2(int level, const char *file, int line, const char *format, ...)`: a message"),
-    import("HAP_debug_runtime", hap_debug_v2, "`void HAP_debug_runtime(int level, const char *file, int line, const char *format, ...)`: a message"),
-    import("HAP_setFARFRuntimeLoggingParams", set_runtime_params, "`int HAP_setFARFRuntimeLoggingParams(unsigned mask, const char *files[], unsigned short count)`: which messages are wanted").without_effect("0"),
+    import("HAP_debug_runtime", hap_debug_runtime, "`void HAP_debug_runtime(int level, const char *file, int line, const char *format, ...)`: a message"),
+    import("HAP_setFARFRuntimeLoggingParams", set_runtime_params, "`int HAP_setFARFRuntimeLoggingParams(unsigned mask, const char *files[], unsigned short count)`: which messages of HAP_debug_runtime are wanted"),
 ];
 
 fn log(c: &Call<'_>, level: u32, file: String, line: u32, text: &[u8]) {
@@ -53,13 +53,25 @@ fn hap_debug_v2(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }
 
+/// All levels pass until a program says which it wants.
+fn hap_debug_runtime(c: &mut Call<'_>) -> Done {
+    let (level, file) = (c.arg(0)?, c.text(c.arg(1)?)?);
+    if c.os.lib.farf.wants(level, &file) {
+        return hap_debug_v2(c);
+    }
+    c.ret(0)
+}
+
 fn set_runtime_params(c: &mut Call<'_>) -> Done {
     let (mask, files, count) = (c.arg(0)?, c.arg(1)?, c.arg(2)? & 0xffff);
     let mut names = Vec::new();
     for i in 0..(count as usize).min(MAX_FILES) as u32 {
         names.push(c.text(c.load32(files.wrapping_add(4 * i))?)?);
     }
-    c.os.lib.farf = Farf { mask, files: names };
+    c.os.lib.farf = Farf {
+        mask: Some(mask),
+        files: names,
+    };
     c.ret(0)
 }
 

@@ -1,4 +1,6 @@
-//! HAP power: votes are accepted and mean nothing; questions get plausible constants.
+//! HAP power: votes are recorded by client and kind and told in the log; clocks are not modelled, so questions get constants.
+
+use crate::library_state::votes::KINDS;
 
 use crate::kernel::call::{Call, Done};
 use crate::kernel::import::{Import, import};
@@ -6,13 +8,37 @@ use crate::kernel::import::{Import, import};
 /// This family's table.
 #[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
-    import("HAP_power_set", accept, "`int HAP_power_set(void *client, request *)`: a vote for clocks and power").without_effect("0"),
+    import("HAP_power_set", set, "`int HAP_power_set(void *client, request *)`: records a vote for clocks and power, which do not change; -3 for kinds that there are not"),
     import("HAP_power_get", get, "`int HAP_power_get(void *client, response *)`: clocks and power, as constants"),
-    import("HAP_power_destroy_client", accept, "`int HAP_power_destroy_client(void *client)`: takes the client's votes back").without_effect("0"),
+    import("HAP_power_destroy_client", destroy, "`int HAP_power_destroy_client(void *client)`: forgets the client's votes"),
     import("HAP_power_set_priority", accept, "`int HAP_power_set_priority(void *client, int priority)`: how much the client's votes count").without_effect("0"),
     import("HAP_user_etm_enable", accept, "`int HAP_user_etm_enable(void)`: traces into the trace unit").without_effect("0"),
     import("HAP_user_etm_disable", accept, "`int HAP_user_etm_disable(void)`: traces no more").without_effect("0"),
 ];
+
+/// `HAP_power_request_t`: the kind is the first byte; 120 bytes in all.
+const REQUEST: u32 = 0x78;
+
+fn set(c: &mut Call<'_>) -> Done {
+    let (client, at) = (c.arg(0)?, c.arg(1)?);
+    let request = c.load(at, REQUEST)?;
+    let kind = request.first().copied().unwrap_or(0);
+    if !KINDS.contains(&kind) {
+        tracing::warn!(target: "emu::os", kind, "HAP_power_set of an unknown kind is refused");
+        return c.ret(-3i32 as u32);
+    }
+    if c.os.lib.votes.set(client, kind, request) {
+        let process = &c.os.shared.config.name;
+        tracing::info!(target: "emu::os", process, client, kind, "a vote for clocks and power is recorded; clocks are not modelled");
+    }
+    c.ret(0)
+}
+
+fn destroy(c: &mut Call<'_>) -> Done {
+    let client = c.arg(0)?;
+    c.os.lib.votes.forget(client);
+    c.ret(0)
+}
 
 fn accept(c: &mut Call<'_>) -> Done {
     c.ret(0)
@@ -37,6 +63,20 @@ fn get(c: &mut Call<'_>) -> Done {
 #[cfg(test)]
 mod tests {
     use crate::kernel::testing::Guest;
+
+    #[test]
+    fn votes_are_recorded_by_client_and_kind() {
+        let mut g = Guest::new();
+        let at = g.bytes(&[0; 0x78]);
+        g.write(at, &[12, 0, 0, 0, 0, 0, 0, 0, 1]);
+        assert_eq!(g.call("HAP_power_set", &[0x1000, at]), 0);
+        assert_eq!(g.os.lib.votes.get(0x1000, 12).map(|vote| vote[8]), Some(1));
+        g.write(at, &[200]);
+        assert_eq!(g.call("HAP_power_set", &[0x1000, at]), -3i32 as u32);
+        assert_eq!(g.call("HAP_power_destroy_client", &[0x1000]), 0);
+        assert_eq!(g.os.lib.votes.get(0x1000, 12), None);
+        assert!(g.try_call("HAP_power_set", &[0, 3]).is_err());
+    }
 
     #[test]
     fn questions_are_answered_and_unknown_ones_refused() {

@@ -11,6 +11,7 @@ mod dl;
 pub mod dspqueue;
 mod dspqueue_import;
 mod end;
+mod environment;
 mod errno;
 mod files;
 mod float_text;
@@ -20,6 +21,7 @@ mod hap_memory;
 mod hap_power;
 mod hap_time;
 mod heap;
+mod jump;
 mod math;
 mod posix_rwlock;
 mod posix_sync;
@@ -46,6 +48,7 @@ mod stdio_file;
 mod string;
 mod thread;
 mod unistd;
+mod wide;
 
 use crate::kernel::import::Import;
 
@@ -67,7 +70,10 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "Formatted input", imports: scanf::IMPORTS },
     Family { title: "Descriptors, paths, directories", imports: unistd::IMPORTS },
     Family { title: "Heap", imports: heap::IMPORTS },
-    Family { title: "Numbers in text, environment", imports: convert::IMPORTS },
+    Family { title: "Numbers in text", imports: convert::IMPORTS },
+    Family { title: "Environment, locale", imports: environment::IMPORTS },
+    Family { title: "Jumps", imports: jump::IMPORTS },
+    Family { title: "Wide characters", imports: wide::IMPORTS },
     Family { title: "Numbers of errors", imports: errno::IMPORTS },
     Family { title: "Character classes", imports: ctype::IMPORTS },
     Family { title: "Sorting and searching", imports: sort::IMPORTS },

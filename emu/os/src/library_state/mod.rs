@@ -14,8 +14,9 @@ pub mod queues;
 pub mod resources;
 pub mod timers;
 pub mod vectors;
+pub mod votes;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use cache_locks::CacheLocks;
 use exits::Exits;
@@ -29,6 +30,7 @@ use queues::Queues;
 use resources::Resources;
 use timers::Timers;
 use vectors::Vectors;
+use votes::Votes;
 
 /// All of it.
 pub struct LibraryState {
@@ -44,6 +46,12 @@ pub struct LibraryState {
     pub timers: Timers,
     /// Pipes.
     pub pipes: Pipes,
+    /// Votes for clocks and power.
+    pub votes: Votes,
+    /// What `setenv` set, by name, and where copies are that `getenv` gave.
+    pub environment: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
+    /// Where the locale's name is; 0: nobody asked for it yet.
+    pub locale: u32,
     /// Vector contexts.
     pub vectors: Vectors,
     /// Thread-local keys.
@@ -78,6 +86,9 @@ impl LibraryState {
             resources: Resources::new(vtcm),
             timers: Timers::default(),
             pipes: Pipes::default(),
+            votes: Votes::default(),
+            environment: BTreeMap::new(),
+            locale: 0,
             vectors: Vectors::default(),
             keys: Keys::default(),
             queues: Queues::default(),
