@@ -45,6 +45,19 @@ builtin strtok
 builtin strtok_r
 builtin strsep
 
+// More of strings, blocks and character classes
+builtin memccpy
+builtin mempcpy
+builtin memmem
+builtin stpncpy
+builtin strndup
+builtin strchrnul
+builtin strcasestr
+builtin strxfrm
+builtin isblank
+builtin isascii
+builtin toascii
+
 // Formatted output
 builtin printf
 builtin vprintf

@@ -46,6 +46,7 @@ mod sort;
 mod stdio;
 mod stdio_file;
 mod string;
+mod string_more;
 mod thread;
 mod unistd;
 mod wide;
@@ -65,6 +66,7 @@ pub struct Family {
 #[rustfmt::skip]
 pub const FAMILIES: &[Family] = &[
     Family { title: "Strings and blocks of memory", imports: string::IMPORTS },
+    Family { title: "More of strings, blocks and character classes", imports: string_more::IMPORTS },
     Family { title: "Formatted output", imports: stdio::IMPORTS },
     Family { title: "Streams", imports: stdio_file::IMPORTS },
     Family { title: "Formatted input", imports: scanf::IMPORTS },

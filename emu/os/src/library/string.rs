@@ -298,7 +298,7 @@ fn strrchr(c: &mut Call<'_>) -> Done {
 }
 
 /// Index of `needle` in `hay`, in time that does not depend on how repetitive they are.
-fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
+pub(super) fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
     if needle.is_empty() {
         return Some(0);
     }
