@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::arguments::ARGUMENTS;
 use super::job::{Job, Starved};
+use crate::config::Limits;
 use crate::kernel::growth::Growth;
 use crate::loader::modules::Modules;
 use crate::memory::NoMemory;
@@ -122,7 +123,7 @@ impl Workers {
                 )));
             }
         }
-        let stack = if self.stack == 0 { limits.stack } else { self.stack };
+        let stack = self.stack_size(limits);
         let low = guarded(shared, stack.saturating_add(ARGUMENTS))?;
         let start = low + GUARD;
         let stack = start..start + stack / 16 * 16;
@@ -142,6 +143,11 @@ impl Workers {
         }
         shared.counters.set_threads(sched.len());
         Ok(id)
+    }
+
+    /// The bytes of the stack of a worker to come.
+    pub fn stack_size(&self, limits: &Limits) -> u32 {
+        if self.stack == 0 { limits.stack } else { self.stack }
     }
 
     /// Sets the bytes of the stacks of workers to come.

@@ -77,7 +77,7 @@ fn make_thread(c: &mut Call<'_>, handle: u32, wanted: Wanted, beside: usize) -> 
         let full = format!("the process has {} threads already", limits.threads);
         return Err(NoMemory::Refused(full).into());
     }
-    let size = limits.stack / 16 * 16;
+    let size = c.os.workers.stack_size(limits) / 16 * 16;
     let low = c.os.shared.memory.allocate(size, 16)?;
     let id = c.os.sched.new_id();
     let core = c.os.shared.new_core(c.os.builtins.process_return() + 4);

@@ -121,6 +121,12 @@ fn a_queue_is_imported_once_and_closed_once() {
             (Aee::BAD_PARM, Aee::BAD_PARM, Aee::BAD_PARM)
         );
     }
+    // Callbacks get the stack that the AP asked for.
+    let mut m = Machine::made();
+    m.g.os.workers.set_stack(0x3008);
+    assert_eq!(m.import(0x1000, 0), Aee::SUCCESS);
+    let id = m.threads()[0];
+    assert_eq!(m.g.os.sched.get(id).unwrap().0.stack.len(), 0x3000);
     // As many threads as there may be.
     let mut m = Machine::made();
     while m.g.os.sched.len() < m.g.os.shared.config.limits.threads {
