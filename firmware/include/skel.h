@@ -39,7 +39,7 @@ static inline int skel_open(uint32_t sc, remote_arg *args)
         return (int)AEE_EBADPARM;
     /* The URI must be a string: the length that was announced, with its end inside. */
     uint32_t length = *(const uint32_t *)args[0].buf.pv;
-    const char *uri = args[1].buf.pv;
+    const char *uri = (const char *)args[1].buf.pv;
     if (length > args[1].buf.nLen || !length || uri[length - 1])
         return (int)AEE_EBADPARM;
     void *context = calloc(1, SKEL_CONTEXT);

@@ -23,6 +23,7 @@ pub mod interp;
 pub mod ir;
 pub mod memory;
 mod packet;
+mod parse;
 pub mod plan;
 mod print;
 mod regnames;

@@ -44,6 +44,7 @@ fn is_there(need: Need, args: &TestArgs) -> Result<bool> {
         // Whether the network gives it is known only by asking.
         Need::Advisories => false,
         Need::MdBook => emu_setup::tools::on_path("mdbook").is_some(),
+        Need::CrateSources => test_needs::crates::source(test_needs::crates::LLAMA_CPP).is_some(),
         Need::QdaKernel => {
             let kernels = Cache::open()?.extra_kernels();
             !args.no_e2e && kernels.iter().any(|name| name.contains("qda"))

@@ -1,6 +1,7 @@
 //! Commands of `vhost-hexagon`.
 
 mod account;
+mod assemble;
 mod assets;
 mod ci;
 mod ci_ab;
@@ -101,6 +102,8 @@ enum Command {
     Coredump(coredump::Args),
     /// Prints the code of a Hexagon ELF file as llvm-objdump does.
     Disasm(disasm::Args),
+    /// Assembles the matrix instructions in assembly text, which LLVM lacks.
+    As(assemble::Args),
     /// Lists the functions that skeletons can import and what becomes of each, or those that one skeleton imports.
     Names(names::Args),
     /// Runs a static Hexagon Linux program in user mode, as qemu-hexagon does: no DSP OS, no kernel, no QEMU.
@@ -144,6 +147,7 @@ pub fn main() -> ExitCode {
         Command::Trace(args) => trace::run(&args),
         Command::Coredump(args) => coredump::run(&args),
         Command::Disasm(args) => disasm::run(&args),
+        Command::As(args) => assemble::run(&args),
         Command::Names(args) => names::run(&args),
         Command::Exec(args) => exec::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -5,6 +5,7 @@
 //! failure; `cargo xtask test` sets it for everything that is on this machine. Elsewhere the test is told as skipped, past
 //! the capture of libtest, and noted in the file that `VH_TEST_NOTES` names, of which the summary is made.
 
+pub mod crates;
 pub mod executable;
 
 use std::collections::BTreeSet;
@@ -36,11 +37,13 @@ pub enum Need {
     MdBook,
     /// A kernel with the QDA driver, which no distribution has (docs/kernels.md).
     QdaKernel,
+    /// Sources of crates, which cargo fetches; see [`crates`].
+    CrateSources,
 }
 
 impl Need {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Guests,
         Self::TestData,
         Self::Tools,
@@ -49,6 +52,7 @@ impl Need {
         Self::Advisories,
         Self::MdBook,
         Self::QdaKernel,
+        Self::CrateSources,
     ];
 
     /// The variable that makes going without it a failure.
@@ -63,6 +67,7 @@ impl Need {
             Self::Advisories => "VH_REQUIRE_ADVISORIES",
             Self::MdBook => "VH_REQUIRE_MDBOOK",
             Self::QdaKernel => "VH_REQUIRE_QDA_KERNEL",
+            Self::CrateSources => "VH_REQUIRE_CRATE_SOURCES",
         }
     }
 }

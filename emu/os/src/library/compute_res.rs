@@ -56,7 +56,7 @@ pub const IMPORTS: &[Import] = both! {
     "acquire_cached" acquire_cached "int " "(unsigned context, unsigned timeout_us)" "what was acquired is still held";
     "release_cached" release_cached "int " "(unsigned context)" "stays held, as long as nobody takes it away";
     "check_release_request" was_asked "int " "(unsigned context)" "was its holder asked to give way?";
-    "update_priority" update_priority "int " "(unsigned context)" "the holder's priority is the caller's from now on";
+    "update_priority" update_priority "int " "(unsigned context, unsigned short priority)" "how much the holder counts from now on; 0: as much as the caller's thread";
     "hmx_lock" hmx_lock "int " "(unsigned context)" "never waits, each thread has a matrix unit of its own";
     "hmx_unlock" hmx_lock "int " "(unsigned context)" "the thread keeps its matrix unit all the same";
     "query_VTCM" query "int " "(unsigned application, unsigned *total, table *, unsigned *free, table *)" "how much there is";
@@ -282,7 +282,12 @@ fn was_asked(c: &mut Call<'_>) -> Done {
 }
 
 fn update_priority(c: &mut Call<'_>) -> Done {
-    let (context, priority) = (c.arg(0)?, c.priority());
+    let priority = match u8::try_from(c.arg(1)? & 0xffff) {
+        Ok(0) => c.priority(),
+        Ok(priority) => priority,
+        Err(_) => return c.ret_code(Aee::BAD_PARM),
+    };
+    let context = c.arg(0)?;
     let Some(holding) = c.os.lib.resources.held.get_mut(&context) else {
         return c.ret_code(Aee::BAD_PARM);
     };
@@ -392,5 +397,21 @@ mod tests {
         assert_eq!(g.call("HAP_compute_res_hmx_lock", &[without]), Aee::UNSUPPORTED.0);
         assert_eq!(g.call("HAP_compute_res_release", &[with]), 0);
         assert_eq!(g.call("HAP_compute_res_hmx_lock", &[with]), Aee::BAD_PARM.0);
+    }
+
+    #[test]
+    fn a_holder_counts_as_much_as_it_says() {
+        let mut g = Guest::new();
+        let attributes = g.bytes(&[0; 64]);
+        g.call("compute_resource_attr_init", &[attributes]);
+        g.call("compute_resource_attr_set_vtcm_param", &[attributes, 0x1_0000, 0]);
+        let context = g.call("compute_resource_acquire", &[attributes, 0]);
+        let mut set = |priority| {
+            let result = g.call("compute_resource_update_priority", &[context, priority]);
+            (Aee(result), g.os.lib.resources.held[&context].priority)
+        };
+        assert_eq!(set(110), (Aee::SUCCESS, 110));
+        assert_eq!(set(0), (Aee::SUCCESS, 100));
+        assert_eq!(set(300), (Aee::BAD_PARM, 100));
     }
 }

@@ -1,0 +1,110 @@
+//! The headers of the kit (`firmware/include`): each stands alone, in C and in C++, and says the numbers that this program counts on.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use rpmsg::Aee;
+use tests::assets;
+use tests::hexagon::llvm;
+
+/// Checks a source as a skeleton's; the compiler's complaints.
+fn complaints(llvm: &Path, language: &str, source: &str) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("source");
+    std::fs::write(&file, source).unwrap();
+    let output = Command::new(llvm.join("clang"))
+        .args([
+            "--target=hexagon-unknown-none-elf",
+            "-mv68",
+            "-ffreestanding",
+            "-nostdlibinc",
+        ])
+        .args([
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-fsyntax-only",
+            "-x",
+            language,
+            "-I",
+        ])
+        .arg(assets::workspace().join("firmware/include"))
+        .arg(&file)
+        .output()
+        .expect("clang runs");
+    match output.status.success() {
+        true => String::new(),
+        false => format!(
+            "{language}: {source}\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        ),
+    }
+}
+
+#[test]
+fn each_header_stands_alone_in_c_and_in_cxx() {
+    let Some(llvm) = llvm() else {
+        return assets::skip_without_tool("there is no clang for Hexagon");
+    };
+    let folder = assets::workspace().join("firmware/include");
+    let names = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name());
+    let names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+    assert!(names.len() > 30, "{names:?}");
+    let mut said = String::new();
+    for name in names {
+        for language in ["c", "c++"] {
+            said += &complaints(&llvm, language, &format!("#include \"{name}\"\n"));
+        }
+    }
+    assert!(said.is_empty(), "{said}");
+}
+
+/// Numbers that a skeleton and this program must agree on: result codes, layouts with the short enumerations of this target.
+#[test]
+fn numbers_are_those_that_the_dsp_has() {
+    let Some(llvm) = llvm() else {
+        return assets::skip_without_tool("there is no clang for Hexagon");
+    };
+    let mut source = String::from(
+        "#include <AEEStdErr.h>\n#include <HAP_power.h>\n#include <HAP_mem.h>\n#include <HAP_compute_res.h>\n#include <qurt.h>\n\
+         #include <dspqueue.h>\n#include <remote.h>\n",
+    );
+    let mut known = 0;
+    for code in (0..0x1000).flat_map(|n| [Aee(n), Aee(rpmsg::aee::DSP_OFFSET + n)]) {
+        if let Some(name) = code.name() {
+            let _ = writeln!(
+                source,
+                "_Static_assert((unsigned){name} == {:#x}u, \"{name}\");",
+                code.0
+            );
+            known += 1;
+        }
+    }
+    assert!(known > 20, "{known}");
+    source += "
+_Static_assert(sizeof(HAP_power_request_t) == 120 && __builtin_offsetof(HAP_power_request_t, dcvs_v3) == 8, \"power\");
+_Static_assert(sizeof(HAP_power_dcvs_v3_payload) == 80 && sizeof(HAP_core_params_t) == 16, \"dcvs\");
+_Static_assert(sizeof(HAP_power_hmx_payload_v2) == 32 && HAP_power_set_HMX_v2 == 14, \"hmx\");
+_Static_assert(sizeof(HAP_power_response_t) == 16 && __builtin_offsetof(HAP_power_response_t, clkFreqHz) == 8, \"answer\");
+_Static_assert(sizeof(compute_res_attr_t) == 64 && sizeof(compute_res_vtcm_page_t) == 72, \"resources\");
+_Static_assert(__builtin_offsetof(HAP_mem_req_payload_t, mmap.dsp_va) == 48, \"memory\");
+_Static_assert(sizeof(qurt_thread_attr_t) == 36 && __builtin_offsetof(qurt_thread_attr_t, stack_addr) == 28, \"thread\");
+_Static_assert(QURT_MEM_CACHE_FLUSH_INVALIDATE_ALL == 4 && QURT_MEM_DCACHE == 1, \"cache\");
+";
+    let said = complaints(&llvm, "c", &source);
+    assert!(said.is_empty(), "{said}");
+}
+
+#[test]
+fn an_assertion_is_none_with_ndebug() {
+    let Some(llvm) = llvm() else {
+        return assets::skip_without_tool("there is no clang for Hexagon");
+    };
+    let twice = "#include <assert.h>\nvoid f(int x) { assert(x); }\n#define NDEBUG\n#include <assert.h>\nvoid g(void) { assert(not_there); }\n";
+    assert_eq!(complaints(&llvm, "c", twice), "");
+    let without = "#include <assert.h>\nvoid g(void) { assert(not_there); }\n";
+    assert!(complaints(&llvm, "c", without).contains("not_there"));
+}
