@@ -304,6 +304,13 @@ builtin _ZdlPvjSt11align_val_t
 builtin _ZdaPvjSt11align_val_t
 
 // Libraries at run time, thread-local storage
+builtin dlopen
+builtin dlopenbuf
+builtin dlsym
+builtin dlclose
+builtin dlerror
+builtin dladdr
+builtin dl_iterate_phdr
 builtin __tls_get_addr
 
 // Mathematics

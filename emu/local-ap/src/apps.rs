@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::fs::{File, ReadDir};
 use std::io::{Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use rpmsg::Aee;
@@ -220,7 +220,9 @@ impl Apps {
     }
 
     fn open(&mut self, name: &str) -> Result<i32, i32> {
-        if name.is_empty() || name == ".." || name.contains('/') {
+        // Below the folders, and nowhere else.
+        let stays = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+        if name.is_empty() || !Path::new(name).components().all(stays) {
             return Err(ENOENT);
         }
         let mut opened = self

@@ -33,14 +33,22 @@ pub fn elf(data: &[u8]) {
     for segment in &image.segments {
         assert!(image.segment_bytes(segment).len() <= data.len());
     }
+    for at in image
+        .segments
+        .iter()
+        .flat_map(|s| [s.vaddr, s.vaddr.wrapping_add(s.memsz / 2)])
+    {
+        let _ = image.function_at(at);
+    }
 }
 
 /// A name that is taken has no way out of its folder.
 pub fn uri(data: &[u8]) {
     let name = String::from_utf8_lossy(data);
     let _ = emu_os::uri::parse(&name);
-    if emu_os::uri::base_name(&name).is_ok() {
-        assert!(!name.contains('/') && name != ".." && !name.is_empty());
+    if let Ok(known) = emu_os::uri::plain(&name) {
+        assert!(known.split('/').all(|part| !matches!(part, "" | "." | "..")));
+        assert_eq!(emu_os::uri::plain(&known).as_ref(), Ok(&known));
     }
 }
 

@@ -41,7 +41,7 @@ pub struct LogRecord {
 /// The AP's side of a DSP process. Methods may block for as long as the AP takes, so they are called from threads that may
 /// block (never from the device thread).
 pub trait Ap: Send + Sync {
-    /// Reads a whole library by base name along the AP's search path.
+    /// Reads a whole library along the AP's search path; its name may have folders in front.
     fn read_library(&self, name: &str) -> Result<Vec<u8>, ApError>;
     /// Asks something of the AP's files; gives the output buffers of its answer.
     /// An AP without files has no listener for that.

@@ -53,6 +53,10 @@ const QDA: [Run; 16] = [
     ("qda/context-reuse-kill", &[("cdsp", 25, 24)]),
     ("qda/context-reuse-rfc-kill9", &[("adsp", 2, 2), ("cdsp", 39, 38)]),
 ];
+/// Runs in which a process crashed whose report, in the AP's log, is another one today: it left a frame out where a static
+/// function had crashed, and showed no thread pointer. Requests and answers up to the report are the same, so many.
+const OTHER_REPORT: [(&str, usize, usize); 2] =
+    [("qda/v1-rpm-crash", 14, 13), ("qda/v1-board-crash", 12, 12)];
 /// Length of a FastRPC request, of an answer.
 const REQUEST: usize = 40;
 const ANSWER: usize = 16;
@@ -143,14 +147,28 @@ fn the_dsp_answers_as_it_did() {
             let recording = Recording::read(&file, Some(label)).unwrap();
             let report = dsp::play(&recording).unwrap();
             println!("{run}, {label}: {report:?}");
-            assert_eq!(report.difference, None, "{run}, {label}");
+            let other = OTHER_REPORT.iter().find(|(other, ..)| other == run);
+            let (requests, answers) = match other {
+                None => {
+                    assert_eq!(report.difference, None, "{run}, {label}");
+                    (*requests, *answers)
+                }
+                Some(&(_, requests, answers)) => {
+                    let difference = report.difference.as_deref().unwrap_or_default();
+                    assert!(
+                        difference.starts_with("adsp_listener1.next2 "),
+                        "{run}: {difference}"
+                    );
+                    (requests, answers)
+                }
+            };
             assert_eq!(
                 (report.requests, report.answers),
-                (*requests, *answers),
+                (requests, answers),
                 "{run}, {label}"
             );
             // Without a skeleton there is little to say; a file that does nothing is only released.
-            assert!(report.bytes > 100 || *requests < 3, "{run}, {label}: {report:?}");
+            assert!(report.bytes > 100 || requests < 3, "{run}, {label}: {report:?}");
         }
     }
 }

@@ -1,13 +1,16 @@
 //! What there is to do for workers, and what waits for memory before it can go on.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use crate::invocation::Invocation;
+use crate::kernel::continuation::OnLoaded;
 use crate::loader::gather::Library;
 use crate::loader::modules::ModuleId;
 use crate::loader::uri::ModuleName;
 use crate::process::inbox::{CallAnswer, OpenAnswer};
+use crate::sched::ThreadId;
 
 /// Something for a worker to do.
 pub enum Job {
@@ -21,10 +24,10 @@ pub enum Job {
     Finish(Sender<()>),
 }
 
-/// An open whose library is in memory.
+/// An open of the AP whose library is in memory.
 pub struct Opening {
     /// What is opened.
-    pub task: OpenTask,
+    pub name: ModuleName,
     /// Its library.
     pub module: ModuleId,
     /// Libraries that were loaded for it, in order; their initialisers have to run.
@@ -42,13 +45,23 @@ pub struct Installation {
     /// What was placed.
     pub installed: Vec<ModuleId>,
     /// Who is to be told.
-    pub answer: OpenAnswer,
+    pub asker: Asker,
 }
 
-/// What an open is for.
+/// Who wants a library.
+pub enum Asker {
+    /// The AP, which opens a module.
+    Ap(ModuleName, OpenAnswer),
+    /// A thread, which waits and goes on like this.
+    Thread(ThreadId, OnLoaded),
+}
+
+/// What is to be loaded.
 pub struct OpenTask {
-    /// What the AP named.
-    pub name: ModuleName,
+    /// The library's name as it was given.
+    pub library: String,
+    /// Its contents, if it is not to be read.
+    pub contents: Option<Arc<[u8]>>,
     /// How often it started again.
     pub retries: u32,
 }

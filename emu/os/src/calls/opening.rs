@@ -3,14 +3,16 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use super::job::{Installation, Job, OpenTask, Opening, Starved};
+use super::job::{Asker, Installation, Job, OpenTask, Opening, Starved};
 use crate::error::OpenError;
+use crate::kernel::call::Call;
 use crate::kernel::state::Kernel;
 use crate::loader::gather::{Gather, Library};
 use crate::loader::modules::{InstallError, ModuleId};
-use crate::loader::uri::ModuleName;
+use crate::loader::uri::{self, ModuleName};
 use crate::memory::NoMemory;
 use crate::process::inbox::{OpenAnswer, ProcessRequest};
+use crate::sched::ThreadId;
 use rpmsg::Aee;
 
 /// How often an open starts again because a library it counted on was unloaded meanwhile.
@@ -18,8 +20,21 @@ const RETRIES: u32 = 4;
 
 /// Opens a module.
 pub fn open(os: &mut Kernel, name: ModuleName, answer: OpenAnswer) {
-    os.loading.add(OpenTask { name, retries: 0 }, answer);
-    start_next(os);
+    let library = name.library.clone();
+    load(os, library, None, Asker::Ap(name, answer));
+}
+
+/// Loads a library, whose `contents` are there already or are read.
+pub fn load(os: &mut Kernel, library: String, contents: Option<Arc<[u8]>>, asker: Asker) {
+    let task = OpenTask {
+        library,
+        contents,
+        retries: 0,
+    };
+    match os.loading.add(task, asker) {
+        Some((task, asker)) => start(os, task, asker),
+        None => start_next(os),
+    }
 }
 
 /// The loader is free for the next open.
@@ -30,31 +45,37 @@ pub fn done(os: &mut Kernel) {
 
 /// Starts the next open if the loader is free.
 fn start_next(os: &mut Kernel) {
-    while let Some((task, answer)) = os.loading.take_next() {
-        if os.handles.reserve(os.shared.config.limits.handles) {
-            return start(os, task, answer);
+    while let Some((task, asker)) = os.loading.take_next() {
+        match asker {
+            Asker::Ap(_, answer) if !os.handles.reserve(os.shared.config.limits.handles) => {
+                answer.send(Err(OpenError::new(
+                    Aee::RESOURCE_NOT_FOUND,
+                    "too many open modules",
+                )));
+                os.loading.done();
+            }
+            asker => return start(os, task, asker),
         }
-        answer.send(Err(OpenError::new(
-            Aee::RESOURCE_NOT_FOUND,
-            "too many open modules",
-        )));
-        os.loading.done();
     }
 }
 
-fn start(os: &mut Kernel, task: OpenTask, answer: OpenAnswer) {
-    if os.modules.find(&task.name.library).is_some() {
+fn start(os: &mut Kernel, task: OpenTask, asker: Asker) {
+    let known = match uri::plain(&task.library) {
+        Ok(name) => os.modules.find(&name).is_some(),
+        Err(error) => return fail(os, &[], asker, error),
+    };
+    if known {
         let open = Installation {
             task,
             libraries: VecDeque::new(),
             installed: Vec::new(),
-            answer,
+            asker,
         };
         return install(os, open);
     }
     let loaded: HashSet<String> = os.modules.names().cloned().collect();
-    let library = task.name.library.clone();
-    os.loading.keep(task, answer);
+    let (library, contents) = (task.library.clone(), task.contents.clone());
+    os.loading.keep(task, asker);
     let weak = Arc::downgrade(&os.shared);
     let config = os.shared.config.clone();
     let helper = std::thread::Builder::new()
@@ -66,7 +87,7 @@ fn start(os: &mut Kernel, task: OpenTask, answer: OpenAnswer) {
                 limits: &config.limits,
                 loaded,
             };
-            let result = gather.run(&library);
+            let result = gather.run(&library, contents);
             if let Some(shared) = weak.upgrade() {
                 shared.inbox.send(ProcessRequest::Loaded(result));
             }
@@ -79,7 +100,7 @@ fn start(os: &mut Kernel, task: OpenTask, answer: OpenAnswer) {
 
 /// The files of the open that has the loader were read.
 pub fn loaded(os: &mut Kernel, result: Result<Vec<Library>, OpenError>) {
-    let Some((task, answer)) = os.loading.take_read() else {
+    let Some((task, asker)) = os.loading.take_read() else {
         return;
     };
     match result {
@@ -88,11 +109,11 @@ pub fn loaded(os: &mut Kernel, result: Result<Vec<Library>, OpenError>) {
                 task,
                 libraries: libraries.into(),
                 installed: Vec::new(),
-                answer,
+                asker,
             };
             install(os, open);
         }
-        Err(error) => fail(os, &[], answer, error),
+        Err(error) => fail(os, &[], asker, error),
     }
 }
 
@@ -105,11 +126,11 @@ pub fn install(os: &mut Kernel, mut open: Installation) {
                 open.libraries.push_front(library);
                 return os.growth.wait(&os.shared, bytes, Starved::Installation(open));
             }
-            Err(InstallError::Gone) if open.task.retries < RETRIES => {
+            Err(InstallError::Gone) if open.task.retries < RETRIES && !os.loading.is_nested() => {
                 uninstall(os, &open.installed);
-                os.handles.give_up();
+                give_up(os, &open.asker);
                 open.task.retries += 1;
-                os.loading.add_again(open.task, open.answer);
+                os.loading.add_again(open.task, open.asker);
                 return done(os);
             }
             Err(error) => {
@@ -120,7 +141,7 @@ pub fn install(os: &mut Kernel, mut open: Installation) {
                         OpenError::new(Aee::UNABLE_TO_LOAD, "a needed library was unloaded meanwhile")
                     }
                 };
-                return fail(os, &open.installed, open.answer, error);
+                return fail(os, &open.installed, open.asker, error);
             }
         }
     }
@@ -128,40 +149,55 @@ pub fn install(os: &mut Kernel, mut open: Installation) {
     let Installation {
         task,
         installed,
-        answer,
+        asker,
         ..
     } = open;
-    let Some(module) = os.modules.find(&task.name.library) else {
-        let text = format!("{} was not loaded", task.name.library);
-        return fail(os, &installed, answer, OpenError::new(Aee::UNABLE_TO_LOAD, text));
+    let known = uri::plain(&task.library).ok();
+    let Some(module) = known.and_then(|name| os.modules.find(&name)) else {
+        let text = format!("{} was not loaded", task.library);
+        return fail(os, &installed, asker, OpenError::new(Aee::UNABLE_TO_LOAD, text));
     };
-    if os.modules.symbol(module, task.name.symbol.as_bytes()).is_none() {
-        let text = format!("{} has no symbol {}", task.name.library, task.name.symbol);
-        return fail(os, &installed, answer, OpenError::new(Aee::NO_SUCH_SYMBOL, text));
+    match asker {
+        Asker::Ap(name, answer) => {
+            if os.modules.symbol(module, name.symbol.as_bytes()).is_none() {
+                let text = format!("{} has no symbol {}", task.library, name.symbol);
+                let error = OpenError::new(Aee::NO_SUCH_SYMBOL, text);
+                return fail(os, &installed, Asker::Ap(name, answer), error);
+            }
+            os.modules.retain(module);
+            let opening = Opening {
+                name,
+                module,
+                installed,
+                answer,
+            };
+            os.submit(None, Job::Open(opening));
+            os.shared.inbox.send(ProcessRequest::Due);
+        }
+        Asker::Thread(thread, then) => {
+            os.modules.retain(module);
+            // It has the loader until it says that it is [done].
+            os.loading.run_by(thread);
+            let loaded = Box::new(move |c: &mut Call<'_>| then(c, Ok((module, installed))));
+            os.loading.tell(thread, loaded);
+            os.shared.inbox.send(ProcessRequest::Due);
+        }
     }
-    os.modules.retain(module);
-    let opening = Opening {
-        task,
-        module,
-        installed,
-        answer,
-    };
-    os.submit(None, Job::Open(opening));
 }
 
 /// The AP gave no memory for an open's libraries.
 pub fn starved(os: &mut Kernel, open: Installation) {
     let error = OpenError::new(Aee::NO_MEMORY, "no memory to load the library into");
-    fail(os, &open.installed, open.answer, error);
+    fail(os, &open.installed, open.asker, error);
 }
 
 /// There is no worker for an open whose library is in memory.
 pub fn no_worker(os: &mut Kernel, opening: Opening, error: OpenError) {
     let Opening {
+        name,
         module,
         installed,
         answer,
-        ..
     } = opening;
     if !installed.contains(&module) {
         // Without a worker there is nobody to run finalisers either.
@@ -169,15 +205,39 @@ pub fn no_worker(os: &mut Kernel, opening: Opening, error: OpenError) {
             os.modules.remove(unused, &os.shared.memory);
         }
     }
-    fail(os, &installed, answer, error);
+    fail(os, &installed, Asker::Ap(name, answer), error);
 }
 
-fn fail(os: &mut Kernel, installed: &[ModuleId], answer: OpenAnswer, error: OpenError) {
+fn fail(os: &mut Kernel, installed: &[ModuleId], asker: Asker, error: OpenError) {
     uninstall(os, installed);
-    os.handles.give_up();
-    tracing::warn!(target: "emu::os", process = os.shared.config.name, %error, "open failed");
-    answer.send(Err(error));
+    give_up(os, &asker);
+    match asker {
+        Asker::Ap(_, answer) => {
+            tracing::warn!(target: "emu::os", process = os.shared.config.name, %error, "open failed");
+            answer.send(Err(error));
+        }
+        Asker::Thread(thread, then) => {
+            tracing::info!(target: "emu::os", process = os.shared.config.name, thread, %error, "dlopen failed");
+            os.loading
+                .tell(thread, Box::new(move |c: &mut Call<'_>| then(c, Err(error))));
+            os.shared.inbox.send(ProcessRequest::Due);
+        }
+    }
     done(os);
+}
+
+/// What the AP opens has room among its handles.
+fn give_up(os: &mut Kernel, asker: &Asker) {
+    if let Asker::Ap(..) = asker {
+        os.handles.give_up();
+    }
+}
+
+/// A thread ended: it does not have the loader any more.
+pub fn thread_ended(os: &mut Kernel, thread: ThreadId) {
+    if os.loading.thread_ended(thread) {
+        start_next(os);
+    }
 }
 
 fn uninstall(os: &mut Kernel, installed: &[ModuleId]) {

@@ -18,7 +18,7 @@ use crate::process::inbox::CallAnswer;
 use rpmsg::Aee;
 
 /// Calls functions one after the other, then does the last thing.
-fn sequence(mut functions: VecDeque<u32>, last: Then) -> Then {
+pub fn sequence(mut functions: VecDeque<u32>, last: Then) -> Then {
     Box::new(move |call, _| match functions.pop_front() {
         None => last(call, 0),
         Some(f) => Ok(Outcome::Enter(f, vec![0; 3], sequence(functions, last))),
@@ -110,6 +110,7 @@ fn initialise(c: &mut Call<'_>, opening: Opening) -> Done {
     let (memory, modules) = (&c.os.shared.memory, &mut c.os.modules);
     let installed = opening.installed.iter();
     let initialisers = installed.flat_map(|&id| modules.initialise(id, memory)).collect();
+    c.os.loading.run_by(c.thread.id);
     let open = move |c: &mut Call<'_>, _: u64| {
         opening::done(c.os);
         open(c, opening)
@@ -119,13 +120,13 @@ fn initialise(c: &mut Call<'_>, opening: Opening) -> Done {
 
 fn open(c: &mut Call<'_>, opening: Opening) -> Done {
     let Opening {
-        task, module, answer, ..
+        name, module, answer, ..
     } = opening;
-    let symbol = c.os.modules.symbol(module, task.name.symbol.as_bytes());
+    let symbol = c.os.modules.symbol(module, name.symbol.as_bytes());
     let opened = OpenModule {
         module,
         entry: symbol.unwrap_or_default(),
-        takes_handle: task.name.takes_handle,
+        takes_handle: name.takes_handle,
         context: 0,
     };
     if !opened.takes_handle {
@@ -137,12 +138,12 @@ fn open(c: &mut Call<'_>, opening: Opening) -> Done {
     // pra[0] = primIn {length of the URI with its NUL}, pra[1] = the URI, pra[2] = where the handle word goes.
     let pra = c.thread.stack.end;
     let (prim, text) = (pra + 24, pra + 32);
-    let len = task.name.text.len() as u32 + 1;
+    let len = name.text.len() as u32 + 1;
     for (i, word) in [prim, 4, text, len, 0, 0].into_iter().enumerate() {
         c.store32(pra + 4 * i as u32, word)?;
     }
     c.store32(prim, len)?;
-    c.store(text, task.name.text.as_bytes())?;
+    c.store(text, name.text.as_bytes())?;
     c.store8(text + len - 1, 0)?;
     c.os.shared.counters.add_call();
     let over = move |c: &mut Call<'_>, result: u64| {
@@ -154,10 +155,7 @@ fn open(c: &mut Call<'_>, opening: Opening) -> Done {
             answer.send(Ok(number));
             return Ok(Outcome::Return);
         }
-        let error = OpenError::new(
-            result,
-            format!("{} refused to open with {result}", task.name.symbol),
-        );
+        let error = OpenError::new(result, format!("{} refused to open with {result}", name.symbol));
         c.os.handles.give_up();
         let unused = c.os.modules.release(module);
         let refused = move |_: &mut Call<'_>, _: u64| {

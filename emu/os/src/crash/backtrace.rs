@@ -7,7 +7,7 @@
 use super::{CrashReport, Frame, Registers};
 use crate::ap::{Ap, LogRecord};
 use crate::config::ProcessConfig;
-use crate::loader::modules::Modules;
+use crate::loader::modules::{CodeAddress, Modules, Place};
 use crate::sched::DspThread;
 use emu_core::inspect;
 use emu_core::mem::AddressSpace;
@@ -26,9 +26,20 @@ pub fn report(
 ) -> CrashReport {
     let regs = Registers::from(&thread.core.regs);
     let chain = chain(&regs, space, modules);
-    let frame = |pc: u32| Frame {
-        pc,
-        symbol: modules.describe(pc),
+    let frame = |(number, pc): (usize, u32)| {
+        let place = modules.describe(
+            pc,
+            if number == 0 {
+                CodeAddress::Packet
+            } else {
+                CodeAddress::Return
+            },
+        );
+        Frame {
+            pc,
+            symbol: place.as_ref().map(Place::to_string),
+            library: place.and_then(|place| place.library),
+        }
     };
     CrashReport {
         process: config.name.clone(),
@@ -36,7 +47,7 @@ pub fn report(
         thread: thread.id,
         thread_name: thread.name.clone(),
         packet: inspect::line_at(space, config.arch, regs.pc),
-        backtrace: chain.into_iter().map(frame).collect(),
+        backtrace: chain.into_iter().enumerate().map(frame).collect(),
         registers: regs,
     }
 }
@@ -45,6 +56,8 @@ pub fn report(
 pub fn publish(report: &CrashReport, ap: &dyn Ap) {
     for line in report.lines() {
         tracing::error!(target: "emu::os::crash", "{line}");
+    }
+    for line in report.lines_for_ap() {
         ap.log(LogRecord {
             level: 4,
             file: "crash".into(),
@@ -56,20 +69,19 @@ pub fn publish(report: &CrashReport, ap: &dyn Ap) {
 }
 
 /// Function that an address belongs to, without the offset.
-fn function(modules: &Modules, pc: u32) -> Option<String> {
-    modules
-        .describe(pc)
-        .map(|s| s.split('+').next().unwrap_or_default().to_owned())
+fn function(modules: &Modules, pc: u32, kind: CodeAddress) -> Option<String> {
+    modules.describe(pc, kind).map(|place| place.function)
 }
 
 fn chain(regs: &Registers, space: &AddressSpace, modules: &Modules) -> Vec<u32> {
     let mut out = vec![regs.pc];
-    let known = |pc: u32| function(modules, pc);
+    let known = |pc: u32| function(modules, pc, CodeAddress::Return);
+    let here = function(modules, regs.pc, CodeAddress::Packet);
     let (r30, r31) = (regs.r[30], regs.r[31]);
     let first = space.load32(r30.wrapping_add(4)).ok();
     // A leaf, or a function before its allocframe, has its caller in r31. Otherwise r31 is left over from the last call
     // the function made, and then lies in the function itself.
-    let leaf = modules.is_built_in(regs.pc) || known(regs.pc).is_none() || known(r31) != known(regs.pc);
+    let leaf = modules.is_built_in(regs.pc) || here.is_none() || known(r31) != here;
     if leaf && first != Some(r31) && known(r31).is_some() && r31 % 4 == 0 {
         out.push(r31);
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod backtrace;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 pub use emu_core::inspect::Registers;
@@ -35,6 +36,9 @@ pub struct Frame {
     pub pc: u32,
     /// `library!symbol+0x1c`, as far as it is known.
     pub symbol: Option<String>,
+    /// The library that holds it, and the address at which that was loaded: what is left of `pc` without it is an address
+    /// in the library's file, as `llvm-addr2line` takes it.
+    pub library: Option<(String, u32)>,
 }
 
 impl fmt::Display for Frame {
@@ -44,8 +48,17 @@ impl fmt::Display for Frame {
 }
 
 impl CrashReport {
-    /// The report line by line, as it goes into logs (which like short records).
+    /// The report line by line, with where libraries were loaded.
     pub fn lines(&self) -> Vec<String> {
+        let mut out = self.lines_for_ap();
+        let libraries: BTreeSet<_> = self.backtrace.iter().filter_map(|f| f.library.as_ref()).collect();
+        let line = |(name, base): &(String, u32)| format!("  {name} is loaded at {base:#010x}");
+        out.extend(libraries.into_iter().map(line));
+        out
+    }
+
+    /// The report line by line, as it goes to the AP's log, which is small: all but where libraries were loaded.
+    pub fn lines_for_ap(&self) -> Vec<String> {
         let mut out = vec![format!(
             "process {} crashed in thread {} ({}): {}",
             self.process, self.thread, self.thread_name, self.cause

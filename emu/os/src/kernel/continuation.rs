@@ -5,6 +5,8 @@ use std::collections::HashMap;
 
 use super::asking::Answer;
 use super::call::{Call, Done};
+use crate::error::OpenError;
+use crate::loader::modules::ModuleId;
 use crate::sched::ThreadId;
 
 /// Calls from the emulator into the guest that may nest in one thread.
@@ -17,6 +19,12 @@ pub type Retry = Box<dyn FnOnce(&mut Call<'_>, bool) -> Done + Send>;
 
 /// What a parked thread does when the AP has answered a question about a file.
 pub type Answered = Box<dyn FnOnce(&mut Call<'_>, Answer) -> Done + Send>;
+/// A library that a thread waited for: it, and what was loaded for it and is to be initialised, in order.
+pub type LoadedLibrary = Result<(ModuleId, Vec<ModuleId>), OpenError>;
+/// What a parked thread does when the library it waits for is loaded, or is not going to be.
+pub type OnLoaded = Box<dyn FnOnce(&mut Call<'_>, LoadedLibrary) -> Done + Send>;
+/// The same, when that is known.
+pub type Loaded = Box<dyn FnOnce(&mut Call<'_>) -> Done + Send>;
 
 /// A call from the emulator into the guest that has not returned yet.
 pub struct Frame {

@@ -8,6 +8,7 @@ pub mod farf;
 pub mod files;
 pub mod guards;
 pub mod keys;
+pub mod libraries;
 pub mod pipes;
 pub mod posix;
 pub mod queues;
@@ -24,6 +25,7 @@ use farf::Farf;
 use files::Files;
 use guards::Guards;
 use keys::Keys;
+use libraries::Libraries;
 use pipes::Pipes;
 use posix::Posix;
 use queues::Queues;
@@ -38,6 +40,8 @@ pub struct LibraryState {
     pub farf: Farf,
     /// Functions to run at exit.
     pub exits: Exits,
+    /// What `dlopen` gave out.
+    pub libraries: Libraries,
     /// Static variables that are being initialised.
     pub guards: Guards,
     /// VTCM and the matrix unit.
@@ -82,6 +86,7 @@ impl LibraryState {
         Self {
             farf: Farf::default(),
             exits: Exits::default(),
+            libraries: Libraries::default(),
             guards: Guards::default(),
             resources: Resources::new(vtcm),
             timers: Timers::default(),

@@ -1,7 +1,7 @@
 //! Binds a placed library to others and to the built-in module.
 //!
 //! Symbols are looked up in the library itself (all skeletons are linked `-Bsymbolic`), then in what it needs, breadth
-//! first, then in the built-in module. All relocations are applied at once; there is no lazy binding.
+//! first, then in libraries that were opened for all (`RTLD_GLOBAL`), then in the built-in module. All relocations are applied at once; there is no lazy binding.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -96,6 +96,7 @@ impl Modules {
         }
         let name = image.name(symbol);
         let found = module.needs.iter().find_map(|&need| self.symbol(need, name));
+        let found = found.or_else(|| self.globals.iter().find_map(|&id| self.symbol(id, name)));
         match found.or_else(|| self.builtins.address(name)) {
             Some(at) => Ok(at),
             None if symbol.binding == Binding::Weak => Ok(0),
@@ -113,10 +114,8 @@ impl Modules {
             return Ok(Some((id, symbol.value)));
         }
         let name = image.name(symbol);
-        let found = module
-            .needs
-            .iter()
-            .find_map(|&need| self.local_symbol(need, name));
+        let mut elsewhere = module.needs.iter().chain(&self.globals);
+        let found = elsewhere.find_map(|&id| self.local_symbol(id, name));
         match found {
             None if symbol.binding != Binding::Weak => Err(String::from_utf8_lossy(name).into_owned()),
             found => Ok(found),
@@ -189,6 +188,16 @@ impl Modules {
     /// A thread has ended: its storage goes.
     pub fn thread_ends(&mut self, thread: u32, memory: &ProcessMemory) {
         self.storage.thread_ends(thread, memory);
+    }
+
+    /// The number of a library with thread-local storage, for [`thread_block`](Self::thread_block).
+    pub fn thread_number(&self, id: ModuleId) -> u32 {
+        thread_module_number(id)
+    }
+
+    /// A thread's block of a library, if it has one already.
+    pub fn existing_block(&self, thread: u32, id: ModuleId) -> Option<u32> {
+        self.storage.existing(thread, id)
     }
 
     /// A thread's block of the library with this number (`__tls_get_addr`); `Ok(None)`: there is no such library.

@@ -16,7 +16,7 @@ use rpmsg::Aee;
 /// A library that was read and parsed.
 #[derive(Debug, Clone)]
 pub struct Library {
-    /// Base name of its file.
+    /// What the process knows it by ([`uri::plain`]).
     pub name: String,
     /// What is in it.
     pub image: Arc<Image>,
@@ -56,14 +56,21 @@ pub struct Gather<'a> {
 }
 
 impl Gather<'_> {
-    /// Reads `root` and what it needs; a library comes after those that it needs.
-    pub fn run(&self, root: &str) -> Result<Vec<Library>, OpenError> {
+    /// Reads `root` (unless its `contents` are there already) and what it needs; a library comes after those that it needs.
+    pub fn run(&self, root: &str, contents: Option<Arc<[u8]>>) -> Result<Vec<Library>, OpenError> {
         let mut out = Vec::new();
-        self.visit(root, &mut Vec::new(), &mut out)?;
+        self.visit(root, contents, &mut Vec::new(), &mut out)?;
         Ok(out)
     }
 
-    fn visit(&self, name: &str, path: &mut Vec<String>, out: &mut Vec<Library>) -> Result<(), OpenError> {
+    fn visit(
+        &self,
+        asked: &str,
+        contents: Option<Arc<[u8]>>,
+        path: &mut Vec<String>,
+        out: &mut Vec<Library>,
+    ) -> Result<(), OpenError> {
+        let name = &*uri::plain(asked)?;
         if self.loaded.contains(name) || out.iter().any(|l| l.name == name) {
             return Ok(());
         }
@@ -93,8 +100,11 @@ impl Gather<'_> {
                 format!("more than {} libraries", self.limits.modules),
             );
         }
-        uri::base_name(name)?;
-        let bytes = match self.ap.read_library(name) {
+        let read = match contents {
+            Some(contents) => Ok(contents),
+            None => self.ap.read_library(asked).map(Arc::from),
+        };
+        let bytes = match read {
             Ok(bytes) => bytes,
             Err(ApError::Ended) => return fail(Aee::GONE, "the process ended while it was read".into()),
             Err(error) => return fail(Aee::UNABLE_TO_LOAD, format!("cannot be read: {error}")),
@@ -105,13 +115,13 @@ impl Gather<'_> {
                 format!("the file has {} bytes, too many", bytes.len()),
             );
         }
-        let image = match elf::parse(bytes.into(), self.core, self.limits.library_memory) {
+        let image = match elf::parse(bytes, self.core, self.limits.library_memory) {
             Ok(image) => image,
             Err(error) => return fail(Aee::UNABLE_TO_LOAD, error.to_string()),
         };
         path.push(name.to_owned());
         for needed in image.needed.iter().filter(|n| !is_built_in(n)) {
-            self.visit(needed, path, out)?;
+            self.visit(needed, None, path, out)?;
         }
         path.pop();
         out.push(Library {
@@ -152,7 +162,7 @@ mod tests {
             limits: &Limits::default(),
             loaded: HashSet::new(),
         }
-        .run(root)
+        .run(root, None)
     }
 
     #[test]

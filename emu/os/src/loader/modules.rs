@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::elf::{Binding, Image, Segment, SegmentProt};
 use super::gather::{Library, is_built_in};
 use super::thread_storage::ThreadStorage;
+use super::uri;
 use crate::builtins::Builtins;
 use crate::error::OpenError;
 use crate::memory::{NoMemory, ProcessMemory};
@@ -31,7 +32,7 @@ pub enum InstallError {
 /// A loaded library.
 pub struct Module {
     pub(super) id: ModuleId,
-    /// Base name of its file.
+    /// What the process knows it by ([`uri::plain`]).
     pub name: String,
     pub(super) image: Arc<Image>,
     /// What its addresses are relative to.
@@ -44,6 +45,8 @@ pub struct Module {
     /// Thread-local symbols: offsets in its storage.
     pub(super) locals: HashMap<Box<[u8]>, u32>,
     stage: Stage,
+    /// Where what is told of it lies (`dl_iterate_phdr`).
+    pub(super) told: Option<u32>,
 }
 
 /// How far a library has come.
@@ -58,7 +61,7 @@ enum Stage {
 
 impl Module {
     /// A defined symbol's address.
-    fn symbol(&self, name: &[u8]) -> Option<u32> {
+    pub(super) fn symbol(&self, name: &[u8]) -> Option<u32> {
         self.symbols.get(name).copied()
     }
 
@@ -106,19 +109,34 @@ impl Module {
         let span = &self.image.span;
         (span.start..span.end).contains(&u64::from(at.wrapping_sub(self.base)))
     }
+}
 
-    /// The nearest function at or below an address: its name and the distance.
-    fn nearest(&self, at: u32) -> Option<(String, u32)> {
-        let offset = at.wrapping_sub(self.base);
-        let image = &self.image;
-        let known = image.symbols.iter().filter(|s| {
-            s.defined && s.named_thing && !s.absolute && s.value <= offset && image.is_code(s.value)
-        });
-        let best = known.max_by_key(|s| (s.value, s.size))?;
-        Some((
-            String::from_utf8_lossy(image.name(best)).into_owned(),
-            offset - best.value,
-        ))
+/// What a code address is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeAddress {
+    /// That of a packet.
+    Packet,
+    /// Where a call returns to.
+    Return,
+}
+
+/// Where a code address is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// `library!function`, or the library alone if no function is known to hold the address.
+    pub function: String,
+    /// Bytes from the function's beginning, or from what the library's addresses are relative to.
+    pub offset: Option<u32>,
+    /// The library's name and what its addresses are relative to; `None`: the built-in module.
+    pub library: Option<(String, u32)>,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.offset {
+            Some(offset) => write!(f, "{}+{offset:#x}", self.function),
+            None => f.write_str(&self.function),
+        }
     }
 }
 
@@ -127,7 +145,9 @@ pub struct Modules {
     pub(super) builtins: Arc<Builtins>,
     pub(super) map: BTreeMap<ModuleId, Module>,
     by_name: HashMap<String, ModuleId>,
-    next: ModuleId,
+    pub(super) next: ModuleId,
+    /// Libraries whose symbols all find (`RTLD_GLOBAL`), in order.
+    pub(super) globals: Vec<ModuleId>,
     pub(super) storage: ThreadStorage,
 }
 
@@ -139,6 +159,7 @@ impl Modules {
             map: BTreeMap::new(),
             by_name: HashMap::new(),
             next: 0,
+            globals: Vec::new(),
             storage: ThreadStorage::default(),
         }
     }
@@ -148,7 +169,7 @@ impl Modules {
         self.builtins.name_at(pc).is_some()
     }
 
-    /// The library with this file name.
+    /// The library that the process knows by this name.
     pub fn find(&self, name: &str) -> Option<ModuleId> {
         self.by_name.get(name).copied()
     }
@@ -226,16 +247,33 @@ impl Modules {
         None
     }
 
-    /// `library!symbol+0x1c` for a code address.
-    pub fn describe(&self, pc: u32) -> Option<String> {
+    /// What a code address is called. Behind a call that never returns another function begins: a return address belongs to
+    /// the packet before it.
+    pub fn describe(&self, pc: u32, kind: CodeAddress) -> Option<Place> {
         if let Some(name) = self.builtins.name_at(pc) {
-            return Some(format!("(built-in)!{name}"));
+            return Some(Place {
+                function: format!("(built-in)!{name}"),
+                offset: None,
+                library: None,
+            });
         }
         let module = self.map.values().find(|m| m.holds(pc))?;
-        Some(match module.nearest(pc) {
-            Some((name, 0)) => format!("{}!{name}", module.name),
-            Some((name, off)) => format!("{}!{name}+{off:#x}", module.name),
-            None => format!("{}+{:#x}", module.name, pc.wrapping_sub(module.base)),
+        let offset = pc.wrapping_sub(module.base);
+        let inside = match kind {
+            CodeAddress::Packet => offset,
+            CodeAddress::Return => offset.wrapping_sub(4),
+        };
+        let (function, offset) = match module.image.function_at(inside) {
+            Some(f) => (
+                format!("{}!{}", module.name, f.name),
+                offset.wrapping_sub(f.value),
+            ),
+            None => (module.name.clone(), offset),
+        };
+        Some(Place {
+            function,
+            offset: Some(offset).filter(|&offset| offset > 0),
+            library: Some((module.name.clone(), module.base)),
         })
     }
 
@@ -258,6 +296,7 @@ impl Modules {
                 doomed.push(id);
                 queue.extend(m.needs.iter().copied());
                 self.by_name.remove(&m.name);
+                self.globals.retain(|&global| global != id);
             }
         }
         doomed
@@ -271,6 +310,10 @@ impl Modules {
                 self.by_name.remove(&m.name);
             }
             self.storage.module_gone(id, memory);
+            self.globals.retain(|&global| global != id);
+            if let Some(told) = m.told {
+                memory.release(told);
+            }
             memory.release(m.reserved);
         }
     }
@@ -280,7 +323,8 @@ impl Modules {
         let image = &library.image;
         let mut needs = Vec::new();
         for name in image.needed.iter().filter(|n| !is_built_in(n)) {
-            needs.push(self.find(name).ok_or(InstallError::Gone)?);
+            let needed = uri::plain(name).map_err(InstallError::Refused)?;
+            needs.push(self.find(&needed).ok_or(InstallError::Gone)?);
         }
         let span = u32::try_from(image.span.end - image.span.start).unwrap_or(u32::MAX);
         let reserved = memory
@@ -320,6 +364,7 @@ impl Modules {
             symbols,
             locals,
             stage: Stage::Placed,
+            told: None,
         };
         self.by_name.insert(module.name.clone(), id);
         self.map.insert(id, module);

@@ -167,6 +167,14 @@ impl ThreadStorage {
         Ok(block)
     }
 
+    /// A thread's block of a library, if it has one.
+    pub fn existing(&self, thread: u32, module: ModuleId) -> Option<u32> {
+        let storage = self.threads.get(&thread)?;
+        let fixed = self.fixed.get(&module);
+        let fixed = fixed.map(|(at, template)| storage.area + at + template.skew);
+        fixed.or_else(|| storage.blocks.get(&module).map(|&(_, block)| block))
+    }
+
     /// A library wants its blocks, or those of one that it needs, at a fixed distance: where that is in an area. The library's
     /// first contents are put there by [`fill`](Self::fill).
     pub fn fix(&mut self, module: ModuleId, template: &Template) -> Result<(), NoStorage> {

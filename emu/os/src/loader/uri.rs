@@ -3,7 +3,9 @@
 //! Two shapes exist: the URI `file:///lib.so?symbol&key=value…`, and the plain name `foo`, which means
 //! `libfoo_skel.so` and `foo_skel_invoke`. The grammar is what the open library's own module table parses
 //! (`mod_table.c`). Only `_modver` means something here; the skeleton checks `_idlver` itself, and other keys belong to
-//! the AP's library. Only base names are taken: where libraries lie is the AP's business.
+//! the AP's library. A library may lie in a folder below those of the AP's search path (`sub/lib.so`, `./lib.so`): the AP is asked
+//! for the name as it was given, and what is left of it without `.` is what the process knows the library by. Absolute names and
+//! `..` are refused.
 
 use crate::error::OpenError;
 use rpmsg::Aee;
@@ -16,7 +18,7 @@ pub const MAX_NAME: usize = 4096;
 pub struct ModuleName {
     /// The name as it was given.
     pub text: String,
-    /// Base name of the library file.
+    /// The library file, as the AP is asked for it.
     pub library: String,
     /// Symbol of the invoke function.
     pub symbol: String,
@@ -43,7 +45,10 @@ pub fn parse(name: &str) -> Result<ModuleName, OpenError> {
         if name.contains("://") {
             return Err(bad(format!("unknown scheme in {name:?}; only file: is known")));
         }
-        base_name(name)?;
+        if name.contains('/') {
+            return Err(bad(format!("{name:?} is not the name of an interface")));
+        }
+        plain(name)?;
         return Ok(ModuleName {
             text: name.to_owned(),
             library: rpmsg::iface::name::library(name),
@@ -55,7 +60,7 @@ pub fn parse(name: &str) -> Result<ModuleName, OpenError> {
     let (library, query) = rest
         .split_once('?')
         .ok_or_else(|| bad(format!("no ?symbol in module name {name:?}")))?;
-    base_name(library)?;
+    plain(library)?;
     let mut parts = query.split('&');
     let symbol = parts.next().unwrap_or_default();
     if symbol.is_empty() {
@@ -81,15 +86,29 @@ pub fn parse(name: &str) -> Result<ModuleName, OpenError> {
     })
 }
 
-/// Checks that a file name is only a base name.
-pub fn base_name(name: &str) -> Result<(), OpenError> {
-    if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\\']) {
-        return Err(OpenError::new(
-            Aee::BAD_PARM,
-            format!("{name:?} is not a plain file name; libraries are named without a directory"),
-        ));
+/// What a process knows a library by: its name without `.` and doubled `/`. Absolute names and `..` are refused.
+pub fn plain(name: &str) -> Result<String, OpenError> {
+    let refuse = |why| Err(OpenError::new(Aee::BAD_PARM, format!("{name:?}: {why}")));
+    if name.is_empty() || name.len() > MAX_NAME {
+        return refuse("a library's name has 1 to 4096 bytes");
     }
-    Ok(())
+    if name.contains('\\') || name.bytes().any(|b| b.is_ascii_control()) {
+        return refuse("a library's name has neither \\ nor control characters");
+    }
+    if name.starts_with('/') {
+        return refuse("libraries are looked for below the AP's search path, not at absolute names");
+    }
+    let parts: Vec<&str> = name
+        .split('/')
+        .filter(|part| !matches!(*part, "" | "."))
+        .collect();
+    if parts.contains(&"..") {
+        return refuse("libraries are looked for below the AP's search path, not above it (..)");
+    }
+    if parts.is_empty() || name.ends_with('/') || name.ends_with("/.") {
+        return refuse("that is a folder, not a library");
+    }
+    Ok(parts.join("/"))
 }
 
 #[cfg(test)]
@@ -125,6 +144,25 @@ mod tests {
     }
 
     #[test]
+    fn a_library_may_lie_in_a_folder_of_the_search_path() {
+        for (uri, asked, known) in [
+            ("file:///./lib.so?x", "./lib.so", "lib.so"),
+            ("file:///sub/lib.so?x", "sub/lib.so", "sub/lib.so"),
+            ("file://a/.//b/lib.so?x", "a/.//b/lib.so", "a/b/lib.so"),
+        ] {
+            let library = parse(uri).unwrap().library;
+            assert_eq!(
+                (library.as_str(), plain(&library).unwrap().as_str()),
+                (asked, known)
+            );
+        }
+        for name in ["", ".", "./", "a/", "a/.", "..", "a/../b", "/a", "a\\b", "a\nb"] {
+            assert!(plain(name).is_err(), "{name:?}");
+        }
+        assert!(plain("..lib.so").is_ok() && plain("a..b/c").is_ok());
+    }
+
+    #[test]
     fn parse_refuses_paths_and_nonsense() {
         for name in [
             "",
@@ -134,7 +172,8 @@ mod tests {
             "file:////etc/passwd?x",
             "file:///../lib.so?x",
             "file:///..?x",
-            "file:///a/b.so?x",
+            "file:///a/../../b?x",
+            "file:///a/?x",
             "../x",
             "http://x/y?z",
             "file:///l.so?x&_modver=2.0",

@@ -25,6 +25,11 @@ pub fn handle_all(os: &mut Kernel) -> Option<End> {
     while let Some((job, why)) = os.workers.take_refused() {
         fail(os, job, Aee::RESOURCE_NOT_FOUND, &why);
     }
+    while let Some((id, how)) = os.loading.take_told() {
+        if let Some(end) = run_as(os, id, how) {
+            return Some(end);
+        }
+    }
     while let Some((id, job)) = os.workers.take_job(&mut os.sched, &os.shared, &mut os.modules) {
         if let Some(end) = run_as(os, id, |call| serving::begin(call, job)) {
             return Some(end);
@@ -57,6 +62,8 @@ fn handle(os: &mut Kernel, request: ProcessRequest) -> Option<End> {
         ProcessRequest::ThreadExit(tid) => os.workers.retire(tid),
         ProcessRequest::Stack(bytes) => os.workers.set_stack(bytes),
         ProcessRequest::Priority(priority) => os.workers.set_priority(priority, &mut os.sched),
+        // What is due is looked at after all requests.
+        ProcessRequest::Due => {}
         ProcessRequest::Finish(done) => {
             if ending::is_needed(os) {
                 os.submit(None, Job::Finish(done));

@@ -82,6 +82,8 @@ pub enum ProcessRequest {
     Threads(Sender<Vec<CrashReport>>),
     /// The process is about to end: what is to run before runs, then this is dropped.
     Finish(Sender<()>),
+    /// Something became due inside of the process: it is to be looked at now.
+    Due,
 }
 
 struct Queue {

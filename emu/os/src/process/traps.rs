@@ -3,6 +3,7 @@
 use emu_core::memory::Memory as _;
 
 use crate::builtins::Stub;
+use crate::calls::opening;
 use crate::clock::Time;
 use crate::crash::{CrashReport, backtrace};
 use crate::imports::{self, Import, Support};
@@ -179,6 +180,7 @@ fn thread_ended(os: &mut Kernel, thread: &DspThread, status: u32) {
     os.sched.remove(thread.id);
     os.modules.thread_ends(thread.id, &os.shared.memory);
     os.continuations.forget(thread.id);
+    opening::thread_ended(os, thread.id);
     if let Some(stack) = thread.own_stack {
         os.shared.memory.release(stack);
     }

@@ -70,6 +70,8 @@ pub enum Wait {
     Resource,
     /// Until another thread has initialised the static variable whose guard is at this address.
     Guard(u32),
+    /// For a library that the AP is asked for.
+    Library,
     /// For the packet queue with this handle.
     Queue(u32),
 }
@@ -99,6 +101,7 @@ impl fmt::Display for Wait {
             Self::File => f.write_str("waits for a file of the AP"),
             Self::Memory => f.write_str("waits for memory from the AP"),
             Self::Resource => f.write_str("waits for a compute resource"),
+            Self::Library => f.write_str("waits for a library"),
             Self::Guard(at) => write!(
                 f,
                 "waits until the static variable with the guard at {at:#x} is initialised"

@@ -133,7 +133,7 @@ fn what_cannot_be_opened_is_said_in_one_line() {
             Aee::NO_SUCH_SYMBOL.0,
             "has no symbol nothing",
         ),
-        ("file:////etc/passwd?x", Aee::BAD_PARM.0, "not a plain file name"),
+        ("file:////etc/passwd?x", Aee::BAD_PARM.0, "not at absolute names"),
     ] {
         let error = s.open_uri(uri).unwrap_err();
         assert_eq!(error.aee.0, code, "{uri}");

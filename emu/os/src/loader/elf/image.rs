@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::file::File;
+use super::symtab::{self, Function};
 use emu_core::mem::PAGE;
 
 /// Why the bytes are not a library that can be loaded.
@@ -188,6 +190,9 @@ pub enum RelocationKind {
 #[derive(Debug, Clone)]
 pub struct Image {
     pub(super) bytes: Arc<[u8]>,
+    /// Where names of dynamic symbols lie: in the file, and relative to the load base.
+    pub(super) strings: (Range<usize>, u32),
+    pub(super) headers: Range<usize>,
     /// `DT_SONAME`.
     pub soname: Option<String>,
     /// `DT_NEEDED` in order.
@@ -224,6 +229,34 @@ impl Image {
     /// The symbol's name, byte for byte as it stands in the file; empty if the file has none there.
     pub fn name(&self, symbol: &Symbol) -> &[u8] {
         self.bytes.get(symbol.name.clone()).unwrap_or_default()
+    }
+
+    /// Where the name of a symbol of this library lies in memory, relative to the load base.
+    pub fn name_address(&self, symbol: &Symbol) -> Option<u32> {
+        let (file, at) = &self.strings;
+        let offset = symbol.name.start.checked_sub(file.start)?;
+        at.checked_add(u32::try_from(offset).ok()?)
+    }
+
+    /// The function that holds an address (relative to the load base): by `.symtab`, else by the dynamic symbols.
+    pub fn function_at(&self, at: u32) -> Option<Function> {
+        if !self.is_code(at) {
+            return None;
+        }
+        symtab::function_at(&File(&self.bytes), at).or_else(|| {
+            let known = self.symbols.iter().filter(|s| {
+                s.defined && s.named_thing && !s.absolute && !s.name.is_empty() && self.is_code(s.value)
+            });
+            let functions = known.map(|s| (s.value, s.size, s));
+            let (value, symbol) = symtab::holding(at, functions)?;
+            let name = String::from_utf8_lossy(self.name(symbol)).into_owned();
+            Some(Function { name, value })
+        })
+    }
+
+    /// The program headers, byte for byte.
+    pub fn program_headers(&self) -> &[u8] {
+        self.bytes.get(self.headers.clone()).unwrap_or_default()
     }
 
     /// The file bytes of a segment.

@@ -12,6 +12,7 @@ mod headers;
 mod image;
 mod relr;
 mod sections;
+mod symtab;
 mod tables;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use headers::{Loads, header, load_align, program_headers};
 pub use image::{
     Binding, ElfError, Image, Relocation, RelocationKind, Segment, SegmentProt, Symbol, ThreadLocal,
 };
+pub use symtab::Function;
 use tables::{Tables, string};
 
 /// Parses `bytes` as a shared library for a core of version `core` (e.g. 68) that may occupy `max_memory` bytes.
@@ -94,6 +96,8 @@ pub fn parse(bytes: Arc<[u8]>, core: u32, max_memory: u32) -> Result<Image, ElfE
     let start = segments.first().map_or(0, |s| s.pages().start);
     let end = segments.last().map_or(0, |s| s.pages().end);
     let align = load_align(&file)?;
+    let headers = file.u32("e_phoff", 28)? as usize;
+    let headers = headers..headers + usize::from(file.u16("e_phnum", 44)?) * 32;
     Ok(Image {
         soname,
         needed,
@@ -110,6 +114,8 @@ pub fn parse(bytes: Arc<[u8]>, core: u32, max_memory: u32) -> Result<Image, ElfE
         tls,
         arch,
         segments,
+        strings: (strings, dynamic.strtab.unwrap_or_default()),
+        headers,
         bytes,
     })
 }

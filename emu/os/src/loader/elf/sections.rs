@@ -1,44 +1,56 @@
-//! The section headers, for the one thing that nothing else tells: where `.ctors` and `.dtors` lie.
+//! The section headers, for what nothing else tells: where `.ctors`, `.dtors` and `.symtab` lie.
 //!
 //! Clang for Hexagon puts constructors into `.ctors` unless it is told `-fuse-init-array`, and leaves it to the start files to
 //! walk them from `DT_INIT`. A library that was linked without start files has nobody who would. Signed images have no section
 //! headers, and do not need them: theirs have a `DT_INIT`.
 
-use super::file::File;
+use super::file::{File, word};
 use super::image::ElfError;
 
 /// Most section headers.
 const MAX_SECTIONS: u16 = 4096;
 const HEADER: u16 = 40;
 
+/// Words of a section header: name, type, flags, address, offset, size, link, …
+pub(super) type Header = [u32; 10];
+
+/// All headers, and the index of the one of names; none if they are not there or make no sense. Whoever strips or signs a
+/// library may cut the headers off and leave the word that says where they were.
+fn headers<'a>(file: &File<'a>) -> Option<(impl Iterator<Item = Header> + use<'a>, u16)> {
+    let (at, size) = (file.u32("e_shoff", 32).ok()?, file.u16("e_shentsize", 46).ok()?);
+    let (count, names) = (file.u16("e_shnum", 48).ok()?, file.u16("e_shstrndx", 50).ok()?);
+    let length = u64::from(count) * u64::from(HEADER);
+    let bytes = file.slice("section headers", at.into(), length).ok()?;
+    let good = at != 0 && size == HEADER && count <= MAX_SECTIONS;
+    let header = |bytes: &[u8]| std::array::from_fn(|i| word(bytes, i));
+    good.then(|| (bytes.chunks_exact(HEADER.into()).map(header), names))
+}
+
+/// The first header that is such.
+pub(super) fn first(file: &File<'_>, such: impl Fn(&Header) -> bool) -> Option<Header> {
+    headers(file)?.0.find(such)
+}
+
+/// The header with this index.
+pub(super) fn by_index(file: &File<'_>, index: u32) -> Option<Header> {
+    headers(file)?.0.nth(index as usize)
+}
+
 /// Address and size of a section with contents in memory; `None` where there are no headers or no such section.
 pub(super) fn find(file: &File<'_>, name: &str) -> Result<Option<(u32, u32)>, ElfError> {
-    let (at, size) = (file.u32("e_shoff", 32)?, file.u16("e_shentsize", 46)?);
-    let (count, names) = (file.u16("e_shnum", 48)?, file.u16("e_shstrndx", 50)?);
-    let length = u64::from(count) * u64::from(HEADER);
-    // Whoever strips or signs a library may cut the headers off and leave the word that says where they were.
-    let is_there = file.slice("section headers", u64::from(at), length).is_ok();
-    if at == 0 || size != HEADER || names >= count || count > MAX_SECTIONS || !is_there {
+    let Some((_, names)) = headers(file) else {
         return Ok(None);
-    }
-    let header = |index: u16| {
-        let at = u64::from(at) + u64::from(index) * u64::from(HEADER);
-        move |field: u64| file.u32("section header", at + 4 * field)
     };
-    // Words: name, type, flags, address, offset, size.
-    let strings = u64::from(header(names)(4)?);
-    for index in 0..count {
-        let field = header(index);
-        let text = strings + u64::from(field(0)?);
+    let Some(strings) = by_index(file, names.into()) else {
+        return Ok(None);
+    };
+    let found = first(file, |header| {
+        let text = u64::from(strings[4]) + u64::from(header[0]);
         // What is stripped or cut off has no such name.
-        let Ok(bytes) = file.slice("section name", text, name.len() as u64 + 1) else {
-            continue;
-        };
-        if bytes.strip_suffix(&[0]) == Some(name.as_bytes()) && field(3)? != 0 {
-            return Ok(Some((field(3)?, field(5)?)));
-        }
-    }
-    Ok(None)
+        let bytes = file.slice("section name", text, name.len() as u64 + 1);
+        bytes.is_ok_and(|bytes| bytes.strip_suffix(&[0]) == Some(name.as_bytes())) && header[3] != 0
+    });
+    Ok(found.map(|header| (header[3], header[5])))
 }
 
 #[cfg(test)]

@@ -236,6 +236,7 @@ fn thread(raw: &RawThread) -> CrashReport {
             .map(|pc| Frame {
                 pc: pc.get(),
                 symbol: None,
+                library: None,
             })
             .collect(),
     }
@@ -309,6 +310,7 @@ mod tests {
             backtrace: vec![Frame {
                 pc: 0x1000_1234,
                 symbol: Some("libcalc.so!sum+0x4".into()),
+                library: None,
             }],
         }
     }
