@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-typedef struct VHX_FILE FILE;
+typedef struct FILE FILE;
 
 #define EOF (-1)
 #define SEEK_SET 0

@@ -13,16 +13,17 @@ fn guest(script: &str, files: Vec<(String, Vec<u8>)>) -> Option<Vm> {
     Some(builder.spawn().unwrap())
 }
 
-/// The image, and the offset of the bytes of its segment at a link address.
-fn image(address: u32) -> (Vec<u8>, usize) {
+/// The image, and its executable segments in order: where the bytes of each are, and its link address.
+fn image() -> (Vec<u8>, Vec<(usize, u32)>) {
     let file = emu_assets::dsp_firmware().into_owned();
     let word = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
     let count = usize::from(u16::from_le_bytes([file[44], file[45]]));
-    let found = (0..count)
-        .map(|n| 52 + 32 * n)
-        .find(|&at| word(at + 8) == address);
-    let offset = word(found.unwrap() + 4) as usize;
-    (file, offset)
+    let headers = (0..count).map(|n| 52 + 32 * n);
+    let executable = headers.filter(|&at| word(at + 24) & 1 != 0);
+    let segments = executable
+        .map(|at| (word(at + 4) as usize, word(at + 8)))
+        .collect();
+    (file, segments)
 }
 
 /// Everything up to a line.
@@ -46,12 +47,16 @@ try() { echo "@$1"; cp /vh/$2 /lib/firmware/cdsp.mbn; echo start > $R/state; ech
 
 #[test]
 fn a_damaged_image_does_not_start_and_a_good_one_does() {
-    let (good, library) = image(0x0100_5000);
+    let (good, segments) = image();
+    // The boot code, the DSP's own code, what processes run.
+    let [(boot, _), _, (library, library_at)] = segments[..] else {
+        panic!("{segments:x?}");
+    };
     let mut damaged = good.clone();
     damaged[library + 0x400] ^= 0x10;
     let mut other = good.clone();
     // An ELF file, but none of ours: the header's magic.
-    let header = image(0x0100_0000).1 + 0x100;
+    let header = boot + 0x100;
     other[header] = b'X';
     let script = PRELUDE.to_owned()
         + r#"
@@ -93,8 +98,9 @@ echo @log
         "{after}"
     );
     let log = console(&mut vm, "@log");
+    let segment = format!("fatal error received: segment 3 ({library_at:#x}..0x");
     for text in [
-        "fatal error received: segment 3 (0x1005000..0x1005",
+        segment.as_str(),
         "is damaged: its SHA-256 starts with",
         "fatal error received: there is no boot header at",
         "start timed out",

@@ -50,7 +50,7 @@ fn a_skeleton_uses_its_threads_dma_engine() {
 
     let (output, out, err) = invoke(&["--method", "3", "--out", "u32:2"]);
     assert_eq!((code(&output), out.trim()), (0, "12 0"));
-    assert!(err.contains("vectors of 64 bytes"), "{err}");
+    assert!(err.contains("in another mode than vectors of 128 bytes"), "{err}");
 
     let (output, _, err) = invoke(&["--method", "4"]);
     assert_eq!(code(&output), 3, "{err}");

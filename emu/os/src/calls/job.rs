@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
+use crate::error::OpenError;
 use crate::invocation::Invocation;
-use crate::kernel::continuation::OnLoaded;
 use crate::loader::gather::Library;
 use crate::loader::modules::ModuleId;
 use crate::loader::uri::ModuleName;
@@ -52,9 +52,12 @@ pub struct Installation {
 pub enum Asker {
     /// The AP, which opens a module.
     Ap(ModuleName, OpenAnswer),
-    /// A thread, which waits and goes on like this.
-    Thread(ThreadId, OnLoaded),
+    /// A thread, which waits; how it goes on, its continuations know.
+    Thread(ThreadId),
 }
+
+/// What who wants a library gets: it, and what was loaded for it and is to be initialised, in order.
+pub type LoadedLibrary = Result<(ModuleId, Vec<ModuleId>), OpenError>;
 
 /// What is to be loaded.
 pub struct OpenTask {

@@ -3,8 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::job::{Asker, OpenTask};
-use crate::kernel::continuation::Loaded;
+use super::job::{Asker, LoadedLibrary, OpenTask};
 use crate::sched::ThreadId;
 
 /// Opens that wait for the loader, and those that have it.
@@ -18,7 +17,7 @@ pub struct Loading {
     /// The thread that runs initialisers.
     owner: Option<ThreadId>,
     /// Threads that waited for a library, and how they go on.
-    told: Vec<(ThreadId, Loaded)>,
+    told: Vec<(ThreadId, LoadedLibrary)>,
 }
 
 /// Loads that may nest, each in an initialiser of the one before.
@@ -27,7 +26,7 @@ const MAX_DEPTH: u32 = 16;
 impl Loading {
     /// An open comes behind all others; `false`: the thread that asks has the loader, and has it for this, too.
     pub fn add(&mut self, task: OpenTask, asker: Asker) -> Option<(OpenTask, Asker)> {
-        if let Asker::Thread(thread, _) = asker
+        if let Asker::Thread(thread) = asker
             && self.owner == Some(thread)
             && self.depth < MAX_DEPTH
         {
@@ -90,13 +89,13 @@ impl Loading {
         had
     }
 
-    /// A thread that waits for a library is to go on like this.
-    pub fn tell(&mut self, thread: ThreadId, how: Loaded) {
-        self.told.push((thread, how));
+    /// A thread that waits for a library is to go on with this.
+    pub fn tell(&mut self, thread: ThreadId, loaded: LoadedLibrary) {
+        self.told.push((thread, loaded));
     }
 
-    /// A thread that waited for a library, and how it goes on.
-    pub fn take_told(&mut self) -> Option<(ThreadId, Loaded)> {
+    /// A thread that waited for a library, and what it gets.
+    pub fn take_told(&mut self) -> Option<(ThreadId, LoadedLibrary)> {
         self.told.pop()
     }
 }
@@ -111,10 +110,7 @@ mod tests {
             contents: None,
             retries: 0,
         };
-        (
-            task,
-            Asker::Thread(thread, Box::new(|_, _| unreachable!("nobody asks"))),
-        )
+        (task, Asker::Thread(thread))
     }
 
     fn add(loading: &mut Loading, thread: ThreadId) -> bool {

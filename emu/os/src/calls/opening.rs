@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::job::{Asker, Installation, Job, OpenTask, Opening, Starved};
 use crate::error::OpenError;
-use crate::kernel::call::Call;
 use crate::kernel::state::Kernel;
 use crate::loader::gather::{Gather, Library};
 use crate::loader::modules::{InstallError, ModuleId};
@@ -174,12 +173,11 @@ pub fn install(os: &mut Kernel, mut open: Installation) {
             os.submit(None, Job::Open(opening));
             os.shared.inbox.send(ProcessRequest::Due);
         }
-        Asker::Thread(thread, then) => {
+        Asker::Thread(thread) => {
             os.modules.retain(module);
             // It has the loader until it says that it is [done].
             os.loading.run_by(thread);
-            let loaded = Box::new(move |c: &mut Call<'_>| then(c, Ok((module, installed))));
-            os.loading.tell(thread, loaded);
+            os.loading.tell(thread, Ok((module, installed)));
             os.shared.inbox.send(ProcessRequest::Due);
         }
     }
@@ -216,10 +214,9 @@ fn fail(os: &mut Kernel, installed: &[ModuleId], asker: Asker, error: OpenError)
             tracing::warn!(target: "emu::os", process = os.shared.config.name, %error, "open failed");
             answer.send(Err(error));
         }
-        Asker::Thread(thread, then) => {
+        Asker::Thread(thread) => {
             tracing::info!(target: "emu::os", process = os.shared.config.name, thread, %error, "dlopen failed");
-            os.loading
-                .tell(thread, Box::new(move |c: &mut Call<'_>| then(c, Err(error))));
+            os.loading.tell(thread, Err(error));
             os.shared.inbox.send(ProcessRequest::Due);
         }
     }

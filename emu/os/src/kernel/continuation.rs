@@ -5,8 +5,7 @@ use std::collections::HashMap;
 
 use super::asking::Answer;
 use super::call::{Call, Done};
-use crate::error::OpenError;
-use crate::loader::modules::ModuleId;
+use crate::calls::job::LoadedLibrary;
 use crate::sched::ThreadId;
 
 /// Calls from the emulator into the guest that may nest in one thread.
@@ -19,12 +18,8 @@ pub type Retry = Box<dyn FnOnce(&mut Call<'_>, bool) -> Done + Send>;
 
 /// What a parked thread does when the AP has answered a question about a file.
 pub type Answered = Box<dyn FnOnce(&mut Call<'_>, Answer) -> Done + Send>;
-/// A library that a thread waited for: it, and what was loaded for it and is to be initialised, in order.
-pub type LoadedLibrary = Result<(ModuleId, Vec<ModuleId>), OpenError>;
 /// What a parked thread does when the library it waits for is loaded, or is not going to be.
 pub type OnLoaded = Box<dyn FnOnce(&mut Call<'_>, LoadedLibrary) -> Done + Send>;
-/// The same, when that is known.
-pub type Loaded = Box<dyn FnOnce(&mut Call<'_>) -> Done + Send>;
 
 /// A call from the emulator into the guest that has not returned yet.
 pub struct Frame {
@@ -43,6 +38,7 @@ pub struct Continuations {
     frames: HashMap<ThreadId, Vec<Frame>>,
     retries: HashMap<ThreadId, Retry>,
     questions: HashMap<ThreadId, Answered>,
+    loads: HashMap<ThreadId, OnLoaded>,
 }
 
 impl Continuations {
@@ -96,10 +92,21 @@ impl Continuations {
         self.questions.remove(&thread)
     }
 
+    /// A thread waits for a library.
+    pub fn set_load(&mut self, thread: ThreadId, loaded: OnLoaded) {
+        self.loads.insert(thread, loaded);
+    }
+
+    /// A thread has its library, or will not get it.
+    pub fn take_load(&mut self, thread: ThreadId) -> Option<OnLoaded> {
+        self.loads.remove(&thread)
+    }
+
     /// A thread ended.
     pub fn forget(&mut self, thread: ThreadId) {
         self.frames.remove(&thread);
         self.retries.remove(&thread);
         self.questions.remove(&thread);
+        self.loads.remove(&thread);
     }
 }

@@ -6,10 +6,9 @@
 //! opened it: the AP's handles and those of `dlopen` count together.
 
 use super::heap;
-use crate::calls::job::Asker;
+use crate::calls::job::{Asker, LoadedLibrary};
 use crate::calls::{ending, opening, serving};
 use crate::kernel::call::{Call, Done, Outcome, Stop};
-use crate::kernel::continuation::LoadedLibrary;
 use crate::kernel::import::{Import, import};
 use crate::loader::gather::is_built_in;
 use crate::loader::modules::ModuleId;
@@ -129,8 +128,9 @@ fn load(c: &mut Call<'_>, name: String, contents: Option<Vec<u8>>, flags: u32) -
         Ok((module, installed)) => initialise(c, module, &installed, flags),
         Err(error) => fail(c, 0, error.text),
     };
-    let asker = Asker::Thread(c.thread.id, Box::new(then));
-    opening::load(c.os, name, contents.map(Into::into), asker);
+    let me = c.thread.id;
+    c.os.continuations.set_load(me, Box::new(then));
+    opening::load(c.os, name, contents.map(Into::into), Asker::Thread(me));
     Ok(Outcome::Park(Wait::Library, None))
 }
 
@@ -363,13 +363,14 @@ mod tests {
                     _ => panic!("nothing else is asked"),
                 }
             }
-            if let Some((thread, how)) = g.os.loading.take_told() {
+            if let Some((thread, loaded)) = g.os.loading.take_told() {
                 assert_eq!(thread, g.thread.id);
+                let then = g.os.continuations.take_load(thread).unwrap();
                 let mut call = Call {
                     os: &mut g.os,
                     thread: &mut g.thread,
                 };
-                return how(&mut call);
+                return then(&mut call, loaded);
             }
             std::thread::yield_now();
         }

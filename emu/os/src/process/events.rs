@@ -25,8 +25,11 @@ pub fn handle_all(os: &mut Kernel) -> Option<End> {
     while let Some((job, why)) = os.workers.take_refused() {
         fail(os, job, Aee::RESOURCE_NOT_FOUND, &why);
     }
-    while let Some((id, how)) = os.loading.take_told() {
-        if let Some(end) = run_as(os, id, how) {
+    while let Some((id, loaded)) = os.loading.take_told() {
+        let Some(then) = os.continuations.take_load(id) else {
+            continue;
+        };
+        if let Some(end) = run_as(os, id, |call| then(call, loaded)) {
             return Some(end);
         }
     }
