@@ -44,7 +44,8 @@ struct HAP_mem_stats {
 
 int HAP_mem_get_stats(struct HAP_mem_stats *stats);
 int HAP_mem_set_grow_size(uint64 least, uint64 most);
-uint64 HAP_mem_available_stack(void);
+/* Bytes of stack left to the calling thread. Newer headers of the vendor give 64 bits; programs count on these. */
+int HAP_mem_available_stack(void);
 
 typedef enum {
     HAP_MEM_LOG_BLOCKS = 1,

@@ -14,8 +14,9 @@ typedef enum {
     QURT_HVX_MODE_128B = 1,
 } qurt_hvx_mode_t;
 
-int qurt_hvx_lock(qurt_hvx_mode_t mode);
-int qurt_hvx_try_lock(qurt_hvx_mode_t mode);
+/* A mode, as the number that programs without this header pass. */
+int qurt_hvx_lock(int mode);
+int qurt_hvx_try_lock(int mode);
 int qurt_hvx_unlock(void);
 /* Contexts of 128 bytes in bits 15:8. */
 int qurt_hvx_get_units(void);

@@ -118,7 +118,8 @@ fn available_stack(c: &mut Call<'_>) -> Done {
     } else {
         u32::MAX
     };
-    c.ret(left)
+    // As 64 bits, too, which newer headers of the vendor read.
+    c.ret64(i64::from(left as i32) as u64)
 }
 
 fn request(c: &mut Call<'_>) -> Done {
