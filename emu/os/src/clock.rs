@@ -11,6 +11,8 @@ use emu_core::TimeSource;
 
 /// A time: how long after the clock's beginning.
 pub type Time = Duration;
+/// Longest time that a program may ask for; longer ones end here rather than never.
+pub const LONGEST: Duration = Duration::from_secs(100 * 365 * 86400);
 
 /// Called when a clock was set; `false`: it need not be called again.
 pub type Watcher = Box<dyn Fn() -> bool + Send>;

@@ -6,6 +6,7 @@
 use super::continuation::{Answered, Retry, Then};
 use super::state::Kernel;
 use crate::clock::Time;
+use crate::objects::TooMany;
 use crate::sched::{DspThread, Wait};
 use emu_core::mem::PAGE;
 use emu_core::memory::{FaultWord, MemFault, Memory as _};
@@ -21,6 +22,13 @@ pub enum Stop {
     /// Anything else, in one sentence.
     #[error("{0}")]
     Because(String),
+}
+
+/// The table of objects is full: a real DSP has no such limit, so there is no code for it.
+impl From<TooMany> for Stop {
+    fn from(_: TooMany) -> Self {
+        Self::because("too many synchronisation objects are in use")
+    }
 }
 
 impl From<FaultWord> for Stop {

@@ -1,7 +1,7 @@
-//! Taking and giving up mutexes, for the families of functions that do: QuRT's, POSIX's, and the end of waits.
+//! Mutexes, semaphores and barriers, for the families of functions that have them: QuRT's, POSIX's, and the end of waits.
 
 use super::state::Kernel;
-use crate::objects::{Kind, MutexKind, Object, TooMany};
+use crate::objects::{Kind, MutexKind, Object, TooMany, Waiters};
 use crate::sched::{ThreadId, Wait};
 
 /// What became of an attempt to lock.
@@ -94,6 +94,43 @@ impl Kernel {
             self.sched.wait_for_instead(thread, Wait::Mutex(mutex));
         } else {
             self.wake(thread, result);
+        }
+    }
+
+    /// Takes a unit of a semaphore if there is one; otherwise this thread, of this priority, joins its queue.
+    pub fn take_unit(&mut self, at: u32, else_queue: Option<(ThreadId, u8)>) -> Result<bool, TooMany> {
+        self.objects.with(Kind::Semaphore, at, |o| match o {
+            Object::Semaphore { count, .. } if *count > 0 => {
+                *count -= 1;
+                true
+            }
+            o => {
+                if let Some((thread, priority)) = else_queue {
+                    o.waiters().add(thread, priority);
+                }
+                false
+            }
+        })
+    }
+
+    /// A thread comes to a barrier: those that wait there, if it is the last; otherwise it joins them.
+    pub fn arrive(&mut self, at: u32, thread: ThreadId, priority: u8) -> Result<Option<Waiters>, TooMany> {
+        self.objects.with(Kind::Barrier, at, |o| {
+            let Object::Barrier { count, waiters } = o else {
+                return Some(Waiters::default());
+            };
+            if waiters.len() + 1 >= *count as usize {
+                return Some(std::mem::take(waiters));
+            }
+            waiters.add(thread, priority);
+            None
+        })
+    }
+
+    /// Threads that waited on an object go on, because it is over or nothing could wake them later.
+    pub fn let_go(&mut self, mut waiters: Waiters) {
+        while let Some(waiter) = waiters.take_waiter() {
+            self.wake(waiter.thread, waiter.result);
         }
     }
 

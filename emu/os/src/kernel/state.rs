@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 use super::asking::Asking;
 use super::continuation::{Continuations, Frame, Then};
@@ -11,7 +12,7 @@ use crate::calls::handles::Handles;
 use crate::calls::job::Job;
 use crate::calls::loading::Loading;
 use crate::calls::workers::Workers;
-use crate::clock::Time;
+use crate::clock::{LONGEST, Time};
 use crate::crash::CrashReport;
 use crate::error::OsError;
 use crate::library_state::LibraryState;
@@ -86,6 +87,11 @@ impl Kernel {
     /// The time that the process lives by.
     pub fn now(&self) -> Time {
         self.shared.config.clock.now()
+    }
+
+    /// When so much time is over.
+    pub fn after(&self, lasts: Duration) -> Time {
+        self.now() + lasts.min(LONGEST)
     }
 
     /// Ends a parked thread's wait: the function it called returns `result`.

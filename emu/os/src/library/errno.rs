@@ -2,7 +2,7 @@
 
 use super::heap::allocate;
 use super::stdio::emit;
-use crate::kernel::call::{Call, Done, Stop};
+use crate::kernel::call::{Call, Done};
 use crate::kernel::import::{Import, import};
 
 /// This family's table.
@@ -142,11 +142,6 @@ fn perror(c: &mut Call<'_>) -> Done {
 pub fn fail(c: &mut Call<'_>, number: u32) -> Done {
     c.set_errno(number)?;
     c.ret(u32::MAX)
-}
-
-/// The table of objects is full.
-pub fn full(_: crate::objects::TooMany) -> Stop {
-    Stop::because("too many synchronisation objects are in use")
 }
 
 #[cfg(test)]

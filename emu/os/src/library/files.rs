@@ -117,6 +117,16 @@ pub(super) fn open(c: &mut Call<'_>, path: Vec<u8>, mode_text: Vec<u8>, then: Th
     ask(open, Box::new(|c, r| opened(c, r.map(|r| r.file))))
 }
 
+/// A file, if it may be used like this; otherwise that is its error.
+fn file_for<'a>(c: &'a mut Call<'_>, fd: i32, may: impl Fn(&File) -> bool) -> Option<&'a mut File> {
+    let file = c.os.lib.files.get(fd)?;
+    if may(file) {
+        return Some(file);
+    }
+    file.error = true;
+    None
+}
+
 /// Closes a file, after what was written reached the AP.
 pub(super) fn close(c: &mut Call<'_>, fd: i32, then: Then<()>) -> Done {
     flush(
@@ -138,13 +148,8 @@ pub(super) fn fill(c: &mut Call<'_>, fd: i32, want: usize, then: Then<()>) -> Do
     if (0..3).contains(&fd) {
         return then(c, if fd == 0 { Ok(()) } else { Err(EBADF) });
     }
-    let file = match c.os.lib.files.get(fd) {
-        Some(file) if file.read => file,
-        Some(file) => {
-            file.error = true;
-            return then(c, Err(EBADF));
-        }
-        None => return then(c, Err(EBADF)),
+    let Some(file) = file_for(c, fd, |file| file.read) else {
+        return then(c, Err(EBADF));
     };
     if !file.unwritten.is_empty() {
         let again = move |c: &mut Call<'_>, flushed: Result<(), u32>| match flushed {
@@ -197,19 +202,19 @@ pub(super) fn at_end(c: &mut Call<'_>, fd: i32) -> bool {
     }
 }
 
+/// Are these the standard streams whose text goes to the log?
+pub(super) fn is_log(fd: i32) -> bool {
+    matches!(fd, 1 | 2)
+}
+
 /// Writes bytes: to the log, or behind.
 pub(super) fn put(c: &mut Call<'_>, fd: i32, bytes: Vec<u8>, then: Then<()>) -> Done {
-    if matches!(fd, 1 | 2) {
+    if is_log(fd) {
         emit(c, &bytes);
         return then(c, Ok(()));
     }
-    let file = match c.os.lib.files.get(fd) {
-        Some(file) if file.write => file,
-        Some(file) => {
-            file.error = true;
-            return then(c, Err(EBADF));
-        }
-        None => return then(c, Err(EBADF)),
+    let Some(file) = file_for(c, fd, |file| file.write) else {
+        return then(c, Err(EBADF));
     };
     if !file.unread.is_empty() {
         // The AP's position is ahead of the program's.
@@ -333,6 +338,15 @@ pub(super) fn tell_position(c: &mut Call<'_>, fd: i32, then: Then<u32>) -> Done 
 
 /// Writes a range of the program's memory, piece by piece; gives how many bytes went.
 pub(super) fn put_range(c: &mut Call<'_>, fd: i32, at: u32, left: u32, done: u32, then: Then<u32>) -> Done {
+    if is_log(fd) {
+        // Nothing is waited for: going on by `then` after each piece would use the host's stack up.
+        for offset in (0..left).step_by(MOST) {
+            let piece = (left - offset).min(MOST as u32);
+            let bytes = c.load(at.wrapping_add(offset), piece)?;
+            emit(c, &bytes);
+        }
+        return then(c, Ok(done + left));
+    }
     let piece = left.min(MOST as u32);
     if piece == 0 {
         return then(c, Ok(done));

@@ -23,9 +23,6 @@ pub const IMPORTS: &[Import] = &[
     import("HAP_get_userpd_params", userpd_params, "`int HAP_get_userpd_params(params *)`: the AP's process id"),
 ];
 
-/// Longest sleep; longer ones end here rather than never.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 86400);
-
 fn ticks_to_us(c: &mut Call<'_>) -> Done {
     let us = u128::from(c.arg64(0)) * 1_000_000 / u128::from(UTIMER_HZ);
     c.ret64(us as u64)
@@ -36,12 +33,12 @@ fn time_us(c: &mut Call<'_>) -> Done {
     c.ret64(us)
 }
 
-fn ticks(c: &mut Call<'_>) -> Done {
+pub(super) fn ticks(c: &mut Call<'_>) -> Done {
     let ticks = c.thread.core.time.utimer(c.thread.core.packets);
     c.ret64(ticks)
 }
 
-fn pcycles(c: &mut Call<'_>) -> Done {
+pub(super) fn pcycles(c: &mut Call<'_>) -> Done {
     let cycles = c.thread.core.time.upcycle(c.thread.core.packets);
     c.ret64(cycles)
 }
@@ -51,7 +48,7 @@ fn sleep_us(c: &mut Call<'_>, us: u64) -> Done {
         c.set(0);
         return Ok(Outcome::Yield);
     }
-    let until = c.os.now() + Duration::from_micros(us).min(LONGEST);
+    let until = c.os.after(Duration::from_micros(us));
     Ok(Outcome::Park(Wait::Sleep, Some((until, 0))))
 }
 

@@ -1,7 +1,7 @@
 //! POSIX read-write locks. Readers get in whenever nobody writes, as in musl, so one that reads already may read again.
 
-use super::errno::{EBUSY, EDEADLK, EINVAL, EPERM, ETIMEDOUT, full};
-use super::posix_time::deadline;
+use super::errno::{EBUSY, EDEADLK, EINVAL, EPERM, ETIMEDOUT};
+use super::posix_time::timespec;
 use crate::clock::Time;
 use crate::kernel::call::{Call, Done, Outcome, Stop};
 use crate::kernel::import::{Import, import};
@@ -13,12 +13,12 @@ use crate::sched::Wait;
 pub const IMPORTS: &[Import] = &[
     import("pthread_rwlock_init", init, "`int pthread_rwlock_init(pthread_rwlock_t *, const pthread_rwlockattr_t *)`: an unlocked lock"),
     import("pthread_rwlock_destroy", destroy, "`int pthread_rwlock_destroy(pthread_rwlock_t *)`: forgets it; EBUSY if it is locked"),
-    import("pthread_rwlock_rdlock", read_lock, "`int pthread_rwlock_rdlock(pthread_rwlock_t *)`: waits for a writer; EDEADLK if the caller is that"),
-    import("pthread_rwlock_tryrdlock", try_read_lock, "`int pthread_rwlock_tryrdlock(pthread_rwlock_t *)`: EBUSY if somebody writes"),
-    import("pthread_rwlock_timedrdlock", timed_read_lock, "`int pthread_rwlock_timedrdlock(pthread_rwlock_t *, const struct timespec *until)`: ETIMEDOUT"),
-    import("pthread_rwlock_wrlock", write_lock, "`int pthread_rwlock_wrlock(pthread_rwlock_t *)`: waits for all others; EDEADLK if the caller writes"),
-    import("pthread_rwlock_trywrlock", try_write_lock, "`int pthread_rwlock_trywrlock(pthread_rwlock_t *)`: EBUSY if somebody has it"),
-    import("pthread_rwlock_timedwrlock", timed_write_lock, "`int pthread_rwlock_timedwrlock(pthread_rwlock_t *, const struct timespec *until)`: ETIMEDOUT"),
+    import("pthread_rwlock_rdlock", wait_lock::<false>, "`int pthread_rwlock_rdlock(pthread_rwlock_t *)`: waits for a writer; EDEADLK if the caller is that"),
+    import("pthread_rwlock_tryrdlock", try_lock::<false>, "`int pthread_rwlock_tryrdlock(pthread_rwlock_t *)`: EBUSY if somebody writes"),
+    import("pthread_rwlock_timedrdlock", timed_lock::<false>, "`int pthread_rwlock_timedrdlock(pthread_rwlock_t *, const struct timespec *until)`: ETIMEDOUT"),
+    import("pthread_rwlock_wrlock", wait_lock::<true>, "`int pthread_rwlock_wrlock(pthread_rwlock_t *)`: waits for all others; EDEADLK if the caller writes"),
+    import("pthread_rwlock_trywrlock", try_lock::<true>, "`int pthread_rwlock_trywrlock(pthread_rwlock_t *)`: EBUSY if somebody has it"),
+    import("pthread_rwlock_timedwrlock", timed_lock::<true>, "`int pthread_rwlock_timedwrlock(pthread_rwlock_t *, const struct timespec *until)`: ETIMEDOUT"),
     import("pthread_rwlock_unlock", unlock, "`int pthread_rwlock_unlock(pthread_rwlock_t *)`: EPERM if nobody has it, or another thread writes"),
     import("pthread_rwlockattr_init", attr_init, "`int pthread_rwlockattr_init(pthread_rwlockattr_t *)`: two words, 0"),
     import("pthread_rwlockattr_destroy", attr_destroy, "`int pthread_rwlockattr_destroy(pthread_rwlockattr_t *)`: 0, it holds nothing"),
@@ -48,7 +48,7 @@ fn is_locked(c: &mut Call<'_>, at: u32) -> Result<bool, Stop> {
         } => *readers > 0 || writer.is_some() || !waiters.is_empty(),
         _ => false,
     });
-    locked.map_err(full)
+    Ok(locked?)
 }
 
 fn init(c: &mut Call<'_>) -> Done {
@@ -104,7 +104,7 @@ fn lock(c: &mut Call<'_>, write: bool, patience: Patience) -> Done {
         }
         EBUSY
     });
-    match (code.map_err(full)?, patience) {
+    match (code?, patience) {
         (EBUSY, Patience::Invalid) => c.ret(EINVAL),
         (EBUSY, Patience::Until(until)) => Ok(Outcome::Park(
             Wait::ReadWrite { at, write },
@@ -115,35 +115,18 @@ fn lock(c: &mut Call<'_>, write: bool, patience: Patience) -> Done {
     }
 }
 
-fn until(c: &Call<'_>) -> Result<Patience, Stop> {
+fn wait_lock<const WRITE: bool>(c: &mut Call<'_>) -> Done {
+    lock(c, WRITE, Patience::Endless)
+}
+
+fn try_lock<const WRITE: bool>(c: &mut Call<'_>) -> Done {
+    lock(c, WRITE, Patience::None)
+}
+
+fn timed_lock<const WRITE: bool>(c: &mut Call<'_>) -> Done {
     let at = c.arg(1)?;
-    Ok(deadline(c, at)?.map_or(Patience::Invalid, Patience::Until))
-}
-
-fn read_lock(c: &mut Call<'_>) -> Done {
-    lock(c, false, Patience::Endless)
-}
-
-fn try_read_lock(c: &mut Call<'_>) -> Done {
-    lock(c, false, Patience::None)
-}
-
-fn timed_read_lock(c: &mut Call<'_>) -> Done {
-    let patience = until(c)?;
-    lock(c, false, patience)
-}
-
-fn write_lock(c: &mut Call<'_>) -> Done {
-    lock(c, true, Patience::Endless)
-}
-
-fn try_write_lock(c: &mut Call<'_>) -> Done {
-    lock(c, true, Patience::None)
-}
-
-fn timed_write_lock(c: &mut Call<'_>) -> Done {
-    let patience = until(c)?;
-    lock(c, true, patience)
+    let patience = timespec(c, at)?.map_or(Patience::Invalid, Patience::Until);
+    lock(c, WRITE, patience)
 }
 
 fn unlock(c: &mut Call<'_>) -> Done {
@@ -164,7 +147,7 @@ fn unlock(c: &mut Call<'_>) -> Done {
         }
         _ => false,
     });
-    if !had.map_err(full)? {
+    if !had? {
         return c.ret(EPERM);
     }
     hand_on(c, at)?;
@@ -176,7 +159,7 @@ fn hand_on(c: &mut Call<'_>, at: u32) -> Result<(), Stop> {
     let waiting =
         c.os.objects
             .with(Kind::ReadWrite, at, |o| o.waiters().iter().collect::<Vec<_>>());
-    for thread in waiting.map_err(full)? {
+    for thread in waiting? {
         let Some(Wait::ReadWrite { write, .. }) = c.os.waits_for(thread) else {
             continue;
         };
@@ -200,7 +183,7 @@ fn hand_on(c: &mut Call<'_>, at: u32) -> Result<(), Stop> {
             }
             true
         });
-        if got.map_err(full)? {
+        if got? {
             c.os.wake(thread, 0);
         }
     }

@@ -4,8 +4,8 @@
 //! is looked at is `pthread_mutexattr_t`, one word as in musl (0 normal, 1 recursive, 2 error checking), and `pthread_once_t`, one
 //! word that is 0 at first. Not built: priority inheritance and ceilings, robust mutexes, sharing between processes.
 
-use super::errno::{EAGAIN, EBUSY, EDEADLK, EINVAL, ENOTSUP, EPERM, ETIMEDOUT, full};
-use super::posix_time::deadline;
+use super::errno::{EAGAIN, EBUSY, EDEADLK, EINVAL, ENOTSUP, EPERM, ETIMEDOUT};
+use super::posix_time::timespec;
 use crate::clock::Time;
 use crate::kernel::call::{Call, Done, Outcome};
 use crate::kernel::import::{Import, import};
@@ -76,19 +76,12 @@ fn object(c: &Call<'_>) -> Result<Option<u32>, crate::kernel::call::Stop> {
     Ok(Some(at))
 }
 
-/// Threads that waited on an object which is made anew go on, as nothing could wake them later.
-fn let_go(c: &mut Call<'_>, mut waiters: Waiters) {
-    while let Some(w) = waiters.take_waiter() {
-        c.os.wake(w.thread, w.result);
-    }
-}
-
 fn initialise(c: &mut Call<'_>, kind: Kind, new: Object) -> Done {
     let Some(at) = object(c)? else {
         return c.ret(EINVAL);
     };
-    let waiters = c.os.objects.set(kind, at, new).map_err(full)?;
-    let_go(c, waiters);
+    let waiters = c.os.objects.set(kind, at, new)?;
+    c.os.let_go(waiters);
     c.ret(0)
 }
 
@@ -165,7 +158,7 @@ fn mutex_destroy(c: &mut Call<'_>) -> Done {
     let locked = c.os.objects.with(Kind::Mutex, at, |o| {
         matches!(o, Object::Mutex { owner: Some(_), .. }) || !o.waiters().is_empty()
     });
-    if locked.map_err(full)? {
+    if locked? {
         return c.ret(EBUSY);
     }
     c.os.objects.remove(Kind::Mutex, at);
@@ -177,7 +170,7 @@ fn lock(c: &mut Call<'_>, until: Option<Time>) -> Done {
         return c.ret(EINVAL);
     };
     let (me, priority) = (c.thread.id, c.priority());
-    match c.os.lock_now(at, me, None).map_err(full)? {
+    match c.os.lock_now(at, me, None)? {
         Locked::Got => return c.ret(0),
         Locked::Busy => {}
         Locked::Own => match mutex_kind(c, at)? {
@@ -187,7 +180,7 @@ fn lock(c: &mut Call<'_>, until: Option<Time>) -> Done {
             MutexKind::Normal => {}
         },
     }
-    c.os.queue_for(at, me, priority, 0).map_err(full)?;
+    c.os.queue_for(at, me, priority, 0)?;
     Ok(Outcome::Park(Wait::Mutex(at), until.map(|at| (at, ETIMEDOUT))))
 }
 
@@ -196,7 +189,7 @@ fn mutex_kind(c: &mut Call<'_>, at: u32) -> Result<MutexKind, crate::kernel::cal
         Object::Mutex { kind, .. } => *kind,
         _ => MutexKind::Normal,
     });
-    kind.map_err(full)
+    Ok(kind?)
 }
 
 fn mutex_lock(c: &mut Call<'_>) -> Done {
@@ -205,12 +198,12 @@ fn mutex_lock(c: &mut Call<'_>) -> Done {
 
 fn mutex_timed_lock(c: &mut Call<'_>) -> Done {
     let until = c.arg(1)?;
-    match deadline(c, until)? {
+    match timespec(c, until)? {
         Some(until) => lock(c, Some(until)),
         // Only who has to wait may learn that the time makes no sense.
         None => {
             let (at, me) = (c.arg(0)?, c.thread.id);
-            let got = c.os.lock_now(at, me, None).map_err(full)?;
+            let got = c.os.lock_now(at, me, None)?;
             c.ret(if got == Locked::Got { 0 } else { EINVAL })
         }
     }
@@ -221,7 +214,7 @@ fn mutex_try_lock(c: &mut Call<'_>) -> Done {
         return c.ret(EINVAL);
     };
     let me = c.thread.id;
-    let got = c.os.lock_now(at, me, None).map_err(full)?;
+    let got = c.os.lock_now(at, me, None)?;
     c.ret(if got == Locked::Got { 0 } else { EBUSY })
 }
 
@@ -230,7 +223,7 @@ fn mutex_unlock(c: &mut Call<'_>) -> Done {
         return c.ret(EINVAL);
     };
     let me = c.thread.id;
-    let unlocked = c.os.unlock(at, Some(me)).map_err(full)?;
+    let unlocked = c.os.unlock(at, Some(me))?;
     c.ret(if unlocked { 0 } else { EPERM })
 }
 
@@ -245,11 +238,11 @@ fn spin_lock(c: &mut Call<'_>) -> Done {
         return c.ret(EINVAL);
     };
     let (me, priority) = (c.thread.id, c.priority());
-    match c.os.lock_now(at, me, Some(false)).map_err(full)? {
+    match c.os.lock_now(at, me, Some(false))? {
         Locked::Got => c.ret(0),
         Locked::Own => c.ret(EDEADLK),
         Locked::Busy => {
-            c.os.queue_for(at, me, priority, 0).map_err(full)?;
+            c.os.queue_for(at, me, priority, 0)?;
             Ok(Outcome::Park(Wait::Mutex(at), None))
         }
     }
@@ -279,12 +272,11 @@ fn wait(c: &mut Call<'_>, until: Option<Time>) -> Done {
     };
     let (mutex, me, priority) = (c.arg(1)?, c.thread.id, c.priority());
     c.load8(mutex)?;
-    if !c.os.unlock(mutex, Some(me)).map_err(full)? {
+    if !c.os.unlock(mutex, Some(me))? {
         return c.ret(EPERM);
     }
     c.os.objects
-        .with(Kind::Condition, at, |o| o.waiters().add(me, priority))
-        .map_err(full)?;
+        .with(Kind::Condition, at, |o| o.waiters().add(me, priority))?;
     Ok(Outcome::Park(
         Wait::Condition { at, mutex },
         until.map(|at| (at, ETIMEDOUT)),
@@ -297,7 +289,7 @@ fn cond_wait(c: &mut Call<'_>) -> Done {
 
 fn cond_timed_wait(c: &mut Call<'_>) -> Done {
     let until = c.arg(2)?;
-    match deadline(c, until)? {
+    match timespec(c, until)? {
         Some(until) => wait(c, Some(until)),
         None => c.ret(EINVAL),
     }
@@ -307,7 +299,7 @@ fn signal(c: &mut Call<'_>, most: usize) -> Done {
     let Some(at) = object(c)? else {
         return c.ret(EINVAL);
     };
-    c.os.signal_condition(at, most).map_err(full)?;
+    c.os.signal_condition(at, most)?;
     c.ret(0)
 }
 
@@ -348,19 +340,9 @@ fn barrier_wait(c: &mut Call<'_>) -> Done {
         return c.ret(EINVAL);
     }
     let (me, priority) = (c.thread.id, c.priority());
-    let all = c.os.objects.with(Kind::Barrier, at, |o| {
-        let Object::Barrier { count, waiters } = o else {
-            return Some(Waiters::default());
-        };
-        if waiters.len() + 1 >= *count as usize {
-            return Some(std::mem::take(waiters));
-        }
-        waiters.add(me, priority);
-        None
-    });
-    match all.map_err(full)? {
+    match c.os.arrive(at, me, priority)? {
         Some(others) => {
-            let_go(c, others);
+            c.os.let_go(others);
             c.ret(u32::MAX)
         }
         None => Ok(Outcome::Park(Wait::Barrier(at), None)),
@@ -382,15 +364,14 @@ fn once(c: &mut Call<'_>) -> Done {
             let done = move |c: &mut Call<'_>, _: u64| {
                 c.store32(at, DONE)?;
                 let waiters = c.os.objects.remove(Kind::Once, at);
-                let_go(c, waiters);
+                c.os.let_go(waiters);
                 c.ret(0)
             };
             Ok(Outcome::Enter(f, Vec::new(), Box::new(done)))
         }
         RUNNING => {
             c.os.objects
-                .with(Kind::Once, at, |o| o.waiters().add(me, priority))
-                .map_err(full)?;
+                .with(Kind::Once, at, |o| o.waiters().add(me, priority))?;
             Ok(Outcome::Park(Wait::Once(at), None))
         }
         DONE => c.ret(0),

@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
-use super::errno::{EAGAIN, EBUSY, EINVAL, ENOSYS, EOVERFLOW, ETIMEDOUT, fail, full};
-use crate::clock::Time;
+use super::errno::{EAGAIN, EBUSY, EINVAL, ENOSYS, EOVERFLOW, ETIMEDOUT, fail};
+use super::qurt_object::initialise;
+use crate::clock::{LONGEST, Time};
 use crate::kernel::call::{Call, Done, Outcome, Stop};
 use crate::kernel::import::{Import, import};
 use crate::objects::{Kind, Object, Waiters};
@@ -33,13 +34,11 @@ pub const IMPORTS: &[Import] = &[
     import("sem_getvalue", sem_value, "`int sem_getvalue(sem_t *, int *)`: units that are free"),
 ];
 
-/// Longest time; longer ones end here rather than never.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 86400);
 /// `SEM_VALUE_MAX`
 const MOST_UNITS: u32 = i32::MAX as u32;
 
-/// A `struct timespec`; `None`: it is no time.
-fn timespec(c: &Call<'_>, at: u32) -> Result<Option<Duration>, Stop> {
+/// A `struct timespec`, as a duration or as the time that an absolute one means; `None`: it is no time.
+pub(super) fn timespec(c: &Call<'_>, at: u32) -> Result<Option<Duration>, Stop> {
     let (seconds, nanos) = (c.load64(at)? as i64, c.load32(at.wrapping_add(8))?);
     if nanos >= 1_000_000_000 {
         return Ok(None);
@@ -49,11 +48,6 @@ fn timespec(c: &Call<'_>, at: u32) -> Result<Option<Duration>, Stop> {
         // Before the clock began.
         Err(_) => Some(Duration::ZERO),
     })
-}
-
-/// The time that an absolute `struct timespec` means; `None`: it is none.
-pub(super) fn deadline(c: &Call<'_>, at: u32) -> Result<Option<Time>, Stop> {
-    timespec(c, at)
 }
 
 fn store_timespec(c: &Call<'_>, at: u32, time: Duration) -> Result<(), Stop> {
@@ -95,7 +89,7 @@ fn clock_nanosleep(c: &mut Call<'_>) -> Done {
     let Some(time) = timespec(c, at)?.filter(|_| clock <= 1) else {
         return c.ret(EINVAL);
     };
-    let until = if absolute == 1 { time } else { c.os.now() + time };
+    let until = if absolute == 1 { time } else { c.os.after(time) };
     park_until(c, until)
 }
 
@@ -104,7 +98,7 @@ fn nanosleep(c: &mut Call<'_>) -> Done {
     let negative = (c.load64(at)? as i64) < 0;
     match timespec(c, at)? {
         Some(time) if !negative => {
-            let until = c.os.now() + time;
+            let until = c.os.after(time);
             park_until(c, until)
         }
         _ => fail(c, EINVAL),
@@ -113,7 +107,7 @@ fn nanosleep(c: &mut Call<'_>) -> Done {
 
 fn sleep(c: &mut Call<'_>) -> Done {
     let seconds = c.arg(0)?;
-    let until = c.os.now() + Duration::from_secs(seconds.into()).min(LONGEST);
+    let until = c.os.after(Duration::from_secs(seconds.into()));
     park_until(c, until)
 }
 
@@ -156,14 +150,7 @@ fn sem_init(c: &mut Call<'_>) -> Done {
         return fail(c, EINVAL);
     }
     let waiters = Waiters::default();
-    let mut old =
-        c.os.objects
-            .set(Kind::Semaphore, at, Object::Semaphore { count, waiters })
-            .map_err(full)?;
-    while let Some(thread) = old.take() {
-        c.os.wake(thread, 0);
-    }
-    c.ret(0)
+    initialise(c, Kind::Semaphore, Object::Semaphore { count, waiters })
 }
 
 fn sem_destroy(c: &mut Call<'_>) -> Done {
@@ -177,21 +164,9 @@ fn sem_destroy(c: &mut Call<'_>) -> Done {
 
 /// Takes a unit if there is one; otherwise joins the queue if `wait`.
 fn down(c: &mut Call<'_>, wait: bool) -> Result<bool, Stop> {
-    let (at, me, priority) = (c.arg(0)?, c.thread.id, c.priority());
+    let (at, me) = (c.arg(0)?, (c.thread.id, c.priority()));
     c.load8(at)?;
-    let taken = c.os.objects.with(Kind::Semaphore, at, |o| match o {
-        Object::Semaphore { count, .. } if *count > 0 => {
-            *count -= 1;
-            true
-        }
-        o => {
-            if wait {
-                o.waiters().add(me, priority);
-            }
-            false
-        }
-    });
-    taken.map_err(full)
+    Ok(c.os.take_unit(at, wait.then_some(me))?)
 }
 
 fn sem_wait(c: &mut Call<'_>) -> Done {
@@ -211,7 +186,7 @@ fn sem_try_wait(c: &mut Call<'_>) -> Done {
 
 fn sem_timed_wait(c: &mut Call<'_>) -> Done {
     let (at, until) = (c.arg(0)?, c.arg(1)?);
-    let until = deadline(c, until)?;
+    let until = timespec(c, until)?;
     if down(c, until.is_some())? {
         return c.ret(0);
     }
@@ -239,7 +214,7 @@ fn sem_post(c: &mut Call<'_>) -> Done {
             }
         }
     });
-    match woken.map_err(full)? {
+    match woken? {
         None => return fail(c, EOVERFLOW),
         Some(Some(thread)) => c.os.wake(thread, 0),
         Some(None) => {}
@@ -253,7 +228,7 @@ fn sem_value(c: &mut Call<'_>) -> Done {
         Object::Semaphore { count, .. } => *count,
         _ => 0,
     });
-    c.store32(place, value.map_err(full)?)?;
+    c.store32(place, value?)?;
     c.ret(0)
 }
 

@@ -1,6 +1,6 @@
 //! QuRT barriers: threads that wait for each other.
 
-use super::qurt_object::{destroy, full, initialise};
+use super::qurt_object::{destroy, initialise};
 use crate::kernel::call::{Call, Done, Outcome};
 use crate::kernel::import::{Import, import};
 use crate::objects::{Kind, Object, Waiters};
@@ -32,21 +32,9 @@ fn barrier_destroy(c: &mut Call<'_>) -> Done {
 
 fn barrier_wait(c: &mut Call<'_>) -> Done {
     let (at, me, priority) = (c.arg(0)?, c.thread.id, c.priority());
-    let all = c.os.objects.with(Kind::Barrier, at, |o| {
-        let Object::Barrier { count, waiters } = o else {
-            return Some(Waiters::default());
-        };
-        if waiters.len() + 1 >= *count as usize {
-            return Some(std::mem::take(waiters));
-        }
-        waiters.add(me, priority);
-        None
-    });
-    match all.map_err(full)? {
-        Some(mut others) => {
-            while let Some(thread) = others.take() {
-                c.os.wake(thread, 0);
-            }
+    match c.os.arrive(at, me, priority)? {
+        Some(others) => {
+            c.os.let_go(others);
             c.ret(1)
         }
         None => Ok(Outcome::Park(Wait::Barrier(at), None)),

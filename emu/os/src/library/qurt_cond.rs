@@ -1,6 +1,6 @@
 //! QuRT condition variables: waiting gives the mutex up, being signalled takes it again.
 
-use super::qurt_object::{EOK, destroy, full, initialise};
+use super::qurt_object::{EOK, destroy, initialise};
 use crate::kernel::call::{Call, Done, Outcome};
 use crate::kernel::import::{Import, import};
 use crate::objects::{Kind, Object, Waiters};
@@ -34,16 +34,15 @@ fn condition_destroy(c: &mut Call<'_>) -> Done {
 fn condition_wait(c: &mut Call<'_>) -> Done {
     let (at, mutex, me, priority) = (c.arg(0)?, c.arg(1)?, c.thread.id, c.priority());
     c.os.objects
-        .with(Kind::Condition, at, |o| o.waiters().add(me, priority))
-        .map_err(full)?;
-    c.os.unlock(mutex, None).map_err(full)?;
+        .with(Kind::Condition, at, |o| o.waiters().add(me, priority))?;
+    c.os.unlock(mutex, None)?;
     c.set(EOK);
     Ok(Outcome::Park(Wait::Condition { at, mutex }, None))
 }
 
 fn wake_waiters(c: &mut Call<'_>, most: usize) -> Done {
     let at = c.arg(0)?;
-    c.os.signal_condition(at, most).map_err(full)?;
+    c.os.signal_condition(at, most)?;
     c.ret(EOK)
 }
 

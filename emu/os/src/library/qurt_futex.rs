@@ -1,6 +1,6 @@
 //! QuRT futexes: sleeping on a word of the program's memory.
 
-use super::qurt_object::{EOK, EVAL, full};
+use super::qurt_object::{EOK, EVAL};
 use crate::kernel::call::{Call, Done, Outcome};
 use crate::kernel::import::{Import, import};
 use crate::objects::Kind;
@@ -19,8 +19,7 @@ fn futex_wait(c: &mut Call<'_>) -> Done {
         return c.ret(EVAL);
     }
     c.os.objects
-        .with(Kind::Futex, at, |o| o.waiters().add(me, priority))
-        .map_err(full)?;
+        .with(Kind::Futex, at, |o| o.waiters().add(me, priority))?;
     Ok(Outcome::Park(Wait::Futex(at), None))
 }
 
@@ -28,10 +27,7 @@ fn futex_wake(c: &mut Call<'_>) -> Done {
     let (at, most) = (c.arg(0)?, c.arg(1)? as i32);
     let mut woken = 0;
     while woken < most {
-        let next =
-            c.os.objects
-                .with(Kind::Futex, at, |o| o.waiters().take())
-                .map_err(full)?;
+        let next = c.os.objects.with(Kind::Futex, at, |o| o.waiters().take())?;
         let Some(thread) = next else { break };
         c.os.wake(thread, EOK);
         woken += 1;

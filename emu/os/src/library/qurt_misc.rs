@@ -1,5 +1,6 @@
 //! QuRT odds and ends: what the system is, performance counters.
 
+use super::hap_time::{pcycles, ticks};
 use crate::kernel::call::{Call, Done};
 use crate::kernel::import::{Import, import};
 
@@ -53,16 +54,6 @@ fn process_name(c: &mut Call<'_>) -> Done {
 fn getpid(c: &mut Call<'_>) -> Done {
     let pid = c.os.shared.config.ap_pid;
     c.ret(pid)
-}
-
-fn pcycles(c: &mut Call<'_>) -> Done {
-    let cycles = c.thread.core.time.upcycle(c.thread.core.packets);
-    c.ret64(cycles)
-}
-
-fn ticks(c: &mut Call<'_>) -> Done {
-    let ticks = c.thread.core.time.utimer(c.thread.core.packets);
-    c.ret64(ticks)
 }
 
 fn ticks_32(c: &mut Call<'_>) -> Done {

@@ -2,7 +2,7 @@
 //!
 //! A mutex that is unlocked passes straight to the waiter of the best priority.
 
-use super::qurt_object::{EOK, ETIMEDOUT, EVAL, after, destroy, full, initialise};
+use super::qurt_object::{EOK, ETIMEDOUT, EVAL, after, destroy, initialise};
 use crate::clock::Time;
 use crate::kernel::call::{Call, Done, Outcome};
 use crate::kernel::import::{Import, import};
@@ -54,10 +54,10 @@ fn mutex_destroy(c: &mut Call<'_>) -> Done {
 
 fn lock(c: &mut Call<'_>, recursive: bool, until: Option<Time>) -> Done {
     let (at, me, priority) = (c.arg(0)?, c.thread.id, c.priority());
-    if c.os.lock_now(at, me, Some(recursive)).map_err(full)? == Locked::Got {
+    if c.os.lock_now(at, me, Some(recursive))? == Locked::Got {
         return c.ret(EOK);
     }
-    c.os.queue_for(at, me, priority, EOK).map_err(full)?;
+    c.os.queue_for(at, me, priority, EOK)?;
     c.set(EOK);
     Ok(Outcome::Park(Wait::Mutex(at), until.map(|at| (at, ETIMEDOUT))))
 }
@@ -82,7 +82,7 @@ fn rmutex_lock_timed(c: &mut Call<'_>) -> Done {
 
 fn try_lock(c: &mut Call<'_>, recursive: bool) -> Done {
     let (at, me) = (c.arg(0)?, c.thread.id);
-    let taken = c.os.lock_now(at, me, Some(recursive)).map_err(full)?;
+    let taken = c.os.lock_now(at, me, Some(recursive))?;
     c.ret(if taken == Locked::Got { EOK } else { EVAL })
 }
 
@@ -96,7 +96,7 @@ fn rmutex_try_lock(c: &mut Call<'_>) -> Done {
 
 fn mutex_unlock(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
-    c.os.unlock(at, None).map_err(full)?;
+    c.os.unlock(at, None)?;
     c.ret(EOK)
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::clock::Time;
-use crate::kernel::call::{Call, Done, Stop};
-use crate::objects::{Kind, Object, TooMany, Waiters};
+use crate::kernel::call::{Call, Done};
+use crate::objects::{Kind, Object};
 
 /// `QURT_EOK`.
 pub(super) const EOK: u32 = 0;
@@ -13,38 +13,24 @@ pub(super) const EVAL: u32 = 1;
 
 /// `QURT_ETIMEDOUT`.
 pub(super) const ETIMEDOUT: u32 = 47;
-/// Longest wait; longer ones end here rather than never.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 86400);
 
 /// The time in so many microseconds.
 pub(super) fn after(c: &Call<'_>, us: u64) -> Time {
-    c.os.now() + Duration::from_micros(us).min(LONGEST)
+    c.os.after(Duration::from_micros(us))
 }
 
-/// The table is full: real QuRT has no such limit, so there is no code for it.
-pub(super) fn full(_: TooMany) -> Stop {
-    Stop::because("too many synchronisation objects are in use")
-}
-
-/// Threads that waited on an object that is initialised anew or destroyed go on, as nothing could wake them later.
-fn let_go(c: &mut Call<'_>, mut waiters: Waiters) {
-    while let Some(thread) = waiters.take() {
-        c.os.wake(thread, EOK);
-    }
-}
-
-/// Puts the object at the first argument into this state.
+/// Puts the object at the first argument into this state; who waited on the one before goes on.
 pub(super) fn initialise(c: &mut Call<'_>, kind: Kind, object: Object) -> Done {
     let at = c.arg(0)?;
-    let waiters = c.os.objects.set(kind, at, object).map_err(full)?;
-    let_go(c, waiters);
+    let waiters = c.os.objects.set(kind, at, object)?;
+    c.os.let_go(waiters);
     c.ret(EOK)
 }
 
-/// Forgets the object at the first argument.
+/// Forgets the object at the first argument; who waited goes on.
 pub(super) fn destroy(c: &mut Call<'_>, kind: Kind) -> Done {
     let at = c.arg(0)?;
     let waiters = c.os.objects.remove(kind, at);
-    let_go(c, waiters);
+    c.os.let_go(waiters);
     c.ret(EOK)
 }

@@ -1,6 +1,6 @@
 //! QuRT semaphores.
 
-use super::qurt_object::{EOK, ETIMEDOUT, EVAL, after, destroy, full, initialise};
+use super::qurt_object::{EOK, ETIMEDOUT, EVAL, after, destroy, initialise};
 use crate::kernel::call::{Call, Done, Outcome, Stop};
 use crate::kernel::import::{Import, import};
 use crate::objects::{Kind, Object, Waiters};
@@ -49,20 +49,8 @@ fn semaphore_destroy(c: &mut Call<'_>) -> Done {
 
 /// Takes a unit if there is one; otherwise joins the queue if `wait`.
 fn down(c: &mut Call<'_>, wait: bool) -> Result<bool, Stop> {
-    let (at, me, priority) = (c.arg(0)?, c.thread.id, c.priority());
-    let taken = c.os.objects.with(Kind::Semaphore, at, |o| match o {
-        Object::Semaphore { count, .. } if *count > 0 => {
-            *count -= 1;
-            true
-        }
-        o => {
-            if wait {
-                o.waiters().add(me, priority);
-            }
-            false
-        }
-    });
-    taken.map_err(full)
+    let (at, me) = (c.arg(0)?, (c.thread.id, c.priority()));
+    Ok(c.os.take_unit(at, wait.then_some(me))?)
 }
 
 fn semaphore_down(c: &mut Call<'_>) -> Done {
@@ -102,7 +90,7 @@ fn up(c: &mut Call<'_>, units: u32) -> Done {
         *count = count.saturating_add(left);
         woken
     });
-    for thread in woken.map_err(full)? {
+    for thread in woken? {
         c.os.wake(thread, EOK);
     }
     c.ret(EOK)
@@ -123,7 +111,7 @@ fn semaphore_value(c: &mut Call<'_>) -> Done {
         Object::Semaphore { count, .. } => *count,
         _ => 0,
     });
-    c.ret(value.map_err(full)?)
+    c.ret(value?)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! QuRT signals (`qurt_signal`, `qurt_anysignal`, `qurt_allsignal`): 32 bits that threads wait for. They stay set until
 //! they are cleared.
 
-use super::qurt_object::{EOK, ETIMEDOUT, after, destroy, full, initialise};
+use super::qurt_object::{EOK, ETIMEDOUT, after, destroy, initialise};
 use crate::clock::Time;
 use crate::kernel::call::{Call, Done, Outcome, Stop};
 use crate::kernel::import::{Import, import};
@@ -70,9 +70,7 @@ fn with_bits<R>(c: &mut Call<'_>, at: u32, f: impl FnOnce(&mut u32, &mut Waiters
         (Object::Signal { bits, waiters }, Some(f)) => Some(f(bits, waiters)),
         _ => None,
     });
-    result
-        .map_err(full)?
-        .ok_or_else(|| Stop::because("not a signal object"))
+    result?.ok_or_else(|| Stop::because("not a signal object"))
 }
 
 /// How long one waits, and where the signals go that were set (0: they are returned).

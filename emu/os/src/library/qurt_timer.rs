@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::qurt_object::EOK;
 use super::qurt_signal::set_signals;
 use super::thread;
+use crate::clock::LONGEST;
 use crate::kernel::call::{Call, Done, Outcome, Stop};
 use crate::kernel::import::{Import, import};
 use crate::library_state::timers::Timer;
@@ -42,8 +43,6 @@ const EINVALID: u32 = 4;
 const ENOTSUPPORTED: u32 = 55;
 /// Priority of the thread of the timers: the best, it only sets signals.
 const PRIORITY: u8 = 1;
-/// Longest time; longer ones end here rather than never.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 86400);
 
 /// Offsets in the attributes.
 mod field {

@@ -246,7 +246,7 @@ fn fflush(c: &mut Call<'_>) -> Done {
         return flush_all(c, all, 0);
     }
     let fd = stream(c, 0)?;
-    if matches!(fd, 1 | 2) {
+    if files::is_log(fd) {
         super::stdio::end_line(c);
     }
     flush_all(c, vec![fd], 0)
@@ -512,6 +512,20 @@ mod tests {
         assert_eq!(ap.call(&mut g, "fread", &[to, u32::MAX, 2, f]), 0);
         assert!(g.try_call("fwrite", &[0xffff_0000, 1, 0x100, f]).is_err());
         assert_eq!((g.call("fread", &[to, 1, 4, 0x1234]), errno(&g)), (0, EBADF));
+    }
+
+    #[test]
+    fn much_text_for_the_log_does_not_use_up_the_host_s_stack() {
+        let body = || {
+            let mut g = Guest::new();
+            let text = g.bytes(&vec![b'x'; 48 << 20]);
+            let out = g.word(g.os.builtins.address(b"stdout").unwrap());
+            assert_eq!(g.call("fwrite", &[text, 1, 48 << 20, out]), 48 << 20);
+            let lines = g.ap.0.lock().unwrap();
+            assert_eq!(lines.iter().map(|line| line.text.len()).sum::<usize>(), 48 << 20);
+        };
+        let small = std::thread::Builder::new().stack_size(128 << 10);
+        small.spawn(body).unwrap().join().unwrap();
     }
 
     #[test]
