@@ -64,6 +64,51 @@ fn compile(llvm: &Path, name: &str, version: u32, options: &[&str], out: &Path) 
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
 }
 
+/// Clang for Hexagon, for a test that runs what it makes of a source with this build's program; where one of the two is not there,
+/// the test is skipped.
+///
+/// # Panics
+/// See [`test_needs::skip`].
+#[track_caller]
+pub fn llvm_and_emulator() -> Option<PathBuf> {
+    let Some(llvm) = llvm() else {
+        assets::skip_without_tool("there is no clang for Hexagon");
+        return None;
+    };
+    if !emulator().is_file() {
+        assets::skip_without_tool("vhost-hexagon is not built");
+        return None;
+    }
+    Some(llvm)
+}
+
+/// What `vhost-hexagon invoke` says with a skeleton and these options: its answer, its log, without blanks around them, and the
+/// exit code.
+///
+/// # Panics
+/// If it does not start.
+pub fn invoke(skeleton: &Path, options: &[&str]) -> (String, String, i32) {
+    let output = Command::new(emulator())
+        .args(["invoke", "--skel"])
+        .arg(skeleton)
+        .args(options)
+        .output()
+        .expect("it runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    (text(&output.stdout), text(&output.stderr), code(&output))
+}
+
+/// What a method answers that succeeds.
+///
+/// # Panics
+/// If it does not.
+#[track_caller]
+pub fn answer(skeleton: &Path, options: &[&str]) -> String {
+    let (answer, log, code) = invoke(skeleton, options);
+    assert_eq!(code, 0, "{answer}\n{log}");
+    answer
+}
+
 /// The exit code as a shell shows it.
 pub fn code(output: &Output) -> i32 {
     use std::os::unix::process::ExitStatusExt;

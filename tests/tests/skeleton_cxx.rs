@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,16 +12,14 @@ use hexagon_isa::Arch;
 use rpmsg::Aee;
 use rpmsg::fastrpc::Scalars;
 use tests::assets;
-use tests::hexagon::{build_shared, code, emulator, llvm};
+use tests::hexagon::{build_shared, emulator, invoke, llvm};
 
 const URI: &str = "file:///libcxx_skel.so?cxx_skel_handle_invoke&_modver=1.0";
-const OPTIONS: [&str; 6] = [
+const OPTIONS: [&str; 5] = [
     "-fvisibility=hidden",
     "-fno-exceptions",
     "-fno-rtti",
     "-std=c++17",
-    // In our headers, which are C.
-    "-Wno-missing-designated-field-initializers",
     "-Wl,-z,max-page-size=0x1000",
 ];
 
@@ -37,18 +34,6 @@ fn skeleton(options: &[&str]) -> Option<(tempfile::TempDir, PathBuf)> {
     let file = dir.path().join("libcxx_skel.so");
     let built = build_shared(&llvm, "cxx.cc", 68, &[&OPTIONS[..], options].concat(), file);
     Some((dir, built))
-}
-
-/// What a method answers, what was logged, and the exit code.
-fn invoke(skeleton: &Path, options: &[&str]) -> (String, String, i32) {
-    let output = Command::new(emulator())
-        .args(["invoke", "--uri", URI, "--skel"])
-        .arg(skeleton)
-        .args(options)
-        .output()
-        .expect("it runs");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    (text(&output.stdout), text(&output.stderr), code(&output))
 }
 
 /// The parts of a text in the order in which they stand there.
@@ -67,13 +52,13 @@ fn constructors_destructors_and_static_variables_work() {
     if !emulator().is_file() {
         return assets::skip_without_tool("vhost-hexagon is not built");
     }
-    let (answer, log, code) = invoke(&skeleton, &["--method", "2", "--out", "u32:3"]);
+    let (answer, log, code) = invoke(&skeleton, &["--uri", URI, "--method", "2", "--out", "u32:3"]);
     assert_eq!((answer.as_str(), code), ("12 2 144", 0), "{log}");
     in_order(&log, &["atexit", "~Probe 2", "~Probe 1", "destructor"]);
     // Made once: the second thread waited for the first.
-    let (answer, log, code) = invoke(&skeleton, &["--method", "3", "--out", "u32:3"]);
+    let (answer, log, code) = invoke(&skeleton, &["--uri", URI, "--method", "3", "--out", "u32:3"]);
     assert_eq!((answer.as_str(), code), ("1 1 1", 0), "{log}");
-    let (_, log, code) = invoke(&skeleton, &["--method", "5"]);
+    let (_, log, code) = invoke(&skeleton, &["--uri", URI, "--method", "5"]);
     assert_eq!(code, 3, "{log}");
     assert!(log.contains("needs the variable itself"), "{log}");
 }

@@ -1,8 +1,6 @@
 //! How symbols of skeletons bind (tests/programs/symbols.c), what is refused by name, and initialisers that never return.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use emu_local_ap::{Client, Driver};
@@ -11,30 +9,15 @@ use hexagon_isa::Arch;
 use rpmsg::Aee;
 use rpmsg::iface::{Cap, Kind, Method as _, Reply as _, Text, handle, remotectl};
 use tests::assets;
-use tests::hexagon::{build_shared, emulator, llvm};
+use tests::hexagon::{build_shared, invoke, llvm, llvm_and_emulator};
 
 const COMMON: [&str; 2] = ["-fvisibility=hidden", "-Wl,-z,max-page-size=0x1000"];
 
-/// What `invoke` prints on both streams.
-fn invoke(skeleton: &Path, options: &[&str]) -> (String, String) {
-    let output = Command::new(emulator())
-        .args(["invoke", "--method", "2", "--skel"])
-        .arg(skeleton)
-        .args(options)
-        .output()
-        .expect("it runs");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    (text(&output.stdout), text(&output.stderr))
-}
-
 #[test]
 fn symbols_bind_as_elf_says() {
-    let Some(llvm) = llvm() else {
-        return assets::skip_without_tool("there is no clang for Hexagon");
+    let Some(llvm) = llvm_and_emulator() else {
+        return;
     };
-    if !emulator().is_file() {
-        return assets::skip_without_tool("vhost-hexagon is not built");
-    }
     for hash in ["sysv", "gnu", "both"] {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let folder = dir.path();
@@ -59,19 +42,16 @@ fn symbols_bind_as_elf_says() {
         assert!(bytes.windows(section.len()).any(|w| w == section), "no versions");
         let options = [&COMMON[..], &[needed.to_str().unwrap(), &hash]].concat();
         let skeleton = build_shared(&llvm, "symbols", 68, &options, folder.join("libsymbols_skel.so"));
-        let (answer, log) = invoke(&skeleton, &["--out", "u32:6"]);
+        let (answer, log, _) = invoke(&skeleton, &["--method", "2", "--out", "u32:6"]);
         assert_eq!(answer, "1 12 13 5 7 1", "{hash}: {log}");
     }
 }
 
 #[test]
 fn what_no_library_may_have_is_refused_by_name() {
-    let Some(llvm) = llvm() else {
-        return assets::skip_without_tool("there is no clang for Hexagon");
+    let Some(llvm) = llvm_and_emulator() else {
+        return;
     };
-    if !emulator().is_file() {
-        return assets::skip_without_tool("vhost-hexagon is not built");
-    }
     let dir = tempfile::tempdir().expect("a temporary folder");
     let options = [
         &COMMON[..],
@@ -107,11 +87,11 @@ fn what_no_library_may_have_is_refused_by_name() {
         let mut bytes = good.clone();
         bytes[entry + 4] = kind;
         std::fs::write(&skeleton, bytes).unwrap();
-        let (_, log) = invoke(&skeleton, &["--out", "u32"]);
+        let (_, log, _) = invoke(&skeleton, &["--method", "2", "--out", "u32"]);
         assert!(log.contains(why), "{kind}: {log}");
     }
     let skeleton = build_shared(&llvm, "ifunc", 68, &COMMON, dir.path().join("libifunc_skel.so"));
-    let (_, log) = invoke(&skeleton, &[]);
+    let (_, log, _) = invoke(&skeleton, &["--method", "2"]);
     assert!(
         log.contains("STT_GNU_IFUNC") || log.contains("R_HEX_") || log.contains("relocation"),
         "{log}"
