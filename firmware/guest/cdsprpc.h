@@ -30,6 +30,7 @@ typedef union {
 enum { CONTROL_UNSIGNED_MODULE = 2, HEAP_SYSTEM = 25 };
 
 static struct {
+    void *library; /* for what single programs bind besides */
     int (*open)(const char *uri, uint64_t *handle);
     int (*invoke)(uint64_t handle, uint32_t sc, remote_arg *args);
     int (*close)(uint64_t handle);
@@ -69,6 +70,7 @@ static inline void rpc_load(void)
         fprintf(stderr, "%s\n", dlerror());
         exit(90);
     }
+    rpc.library = library;
     rpc.open = rpc_symbol(library, "remote_handle64_open");
     rpc.invoke = rpc_symbol(library, "remote_handle64_invoke");
     rpc.close = rpc_symbol(library, "remote_handle64_close");

@@ -89,14 +89,13 @@ int main(int argc, char **argv)
             import = atol(argv[i + 1]);
     }
     rpc_load();
-    void *library = dlopen("libcdsprpc.so.1", RTLD_NOW);
-    q.create = rpc_symbol(library, "dspqueue_create");
-    q.export = rpc_symbol(library, "dspqueue_export");
-    q.write = rpc_symbol(library, "dspqueue_write_noblock");
-    q.read = rpc_symbol(library, "dspqueue_read");
-    q.close = rpc_symbol(library, "dspqueue_close");
-    q.map = rpc_symbol(library, "fastrpc_mmap");
-    q.unmap = rpc_symbol(library, "fastrpc_munmap");
+    q.create = rpc_symbol(rpc.library, "dspqueue_create");
+    q.export = rpc_symbol(rpc.library, "dspqueue_export");
+    q.write = rpc_symbol(rpc.library, "dspqueue_write_noblock");
+    q.read = rpc_symbol(rpc.library, "dspqueue_read");
+    q.close = rpc_symbol(rpc.library, "dspqueue_close");
+    q.map = rpc_symbol(rpc.library, "fastrpc_mmap");
+    q.unmap = rpc_symbol(rpc.library, "fastrpc_munmap");
     check("unsigned", rpc_unsigned());
     uint64_t handle, id = 0;
     check("open", rpc_open("packets", "", &handle));

@@ -239,7 +239,8 @@ fn core(emulator: &Path, sources: &Path, name: &str, iterations: u32) -> Result<
     })
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// The value in the middle, the upper one of two; not a number if there is none.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use emu_setup::{command, ui};
 
+use crate::bench::median;
 use crate::firmware;
 
 /// Ticks a second of what the skeleton measures with.
@@ -96,9 +97,4 @@ fn call(
     let words = words.with_context(|| format!("method {method} answered {text:?}"))?;
     ensure!(words.len() == out, "method {method} answered {text:?}");
     Ok(words)
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

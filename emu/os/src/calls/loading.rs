@@ -24,7 +24,7 @@ pub struct Loading {
 const MAX_DEPTH: u32 = 16;
 
 impl Loading {
-    /// An open comes behind all others; `false`: the thread that asks has the loader, and has it for this, too.
+    /// An open comes behind all others. It is given back at once if the thread that asks has the loader: it has it for this, too.
     pub fn add(&mut self, task: OpenTask, asker: Asker) -> Option<(OpenTask, Asker)> {
         if let Asker::Thread(thread) = asker
             && self.owner == Some(thread)

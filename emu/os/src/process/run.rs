@@ -292,8 +292,8 @@ mod tests {
         }
     }
 
-    /// Threads that spin for ever, and the most of them that were seen to run at the same time.
-    fn spin_at_once(threads: usize, host_threads: usize, wanted: usize, packets: u64) -> usize {
+    /// A process with threads that spin for ever.
+    fn spinning(threads: usize, host_threads: usize) -> Guest {
         const FOREVER: [u32; 1] = [0x5800_c000]; // 1: { jump 1b }
         let mut g = Guest::with(|config| config.dsp_threads = NonZeroUsize::new(host_threads));
         let code: Vec<u8> = FOREVER.iter().flat_map(|word| word.to_le_bytes()).collect();
@@ -304,6 +304,12 @@ mod tests {
             thread.core.regs.pc = entry;
             g.os.sched.requeue(thread);
         }
+        g
+    }
+
+    /// Threads that spin for ever, and the most of them that were seen to run at the same time.
+    fn spin_at_once(threads: usize, host_threads: usize, wanted: usize, packets: u64) -> usize {
+        let g = spinning(threads, host_threads);
         let shared = g.os.shared.clone();
         let crew = Crew::new(g.into_kernel());
         let mut most = 0;
@@ -330,16 +336,7 @@ mod tests {
 
     #[test]
     fn what_all_threads_do_is_told_although_they_run() {
-        const FOREVER: [u32; 1] = [0x5800_c000]; // 1: { jump 1b }
-        let mut g = Guest::with(|config| config.dsp_threads = NonZeroUsize::new(2));
-        let code: Vec<u8> = FOREVER.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let entry = g.bytes(&code);
-        g.os.space.protect(entry, PAGE_SIZE, Prot::RX).unwrap();
-        for _ in 0..3 {
-            let mut thread = g.new_thread(100);
-            thread.core.regs.pc = entry;
-            g.os.sched.requeue(thread);
-        }
+        let g = spinning(3, 2);
         let shared = g.os.shared.clone();
         let os = g.into_kernel();
         let host = std::thread::spawn(move || run(os));
