@@ -78,10 +78,19 @@ type Refused = (usize, String);
 fn filter(text: &str, arch: Arch) -> Result<String, Refused> {
     let mut out = String::with_capacity(text.len());
     let mut lines = text.lines().enumerate();
+    // A packet of the assembler's is open, which began behind something else on its line.
+    let mut open = false;
     while let Some((n, line)) = lines.next() {
         let code = without_comment(line);
         if !code.starts_with('{') {
+            open = leaves_open(code, open);
             match statements(code).any(|s| Insn::parse(s, is_matrix).is_some()) {
+                true if open => {
+                    return Err((
+                        n + 1,
+                        "a matrix instruction in a packet whose brace does not stand at the beginning of its line".into(),
+                    ));
+                }
                 true => {
                     for statement in statements(code) {
                         words(&mut out, &[statement], arch).map_err(|why| (n + 1, why))?;
@@ -91,6 +100,7 @@ fn filter(text: &str, arch: Arch) -> Result<String, Refused> {
             }
             continue;
         }
+        open = false;
         // A packet: up to its brace, on this line or a later one.
         let mut whole = vec![line];
         let mut inside = vec![code.strip_prefix('{').unwrap_or(code)];
@@ -105,6 +115,7 @@ fn filter(text: &str, arch: Arch) -> Result<String, Refused> {
             whole.into_iter().for_each(|line| pass(&mut out, line));
             break;
         };
+        let after = leaves_open(behind, false);
         let parts = inside.len() - 1;
         let body: Vec<&str> = inside[..parts]
             .iter()
@@ -114,6 +125,7 @@ fn filter(text: &str, arch: Arch) -> Result<String, Refused> {
             .collect();
         if !body.iter().any(|s| Insn::parse(s, is_matrix).is_some()) {
             whole.into_iter().for_each(|line| pass(&mut out, line));
+            open = after;
             continue;
         }
         if !behind.trim().is_empty() {
@@ -139,12 +151,42 @@ fn words(out: &mut String, packet: &[&str], arch: Arch) -> Result<(), String> {
     }
     let words = assemble_packet(&insns, EndLoop::None, false).map_err(|e| e.to_string())?;
     decode_packet(&words, arch).map_err(|e| format!("the packet breaks a rule: {e}"))?;
-    for (n, word) in words.iter().enumerate() {
-        let text = packet.get(n).copied().unwrap_or_default();
+    let mut texts = packet.iter().copied();
+    for &word in &words {
+        let text = match is_extender(word) {
+            true => "constant extender",
+            false => texts.next().unwrap_or_default(),
+        };
         // Writing into a string cannot fail.
         let _ = writeln!(out, "\t.word\t{word:#010x}\t// {text}");
     }
     Ok(())
+}
+
+/// Is it the word in front of an instruction with the upper bits of its number?
+fn is_extender(word: u32) -> bool {
+    word >> 28 == 0 && word & 0xc000 != 0
+}
+
+/// Is a packet open behind this code, if one was (`open`) before? Braces in strings and comments are none.
+fn leaves_open(code: &str, mut open: bool) -> bool {
+    let mut rest = code.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '{' => open = true,
+            '}' => open = false,
+            '"' => {
+                while rest.by_ref().find(|c| matches!(c, '"' | '\\')) == Some('\\') && rest.next().is_some() {
+                }
+            }
+            '/' if rest.as_str().starts_with('*') => match rest.as_str().split_once("*/") {
+                Some((_, behind)) => rest = behind.chars(),
+                None => break,
+            },
+            _ => {}
+        }
+    }
+    open
 }
 
 fn pass(out: &mut String, line: &str) {
@@ -211,10 +253,43 @@ bias = mxmem2(r4)
         assert!(filter("mxclracc.hf\n", Arch::V66).is_err());
         let behind = "{ mxclracc.hf }:endloop0\n";
         assert!(filter(behind, Arch::V73).unwrap_err().1.contains("endloop0"));
+        // Words between the braces of a packet that the assembler makes would be no part of it.
+        for open in [
+            "f: {\n r0 = r1\n mxclracc.hf\n}\n",
+            "{ r0 = r1 } {\n mxclracc.hf\n}\n",
+        ] {
+            let (_, why) = filter(open, Arch::V73).unwrap_err();
+            assert!(why.contains("beginning of its line"), "{why}");
+        }
         // The assembler's to tell.
         assert_eq!(
             filter("{ r0 = add(r1,#2)\n", Arch::V73).unwrap(),
             "{ r0 = add(r1,#2)\n"
+        );
+    }
+
+    #[test]
+    fn braces_that_open_no_packet_are_none() {
+        for front in [
+            ".string \"{\"",
+            r#".string "\"{""#,
+            "nop /* { */",
+            "f: { r0 = r1 }",
+            "nop // {",
+            "/* {\n*/\n{ r0 = r1 }",
+        ] {
+            let out = filter(&format!("{front}\nmxclracc.hf\n"), Arch::V73).unwrap();
+            assert!(out.contains(".word"), "{out}");
+        }
+    }
+
+    #[test]
+    fn each_word_has_its_own_text() {
+        let out = filter("{ r0 = add(r1,##99999); mxclracc.hf }", Arch::V73).unwrap();
+        let texts: Vec<&str> = out.lines().filter_map(|line| line.split("// ").nth(1)).collect();
+        assert_eq!(
+            texts,
+            ["constant extender", "r0 = add(r1,##99999)", "mxclracc.hf"]
         );
     }
 }
