@@ -153,6 +153,12 @@ impl Reader {
         Ok(self.0.distance(self.0.position, written))
     }
 
+    /// More packets than the ring holds at once.
+    #[must_use]
+    pub const fn most_packets(&self) -> u32 {
+        self.0.ring.len / 8
+    }
+
     /// How many packets the writer says it has written.
     ///
     /// # Errors

@@ -206,9 +206,17 @@ fn try_read(c: &mut Call<'_>) -> Attempt {
     Ok(Some(Aee::SUCCESS))
 }
 
-/// The next packet that is to be read. Wake-up packets are taken out on the way.
+/// The next packet that is to be read. Wake-up packets are taken out on the way, as many as the ring can hold: an AP that sends
+/// them as fast as they are taken keeps nobody.
 fn next_packet(c: &mut Call<'_>, id: u64) -> Result<Option<Next>, Aee> {
-    loop {
+    let most =
+        c.os.lib
+            .queues
+            .get(id)
+            .ok_or(Aee::BAD_PARM)?
+            .reader
+            .most_packets();
+    for _ in 0..most {
         let Some(next) = look(c, id)? else { return Ok(None) };
         if !next.header.is_wakeup() {
             return Ok(Some(next));
@@ -234,6 +242,7 @@ fn next_packet(c: &mut Call<'_>, id: u64) -> Result<Option<Next>, Aee> {
             return Err(corrupt(c, id, QueueError::Fault(fault)));
         }
     }
+    Ok(None)
 }
 
 /// The next packet, whatever it is.

@@ -1,6 +1,12 @@
 //! Packet queues under an AP that writes anything anywhere and a skeleton that passes anything.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use emu_core::memory::Memory as _;
 use proptest::prelude::*;
+use rpmsg::dspqueue::{PacketHeader, packet_flag};
 
 use super::testing::Machine;
 use crate::kernel::call::Outcome;
@@ -97,4 +103,45 @@ proptest! {
             prop_assert!(m.g.os.lib.queues.waiting().is_empty());
         }
     }
+}
+
+/// However fast the AP sends wake-up packets, a read comes to its end.
+#[test]
+fn an_ap_that_goes_on_sending_wake_up_packets_keeps_nobody() {
+    // So long that the AP keeps ahead of the reader.
+    let mut m = Machine::made_with(0x8_0000);
+    assert!(m.import(0, 0).is_ok());
+    let (at, ring) = (m.queue, m.header.requests);
+    let word = PacketHeader::new(packet_flag::WAKEUP, 0, 0, 0).unwrap().word();
+    let all: Vec<u8> = (0..ring.len / 8).flat_map(|_| word.to_le_bytes()).collect();
+    m.g.write(at + ring.start, &all);
+    let (space, over) = (m.g.os.space.clone(), Arc::new(AtomicBool::new(false)));
+    let is_over = over.clone();
+    let ap = std::thread::spawn(move || {
+        let began = Instant::now();
+        while !is_over.load(Ordering::Relaxed) && began.elapsed() < Duration::from_secs(10) {
+            // All that fits behind the reader's position.
+            let read = space.load32(at + ring.read_state).unwrap();
+            let written = (read + ring.len - 8) % ring.len;
+            space.store32(at + ring.write_state, written).unwrap();
+        }
+        is_over.load(Ordering::Relaxed)
+    });
+    for _ in 0..5 {
+        while m.g.word(at + ring.write_state) == m.g.word(at + ring.read_state) {
+            assert!(!ap.is_finished(), "the read before ended because the AP did");
+            std::thread::yield_now();
+        }
+        let args = m.read_args(4096);
+        // The clock stands still, so what a wake-up packet announces is waited for.
+        assert!(matches!(
+            m.g.try_call("dspqueue_read_noblock", &args),
+            Ok(Outcome::Park(..)) | Ok(Outcome::Return)
+        ));
+        let (me, now) = (m.g.thread.id, m.g.os.now());
+        m.g.os.lib.queues.gave_up(&m.g.os.space, me, now);
+    }
+    assert_eq!(m.g.os.lib.queues.get(m.id).unwrap().error, None);
+    over.store(true, Ordering::Relaxed);
+    assert!(ap.join().unwrap(), "the read ended because the AP did");
 }

@@ -63,8 +63,13 @@ pub fn start(g: &mut Guest, request: QueueRequest) -> Receiver<Result<u64, Aee>>
 
 /// A process whose AP has mapped a state block and the buffer of a queue; what is wrong with that is in `change`.
 pub fn prepare(change: impl FnOnce(&mut Header)) -> (Guest, Header, u32, u32) {
+    prepare_with(RING, change)
+}
+
+/// The same with another length of the ring of requests.
+fn prepare_with(requests: u32, change: impl FnOnce(&mut Header)) -> (Guest, Header, u32, u32) {
     let g = Guest::new();
-    let (mut header, len) = Header::layout(RING, RING, 3).unwrap();
+    let (mut header, len) = Header::layout(requests, RING, 3).unwrap();
     let memory = &g.os.shared.memory;
     let counters = memory.announce_fd(STATE_FD, IOVA, 1024, false).unwrap();
     let queue = memory.announce_fd(QUEUE_FD, IOVA + 0x1000, len, false).unwrap();
@@ -82,7 +87,12 @@ pub const INITIALISE: QueueRequest = QueueRequest::Initialise { fd: STATE_FD };
 
 impl Machine {
     pub fn made() -> Self {
-        let (mut g, header, queue, counters) = prepare(|_| ());
+        Self::made_with(RING)
+    }
+
+    /// With another length of the ring of requests.
+    pub fn made_with(requests: u32) -> Self {
+        let (mut g, header, queue, counters) = prepare_with(requests, |_| ());
         assert_eq!(ask(&mut g, INITIALISE), Ok(0));
         let id = ask(&mut g, CREATE).unwrap();
         let requests = Writer::new(header.requests, &Seen(&g, queue)).unwrap();
