@@ -11,6 +11,7 @@ use emu_os::services::{DspConfig, FarfTo};
 use hexagon_isa::Arch;
 use rpmsg::Aee;
 use rpmsg::fastrpc::Scalars;
+use rpmsg::iface::{Kind, Method as _, current_process, handle};
 use tests::assets;
 use tests::hexagon::{build_shared, emulator, invoke, llvm};
 
@@ -115,6 +116,30 @@ fn a_finaliser_that_never_returns_does_not_keep_the_process() {
         (driver.dsp().open_calls(), driver.dsp().stats().processes_now),
         (0, 0)
     );
+}
+
+/// However often the AP asks, what runs at the end runs once, and one thread of ours waits for it.
+#[test]
+fn a_process_that_exits_already_refuses_to_exit() {
+    let Some((dir, _)) = skeleton(&["-fuse-init-array"]) else {
+        return;
+    };
+    let (driver, client, opened, _) = session(dir.path(), Duration::from_secs(120));
+    call(&client, opened, 4);
+    let session = client.session();
+    let exit = || {
+        let (tid, payload) = (client.new_tid(), current_process::Exit {}.payload(Kind::Handle64));
+        let call = session.start_payload(session.client(), tid, handle::CURRENT_PROCESS1, &payload);
+        call.unwrap()
+    };
+    let first = exit();
+    for _ in 0..10 {
+        let again = exit().wait(Duration::from_secs(60)).unwrap();
+        assert_eq!(again.retval, Aee::BAD_STATE);
+    }
+    assert!(first.poll().is_err());
+    client.kill().unwrap();
+    assert_eq!(driver.dsp().stats().processes_now, 0);
 }
 
 /// Nobody is left who could serve what would run.

@@ -182,15 +182,13 @@ impl Process {
     /// touches memory any more. Helper threads that wait for the AP are not waited for; what they bring is dropped.
     pub fn kill(&self) {
         self.shared.kill();
-        let runner = self.runner.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match runner {
-            // An answer that kills its own process: the thread ends by itself right after.
-            Some(runner) if runner.thread().id() == std::thread::current().id() => {}
-            Some(runner) => {
+        // An answer that kills its own process: its host threads end by themselves right after.
+        if !run::works_for(&self.shared) {
+            let runner = self.runner.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(runner) = runner {
                 let _ = runner.join();
                 self.shared.memory.close();
             }
-            None => {}
         }
         self.shared.released();
     }

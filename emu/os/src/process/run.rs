@@ -6,7 +6,10 @@
 //! event.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::sync::Arc;
 use std::thread::Scope;
 
 use super::crew::Crew;
@@ -24,8 +27,19 @@ const SLICE: u64 = 20_000;
 /// Packets that a `pause` counts for: what a host thread takes to let another have its core.
 const PAUSE: u64 = 100;
 
+thread_local! {
+    /// The process that this host thread works for until its end.
+    static WORKS_FOR: Cell<*const Shared> = const { Cell::new(ptr::null()) };
+}
+
+/// Is the calling thread one of this process's host threads? Such a one cannot wait for the process's end.
+pub fn works_for(shared: &Arc<Shared>) -> bool {
+    WORKS_FOR.get() == Arc::as_ptr(shared)
+}
+
 /// Runs until the process ends, then answers what is left and takes everything out of memory.
 pub fn run(kernel: Kernel) {
+    WORKS_FOR.set(Arc::as_ptr(&kernel.shared));
     let crew = Crew::new(kernel);
     std::thread::scope(|scope| HostWorker::new(&crew, scope).run());
     let (kernel, end) = crew.into_end();
@@ -46,7 +60,8 @@ pub fn run(kernel: Kernel) {
 }
 
 /// A bug of ours must not leave calls without an answer: the process ends as if it had crashed.
-fn panicked(shared: &Shared, panic: &(dyn Any + Send)) -> End {
+fn panicked(crew: &Crew, panic: &(dyn Any + Send)) {
+    let shared = &crew.shared;
     let what = panic.downcast_ref::<String>().map(String::as_str);
     let what = what
         .or_else(|| panic.downcast_ref::<&str>().copied())
@@ -60,8 +75,12 @@ fn panicked(shared: &Shared, panic: &(dyn Any + Send)) -> End {
         packet: String::new(),
         backtrace: Vec::new(),
     };
-    backtrace::publish(&report, &*shared.config.ap);
-    End::Crashed(Box::new(report))
+    crew.finish(End::Crashed(Box::new(report.clone())));
+    // What fails may be the AP that is to be told.
+    let told = || backtrace::publish(&report, &*shared.config.ap);
+    if catch_unwind(AssertUnwindSafe(told)).is_err() {
+        tracing::error!(target: "emu::os", process = shared.config.name, "the AP cannot be told");
+    }
 }
 
 /// One host thread and its core.
@@ -86,7 +105,7 @@ impl<'scope, 'env> HostWorker<'scope, 'env> {
         match catch_unwind(AssertUnwindSafe(|| self.work())) {
             Ok(None) => {}
             Ok(Some(end)) => self.crew.finish(end),
-            Err(panic) => self.crew.finish(panicked(&self.crew.shared, &*panic)),
+            Err(panic) => panicked(self.crew, &*panic),
         }
     }
 
@@ -141,7 +160,10 @@ impl<'scope, 'env> HostWorker<'scope, 'env> {
         let worker = HostWorker::new(self.crew, self.scope);
         let spawned = std::thread::Builder::new()
             .name(format!("dsp-host-{number}"))
-            .spawn_scoped(self.scope, move || worker.run());
+            .spawn_scoped(self.scope, move || {
+                WORKS_FOR.set(Arc::as_ptr(&worker.crew.shared));
+                worker.run();
+            });
         if let Err(error) = &spawned {
             tracing::warn!(
                 target: "emu::os", process = self.crew.shared.config.name, %error, threads = number,
@@ -217,7 +239,6 @@ fn is_wanted(crew: &Crew, os: &Kernel) -> bool {
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroUsize;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc;
     use std::time::Duration;
@@ -386,5 +407,157 @@ mod tests {
         clock.advance(Duration::from_secs(1));
         host.join().unwrap();
         assert_eq!(told.try_recv(), Ok(Duration::from_secs(YEAR)));
+    }
+
+    /// Runs these on so many host threads, each again and again through `then`, which is told whether the process's first host
+    /// thread runs it.
+    fn process_of(
+        threads: usize,
+        host_threads: usize,
+        ap: Option<Arc<dyn crate::ap::Ap>>,
+        then: impl Fn(bool, &crate::process::Process) -> Option<Outcome> + Send + Sync + 'static,
+    ) -> Arc<crate::process::Process> {
+        const RETURN: [u32; 1] = [0x529f_c000]; // { jumpr r31 }
+        type Next = dyn Fn() -> Option<Outcome> + Send + Sync;
+        fn again(next: Arc<Next>, entry: u32) -> crate::kernel::continuation::Then {
+            Box::new(move |_, _| {
+                Ok(next().unwrap_or_else(|| Outcome::Enter(entry, Vec::new(), again(next, entry))))
+            })
+        }
+        let mut g = Guest::with(|config| {
+            config.dsp_threads = NonZeroUsize::new(host_threads);
+            if let Some(ap) = ap {
+                config.ap = ap;
+            }
+        });
+        let code: Vec<u8> = RETURN.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let entry = g.bytes(&code);
+        g.os.space.protect(entry, PAGE_SIZE, Prot::RX).unwrap();
+        let process: Arc<std::sync::OnceLock<std::sync::Weak<crate::process::Process>>> = Arc::default();
+        let of = process.clone();
+        let next: Arc<Next> = Arc::new(move || {
+            let process = of.get()?.upgrade()?;
+            let hired = std::thread::current()
+                .name()
+                .is_some_and(|name| name.starts_with("dsp-host-"));
+            then(!hired, &process)
+        });
+        for _ in 0..threads {
+            let mut thread = g.new_thread(100);
+            let then = again(next.clone(), entry);
+            g.os.enter(&mut thread, entry, &[], then).unwrap();
+            g.os.sched.requeue(thread);
+        }
+        let shared = g.os.shared.clone();
+        let os = g.into_kernel();
+        let runner = std::thread::spawn(move || run(os));
+        let made = Arc::new(crate::process::Process {
+            shared,
+            runner: std::sync::Mutex::new(Some(runner)),
+        });
+        process.set(Arc::downgrade(&made)).unwrap();
+        made
+    }
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// Does it come to its end, whatever it is?
+    fn ends(what: impl FnOnce() + Send + 'static) -> bool {
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || {
+            what();
+            let _ = tell.send(());
+        });
+        told.recv_timeout(PATIENCE).is_ok()
+    }
+
+    #[test]
+    fn an_answer_that_kills_its_own_process_may_run_on_any_host_thread() {
+        for by_first in [true, false] {
+            let (tell, told) = mpsc::channel();
+            let process = process_of(2, 2, None, move |first, process| {
+                (first == by_first).then(|| {
+                    process.kill();
+                    let _ = tell.send(());
+                    Outcome::Exit(0)
+                })
+            });
+            assert_eq!(
+                told.recv_timeout(PATIENCE),
+                Ok(()),
+                "first host thread: {by_first}"
+            );
+            // Somebody else still waits until nothing runs any more.
+            let of = process.clone();
+            assert!(ends(move || of.kill()));
+            assert_eq!(Arc::strong_count(&process.shared), 1);
+        }
+    }
+
+    /// An AP that fails us, too.
+    struct BadAp;
+
+    impl crate::ap::Ap for BadAp {
+        fn read_library(&self, _: &str) -> Result<Vec<u8>, crate::ap::ApError> {
+            Err(crate::ap::ApError::NoListener)
+        }
+        fn grow_heap(&self, _: u32) -> Result<(), crate::ap::ApError> {
+            Err(crate::ap::ApError::NoListener)
+        }
+        fn log(&self, _: crate::ap::LogRecord) {
+            panic!("no log");
+        }
+    }
+
+    #[test]
+    fn a_panic_on_one_host_thread_ends_the_process_while_others_run() {
+        for bad_ap in [false, true] {
+            for by_first in [true, false] {
+                let ap = bad_ap.then(|| Arc::new(BadAp) as Arc<dyn crate::ap::Ap>);
+                let process = process_of(3, 2, ap, move |first, _| {
+                    assert!(first != by_first, "on purpose");
+                    None
+                });
+                let (ask, answer) = mpsc::channel();
+                process.shared.inbox.send(ProcessRequest::Threads(ask));
+                let answer = answer.recv_timeout(PATIENCE);
+                assert_ne!(
+                    answer.err(),
+                    Some(mpsc::RecvTimeoutError::Timeout),
+                    "{bad_ap} {by_first}"
+                );
+                let waits = std::time::Instant::now();
+                while process.state() == State::Running && waits.elapsed() < PATIENCE {
+                    std::thread::yield_now();
+                }
+                assert!(
+                    matches!(process.state(), State::Crashed(_)),
+                    "{bad_ap} {by_first}"
+                );
+                assert!(ends(move || process.kill()));
+            }
+        }
+    }
+
+    #[test]
+    fn who_asks_what_threads_do_hears_of_the_end() {
+        for n in 0..200_u64 {
+            let process = process_of(3, 1 + n as usize % 3, None, |_, _| None);
+            let of = process.clone();
+            let asker = std::thread::spawn(move || {
+                loop {
+                    let (ask, answer) = mpsc::channel();
+                    of.shared.inbox.send(ProcessRequest::Threads(ask));
+                    match answer.recv_timeout(PATIENCE) {
+                        Ok(threads) => assert_eq!(threads.len(), 3),
+                        Err(mpsc::RecvTimeoutError::Disconnected) => return,
+                        Err(timeout) => panic!("{timeout}"),
+                    }
+                }
+            });
+            std::thread::sleep(Duration::from_micros(n * 37 % 900));
+            process.kill();
+            asker.join().unwrap();
+        }
     }
 }

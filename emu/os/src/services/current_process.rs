@@ -76,6 +76,10 @@ fn accepted(pd: &Pd, request: &Request) {
 }
 
 fn exit(pd: &Arc<Pd>, call: ApCall) {
+    // One thread of ours a process waits for what runs at the end, however often the AP asks.
+    if std::mem::replace(&mut pd.state().finishing, true) {
+        return call.refuse(Aee::BAD_STATE, "the process exits already");
+    }
     dspqueue::end(pd);
     let pd = Arc::clone(pd);
     // What runs at the end takes a moment, so does killing, and so does the AP when it is still to get log lines: not on

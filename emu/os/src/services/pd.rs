@@ -96,8 +96,10 @@ pub(super) struct Pd {
 /// What changes in a session's life.
 #[derive(Default)]
 pub(super) struct State {
-    /// `exit` was called: nothing new starts.
+    /// What runs at the end has run, or the session is released: nothing new starts.
     pub exiting: bool,
+    /// `exit` was called: what runs at the end runs.
+    pub finishing: bool,
     /// The crash was counted.
     pub crashed: bool,
     /// Modules of the DSP image that the session has open, by handle.
