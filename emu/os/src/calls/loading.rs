@@ -12,8 +12,9 @@ pub struct Loading {
     queue: VecDeque<(OpenTask, Asker)>,
     /// The open whose files are being read.
     reading: Option<(OpenTask, Asker)>,
-    /// Opens that have the loader: one, and those that its initialisers asked for.
-    depth: u32,
+    /// Opens that have the loader: one, and those that its initialisers asked for. For each the calls of the emulator's that
+    /// its thread was in when its initialisers began; `None`: they have not begun.
+    levels: Vec<Option<usize>>,
     /// The thread that runs initialisers.
     owner: Option<ThreadId>,
     /// Threads that waited for a library, and how they go on.
@@ -21,20 +22,40 @@ pub struct Loading {
 }
 
 /// Loads that may nest, each in an initialiser of the one before.
-const MAX_DEPTH: u32 = 16;
+pub const MAX_DEPTH: usize = 16;
+
+/// What becomes of an open.
+pub enum Added {
+    /// The thread that asks has the loader, and has it for this, too.
+    Nested(OpenTask, Asker),
+    /// It comes behind all others.
+    Queued,
+    /// The thread that asks has the loader, and would wait for itself.
+    TooDeep(Asker),
+}
 
 impl Loading {
-    /// An open comes behind all others. It is given back at once if the thread that asks has the loader: it has it for this, too.
-    pub fn add(&mut self, task: OpenTask, asker: Asker) -> Option<(OpenTask, Asker)> {
-        if let Asker::Thread(thread) = asker
-            && self.owner == Some(thread)
-            && self.depth < MAX_DEPTH
-        {
-            self.depth += 1;
-            return Some((task, asker));
+    /// Somebody wants a library.
+    pub fn add(&mut self, task: OpenTask, asker: Asker) -> Added {
+        match asker {
+            Asker::Thread(thread) if self.owner == Some(thread) => {
+                if self.levels.len() >= MAX_DEPTH {
+                    return Added::TooDeep(asker);
+                }
+                self.levels.push(None);
+                Added::Nested(task, asker)
+            }
+            _ => {
+                self.queue.push_back((task, asker));
+                Added::Queued
+            }
         }
-        self.queue.push_back((task, asker));
-        None
+    }
+
+    /// Bytes of libraries that are waited with.
+    pub fn waiting_bytes(&self) -> usize {
+        let contents = self.queue.iter().filter_map(|(task, _)| task.contents.as_ref());
+        contents.map(|contents| contents.len()).sum()
     }
 
     /// An open starts again, before all others.
@@ -44,17 +65,17 @@ impl Loading {
 
     /// Gives out the next open if the loader is free; it has the loader until it [is done](Self::done).
     pub fn take_next(&mut self) -> Option<(OpenTask, Asker)> {
-        if self.depth > 0 {
+        if !self.levels.is_empty() {
             return None;
         }
         let next = self.queue.pop_front()?;
-        self.depth = 1;
+        self.levels.push(None);
         Some(next)
     }
 
     /// Is the open that has the loader one that an initialiser asked for?
     pub fn is_nested(&self) -> bool {
-        self.depth > 1
+        self.levels.len() > 1
     }
 
     /// Keeps the open that has the loader while its files are read.
@@ -67,15 +88,32 @@ impl Loading {
         self.reading.take()
     }
 
-    /// This thread runs the initialisers from here on.
-    pub fn run_by(&mut self, thread: ThreadId) {
+    /// This thread, which is in so many calls of the emulator's, runs the initialisers from here on.
+    pub fn run_by(&mut self, thread: ThreadId, calls: usize) {
         self.owner = Some(thread);
+        if let Some(level) = self.levels.last_mut() {
+            *level = Some(calls);
+        }
+    }
+
+    /// A thread left calls of the emulator's without returning (`longjmp`), and is in so many now; `true`: an open whose
+    /// initialisers it ran is over with that. To be asked until it is `false`.
+    pub fn left(&mut self, thread: ThreadId, calls: usize) -> bool {
+        let left = self.owner == Some(thread)
+            && self
+                .levels
+                .last()
+                .is_some_and(|level| level.is_some_and(|before| before >= calls));
+        if left {
+            self.done();
+        }
+        left
     }
 
     /// The open that has the loader is over.
     pub fn done(&mut self) {
-        self.depth = self.depth.saturating_sub(1);
-        if self.depth == 0 {
+        self.levels.pop();
+        if self.levels.is_empty() {
             self.owner = None;
         }
     }
@@ -84,7 +122,8 @@ impl Loading {
     pub fn thread_ended(&mut self, thread: ThreadId) -> bool {
         let had = self.owner == Some(thread);
         if had {
-            (self.depth, self.owner) = (0, None);
+            self.levels.clear();
+            self.owner = None;
         }
         had
     }
@@ -115,7 +154,7 @@ mod tests {
 
     fn add(loading: &mut Loading, thread: ThreadId) -> bool {
         let (task, asker) = ask(thread);
-        loading.add(task, asker).is_some()
+        matches!(loading.add(task, asker), Added::Nested(..))
     }
 
     fn next(loading: &mut Loading) -> Option<String> {
@@ -130,7 +169,7 @@ mod tests {
         assert_eq!(next(&mut loading), None);
         // Not yet: its files are read.
         assert!(!add(&mut loading, 1));
-        loading.run_by(1);
+        loading.run_by(1, 0);
         assert!(add(&mut loading, 1) && loading.is_nested());
         loading.done();
         assert!(!loading.is_nested() && next(&mut loading).is_none());
@@ -144,7 +183,7 @@ mod tests {
         let mut loading = Loading::default();
         add(&mut loading, 1);
         next(&mut loading);
-        loading.run_by(1);
+        loading.run_by(1, 0);
         assert!(!loading.thread_ended(2) && loading.thread_ended(1));
         add(&mut loading, 2);
         assert_eq!(next(&mut loading).as_deref(), Some("2.so"));
@@ -155,7 +194,30 @@ mod tests {
         let mut loading = Loading::default();
         add(&mut loading, 1);
         next(&mut loading);
-        loading.run_by(1);
+        loading.run_by(1, 0);
         assert_eq!((0..100).filter(|_| add(&mut loading, 1)).count(), 15);
+        let (task, asker) = ask(1);
+        assert!(matches!(loading.add(task, asker), Added::TooDeep(_)));
+        // It does not wait for itself.
+        (0..16).for_each(|_| loading.done());
+        assert!(next(&mut loading).is_none());
+    }
+
+    #[test]
+    fn who_jumps_out_of_an_initialiser_does_not_keep_the_loader() {
+        let mut loading = Loading::default();
+        add(&mut loading, 1);
+        next(&mut loading);
+        loading.run_by(1, 1);
+        add(&mut loading, 1);
+        // The nested one's files are being read: whatever is left, it is not that.
+        assert!(!loading.left(1, 0));
+        loading.run_by(1, 2);
+        // Within the inner initialiser; another thread.
+        assert!(!loading.left(1, 3) && !loading.left(2, 0));
+        assert!(loading.left(1, 2) && !loading.left(1, 2) && !loading.is_nested());
+        assert!(loading.left(1, 1));
+        add(&mut loading, 2);
+        assert_eq!(next(&mut loading).as_deref(), Some("2.so"));
     }
 }

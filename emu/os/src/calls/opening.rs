@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::job::{Asker, Installation, Job, OpenTask, Opening, Starved};
+use super::loading::{Added, MAX_DEPTH};
 use crate::error::OpenError;
 use crate::kernel::state::Kernel;
 use crate::loader::gather::{Gather, Library};
@@ -31,8 +32,12 @@ pub fn load(os: &mut Kernel, library: String, contents: Option<Arc<[u8]>>, asker
         retries: 0,
     };
     match os.loading.add(task, asker) {
-        Some((task, asker)) => start(os, task, asker),
-        None => start_next(os),
+        Added::Nested(task, asker) => start(os, task, asker),
+        Added::Queued => start_next(os),
+        Added::TooDeep(asker) => {
+            let text = format!("initialisers load libraries deeper than {MAX_DEPTH} in each other");
+            refuse(os, asker, OpenError::new(Aee::UNABLE_TO_LOAD, text));
+        }
     }
 }
 
@@ -176,7 +181,7 @@ pub fn install(os: &mut Kernel, mut open: Installation) {
         Asker::Thread(thread) => {
             os.modules.retain(module);
             // It has the loader until it says that it is [done].
-            os.loading.run_by(thread);
+            os.loading.run_by(thread, os.continuations.depth(thread));
             os.loading.tell(thread, Ok((module, installed)));
             os.shared.inbox.send(ProcessRequest::Due);
         }
@@ -209,6 +214,12 @@ pub fn no_worker(os: &mut Kernel, opening: Opening, error: OpenError) {
 fn fail(os: &mut Kernel, installed: &[ModuleId], asker: Asker, error: OpenError) {
     uninstall(os, installed);
     give_up(os, &asker);
+    refuse(os, asker, error);
+    done(os);
+}
+
+/// Tells who asked that there is no library.
+fn refuse(os: &mut Kernel, asker: Asker, error: OpenError) {
     match asker {
         Asker::Ap(_, answer) => {
             tracing::warn!(target: "emu::os", process = os.shared.config.name, %error, "open failed");
@@ -220,7 +231,6 @@ fn fail(os: &mut Kernel, installed: &[ModuleId], asker: Asker, error: OpenError)
             os.shared.inbox.send(ProcessRequest::Due);
         }
     }
-    done(os);
 }
 
 /// What the AP opens has room among its handles.
@@ -233,6 +243,18 @@ fn give_up(os: &mut Kernel, asker: &Asker) {
 /// A thread ended: it does not have the loader any more.
 pub fn thread_ended(os: &mut Kernel, thread: ThreadId) {
     if os.loading.thread_ended(thread) {
+        start_next(os);
+    }
+}
+
+/// A thread left functions that the emulator had called, and never returns to them.
+pub fn jumped(os: &mut Kernel, thread: ThreadId) {
+    let calls = os.continuations.depth(thread);
+    let mut left = false;
+    while os.loading.left(thread, calls) {
+        left = true;
+    }
+    if left {
         start_next(os);
     }
 }

@@ -110,7 +110,8 @@ fn initialise(c: &mut Call<'_>, opening: Opening) -> Done {
     let (memory, modules) = (&c.os.shared.memory, &mut c.os.modules);
     let installed = opening.installed.iter();
     let initialisers = installed.flat_map(|&id| modules.initialise(id, memory)).collect();
-    c.os.loading.run_by(c.thread.id);
+    let (me, calls) = (c.thread.id, c.os.continuations.depth(c.thread.id));
+    c.os.loading.run_by(me, calls);
     let open = move |c: &mut Call<'_>, _: u64| {
         opening::done(c.os);
         open(c, opening)

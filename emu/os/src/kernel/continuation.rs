@@ -67,9 +67,14 @@ impl Continuations {
         }
     }
 
+    /// How many calls of the thread are under way.
+    pub fn depth(&self, thread: ThreadId) -> usize {
+        self.frames.get(&thread).map_or(0, Vec::len)
+    }
+
     /// No call of the thread is under way.
     pub fn is_outermost(&self, thread: ThreadId) -> bool {
-        self.frames.get(&thread).is_none_or(Vec::is_empty)
+        self.depth(thread) == 0
     }
 
     /// A thread waits for memory.

@@ -105,6 +105,15 @@ fn dlopenbuf(c: &mut Call<'_>) -> Done {
         );
     }
     let contents = c.load(at, bytes)?;
+    // They are ours to keep until other threads have done loading.
+    let waiting = c.os.loading.waiting_bytes();
+    if waiting.saturating_add(contents.len()) > most {
+        return fail(
+            c,
+            0,
+            format!("{name}: {waiting} bytes of other libraries wait to be loaded"),
+        );
+    }
     load(c, name, Some(contents), flags)
 }
 
@@ -429,6 +438,44 @@ mod tests {
             g.try_call("dlopenbuf", &[name, 16, 1 << 20, RTLD_NOW]),
             Err(Stop::Fault(_))
         ));
+    }
+
+    #[test]
+    fn libraries_that_wait_to_be_loaded_have_a_bound() {
+        let mut g = Guest::with(|config| config.limits.library_file = 1 << 20);
+        let name = g.bytes(b"x.so\0");
+        let contents = g.os.shared.memory.allocate(1 << 20, 16).unwrap();
+        let half = 1 << 19;
+        // The first has the loader, and waits for nobody.
+        for id in 50..53 {
+            g.park(id, 9, "dlopenbuf", &[name, contents, half, RTLD_NOW]);
+        }
+        assert_eq!(g.call("dlopenbuf", &[name, contents, half, RTLD_NOW]), 0);
+        let told = error(&mut g).unwrap();
+        assert!(told.contains("wait to be loaded"), "{told}");
+    }
+
+    #[test]
+    fn an_initialiser_that_loads_too_deep_is_told_and_waits_for_nobody() {
+        let mut g = Guest::new();
+        let (name, me) = (g.bytes(b"x.so\0"), g.thread.id);
+        for level in 0..16 {
+            assert!(matches!(
+                g.try_call("dlopen", &[name, RTLD_NOW]),
+                Ok(Outcome::Park(Wait::Library, None))
+            ));
+            // As if its files had been read, and its initialisers ran.
+            drop(g.os.continuations.take_load(me));
+            g.os.loading.run_by(me, level);
+        }
+        assert!(matches!(
+            g.try_call("dlopen", &[name, RTLD_NOW]),
+            Ok(Outcome::Park(Wait::Library, None))
+        ));
+        let (thread, told) = g.os.loading.take_told().unwrap();
+        assert_eq!(thread, me);
+        let error = told.unwrap_err().to_string();
+        assert!(error.contains("deeper than 16"), "{error}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `setjmp` and `longjmp`. A `jmp_buf` is used as 15 words: r16 to r27, r29 to r31; musl's for Hexagon has 16.
 
+use crate::calls::opening;
 use crate::kernel::call::{Call, Done};
 use crate::kernel::import::{Import, import};
 
@@ -38,6 +39,7 @@ fn longjmp(c: &mut Call<'_>) -> Done {
     // Functions that called back into the program, and that it leaves now, do not go on.
     let sp = c.sp();
     c.os.continuations.unwind(c.thread.id, sp);
+    opening::jumped(c.os, c.thread.id);
     // The stub returns by r31.
     c.ret(value.max(1))
 }
@@ -93,5 +95,27 @@ mod tests {
             left += 1;
         }
         assert_eq!(left, 1);
+    }
+
+    #[test]
+    fn a_jump_out_of_an_initialiser_lets_others_load() {
+        let mut g = Guest::new();
+        let (buf, name, me) = (g.bytes(&[0; 64]), g.bytes(b"x.so\0"), g.thread.id);
+        let sp = g.thread.core.regs.r[29];
+        g.thread.core.regs.r[29] = sp + 0x100;
+        let over = |c: &mut Call<'_>, _: u64| c.ret(9);
+        g.os.enter(&mut g.thread, 0x1000, &[], Box::new(over)).unwrap();
+        g.thread.core.regs.r[29] = sp;
+        g.call("setjmp", &[buf]);
+        assert!(matches!(g.try_call("dlopen", &[name, 2]), Ok(Outcome::Park(..))));
+        // As if its file had been read, and its initialiser ran.
+        assert!(g.os.loading.take_read().is_some());
+        g.os.loading.run_by(me, g.os.continuations.depth(me));
+        g.os.enter(&mut g.thread, 0x2000, &[], Box::new(over)).unwrap();
+        g.thread.core.regs.r[29] -= 64;
+        g.park(50, 9, "dlopen", &[name, 2]);
+        assert!(g.os.loading.take_read().is_none());
+        g.call("longjmp", &[buf, 1]);
+        assert!(g.os.loading.take_read().is_some());
     }
 }
