@@ -19,6 +19,8 @@ pub mod error;
 pub mod frame;
 mod handle_numbers;
 pub mod imports;
+#[cfg(test)]
+mod imports_hostile_tests;
 pub mod invocation;
 mod kernel;
 mod library;

@@ -6,6 +6,7 @@
 //! as in the locale "C".
 
 use super::float_text::Number;
+use super::string::ByteSet;
 
 /// Where something is to be stored, and what.
 #[derive(Debug, Clone, PartialEq)]
@@ -149,27 +150,28 @@ fn conversion(format: &[u8]) -> Option<(Conversion<'_>, usize)> {
     known.then_some((conversion, at))
 }
 
-/// Does the set of `[...]` have this byte?
-fn in_set(set: &[u8], byte: u8) -> bool {
-    let (without, set) = match set.split_first() {
+/// The bytes that `[...]` means.
+fn set_of(text: &[u8]) -> ByteSet {
+    let (without, text) = match text.split_first() {
         Some((b'^', rest)) => (true, rest),
-        _ => (false, set),
+        _ => (false, text),
     };
-    let mut found = false;
+    let mut named = Vec::new();
     let mut at = 0;
-    while let Some(&low) = set.get(at) {
-        match (set.get(at + 1), set.get(at + 2)) {
+    while let Some(&low) = text.get(at) {
+        match (text.get(at + 1), text.get(at + 2)) {
             (Some(b'-'), Some(&high)) => {
-                found |= (low..=high).contains(&byte);
+                named.extend(low..=high);
                 at += 3;
             }
             _ => {
-                found |= low == byte;
+                named.push(low);
                 at += 1;
             }
         }
     }
-    found != without
+    let named = ByteSet::of(named);
+    ByteSet::of((0..=u8::MAX).filter(|&byte| named.contains(byte) != without))
 }
 
 /// The digits of a number: value, and whether there was one. Follows `strtol`, with a width.
@@ -339,8 +341,8 @@ impl State {
                 Some(characters(word, wide, true))
             }
             b'[' => {
-                let set = c.set;
-                let word = text.take_while(width, |b| in_set(set, b))?;
+                let set = set_of(c.set);
+                let word = text.take_while(width, |b| set.contains(b))?;
                 (!word.is_empty()).then(|| characters(word, wide, true))
             }
             b'c' | b'C' => {
@@ -460,6 +462,18 @@ mod tests {
         assert_eq!(scanned("a%d", "").0, -1);
         assert_eq!(scanned("100%%%d", "100%7").2, [word(7)]);
         assert_eq!(scanned("%k", "1").0, 0);
+    }
+
+    #[test]
+    fn sets_may_be_named_at_length() {
+        // A scanner that looked at the whole set for each byte would take minutes here.
+        let most = 1 << 20;
+        let text = vec![b'a'; most];
+        let format = [b"%*[", vec![b'b'; most].as_slice(), b"a]%n"].concat();
+        let Scanned::Done { used, stores, .. } = scan(&format, &text, true) else {
+            panic!("there is no more")
+        };
+        assert_eq!((used, stores.len()), (most, 1));
     }
 
     #[test]

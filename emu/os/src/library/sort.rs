@@ -1,5 +1,8 @@
 //! `qsort` and `bsearch`: the comparison is the guest's, so the algorithm is a value that goes on after each answer.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use crate::kernel::call::{Call, Done, Outcome, Stop};
 use crate::kernel::import::{Import, import};
 
@@ -10,8 +13,35 @@ pub const IMPORTS: &[Import] = &[
     import("bsearch", bsearch, "`void *bsearch(const void *key, const void *base, size_t count, size_t size, int (*compare)())`: finds, or NULL"),
 ];
 
-/// Most elements that are sorted: the algorithm keeps two numbers for each.
+/// Most elements that are sorted at once, by all sorts under way: the algorithm keeps two numbers for each.
 const MOST: u32 = 1 << 24;
+
+/// The elements of one sort, as long as it is under way.
+struct Share {
+    all: Arc<AtomicU32>,
+    mine: u32,
+}
+
+impl Share {
+    /// `None`: there are too many.
+    fn take(all: &Arc<AtomicU32>, mine: u32) -> Option<Self> {
+        let sum = all.load(Ordering::Relaxed).checked_add(mine)?;
+        if sum > MOST {
+            return None;
+        }
+        all.store(sum, Ordering::Relaxed);
+        Some(Self {
+            all: all.clone(),
+            mine,
+        })
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.mine, Ordering::Relaxed);
+    }
+}
 
 /// A bottom-up merge sort of element numbers that asks for one comparison at a time.
 #[derive(Debug)]
@@ -107,17 +137,18 @@ fn qsort(c: &mut Call<'_>) -> Done {
     if count < 2 || size == 0 || total > u64::from(u32::MAX) {
         return c.ret(0);
     }
-    if count > MOST {
-        return Err(Stop::because(format!(
-            "qsort of {count} elements: more than {MOST} are not supported"
-        )));
-    }
     // Faults now if the array is not all there.
     c.check_readable(base, total as u32)?;
-    go_on(c, Merge::new(count), base, size, compare)
+    // A comparison may sort, too, and so may other threads.
+    let Some(share) = Share::take(&c.os.lib.sorting, count) else {
+        return Err(Stop::because(format!(
+            "qsort of {count} elements: more than {MOST} at once are not supported"
+        )));
+    };
+    go_on(c, (Merge::new(count), share), base, size, compare)
 }
 
-fn go_on(c: &mut Call<'_>, mut merge: Merge, base: u32, size: u32, compare: u32) -> Done {
+fn go_on(c: &mut Call<'_>, (mut merge, share): (Merge, Share), base: u32, size: u32, compare: u32) -> Done {
     let Some((a, b)) = merge.ask() else {
         let mut sorted = Vec::new();
         for &i in &merge.order {
@@ -129,7 +160,7 @@ fn go_on(c: &mut Call<'_>, mut merge: Merge, base: u32, size: u32, compare: u32)
     let args = vec![base + a * size, base + b * size];
     let then = move |c: &mut Call<'_>, result: u64| {
         merge.answer(result as i32 <= 0);
-        go_on(c, merge, base, size, compare)
+        go_on(c, (merge, share), base, size, compare)
     };
     Ok(Outcome::Enter(compare, args, Box::new(then)))
 }
@@ -158,6 +189,31 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::kernel::testing::Guest;
+
+    #[test]
+    fn sorts_in_the_comparisons_of_sorts_have_a_bound_together() {
+        let mut g = Guest::new();
+        let half = g.os.shared.memory.allocate(MOST / 2, 16).unwrap();
+        let outer = g.try_call("qsort", &[half, MOST / 2, 1, 0x2000]);
+        let inner = g.try_call("qsort", &[half, MOST / 2, 1, 0x2000]);
+        assert!(matches!(
+            (&outer, &inner),
+            (Ok(Outcome::Enter(..)), Ok(Outcome::Enter(..)))
+        ));
+        let Err(stop) = g.try_call("qsort", &[half, 2, 1, 0x2000]) else {
+            panic!("too many")
+        };
+        assert!(stop.to_string().contains("at once"), "{stop}");
+        // What is over, or was left, counts no more.
+        drop(inner);
+        assert!(matches!(
+            g.try_call("qsort", &[half, 2, 1, 0x2000]),
+            Ok(Outcome::Enter(..))
+        ));
+        drop(outer);
+        assert_eq!(g.os.lib.sorting.load(Ordering::Relaxed), 0);
+    }
 
     proptest! {
         #[test]

@@ -9,6 +9,7 @@ use super::stdio::formatted;
 use crate::builtins::STREAMS;
 use crate::kernel::call::{Call, Done, Stop, VaList};
 use crate::kernel::import::{Import, import};
+use crate::library_state::files::File;
 
 /// This family's table.
 #[rustfmt::skip]
@@ -46,7 +47,7 @@ pub const IMPORTS: &[Import] = &[
 
 /// Bytes of a `FILE`.
 const FILE: u32 = 96;
-/// Longest text that is formatted, and longest line that is looked for.
+/// Longest text that is formatted, longest line that is looked for, and the most that `ungetc` may pile up.
 const MAX: usize = 1 << 20;
 /// `EOF`, and what other functions answer when they fail.
 const END: u32 = u32::MAX;
@@ -293,7 +294,8 @@ fn getchar(c: &mut Call<'_>) -> Done {
 
 fn ungetc(c: &mut Call<'_>) -> Done {
     let (byte, fd) = (c.arg(0)?, stream(c, 1)?);
-    let Some(file) = c.os.lib.files.get(fd).filter(|file| file.read && byte != END) else {
+    let takes = |file: &&mut File| file.read && byte != END && file.unread.len() < MAX;
+    let Some(file) = c.os.lib.files.get(fd).filter(takes) else {
         return c.ret(END);
     };
     file.unread.push_front(byte as u8);
@@ -554,5 +556,18 @@ mod tests {
         assert_eq!((g.call("fgetc", &[input]), g.call("feof", &[input])), (END, 1));
         assert_eq!(g.call("fileno", &[streams(&g, b"_Stderr")]), 2);
         assert_eq!(g.call("fclose", &[out]), 0);
+    }
+
+    #[test]
+    fn what_is_put_back_has_a_bound() {
+        let mut g = Guest::new();
+        let mut ap = ApFiles::with("/a", b"abc");
+        let (name, mode) = (g.bytes(b"/a\0"), g.bytes(b"r\0"));
+        let f = ap.call(&mut g, "fopen", &[name, mode]);
+        for _ in 0..MAX {
+            assert_eq!(g.call("ungetc", &[7, f]), 7);
+        }
+        assert_eq!(g.call("ungetc", &[7, f]), END);
+        assert_eq!((g.call("fgetc", &[f]), g.call("ungetc", &[7, f])), (7, 7));
     }
 }

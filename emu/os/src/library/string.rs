@@ -128,7 +128,7 @@ fn memcmp(c: &mut Call<'_>) -> Done {
 }
 
 /// Bytes that can be read at `at` without touching a page that the byte at `at` is not in, at most 256.
-fn line(c: &Call<'_>, at: u32, most: u32) -> Result<Vec<u8>, Stop> {
+pub(super) fn line(c: &Call<'_>, at: u32, most: u32) -> Result<Vec<u8>, Stop> {
     let mut out = vec![0; (256 - (at & 0xff)).min(most) as usize];
     c.os.space.load(at, &mut out)?;
     Ok(out)
@@ -150,10 +150,16 @@ fn memchr(c: &mut Call<'_>) -> Done {
 
 fn memrchr(c: &mut Call<'_>) -> Done {
     let (at, byte, len) = (c.arg(0)?, c.arg(1)? as u8, c.arg(2)?);
-    for i in (0..len).rev() {
-        if c.load8(at.wrapping_add(i))? == byte {
-            return c.ret(at.wrapping_add(i));
+    let mut left = len;
+    while left > 0 {
+        // Back to the beginning of the line of 256 bytes that the last one is in: no page is read that is not needed.
+        let last = at.wrapping_add(left - 1);
+        let n = ((last & 0xff) + 1).min(left);
+        let from = at.wrapping_add(left - n);
+        if let Some(i) = c.load(from, n)?.iter().rposition(|&b| b == byte) {
+            return c.ret(from.wrapping_add(i as u32));
         }
+        left -= n;
     }
     c.ret(0)
 }
@@ -330,27 +336,50 @@ fn strstr(c: &mut Call<'_>) -> Done {
     found(c, at, index)
 }
 
+/// A set of bytes: looking one up takes no longer when many are named.
+pub(super) struct ByteSet([bool; 256]);
+
+impl ByteSet {
+    /// These bytes, each named as often as one likes.
+    pub(super) fn of(bytes: impl IntoIterator<Item = u8>) -> Self {
+        let mut set = [false; 256];
+        for byte in bytes {
+            set[usize::from(byte)] = true;
+        }
+        Self(set)
+    }
+
+    pub(super) fn contains(&self, byte: u8) -> bool {
+        self.0[usize::from(byte)]
+    }
+}
+
+/// The set that a string names.
+fn set_at(c: &Call<'_>, at: u32) -> Result<ByteSet, Stop> {
+    Ok(ByteSet::of(c.cstr(at)?))
+}
+
 fn strspn(c: &mut Call<'_>) -> Done {
-    let (s, set) = (c.cstr(c.arg(0)?)?, c.cstr(c.arg(1)?)?);
-    c.ret(s.iter().take_while(|b| set.contains(b)).count() as u32)
+    let (s, set) = (c.cstr(c.arg(0)?)?, set_at(c, c.arg(1)?)?);
+    c.ret(s.iter().take_while(|&&b| set.contains(b)).count() as u32)
 }
 
 fn strcspn(c: &mut Call<'_>) -> Done {
-    let (s, set) = (c.cstr(c.arg(0)?)?, c.cstr(c.arg(1)?)?);
-    c.ret(s.iter().take_while(|b| !set.contains(b)).count() as u32)
+    let (s, set) = (c.cstr(c.arg(0)?)?, set_at(c, c.arg(1)?)?);
+    c.ret(s.iter().take_while(|&&b| !set.contains(b)).count() as u32)
 }
 
 fn strpbrk(c: &mut Call<'_>) -> Done {
-    let (at, set) = (c.arg(0)?, c.cstr(c.arg(1)?)?);
-    let index = c.cstr(at)?.iter().position(|b| set.contains(b));
+    let (at, set) = (c.arg(0)?, set_at(c, c.arg(1)?)?);
+    let index = c.cstr(at)?.iter().position(|&b| set.contains(b));
     found(c, at, index)
 }
 
 /// The next token from `at` on: its start, and where to go on (0: nowhere). Ends the token with NUL.
-fn token(c: &Call<'_>, at: u32, set: &[u8]) -> Result<(u32, u32), Stop> {
+fn token(c: &Call<'_>, at: u32, set: &ByteSet) -> Result<(u32, u32), Stop> {
     let s = c.cstr(at)?;
-    let skip = s.iter().take_while(|b| set.contains(b)).count();
-    let len = s[skip..].iter().take_while(|b| !set.contains(b)).count();
+    let skip = s.iter().take_while(|&&b| set.contains(b)).count();
+    let len = s[skip..].iter().take_while(|&&b| !set.contains(b)).count();
     let start = at.wrapping_add(skip as u32);
     let end = start.wrapping_add(len as u32);
     if len == 0 {
@@ -364,7 +393,7 @@ fn token(c: &Call<'_>, at: u32, set: &[u8]) -> Result<(u32, u32), Stop> {
 }
 
 fn strtok_r(c: &mut Call<'_>) -> Done {
-    let (s, set, next) = (c.arg(0)?, c.cstr(c.arg(1)?)?, c.arg(2)?);
+    let (s, set, next) = (c.arg(0)?, set_at(c, c.arg(1)?)?, c.arg(2)?);
     let at = if s == 0 { c.load32(next)? } else { s };
     if at == 0 {
         return c.ret(0);
@@ -375,7 +404,7 @@ fn strtok_r(c: &mut Call<'_>) -> Done {
 }
 
 fn strtok(c: &mut Call<'_>) -> Done {
-    let (s, set) = (c.arg(0)?, c.cstr(c.arg(1)?)?);
+    let (s, set) = (c.arg(0)?, set_at(c, c.arg(1)?)?);
     let at = if s == 0 { c.os.lib.tokens } else { s };
     if at == 0 {
         return c.ret(0);
@@ -391,8 +420,8 @@ fn strsep(c: &mut Call<'_>) -> Done {
     if at == 0 {
         return c.ret(0);
     }
-    let (s, set) = (c.cstr(at)?, c.cstr(c.arg(1)?)?);
-    let next = match s.iter().position(|b| set.contains(b)) {
+    let (s, set) = (c.cstr(at)?, set_at(c, c.arg(1)?)?);
+    let next = match s.iter().position(|&b| set.contains(b)) {
         Some(i) => {
             let end = at.wrapping_add(i as u32);
             c.store8(end, 0)?;
@@ -515,5 +544,36 @@ mod tests {
         g.write(next, &s.to_le_bytes());
         let tokens: Vec<u32> = (0..4).map(|_| g.call("strsep", &[next, set])).collect();
         assert_eq!(tokens, [s, s + 2, s + 3, 0]);
+    }
+
+    #[test]
+    fn sets_of_bytes_may_be_named_at_length() {
+        // A search that looked at the whole set for each byte would take minutes here.
+        let mut g = Guest::new();
+        let most = crate::kernel::call::MAX_STRING - 1;
+        let (mut text, mut set) = (vec![b'a'; most], vec![b'b'; most]);
+        text.push(0);
+        set[most - 1] = b'a';
+        set.push(0);
+        let (text, set) = (g.bytes(&text), g.bytes(&set));
+        assert_eq!(g.call("strspn", &[text, set]), most as u32);
+        assert_eq!(g.call("strcspn", &[text, set]), 0);
+        assert_eq!(g.call("strpbrk", &[text, set]), text);
+        assert_eq!(g.call("strtok", &[text, set]), 0);
+    }
+
+    #[test]
+    fn the_last_byte_is_found_and_no_more_read_than_needed() {
+        let mut g = Guest::new();
+        let mut bytes = vec![0; 1000];
+        (bytes[3], bytes[700]) = (7, 7);
+        let at = g.bytes(&bytes);
+        assert_eq!(g.call("memrchr", &[at, 7, 1000]), at + 700);
+        assert_eq!(g.call("memrchr", &[at, 7, 700]), at + 3);
+        assert_eq!(g.call("memrchr", &[at, 7, 3]), 0);
+        // What lies before the block is not there.
+        assert_eq!(g.call("memrchr", &[at - 5000, 7, 5704]), at + 700);
+        assert!(g.try_call("memrchr", &[at - 5000, 9, 5704]).is_err());
+        assert!(g.try_call("memrchr", &[at, 9, u32::MAX]).is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! What else there is in `<string.h>`: POSIX's and GNU's additions.
 
 use super::heap::allocate;
+use super::string::line;
 use crate::kernel::call::{Call, Done, MAX_STRING};
 use crate::kernel::import::{Import, import};
 
@@ -32,12 +33,16 @@ fn toascii(c: &mut Call<'_>) -> Done {
 
 fn memccpy(c: &mut Call<'_>) -> Done {
     let (to, from, byte, len) = (c.arg(0)?, c.arg(1)?, c.arg(2)? as u8, c.arg(3)?);
-    // No page behind the byte's is read.
-    for index in 0..len {
-        let next = c.load8(from.wrapping_add(index))?;
-        c.store8(to.wrapping_add(index), next)?;
-        if next == byte {
-            return c.ret(to.wrapping_add(index).wrapping_add(1));
+    let mut done = 0;
+    while done < len {
+        // No page behind the byte's is read.
+        let mut part = line(c, from.wrapping_add(done), len - done)?;
+        let end = part.iter().position(|&b| b == byte);
+        part.truncate(end.map_or(part.len(), |end| end + 1));
+        c.store(to.wrapping_add(done), &part)?;
+        done += part.len() as u32;
+        if end.is_some() {
+            return c.ret(to.wrapping_add(done));
         }
     }
     c.ret(0)
@@ -74,8 +79,12 @@ fn stpncpy(c: &mut Call<'_>) -> Done {
 }
 
 fn strndup(c: &mut Call<'_>) -> Done {
-    let max = (c.arg(1)? as usize).min(MAX_STRING);
-    let mut text = c.cstr_max(c.arg(0)?, max)?;
+    let max = c.arg(1)? as usize;
+    let mut text = if max < MAX_STRING {
+        c.cstr_max(c.arg(0)?, max)?
+    } else {
+        c.cstr(c.arg(0)?)?
+    };
     text.push(0);
     let made = |text: Vec<u8>| {
         move |c: &mut Call<'_>, at: u32| {
@@ -154,5 +163,27 @@ mod tests {
         ] {
             assert!(g.try_call(name, &args).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_copy_ends_with_its_byte_wherever_that_is() {
+        let mut g = Guest::new();
+        let mut bytes = vec![1; 1000];
+        bytes[600] = 7;
+        let (from, to) = (g.bytes(&bytes), g.bytes(&[0; 1000]));
+        assert_eq!(g.call("memccpy", &[to, from + 5, 7, u32::MAX]), to + 596);
+        assert_eq!(g.read(to + 594, 4), [1, 7, 0, 0]);
+        assert_eq!(g.call("memccpy", &[to, from, 7, 600]), 0);
+        assert!(g.try_call("memccpy", &[to, from, 9, u32::MAX]).is_err());
+    }
+
+    #[test]
+    fn what_is_too_long_to_be_copied_is_not_cut() {
+        use crate::kernel::call::MAX_STRING;
+        let mut g = Guest::new();
+        let long = g.bytes(&vec![b'a'; MAX_STRING + 16]);
+        let cut = g.call("strndup", &[long, MAX_STRING as u32 - 1]);
+        assert_eq!(g.call("strlen", &[cut]), MAX_STRING as u32 - 1);
+        assert!(g.try_call("strndup", &[long, MAX_STRING as u32]).is_err());
     }
 }

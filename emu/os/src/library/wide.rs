@@ -49,9 +49,7 @@ fn string(c: &Call<'_>, at: u32, max: usize) -> Result<Vec<u32>, Stop> {
     let mut out = Vec::new();
     while out.len() < max {
         if out.len() >= MAX_STRING {
-            return Err(Stop::because(format!(
-                "string at {at:#010x} has no end within 1 Mi characters"
-            )));
+            return Err(endless(at));
         }
         match character(c, at, out.len())? {
             0 => break,
@@ -59,6 +57,10 @@ fn string(c: &Call<'_>, at: u32, max: usize) -> Result<Vec<u32>, Stop> {
         }
     }
     Ok(out)
+}
+
+fn endless(at: u32) -> Stop {
+    Stop::because(format!("string at {at:#010x} has no end within 1 Mi characters"))
 }
 
 fn character(c: &Call<'_>, at: u32, index: usize) -> Result<u32, Stop> {
@@ -116,7 +118,10 @@ fn wcscat(c: &mut Call<'_>) -> Done {
 
 fn compare(c: &mut Call<'_>, max: usize) -> Done {
     let (a, b) = (c.arg(0)?, c.arg(1)?);
-    for index in 0..max.min(MAX_STRING) {
+    for index in 0..max {
+        if index >= MAX_STRING {
+            return Err(endless(a));
+        }
         let (x, y) = (character(c, a, index)?, character(c, b, index)?);
         if x != y || x == 0 {
             let order = (x as i32).cmp(&(y as i32)) as i32;
@@ -363,5 +368,15 @@ mod tests {
             (u32::MAX, u32::MAX)
         );
         assert_eq!((g.call("iswalpha", &[0x161]), g.call("towupper", &[97])), (0, 65));
+    }
+
+    #[test]
+    fn strings_that_are_too_long_to_compare_are_not_the_same() {
+        let mut g = Guest::new();
+        let long = vec![b'a'; 4 * MAX_STRING + 64];
+        let at = g.bytes(&long);
+        assert_eq!(g.call("wcsncmp", &[at, at, MAX_STRING as u32]), 0);
+        assert!(g.try_call("wcsncmp", &[at, at, MAX_STRING as u32 + 1]).is_err());
+        assert!(g.try_call("wcscmp", &[at, at]).is_err());
     }
 }

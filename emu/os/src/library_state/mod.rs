@@ -18,6 +18,8 @@ pub mod vectors;
 pub mod votes;
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use cache_locks::CacheLocks;
 use exits::Exits;
@@ -74,6 +76,8 @@ pub struct LibraryState {
     pub tokens: u32,
     /// Where the text that `strerror` gave last is; 0: it gave none yet.
     pub error_text: u32,
+    /// Elements of all sorts under way.
+    pub sorting: Arc<AtomicU32>,
     /// `rand`'s state.
     pub random: u32,
     /// Functions whose lack of effect the log has told of.
@@ -103,6 +107,7 @@ impl LibraryState {
             line: Vec::new(),
             tokens: 0,
             error_text: 0,
+            sorting: Arc::default(),
             random: 1,
             told: HashSet::new(),
         }

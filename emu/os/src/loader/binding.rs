@@ -19,11 +19,27 @@ const MOST_NAMES: usize = 16;
 /// A thread-local symbol: the library that has it, and its offset there; `None`: it is weak, and nobody has it.
 type Local = Option<(ModuleId, u32)>;
 
+/// Symbols that are nowhere: the first names, and how many there are. A library may want many, with long names.
+#[derive(Default)]
+struct Missing {
+    names: Vec<String>,
+    count: usize,
+}
+
+impl Missing {
+    fn add(&mut self, name: String) {
+        self.count += 1;
+        if self.names.len() < MOST_NAMES {
+            self.names.push(name);
+        }
+    }
+}
+
 impl Modules {
     /// Applies a library's relocations.
     pub(super) fn relocate(&self, id: ModuleId, memory: &ProcessMemory) -> Result<(), InstallError> {
         let module = &self.map[&id];
-        let mut missing: Vec<String> = Vec::new();
+        let mut missing = Missing::default();
         // A name may be wanted by many relocations: look each symbol up once.
         let mut values: HashMap<u32, u32> = HashMap::new();
         let mut locals: HashMap<u32, Local> = HashMap::new();
@@ -32,7 +48,7 @@ impl Modules {
                 RelocationKind::Relative => module.base,
                 RelocationKind::Symbol(index) => *values.entry(index).or_insert_with(|| {
                     self.bind(module, index).unwrap_or_else(|name| {
-                        missing.push(name);
+                        missing.add(name);
                         0
                     })
                 }),
@@ -41,7 +57,7 @@ impl Modules {
                 | RelocationKind::ThreadPlace(index) => {
                     let local = *locals.entry(index).or_insert_with(|| {
                         self.bind_local(id, module, index).unwrap_or_else(|name| {
-                            missing.push(name);
+                            missing.add(name);
                             None
                         })
                     });
@@ -64,21 +80,18 @@ impl Modules {
                 .store(to, &word)
                 .map_err(|f| self.fault(module, f.into()))?;
         }
-        if missing.is_empty() {
+        if missing.count == 0 {
             return Ok(());
         }
-        let more = missing.len().saturating_sub(MOST_NAMES);
-        missing.truncate(MOST_NAMES);
-        let rest = if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
+        let rest = match missing.count - missing.names.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
         };
         Err(self.refuse(
             module,
             format!(
                 "undefined symbols: {}{rest} (neither in its libraries nor {})",
-                missing.join(", "),
+                missing.names.join(", "),
                 self.builtins.origin()
             ),
         ))
