@@ -23,6 +23,7 @@ mod numbers;
 mod process;
 mod semihosting;
 mod setup;
+mod signals;
 mod stack;
 mod stat;
 mod watch;

@@ -2,8 +2,8 @@
 //!
 //! Constants of the generic architecture are the host's (`libc`): x86-64 and arm64 have the same. Hexagon's calling
 //! convention: number in R6, arguments in R0-R5, a 64-bit argument in an even pair; the result in R0, errors from -1 to
-//! -4095. Calls about signals are accepted and have no effect, but for a signal that a program sends itself and that ends
-//! it. Users and groups are those of [`stack::ID`](super::stack).
+//! -4095. A program may ignore and block signals ([`Signals`](super::signals)), not handle them. Users and groups are those of
+//! [`stack::ID`](super::stack).
 
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use super::files::{AT_FDCWD, errno};
 use super::memory::IO_LIMIT;
 use super::numbers as nr;
 use super::process::Process;
+use super::signals::{Action, SET};
 use super::stack;
 use super::stat::{About, realtime};
 use emu_core::memory::Memory;
@@ -22,6 +23,8 @@ const IOV_MAX: u32 = 1024;
 const AT_REMOVEDIR: u32 = 0x200;
 const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
 const AT_EMPTY_PATH: u32 = 0x1000;
+/// Flags of an open file that F_SETFL changes.
+const CHANGEABLE: u32 = (libc::O_APPEND | libc::O_NONBLOCK | libc::O_ASYNC | libc::O_NOATIME) as u32;
 /// The process and its only thread.
 const PID: u32 = 1;
 
@@ -36,11 +39,6 @@ impl Process {
         let a = [r(0), r(1), r(2), r(3), r(4), r(5)];
         match (number, a) {
             (nr::EXIT | nr::EXIT_GROUP, [status, ..]) => return Ok(Some(End::Status(status as i32))),
-            (nr::KILL | nr::TKILL, [who, signal, ..]) | (nr::TGKILL, [_, who, signal, ..])
-                if fatal(who, signal) =>
-            {
-                return Ok(Some(End::Signal(signal as u8)));
-            }
             // A futex that nobody else can ever change.
             (nr::FUTEX | nr::FUTEX_TIME64, [va, op, value, 0, ..])
                 if matches!(futex(op), libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET)
@@ -54,13 +52,14 @@ impl Process {
         }
         let answer = self.call(number, a, console);
         if answer == Err(libc::EPIPE) && matches!(number, nr::WRITE | nr::WRITEV) {
-            return Ok(Some(End::Signal(libc::SIGPIPE as u8)));
+            // A signal that there is.
+            let _ = self.signals.send(libc::SIGPIPE as u32);
         }
         self.thread.regs.r[0] = match answer {
             Ok(v) => v,
             Err(e) => e.wrapping_neg() as u32,
         };
-        Ok(None)
+        Ok(self.signals.fatal().map(End::Signal))
     }
 
     fn call(&mut self, number: u32, args: [u32; 6], console: &mut dyn Console) -> Answer {
@@ -164,16 +163,18 @@ impl Process {
                 std::thread::yield_now();
                 Ok(0)
             }
-            // No other thread, no signal but a fatal one, no advice that matters.
-            nr::SET_ROBUST_LIST | nr::SIGALTSTACK | nr::RT_SIGACTION | nr::RT_SIGPROCMASK | nr::MADVISE => {
-                Ok(0)
-            }
-            nr::KILL | nr::TKILL => own(a),
-            nr::TGKILL => own(b),
+            // There is no other thread that could find a lock of a dead one.
+            nr::SET_ROBUST_LIST => Ok(0),
+            nr::SIGALTSTACK => self.signal_stack(a, b),
+            nr::RT_SIGACTION => self.signal_action(a, b, c, d),
+            nr::RT_SIGPROCMASK => self.signal_mask(a, b, c, d),
+            nr::MADVISE => self.advise(c),
+            nr::KILL | nr::TKILL => own(a).and_then(|_| self.signals.send(b)),
+            nr::TGKILL => own(b).and_then(|_| self.signals.send(c)),
             nr::UNAME => self.uname(a),
             nr::GETRLIMIT => self.limits(a, b, false),
             nr::PRLIMIT64 => self.limits(b, d, true),
-            nr::GETRUSAGE => self.memory.store(b, &[0; 72]),
+            nr::GETRUSAGE => self.usage(b),
             nr::BRK => Ok(self.memory.set_brk(a)),
             nr::MUNMAP => self.memory.munmap(a, b),
             nr::MMAP2 => {
@@ -247,8 +248,14 @@ impl Process {
     fn fcntl(&mut self, fd: u32, command: u32, argument: u32) -> Answer {
         match command as i32 {
             libc::F_DUPFD | libc::F_DUPFD_CLOEXEC => self.files.duplicate(fd, argument),
-            // Nothing is executed, and flags stay as they were opened.
-            libc::F_GETFD | libc::F_SETFD | libc::F_SETFL => self.files.get(fd).map(|_| 0),
+            // Nothing is executed.
+            libc::F_GETFD | libc::F_SETFD => self.files.get(fd).map(|_| 0),
+            libc::F_SETFL if argument & CHANGEABLE == 0 => self.files.get(fd).map(|_| 0),
+            libc::F_SETFL => {
+                self.files.get(fd)?;
+                self.not_modelled("F_SETFL with flags: system call", nr::FCNTL64);
+                Err(libc::ENOSYS)
+            }
             libc::F_GETFL => self.files.get(fd).map(|_| libc::O_RDWR as u32),
             _ => {
                 self.files.get(fd)?;
@@ -358,6 +365,85 @@ impl Process {
         }
     }
 
+    /// `rt_sigaction`: `struct sigaction` is handler, flags and the set (asm-generic/signal.h, which has no restorer).
+    fn signal_action(&mut self, signal: u32, new: u32, old: u32, size: u32) -> Answer {
+        if size != SET {
+            return Err(libc::EINVAL);
+        }
+        let ignore = match new {
+            0 => None,
+            at => match Action::new(self.memory.word(at)?) {
+                Action::Ignore(ignore) => Some(ignore),
+                Action::Handler => {
+                    self.not_modelled("rt_sigaction with a handler: system call", nr::RT_SIGACTION);
+                    return Err(libc::ENOSYS);
+                }
+            },
+        };
+        let before = self.signals.act(signal, ignore)?;
+        match old {
+            0 => Ok(0),
+            at => self.memory.store(at, &u128::from(before).to_le_bytes()),
+        }
+    }
+
+    fn signal_mask(&mut self, how: u32, new: u32, old: u32, size: u32) -> Answer {
+        if size != SET {
+            return Err(libc::EINVAL);
+        }
+        let wanted = match new {
+            0 => None,
+            at => Some(wide(self.memory.word(at)?, self.memory.word(at.wrapping_add(4))?)),
+        };
+        let before = self.signals.mask(how, wanted)?;
+        match old {
+            0 => Ok(0),
+            at => self.memory.store(at, &before.to_le_bytes()),
+        }
+    }
+
+    fn signal_stack(&mut self, new: u32, old: u32) -> Answer {
+        let word = |n: u32| self.memory.word(new.wrapping_add(4 * n));
+        let wanted = match new {
+            0 => None,
+            _ => Some([word(0)?, word(1)?, word(2)?]),
+        };
+        let before = self.signals.stack(wanted)?;
+        match old {
+            0 => Ok(0),
+            at => self.memory.store(at, &before.map(u32::to_le_bytes).concat()),
+        }
+    }
+
+    /// `madvise`: what only makes a program faster or its dumps smaller needs no effect, and nothing forks here.
+    fn advise(&mut self, advice: u32) -> Answer {
+        match advice as i32 {
+            libc::MADV_NORMAL
+            | libc::MADV_RANDOM
+            | libc::MADV_SEQUENTIAL
+            | libc::MADV_WILLNEED
+            | libc::MADV_FREE
+            | libc::MADV_DONTFORK..=libc::MADV_DODUMP
+            | libc::MADV_WIPEONFORK
+            | libc::MADV_KEEPONFORK
+            | libc::MADV_COLD
+            | libc::MADV_PAGEOUT => Ok(0),
+            libc::MADV_DONTNEED => {
+                self.not_modelled("MADV_DONTNEED: system call", nr::MADVISE);
+                Err(libc::ENOSYS)
+            }
+            _ => Err(libc::EINVAL),
+        }
+    }
+
+    /// `getrusage`: the time that the packets took, as the clocks count it.
+    fn usage(&self, va: u32) -> Answer {
+        let time = Duration::from_nanos(self.thread.time.nanos(self.thread.packets));
+        let mut words = [0; 18];
+        (words[0], words[1]) = (time.as_secs() as u32, time.subsec_micros());
+        self.memory.store(va, &words.map(u32::to_le_bytes).concat())
+    }
+
     fn uname(&self, va: u32) -> Answer {
         let mut out = Vec::with_capacity(6 * 65);
         for (n, text) in ["Linux", "vhost-hexagon", "6.6.0", "#1", "hexagon", "(none)"]
@@ -412,14 +498,6 @@ fn clock_known(clock: u32) -> Result<(), i32> {
     } else {
         Err(libc::EINVAL)
     }
-}
-
-/// A signal to this process that ends it.
-fn fatal(who: u32, signal: u32) -> bool {
-    // 0 only asks whether the process is there.
-    const SIGNALS: u32 = 64;
-    let ignored = [libc::SIGCHLD, libc::SIGCONT, libc::SIGURG, libc::SIGWINCH];
-    own(who).is_ok() && (1..=SIGNALS).contains(&signal) && !ignored.contains(&(signal as i32))
 }
 
 /// There is only one process to send signals to.

@@ -9,6 +9,7 @@ use super::error::ExecError;
 use super::files::Files;
 use super::memory::{IO_LIMIT, ProgramMemory};
 use super::setup::Setup;
+use super::signals::Signals;
 
 /// A process of one thread.
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub(super) struct Process {
     pub thread: Thread,
     pub memory: ProgramMemory,
     pub files: Files,
+    pub signals: Signals,
     /// Its arguments in one line, for semihosting.
     pub command: Vec<u8>,
     /// Semihosting's error number.
@@ -29,6 +31,7 @@ impl Process {
             thread,
             memory,
             files: Files::new(setup.files),
+            signals: Signals::default(),
             command: setup.args.join(&b' '),
             errno: 0,
             warned: BTreeSet::new(),

@@ -127,6 +127,67 @@ fn mappings_stay_within_the_limit() {
     );
 }
 
+/// A system call of a program; what is in R0 afterwards, or how the program ended.
+fn call(program: &mut Program, number: u32, args: &[u32]) -> Result<i32, End> {
+    let regs = &mut program.process.thread.regs;
+    for (n, &arg) in args.iter().enumerate() {
+        regs.r[n] = arg;
+    }
+    regs.r[6] = number;
+    match program
+        .process
+        .system_call(&mut Collect(&mut Vec::new()))
+        .unwrap()
+    {
+        Some(end) => Err(end),
+        None => Ok(program.process.thread.regs.r[0] as i32),
+    }
+}
+
+#[test]
+fn what_would_have_no_effect_is_refused() {
+    let mut program = Program::new(&program(), &limited()).unwrap();
+    let at = program.thread().regs.r[29] - 64;
+    let handler = |program: &mut Program, handler: u32| {
+        program.memory().store32(at, handler).unwrap();
+        call(program, numbers::RT_SIGACTION, &[15, at, 0, 8])
+    };
+    assert_eq!(handler(&mut program, 0x1_0054), Ok(-libc::ENOSYS));
+    assert_eq!(handler(&mut program, 1), Ok(0));
+    assert_eq!(call(&mut program, numbers::KILL, &[1, 15]), Ok(0));
+    assert_eq!(call(&mut program, numbers::RT_SIGACTION, &[15, 0, at, 8]), Ok(0));
+    assert_eq!(program.memory().load32(at), Ok(1));
+    assert_eq!(
+        call(&mut program, numbers::RT_SIGACTION, &[15, 0, at, 16]),
+        Ok(-libc::EINVAL)
+    );
+    assert_eq!(
+        call(&mut program, numbers::MADVISE, &[at, 4096, 4]),
+        Ok(-libc::ENOSYS)
+    );
+    assert_eq!(call(&mut program, numbers::MADVISE, &[at, 4096, 8]), Ok(0));
+    let flags = libc::O_NONBLOCK as u32;
+    assert_eq!(
+        call(&mut program, numbers::FCNTL64, &[1, 4, flags]),
+        Ok(-libc::ENOSYS)
+    );
+}
+
+#[test]
+fn a_blocked_signal_ends_the_program_when_it_is_let_through() {
+    let mut program = Program::new(&program(), &limited()).unwrap();
+    let at = program.thread().regs.r[29] - 64;
+    program.memory().store64(at, 1 << 14).unwrap();
+    assert_eq!(call(&mut program, numbers::RT_SIGPROCMASK, &[0, at, 0, 8]), Ok(0));
+    assert_eq!(call(&mut program, numbers::TGKILL, &[1, 1, 15]), Ok(0));
+    let open = [2, at + 8, at, 8];
+    assert_eq!(
+        call(&mut program, numbers::RT_SIGPROCMASK, &open),
+        Err(End::Signal(15))
+    );
+    assert_eq!(program.memory().load64(at), Ok(1 << 14));
+}
+
 /// MAP_PRIVATE | MAP_ANONYMOUS
 const MAP_PRIVATE_ANONYMOUS: u32 = 0x22;
 
