@@ -5,12 +5,14 @@
 
 mod packets;
 mod spec;
+mod watch;
 
 use super::assets::{Skeletons, read_or_skeleton};
+use super::signals::Waiting;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use emu_local_ap::{Arg, Client, ClientError, Driver};
@@ -45,7 +47,7 @@ Examples:
   vhost-hexagon invoke --skel ./build/libfilter_skel.so --search ./build --method 3 --in u32:4096,4096 --in file:in.raw --out file:out.raw:4096
 
 Exit code: 0 the method returned 0; 1 it returned an error, or the library could not be opened; 2 the command line is wrong;
-3 the DSP process crashed (its report is printed).";
+3 the DSP process crashed (its report is printed); 4 the time of --timeout was over.";
 
 /// Arguments of `invoke`.
 #[derive(clap::Args, Debug)]
@@ -83,6 +85,9 @@ pub struct Args {
     /// Call the method so many times; the outputs of the last call are printed, and the time of all.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
+    /// Give up after so many seconds (1.5), and say where the DSP's threads are. A SIGQUIT (Ctrl-\\) asks for that at any time.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
     #[command(flatten)]
     dsp_threads: super::dsp_threads::DspThreads,
     /// Make a packet queue (dspqueue), pass its id to this method as its only input, exchange packets over it, and call the
@@ -105,8 +110,10 @@ const RETURNED_ERROR: u8 = 1;
 const CRASHED: u8 = 3;
 /// What the DSP's crash reports name as their source file; they are printed in one piece at the end instead.
 const CRASH_REPORT: &[u8] = b"crash";
-/// Memory of the machine: anonymous, so only what is touched counts.
+/// Memory of the machine beside a call's buffers: anonymous, so only what is touched counts.
 const RAM: usize = 1 << 30;
+/// Most bytes of a call's buffers: the DSP has 32-bit addresses, and the program must lie there, too.
+const MOST: usize = 2 << 30;
 
 /// Runs the command.
 ///
@@ -126,9 +133,25 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(uri) => uri.clone(),
         None => suggest_uri(&args.skel, &bytes)?,
     };
-    let driver = machine(args)?;
+    let sum = inputs
+        .iter()
+        .map(Vec::len)
+        .chain(outputs.iter().map(|out| out.len() as usize));
+    let sum: usize = sum.sum();
+    if sum > MOST {
+        eprintln!(
+            "error: the buffers have {sum} bytes together; {MOST} is the most that a DSP can see of them"
+        );
+        return Ok(ExitCode::from(2));
+    }
+    // Before threads are started: they inherit what is blocked.
+    let signals = Waiting::take();
     let skeletons = Skeletons::write()?;
-    let client = client(args, &driver, &skeletons)?;
+    let directories = directories(args, &skeletons);
+    let driver = machine(args, &directories, RAM + sum.next_multiple_of(RAM))?;
+    let folder: watch::Folder = Arc::new(Mutex::new(Some(skeletons)));
+    watch::start(signals, &driver, &folder, args.timeout).context("cannot start a thread")?;
+    let client = client(&driver, directories)?;
     let outcome = call(args, &client, &uri, sc, &inputs, &outputs);
     // A crashed process says nothing any more, but its session ends as any other.
     let ended = client.exit();
@@ -147,6 +170,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let code = outcome?;
     ended?;
     Ok(code)
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let parsed = text.parse().ok().filter(|seconds| *seconds > 0.0);
+    parsed
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| format!("{text:?} is no number of seconds above 0"))
 }
 
 fn word(text: &str) -> Result<u32, String> {
@@ -189,7 +219,7 @@ fn buffers(args: &Args) -> anyhow::Result<(Scalars, Vec<Vec<u8>>, Vec<Output>)> 
     Ok((sc, inputs, outputs))
 }
 
-fn machine(args: &Args) -> anyhow::Result<Arc<Driver>> {
+fn machine(args: &Args, directories: &[PathBuf], ram: usize) -> anyhow::Result<Arc<Driver>> {
     let profile = Profile::load(&args.soc)?;
     let configs = emu_machine::vm::platform::dsp_configs(&profile, 4096);
     let mut configs = args.dsp_threads.set(configs).into_iter();
@@ -207,12 +237,21 @@ fn machine(args: &Args) -> anyhow::Result<Arc<Driver>> {
     };
     config.farf = if args.quiet { FarfTo::Nobody } else { FarfTo::Guest };
     config.library_read.chunk = 256 << 10;
+    // The last one is a folder for this run, of what the program carries.
+    let folders = directories
+        .iter()
+        .rev()
+        .skip(1)
+        .rev()
+        .map(|folder| folder.display().to_string());
+    config.library_read.searched = format!("in {} or this program", folders.collect::<Vec<_>>().join(", "));
     // One process needs one context bank.
     config.streams = config.streams.into_iter().take(1).collect();
-    Driver::start(config, RAM).context("cannot set up the machine")
+    Driver::start(config, ram).context("cannot set up the machine")
 }
 
-fn client(args: &Args, driver: &Arc<Driver>, skeletons: &Skeletons) -> anyhow::Result<Client> {
+/// Where libraries are looked for: beside the skeleton, where the user says, and among our own.
+fn directories(args: &Args, skeletons: &Skeletons) -> Vec<PathBuf> {
     let own = args
         .skel
         .parent()
@@ -222,10 +261,13 @@ fn client(args: &Args, driver: &Arc<Driver>, skeletons: &Skeletons) -> anyhow::R
     } else {
         own
     };
-    let directories = std::iter::once(own)
+    std::iter::once(own)
         .chain(args.search.iter().cloned())
         .chain([skeletons.path()])
-        .collect();
+        .collect()
+}
+
+fn client(driver: &Arc<Driver>, directories: Vec<PathBuf>) -> anyhow::Result<Client> {
     let on_log = Box::new(|record: &LogRecord| {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if record.file != CRASH_REPORT {

@@ -151,3 +151,138 @@ fn help_has_examples() {
     let out = invoke(&["--help"]);
     assert!(text(&out.stdout).contains("--in i32:0..1000"));
 }
+
+#[test]
+fn a_call_that_does_not_end_is_given_up_and_says_where_it_is() {
+    let misbehave = [
+        "--skel",
+        "libmisbehave_skel.so",
+        "--method",
+        "10",
+        "--in",
+        "u32:1",
+        "--out",
+        "u32",
+    ];
+    let out = invoke(&[&misbehave[..], &["--timeout", "0.2"]].concat());
+    let told = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(4), "{told}");
+    assert!(told.contains("not done after 200ms"), "{told}");
+    assert!(
+        told.contains("(ap-1000): running") && told.contains("libmisbehave_skel.so!infinite_loop"),
+        "{told}"
+    );
+    for seconds in ["0", "-1", "nan", "x"] {
+        let refused = invoke(&[&misbehave[..], &["--timeout", seconds]].concat());
+        assert_eq!(refused.status.code(), Some(2), "{seconds}");
+    }
+}
+
+#[test]
+fn who_asks_is_told_where_the_threads_are_and_the_call_goes_on() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::Stdio;
+
+    let mut child = Command::new(env!("CARGO_BIN_EXE_vhost-hexagon"))
+        .args([
+            "invoke",
+            "--skel",
+            "libmisbehave_skel.so",
+            "--method",
+            "10",
+            "--in",
+            "u32:1",
+            "--out",
+            "u32",
+        ])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = child.id().to_string();
+    let kill = |signal: &str| {
+        assert!(
+            Command::new("kill")
+                .args([signal, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+    };
+    // Until SIGHUP, SIGINT, SIGQUIT and SIGTERM are taken they would end it.
+    let status = format!("/proc/{}/status", child.id());
+    let takes = |text: String| {
+        text.lines()
+            .any(|l| l.starts_with("SigBlk:") && l.ends_with("4007"))
+    };
+    while !takes(std::fs::read_to_string(&status).unwrap()) {
+        std::thread::yield_now();
+    }
+    kill("-QUIT");
+    let mut lines = BufReader::new(child.stderr.take().unwrap())
+        .lines()
+        .map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("DSP process invoke@1:1: running")));
+    kill("-TERM");
+    use std::os::unix::process::ExitStatusExt as _;
+    assert_eq!(child.wait().unwrap().signal(), Some(15));
+}
+
+#[test]
+fn a_library_that_is_not_there_is_told_once_with_where_it_was_searched() {
+    let uri = "file:///libother_skel.so?other_skel_invoke";
+    let out = invoke(&[
+        "--skel",
+        "libcalculator_skel.so",
+        "--uri",
+        uri,
+        "--search",
+        "/nowhere",
+        "--method",
+        "2",
+    ]);
+    let told = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("no such file in ., /nowhere or this program (errno 2)"),
+        "{told}"
+    );
+    assert_eq!(told.matches("WARN").count(), 1, "{told}");
+}
+
+#[test]
+fn buffers_may_be_larger_than_256_mib() {
+    let sum = [
+        "--skel",
+        "libcalculator_skel.so",
+        "--method",
+        "2",
+        "--in",
+        "seq:i32:0..70000000",
+        "--out",
+        "i64",
+        "--quiet",
+    ];
+    let out = invoke(&sum);
+    assert_eq!(
+        text(&out.stdout).trim(),
+        "2449999965000000",
+        "{}",
+        text(&out.stderr)
+    );
+    let out = invoke(&[
+        "--skel",
+        "libcalculator_skel.so",
+        "--method",
+        "2",
+        "--out",
+        "2000000000",
+        "--out",
+        "2000000000",
+    ]);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(
+        text(&out.stderr).contains("4000000000 bytes together"),
+        "{}",
+        text(&out.stderr)
+    );
+}

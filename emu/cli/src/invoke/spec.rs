@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow, bail};
 use host_files::output::{self, Existing};
 
 /// Most bytes of one buffer; a DSP cannot map more anyway.
-const MAX: u64 = 256 << 20;
+const MAX: u64 = 2 << 30;
 
 /// An input buffer, and what it adds to the block of scalars.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -67,13 +67,23 @@ impl CrashReport {
         if !self.packet.is_empty() {
             out.push(format!("  packet: {}", self.packet.replace('\n', " ")));
         }
-        out.extend(
-            self.backtrace
-                .iter()
-                .enumerate()
-                .map(|(i, frame)| format!("  #{i} {frame}")),
-        );
+        out.extend(self.frames());
         out
+    }
+
+    /// Where a thread is that did not crash, line by line: what it does or waits for, and its backtrace.
+    pub fn whereabouts(&self) -> Vec<String> {
+        let mut out = vec![format!(
+            "process {}, thread {} ({}): {}",
+            self.process, self.thread, self.thread_name, self.cause
+        )];
+        out.extend(self.frames());
+        out
+    }
+
+    fn frames(&self) -> impl Iterator<Item = String> + '_ {
+        let frames = self.backtrace.iter().enumerate();
+        frames.map(|(i, frame)| format!("  #{i} {frame}"))
     }
 }
 

@@ -1,0 +1,64 @@
+//! What happens to `invoke` from outside: its time is over, somebody wants to know where the DSP's threads are, or it is to end.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::assets::Skeletons;
+use crate::signals::Waiting;
+use emu_local_ap::Driver;
+
+/// Exit code of a command whose time is over.
+const TIMED_OUT: i32 = 4;
+
+/// The folder of our skeletons, until somebody removes it.
+pub type Folder = Arc<Mutex<Option<Skeletons>>>;
+
+/// Watches for the end of the time and for signals until the command is done.
+///
+/// # Errors
+/// No thread can be started.
+pub fn start(
+    signals: Waiting,
+    driver: &Arc<Driver>,
+    folder: &Folder,
+    limit: Option<Duration>,
+) -> std::io::Result<()> {
+    let (driver, folder) = (Arc::clone(driver), Arc::clone(folder));
+    let end = limit.and_then(|limit| Instant::now().checked_add(limit));
+    let clean = move || drop(folder.lock().unwrap_or_else(PoisonError::into_inner).take());
+    std::thread::Builder::new().name("watch".into()).spawn(move || {
+        loop {
+            match signals.wait(end) {
+                Some(libc::SIGQUIT) => print_threads(&driver),
+                Some(signal) => {
+                    clean();
+                    signals.end_by(signal);
+                }
+                None => {
+                    let limit = limit.unwrap_or_default();
+                    eprintln!("error: not done after {limit:?}; this is where the DSP's threads are");
+                    print_threads(&driver);
+                    clean();
+                    std::process::exit(TIMED_OUT);
+                }
+            }
+        }
+    })?;
+    Ok(())
+}
+
+fn print_threads(driver: &Driver) {
+    let (processes, threads) = driver.dsp().autopsy();
+    if threads.is_empty() {
+        eprintln!("no DSP thread answers");
+    }
+    for process in processes {
+        eprintln!(
+            "DSP process {}: {}, {} packets",
+            process.name, process.state, process.packets
+        );
+    }
+    for thread in threads {
+        thread.whereabouts().iter().for_each(|line| eprintln!("{line}"));
+    }
+}
