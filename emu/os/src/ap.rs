@@ -6,9 +6,14 @@ use rpmsg::iface::apps_std;
 /// Why the AP could not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApError {
-    /// The AP looked and there is no such file; the number is the errno of its last try.
-    #[error("no such file (errno {0})")]
-    NotFound(u32),
+    /// The AP looked and there is no such file.
+    #[error("no such file {searched} (errno {errno})")]
+    NotFound {
+        /// Of its last try.
+        errno: u32,
+        /// Where it looked, for people: "in /a, /b".
+        searched: String,
+    },
     /// The AP answered with this error.
     #[error("the AP answered error {0:#x}")]
     Failed(u32),

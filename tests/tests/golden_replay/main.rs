@@ -287,6 +287,7 @@ fn replay(trace: &Trace) -> Result<Count> {
     config.library_read = LibraryRead {
         chunk: chunk.unwrap_or(4000),
         seek_for_size: true,
+        ..LibraryRead::default()
     };
     let outbox: Arc<dyn Outbox> = Arc::<Inbox>::clone(&inbox);
     let dsp = Dsp::new(config, Arc::clone(machine.bus()), outbox);

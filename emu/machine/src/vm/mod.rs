@@ -47,6 +47,8 @@ const PIN: &str = "/vh/pin";
 const SETTLE: &str = "1";
 /// Where a shared directory appears in the guest.
 pub const SHARE: &str = "/share";
+/// Where programs of the guest look for skeletons (`DSP_LIBRARY_PATH` of firmware/guest/init).
+pub const SKELETONS: &str = "/vh/skel;/share;";
 
 /// Why there is no guest.
 #[derive(Debug, thiserror::Error)]
@@ -407,6 +409,8 @@ impl Builder {
         let mut configs = platform::dsp_configs(&self.profile, kernel.page_size());
         for config in &mut configs {
             config.dsp_threads = self.dsp_threads;
+            config.library_read.searched =
+                format!("along DSP_LIBRARY_PATH ({SKELETONS:?} unless the program sets it)");
         }
         let devices = DspDevice::start_all(&platform.attachment, configs)?;
 

@@ -222,7 +222,6 @@ fn fail(os: &mut Kernel, installed: &[ModuleId], asker: Asker, error: OpenError)
 fn refuse(os: &mut Kernel, asker: Asker, error: OpenError) {
     match asker {
         Asker::Ap(_, answer) => {
-            tracing::warn!(target: "emu::os", process = os.shared.config.name, %error, "open failed");
             answer.send(Err(error));
         }
         Asker::Thread(thread) => {

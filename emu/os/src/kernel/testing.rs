@@ -21,7 +21,10 @@ pub struct NoAp(pub std::sync::Mutex<Vec<LogRecord>>);
 
 impl Ap for NoAp {
     fn read_library(&self, _: &str) -> Result<Vec<u8>, ApError> {
-        Err(ApError::NotFound(2))
+        Err(ApError::NotFound {
+            errno: 2,
+            searched: "here".into(),
+        })
     }
     fn grow_heap(&self, _: u32) -> Result<(), ApError> {
         Err(ApError::NoListener)

@@ -28,7 +28,7 @@ pub(super) type Then<T> = Box<dyn FnOnce(&mut Call<'_>, Result<T, u32>) -> Done 
 fn number(error: &ApError) -> u32 {
     match *error {
         // Results are errno numbers, or AEE codes, which are larger or have no errno.
-        ApError::NotFound(code) | ApError::Failed(code) if (1..4096).contains(&code) => code,
+        ApError::NotFound { errno: code, .. } | ApError::Failed(code) if (1..4096).contains(&code) => code,
         _ => EIO,
     }
 }

@@ -143,7 +143,10 @@ mod tests {
     impl Ap for Files {
         fn read_library(&self, name: &str) -> Result<Vec<u8>, ApError> {
             if name.starts_with("missing") {
-                Err(ApError::NotFound(2))
+                Err(ApError::NotFound {
+                    errno: 2,
+                    searched: "here".into(),
+                })
             } else {
                 Ok(self.0.clone())
             }
@@ -207,7 +210,7 @@ mod tests {
         assert!(
             error
                 .text
-                .contains("missing.so: cannot be read: no such file (errno 2)"),
+                .contains("missing.so: cannot be read: no such file here (errno 2)"),
             "{}",
             error.text
         );

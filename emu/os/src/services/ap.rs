@@ -9,7 +9,7 @@ use rpmsg::iface::{Cap, Kind, Text, apps_mem, apps_std};
 
 use super::ap_module::ApModule;
 use super::config::{FarfTo, LibraryRead};
-use super::farf::GuestLog;
+use super::farf::{GuestLog, to_host};
 use super::stats::{Counters, add, count};
 use super::tunnel::{ReverseError, Tunnel};
 use crate::ap::{Ap, ApError, LogRecord};
@@ -18,8 +18,6 @@ use crate::ap::{Ap, ApError, LogRecord};
 const SEARCH_PATH: &str = "ADSP_LIBRARY_PATH";
 /// Separator in it.
 const SEPARATOR: &str = ";";
-/// What crash reports name as their source file.
-const CRASH_REPORT: &str = "crash";
 /// The AP's own allocator is not used for the driver's pages.
 const NO_HEAP: i32 = -1;
 
@@ -132,7 +130,10 @@ impl TunnelAp {
                 apps_std,
                 id: reply.file,
             }),
-            Err(ReverseError::Result(errno)) => Err(ApError::NotFound(errno)),
+            Err(ReverseError::Result(errno)) => Err(ApError::NotFound {
+                errno,
+                searched: self.read.searched.clone(),
+            }),
             Err(other) => Err(other.into()),
         }
     }
@@ -196,23 +197,5 @@ impl Ap for TunnelAp {
         if self.farf.guest() {
             self.log.push(record);
         }
-    }
-}
-
-/// Writes a record to this program's log. Crash reports are there already, as errors of the DSP's operating system.
-fn to_host(process: &str, record: &LogRecord) {
-    let LogRecord {
-        level,
-        file,
-        line,
-        thread,
-        text,
-    } = record;
-    match level {
-        _ if file == CRASH_REPORT => {}
-        0 | 1 => tracing::debug!(target: "emu::farf", process, thread, "{file}:{line}: {text}"),
-        2 => tracing::info!(target: "emu::farf", process, thread, "{file}:{line}: {text}"),
-        3 => tracing::warn!(target: "emu::farf", process, thread, "{file}:{line}: {text}"),
-        _ => tracing::error!(target: "emu::farf", process, thread, "{file}:{line}: {text}"),
     }
 }

@@ -102,12 +102,13 @@ impl DspConfig {
 /// Who gets FARF messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum FarfTo {
-    /// The AP: adspmsgd_apps.log through the reverse tunnel, printed by the AP's library.
+    /// The AP: adspmsgd_apps.log through the reverse tunnel, printed by the AP's library. What an AP without that module does not
+    /// take goes to this program's log.
+    #[default]
     Guest,
     /// This program's log: `tracing` target `emu::farf`.
     Host,
     /// Both.
-    #[default]
     Both,
     /// Nobody.
     Nobody,
@@ -142,13 +143,16 @@ impl std::str::FromStr for FarfTo {
 }
 
 /// How a library is read through apps_std.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LibraryRead {
     /// Bytes asked for at once.
     pub chunk: u32,
     /// After `flen`, ask for the size a second time by seeking to the end, as older firmware does. The recorded sessions
     /// contain these calls; they cost three round trips and tell nothing new.
     pub seek_for_size: bool,
+    /// Where the AP looks, for people who are told that a library is not there. It is the AP that searches; asking it where
+    /// (`get_search_paths_with_env`) would be a call that no DSP was recorded to make.
+    pub searched: String,
 }
 
 impl Default for LibraryRead {
@@ -156,6 +160,7 @@ impl Default for LibraryRead {
         Self {
             chunk: DEFAULT_READ_CHUNK,
             seek_for_size: false,
+            searched: "along the program's DSP_LIBRARY_PATH or ADSP_LIBRARY_PATH".into(),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! FARF messages on their way to the AP: batches of records through `adspmsgd_apps.log`, printed there by the AP's library.
 //!
 //! A DSP thread that logs must not wait for the AP, so records go through a bounded queue that a short-lived host thread
-//! empties. What does not fit is counted, and the AP is told how much it missed.
+//! empties. What does not fit is counted, and the AP is told how much it missed. What an AP without that module does not take is
+//! written to this program's log instead, so that each line appears once.
 //!
 //! Not modelled: the shared ring of `adspmsgd_adsp.init3`; the AP's library does without.
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 use rpmsg::iface::{adspmsgd_apps, name};
 
 use super::ap_module::ApModule;
+use super::config::FarfTo;
 use super::stats::{Counters, add};
 use super::tunnel::Tunnel;
 use crate::ap::LogRecord;
@@ -20,11 +22,16 @@ use crate::ap::LogRecord;
 const QUEUE: usize = 1024;
 /// Records in one reverse call: 16 KiB.
 const BATCH: usize = 64;
+/// What crash reports name as their source file.
+const CRASH_REPORT: &str = "crash";
 /// HAP_LEVEL_ERROR.
 const LEVEL_ERROR: u32 = 3;
 
 /// The queue of one process.
 pub(super) struct GuestLog {
+    /// For our log: the process, and whether what the AP does not take goes there.
+    owner: String,
+    else_to_host: bool,
     tunnel: Arc<Tunnel>,
     counters: Arc<Counters>,
     module: ApModule,
@@ -44,9 +51,11 @@ struct State {
 }
 
 impl GuestLog {
-    pub fn new(tunnel: Arc<Tunnel>, counters: Arc<Counters>) -> Arc<Self> {
+    pub fn new(owner: String, to: FarfTo, tunnel: Arc<Tunnel>, counters: Arc<Counters>) -> Arc<Self> {
         let module = ApModule::new(name::ADSPMSGD_APPS);
         Arc::new(Self {
+            owner,
+            else_to_host: to == FarfTo::Guest,
             tunnel,
             counters,
             module,
@@ -62,6 +71,10 @@ impl GuestLog {
     /// Queues a record. Never waits.
     pub fn push(self: &Arc<Self>, record: LogRecord) {
         let mut state = self.state();
+        if state.dead && self.else_to_host {
+            drop(state);
+            return to_host(&self.owner, &record);
+        }
         if state.dead || state.queue.len() >= QUEUE {
             state.dropped += 1;
             add(&self.counters.farf_dropped, 1);
@@ -107,7 +120,7 @@ impl GuestLog {
             };
             if let Err(why) = self.send(&batch) {
                 tracing::debug!(target: "emu::services", %why, "the AP takes no log records");
-                add(&self.counters.farf_dropped, batch.len() as u64);
+                self.not_taken(batch);
                 return self.give_up();
             }
         }
@@ -124,12 +137,40 @@ impl GuestLog {
 
     fn give_up(&self) {
         let mut state = self.state();
-        add(&self.counters.farf_dropped, state.queue.len() as u64);
-        state.queue.clear();
+        let left = std::mem::take(&mut state.queue);
         state.dead = true;
         state.running = false;
         drop(state);
+        self.not_taken(left);
         self.idle.notify_all();
+    }
+
+    fn not_taken(&self, records: impl IntoIterator<Item = LogRecord>) {
+        for record in records {
+            if self.else_to_host {
+                to_host(&self.owner, &record);
+            } else {
+                add(&self.counters.farf_dropped, 1);
+            }
+        }
+    }
+}
+
+/// Writes a record to this program's log. Crash reports are there already, as errors of the DSP's operating system.
+pub(super) fn to_host(process: &str, record: &LogRecord) {
+    let LogRecord {
+        level,
+        file,
+        line,
+        thread,
+        text,
+    } = record;
+    match level {
+        _ if file == CRASH_REPORT => {}
+        0 | 1 => tracing::debug!(target: "emu::farf", process, thread, "{file}:{line}: {text}"),
+        2 => tracing::info!(target: "emu::farf", process, thread, "{file}:{line}: {text}"),
+        3 => tracing::warn!(target: "emu::farf", process, thread, "{file}:{line}: {text}"),
+        _ => tracing::error!(target: "emu::farf", process, thread, "{file}:{line}: {text}"),
     }
 }
 

@@ -130,12 +130,17 @@ impl Pd {
     ) -> Result<Arc<Self>, OsError> {
         let owner = format!("{name}@{key}");
         let tunnel = Tunnel::new(owner.clone(), Arc::clone(counters), config.listener_wait);
-        let log = GuestLog::new(Arc::clone(&tunnel), Arc::clone(counters));
+        let log = GuestLog::new(
+            owner.clone(),
+            config.farf,
+            Arc::clone(&tunnel),
+            Arc::clone(counters),
+        );
         let ap = TunnelAp {
             tunnel: Arc::clone(&tunnel),
             log: Arc::clone(&log),
             counters: Arc::clone(counters),
-            read: config.library_read,
+            read: config.library_read.clone(),
             max_library: config.limits.library_file,
             farf: config.farf,
             owner: owner.clone(),

@@ -40,7 +40,10 @@ impl Ap for Host {
         if let Some(bytes) = self.files.lock().unwrap().get(name) {
             return Ok(bytes.clone());
         }
-        std::fs::read(self.dir.join(name)).map_err(|_| ApError::NotFound(2))
+        std::fs::read(self.dir.join(name)).map_err(|_| ApError::NotFound {
+            errno: 2,
+            searched: "here".into(),
+        })
     }
 
     fn grow_heap(&self, bytes: u32) -> Result<(), ApError> {

@@ -485,7 +485,10 @@ impl emu_os::ap::Ap for Skeletons {
     fn read_library(&self, name: &str) -> Result<Vec<u8>, emu_os::ap::ApError> {
         let found = emu_assets::find(&format!("skel/{name}"));
         Ok(found
-            .ok_or(emu_os::ap::ApError::NotFound(2))?
+            .ok_or(emu_os::ap::ApError::NotFound {
+                errno: 2,
+                searched: "here".into(),
+            })?
             .bytes()
             .into_owned())
     }
