@@ -30,7 +30,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     dtb_overlay: Vec<PathBuf>,
     #[command(flatten)]
-    dsp_threads: super::dsp_threads::DspThreads,
+    core: super::core_options::CoreOptions,
     #[command(flatten)]
     hooks: super::hooks::Options,
     /// Release of the guest's kernel, for --suppress.
@@ -88,7 +88,7 @@ impl Options {
         let platform = PreparedPlatform::prepare(&request, qemu)?;
         let devices = DspDevice::start_all(
             &platform.attachment,
-            self.dsp_threads.set(dsp_configs(&profile, page_size)),
+            self.core.set(dsp_configs(&profile, page_size)),
         )?;
         let hooked = requested.attach(&devices, String::new(), false, &[])?;
         Ok(Devices {

@@ -89,7 +89,7 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
     #[command(flatten)]
-    dsp_threads: super::dsp_threads::DspThreads,
+    core: super::core_options::CoreOptions,
     /// Make a packet queue (dspqueue), pass its id to this method as its only input, exchange packets over it, and call the
     /// method of --method afterwards, which is to close it.
     #[arg(long, value_name = "METHOD", value_parser = clap::value_parser!(u8).range(0..32))]
@@ -222,7 +222,7 @@ fn buffers(args: &Args) -> anyhow::Result<(Scalars, Vec<Vec<u8>>, Vec<Output>)> 
 fn machine(args: &Args, directories: &[PathBuf], ram: usize) -> anyhow::Result<Arc<Driver>> {
     let profile = Profile::load(&args.soc)?;
     let configs = emu_machine::vm::platform::dsp_configs(&profile, 4096);
-    let mut configs = args.dsp_threads.set(configs).into_iter();
+    let mut configs = args.core.set(configs).into_iter();
     let config = match &args.dsp {
         Some(label) => configs.find(|config| config.label == *label),
         None => configs.next(),

@@ -79,7 +79,7 @@ pub struct Args {
     #[command(flatten)]
     hooks: super::hooks::Options,
     #[command(flatten)]
-    dsp_threads: super::dsp_threads::DspThreads,
+    core: super::core_options::CoreOptions,
     /// Run so that the same program makes the same trace each time (docs/tracing.md): one processor, fixed seeds, a DSP that
     /// waits for the guest.
     #[arg(long)]
@@ -145,7 +145,8 @@ pub fn run_with(
         .qemu_args(args.qemu_arg)
         .console_log(args.console_log.clone(), args.hooks.existing())
         .interactive(interactive)
-        .dsp_threads(args.dsp_threads.count())
+        .dsp_threads(args.core.dsp_threads)
+        .strict_silicon(args.core.strict_silicon)
         .deterministic(args.deterministic)
         .settle(args.hooks.has_accounts());
     for spec in &args.file {

@@ -9,6 +9,7 @@ use super::exception::Exception;
 use super::fetch::fetch;
 use super::host::VectorUnit;
 use super::memory::{CodeMemory, Memory};
+use super::vector_float::{Simulated, VectorFloat, VectorFloats};
 
 /// Packets of a block at most.
 pub(super) const MAX_PACKETS: usize = 64;
@@ -20,6 +21,7 @@ pub(super) struct Core {
     pub vectors: VectorUnit,
     /// The DSP has vector contexts; without one every instruction on vectors is an exception.
     pub has_hvx: bool,
+    pub floats: VectorFloats,
     /// Packets of a block at most.
     pub most: usize,
 }
@@ -50,6 +52,8 @@ pub(super) struct Block<M: Memory> {
     /// The last packet may stop the run.
     pub event: bool,
     pub endloop: EndLoop,
+    /// Its first instruction for which the part has no unit.
+    pub simulated: Option<Simulated>,
     /// Where this block was left to lately: addresses and blocks.
     pub links: [(u32, u32); 2],
 }
@@ -75,6 +79,7 @@ pub(super) fn build<M: CodeMemory>(mem: &M, core: Core, pc: u32) -> Result<Block
         branch: false,
         event: false,
         endloop: EndLoop::None,
+        simulated: None,
         links: [(NOWHERE, 0); 2],
     };
     while marks.len() < core.most {
@@ -92,6 +97,7 @@ pub(super) fn build<M: CodeMemory>(mem: &M, core: Core, pc: u32) -> Result<Block
             clocks.push((first as u32, marks.len() as u32));
         }
         marks.push(Mark { pc: at, insns, hvx });
+        block.simulated = block.simulated.or_else(|| lacking(&facts, core, at));
         insns += facts.insns.len() as u32;
         hvx += facts.hvx() as u32;
         at = at.wrapping_add(bytes);
@@ -110,6 +116,13 @@ pub(super) fn build<M: CodeMemory>(mem: &M, core: Core, pc: u32) -> Result<Block
     block.marks = marks.into_boxed_slice();
     block.clocks = clocks.into_boxed_slice();
     Ok(block)
+}
+
+/// The first instruction of a packet for which the part has no unit.
+fn lacking(facts: &PacketFacts, core: Core, pc: u32) -> Option<Simulated> {
+    let mut infos = facts.insns.iter().map(|n| n.insn.info());
+    let info = infos.find(|info| VectorFloat::needed(info) > core.floats.has)?;
+    Some(Simulated { pc, name: info.name })
 }
 
 /// Fetches, decodes and plans one packet; returns its facts and bytes.
@@ -138,6 +151,11 @@ fn one<M: CodeMemory>(
     })?;
     if !core.has_hvx && plan.facts.hvx() > 0 {
         return Err(Exception::NoVectors { pc });
+    }
+    if core.floats.strict
+        && let Some(Simulated { pc, name }) = lacking(&plan.facts, core, pc)
+    {
+        return Err(Exception::NoFloatUnit { pc, name });
     }
     let next = pc.wrapping_add(packet.bytes());
     emit(&plan, |op| M::function(core.vectors, op), pc, next, steps);

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::block::{Block, Core, NOWHERE, build};
 use super::exception::Exception;
 use super::memory::CodeMemory;
+use super::vector_float::Simulated;
 
 /// Entries of the table in front of the hash map; a power of two.
 const NEAR: usize = 4096;
@@ -22,6 +23,8 @@ pub(super) struct Cache<M: CodeMemory> {
     epoch: u64,
     blocks: Vec<Block<M>>,
     by_pc: HashMap<u32, u32>,
+    /// The first instruction decoded for which the part has no unit, until it is taken.
+    pub simulated: Option<Simulated>,
     /// The block last found for each address, by the address's low bits.
     near: Vec<(u32, u32)>,
 }
@@ -32,6 +35,7 @@ impl<M: CodeMemory> Cache<M> {
             epoch: 0,
             blocks: Vec::new(),
             by_pc: HashMap::new(),
+            simulated: None,
             near: vec![(NOWHERE, 0); NEAR],
         }
     }
@@ -41,6 +45,7 @@ impl<M: CodeMemory> Cache<M> {
         if self.epoch != epoch {
             *self = Cache {
                 epoch,
+                simulated: self.simulated,
                 ..Cache::new()
             };
         }
@@ -75,9 +80,11 @@ impl<M: CodeMemory> Cache<M> {
                 if self.blocks.len() >= MAX_BLOCKS {
                     *self = Cache {
                         epoch: self.epoch,
+                        simulated: self.simulated,
                         ..Cache::new()
                     };
                 }
+                self.simulated = self.simulated.or(block.simulated);
                 let id = self.blocks.len() as u32;
                 self.blocks.push(block);
                 self.by_pc.insert(pc, id);

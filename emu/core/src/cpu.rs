@@ -12,6 +12,7 @@ use super::exception::{Exception, Exit};
 use super::host::VectorUnit;
 use super::memory::{Cause, CodeMemory, FaultWord};
 use super::thread::{Ctl, Thread};
+use super::vector_float::{Simulated, VectorFloats};
 
 /// Executes threads of one process, one at a time, and owns the code that it has decoded. A host thread has its own.
 pub struct Cpu<M: CodeMemory> {
@@ -40,6 +41,7 @@ impl<M: CodeMemory> Cpu<M> {
                 arch,
                 vectors,
                 has_hvx: true,
+                floats: VectorFloats::default(),
                 most: MAX_PACKETS,
             },
             cache: Cache::new(),
@@ -58,6 +60,18 @@ impl<M: CodeMemory> Cpu<M> {
     pub fn without_hvx(mut self) -> Self {
         self.core.has_hvx = false;
         self
+    }
+
+    /// The same core in a part with this vector unit.
+    #[must_use]
+    pub fn with_floats(mut self, floats: VectorFloats) -> Self {
+        self.core.floats = floats;
+        self
+    }
+
+    /// An instruction that was decoded since this was asked last, for which the part has no unit; the first of them.
+    pub fn take_simulated(&mut self) -> Option<Simulated> {
+        self.cache.simulated.take()
     }
 
     /// The core's architecture.

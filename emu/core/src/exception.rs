@@ -37,6 +37,14 @@ pub enum Exception {
         /// Address of the packet.
         pc: u32,
     },
+    /// An instruction on vectors of floats that the part has no unit for.
+    #[error("at {pc:#010x}: {name}, and this part's vector unit has no such floating point")]
+    NoFloatUnit {
+        /// Address of the packet.
+        pc: u32,
+        /// The instruction.
+        name: &'static str,
+    },
     /// A jump to an address that is not a multiple of four.
     #[error("at {pc:#010x}: program counter is not a multiple of 4")]
     MisalignedPc {
@@ -69,6 +77,7 @@ impl Exception {
             | Exception::Illegal { pc, .. }
             | Exception::NoMeaning { pc, .. }
             | Exception::NoVectors { pc }
+            | Exception::NoFloatUnit { pc, .. }
             | Exception::MisalignedPc { pc }
             | Exception::Privileged { pc, .. }
             | Exception::FrameLimit { pc, .. } => *pc,

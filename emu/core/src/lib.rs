@@ -14,12 +14,14 @@ pub mod inspect;
 pub mod mem;
 pub mod memory;
 mod thread;
+mod vector_float;
 
 pub use cpu::Cpu;
 pub use dma::{Dma, Error as DmaError, Reason as DmaReason};
 pub use exception::{Exception, Exit};
 pub use host::VectorUnit;
 pub use thread::{Ctl, HvxRegs, Regs, Thread, TimeSource, UPCYCLE_HZ, UTIMER_HZ};
+pub use vector_float::{Simulated, VectorFloat, VectorFloats};
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use hexagon_isa::{Arch, EndLoop, Insn, MAX_OPERANDS, Opcode, assemble_packet};
 
 use super::memory::{Access, CodeMemory, FaultKind, FaultWord, MemFault, Memory};
-use super::{Cpu, Ctl, Exception, Exit, Thread, TimeSource};
+use super::{Cpu, Ctl, Exception, Exit, Simulated, Thread, TimeSource, VectorFloat, VectorFloats};
 
 const CODE: u32 = 0x1000;
 const DATA: u32 = 0x8000;
@@ -513,6 +513,30 @@ fn a_gather_s_result_goes_only_where_its_packet_stores_it() {
         (m.mem.load32(DATA + 0x100), m.mem.load32(DATA + 0x104)),
         (Ok(42), Ok(1))
     );
+}
+
+#[test]
+fn floats_that_a_part_lacks_are_told_or_an_exception() {
+    let code = || {
+        Machine::new()
+            .code(&[i(Opcode::A2_tfrsi, &[0, 7])])
+            .code(&[i(Opcode::V6_vadd_sf_sf, &[0, 0, 0])])
+            .trap()
+    };
+    let floats = |has, strict| Cpu::new(Arch::V68).with_floats(VectorFloats { has, strict });
+    let mut m = code();
+    m.cpu = floats(VectorFloat::Ieee, true);
+    assert_eq!((m.run(), m.cpu.take_simulated()), (Exit::Trap0 { imm: 7 }, None));
+    let mut m = code();
+    m.cpu = floats(VectorFloat::Qfloat, false);
+    assert_eq!(m.run(), Exit::Trap0 { imm: 7 });
+    let (pc, name) = (CODE + 4, "V6_vadd_sf_sf");
+    assert_eq!(m.cpu.take_simulated(), Some(Simulated { pc, name }));
+    assert_eq!(m.cpu.take_simulated(), None);
+    let mut m = code();
+    m.cpu = floats(VectorFloat::Qfloat, true);
+    assert_eq!(m.run(), Exit::Exception(Exception::NoFloatUnit { pc, name }));
+    assert_eq!((m.r(0), m.thread.regs.pc), (7, CODE + 4));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! file. The registers, message RAM and interrupts that the platform adds are not facts of the SoC: see
 //! [`device::layout`](crate::device::layout).
 
+use emu_core::VectorFloat;
 use hexagon_isa::Arch;
 use rpmsg::fastrpc::SidPosition;
 use serde::Deserialize;
@@ -56,6 +57,10 @@ pub struct DspProfile {
     /// Number of 128-byte HVX contexts; 0 = no HVX. Answered as attribute HVX_SUPPORT_128B.
     #[serde(default)]
     pub hvx_contexts: u32,
+    /// Floating point of the vector unit: `qfloat`, `ieee` (that, too), `bytes` (8-bit floats, too); by default all that the architecture
+    /// has. Said of a part that lacks something.
+    #[serde(default, deserialize_with = "vector_float")]
+    pub vector_float: VectorFloat,
     /// Threads that the core runs at once. Answered by `qurt_sysenv_get_max_hw_threads`.
     #[serde(default = "default_hardware_threads")]
     pub hardware_threads: u16,
@@ -80,6 +85,18 @@ pub struct BankProfile {
     /// Session slots that share this bank (`qcom,nsessions`).
     #[serde(default = "default_sessions")]
     pub sessions: u32,
+}
+
+/// The name of a [`VectorFloat`].
+fn vector_float<'de, D: serde::Deserializer<'de>>(from: D) -> Result<VectorFloat, D::Error> {
+    match String::deserialize(from)?.as_str() {
+        "qfloat" => Ok(VectorFloat::Qfloat),
+        "ieee" => Ok(VectorFloat::Ieee),
+        "bytes" => Ok(VectorFloat::Bytes),
+        other => Err(serde::de::Error::custom(format!(
+            "{other:?} is none of qfloat, ieee, bytes"
+        ))),
+    }
 }
 
 fn default_sid_position() -> u32 {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use emu_core::VectorFloats;
 use hexagon_isa::Arch;
 
 use crate::ap::Ap;
@@ -39,6 +40,8 @@ pub struct ProcessConfig {
     pub builtins: Option<Arc<Builtins>>,
     /// 128-byte HVX contexts that `qurt_hvx_get_units` reports (0 = the DSP has none).
     pub hvx_units: u32,
+    /// Floating point of the vector unit.
+    pub floats: VectorFloats,
     /// Threads that the core runs at once, as programs are told (`qurt_sysenv_get_max_hw_threads`).
     pub hardware_threads: u16,
     /// Host threads that run the process's DSP threads, at most; `None`: as many as the core has hardware threads, if the
@@ -67,6 +70,7 @@ impl ProcessConfig {
             vtcm: 8 << 20,
             builtins: None,
             hvx_units: 4,
+            floats: VectorFloats::default(),
             hardware_threads: HARDWARE_THREADS,
             dsp_threads: None,
             handles: Arc::default(),

@@ -173,6 +173,7 @@ pub struct Builder {
     deterministic: bool,
     settle: bool,
     dsp_threads: Option<NonZeroUsize>,
+    strict_silicon: bool,
 }
 
 impl Builder {
@@ -204,6 +205,7 @@ impl Builder {
             deterministic: false,
             settle: false,
             dsp_threads: None,
+            strict_silicon: false,
         }
     }
 
@@ -358,6 +360,13 @@ impl Builder {
         self
     }
 
+    /// Vector instructions on floats that the profile's part lacks are an exception.
+    #[must_use]
+    pub fn strict_silicon(mut self, on: bool) -> Self {
+        self.strict_silicon = on;
+        self
+    }
+
     /// Leaves the guest up for a second after the program's end. Drivers free what a program leaves from work queues, which a
     /// guest that powers off at once never runs: whoever wants to judge what is left behind needs this.
     #[must_use]
@@ -409,6 +418,7 @@ impl Builder {
         let mut configs = platform::dsp_configs(&self.profile, kernel.page_size());
         for config in &mut configs {
             config.dsp_threads = self.dsp_threads;
+            config.floats.strict = self.strict_silicon;
             config.library_read.searched =
                 format!("along DSP_LIBRARY_PATH ({SKELETONS:?} unless the program sets it)");
         }

@@ -141,6 +141,7 @@ fn dsp_config(dsp: &DspProfile, page_size: u32) -> DspConfig {
     let mut config = DspConfig::new(dsp.label.clone(), dsp.arch, dsp.arch_word(), streams);
     config.vtcm = dsp.vtcm_kib << 10;
     config.hvx_units = dsp.hvx_contexts;
+    config.floats.has = dsp.vector_float;
     config.hardware_threads = dsp.hardware_threads;
     config.attributes = DspConfig::standard_attributes(dsp.arch_word(), dsp.hvx_contexts, config.vtcm);
     config.addressing.sid_position = dsp.sid();

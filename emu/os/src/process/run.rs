@@ -18,9 +18,10 @@ use super::shared::{Shared, State};
 use super::traps::{self, End, Flow};
 use crate::crash::{CrashReport, EMULATOR_FAILED, Registers, backtrace};
 use crate::kernel::state::Kernel;
+use crate::loader::modules::CodeAddress;
 use crate::sched::DspThread;
 use emu_core::mem::AddressSpace;
-use emu_core::{Cpu, Exit};
+use emu_core::{Cpu, Exit, Simulated};
 
 /// Packets a thread runs before the inbox and its equals are looked at.
 const SLICE: u64 = 20_000;
@@ -93,7 +94,7 @@ struct HostWorker<'scope, 'env> {
 impl<'scope, 'env> HostWorker<'scope, 'env> {
     fn new(crew: &'env Crew, scope: &'scope Scope<'scope, 'env>) -> Self {
         let config = &crew.shared.config;
-        let mut cpu = Cpu::new(config.arch);
+        let mut cpu = Cpu::new(config.arch).with_floats(config.floats);
         if config.hvx_units == 0 {
             cpu = cpu.without_hvx();
         }
@@ -193,6 +194,9 @@ impl<'scope, 'env> HostWorker<'scope, 'env> {
                 continue;
             }
             let mut os = crew.lock();
+            if let Some(what) = self.cpu.take_simulated() {
+                tell_simulated(&mut os, what);
+            }
             let flow = match exit {
                 Exit::Budget => {
                     left = 0;
@@ -226,6 +230,21 @@ impl<'scope, 'env> HostWorker<'scope, 'env> {
             left = SLICE;
         }
     }
+}
+
+/// Says once a process that it computes what its part is not known to have.
+fn tell_simulated(os: &mut Kernel, what: Simulated) {
+    let Simulated { pc, name } = what;
+    if !os.lib.told.insert("floating point on vectors") {
+        return;
+    }
+    let place = os.modules.describe(pc, CodeAddress::Packet);
+    let place = place.map_or_else(|| "?".to_owned(), |place| place.to_string());
+    tracing::warn!(
+        target: "emu::os", process = os.shared.config.name,
+        "{name} at {pc:#010x} ({place}): this part's vector unit is reported to lack such floating point; it is computed as the \
+         vendor's simulator does, which phones do not (--strict-silicon makes it an exception)"
+    );
 }
 
 /// Is there something that a running thread must be interrupted for?

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use emu_core::VectorFloats;
 use hexagon_isa::Arch;
 use rpmsg::fastrpc::Addressing;
 use rpmsg::fastrpc::attributes::attribute;
@@ -46,6 +47,8 @@ pub struct DspConfig {
     pub builtins: Arc<Builtins>,
     /// 128-byte HVX contexts.
     pub hvx_units: u32,
+    /// Floating point of the vector unit.
+    pub floats: VectorFloats,
     /// Threads that the core runs at once, as programs are told.
     pub hardware_threads: u16,
     /// Host threads a process; see [`ProcessConfig::dsp_threads`].
@@ -67,13 +70,14 @@ impl DspConfig {
             attributes: Self::standard_attributes(arch_word, hvx_units, vtcm),
             streams,
             addressing: Addressing::default(),
-            farf: FarfTo::Both,
+            farf: FarfTo::default(),
             library_read: LibraryRead::default(),
             listener_wait: Duration::from_secs(10),
             finish_wait: Duration::from_secs(5),
             vtcm,
             builtins: imports::standard(),
             hvx_units,
+            floats: VectorFloats::default(),
             hardware_threads: HARDWARE_THREADS,
             dsp_threads: None,
             limits: Limits::default(),

@@ -154,6 +154,7 @@ impl Pd {
             limits: config.limits.clone(),
             vtcm: config.vtcm,
             hvx_units: config.hvx_units,
+            floats: config.floats,
             hardware_threads: config.hardware_threads,
             dsp_threads: config.dsp_threads,
             builtins: Some(Arc::clone(&config.builtins)),
