@@ -26,6 +26,7 @@ pub mod fifo;
 pub mod glink;
 pub mod glink_ssr;
 pub mod iface;
+pub mod protobuf;
 pub mod qmi;
 pub mod qrtr;
 pub mod smem;

@@ -35,14 +35,15 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         for dsp in &profile.dsps {
             let sessions: u32 = dsp.banks.iter().map(|bank| bank.sessions).sum();
             say!(
-                "  {:<15}   {:<5} v{}, {} context banks, {sessions} sessions, {} threads, {} HVX contexts, {} KiB VTCM",
+                "  {:<15}   {:<5} v{}, {} context banks, {sessions} sessions, {} threads, {} HVX contexts, {} KiB VTCM{}",
                 "",
                 dsp.label,
                 dsp.arch.version(),
                 dsp.banks.len(),
                 dsp.hardware_threads,
                 dsp.hvx_contexts,
-                dsp.vtcm_kib
+                dsp.vtcm_kib,
+                if dsp.sensors { ", sensors" } else { "" }
             );
         }
     }

@@ -19,6 +19,8 @@ const MAX_SESSIONS: u32 = 14;
 /// Labels the kernel's driver knows (`fastrpc_get_domain_id`). Up to 6.12 it has no place for the two gdsp, and older ones
 /// have none for cdsp1.
 const LABELS: &[&str] = &["adsp", "mdsp", "sdsp", "cdsp", "cdsp1", "gdsp0", "gdsp1"];
+/// Labels of DSPs that can have the sensors: those with a protection domain `sensor_pd` in drivers/soc/qcom/qcom_pd_mapper.c.
+const SENSOR_LABELS: &[&str] = &["adsp", "sdsp"];
 /// Most DSPs of one machine: one of each label. Each has a virtio-mmio slot, interrupts and a part of the reserved block.
 pub const MAX_DSPS: usize = LABELS.len();
 /// Most hardware threads of one DSP: more than any has.
@@ -70,6 +72,9 @@ pub struct DspProfile {
     /// Bit position of the session ID in DSP addresses: 32 (`qcom,fastrpc`) or 56 (`qcom,kaanapali-fastrpc`).
     #[serde(default = "default_sid_position")]
     pub sid_position: u32,
+    /// Whether the sensor core (QMI service 400, protection domain `sensor_pd`) is on this DSP.
+    #[serde(default)]
+    pub sensors: bool,
     /// The SMMU context banks of the DSP's processes.
     pub banks: Vec<BankProfile>,
 }
@@ -228,8 +233,18 @@ impl Profile {
             if self.dsps[..i].iter().any(|other| other.label == dsp.label) {
                 return Err(format!("two DSPs have the label {:?}", dsp.label));
             }
+            if dsp.sensors && !SENSOR_LABELS.contains(&dsp.label.as_str()) {
+                return Err(format!(
+                    "DSP {} has the sensors, which are on one of {}",
+                    dsp.label,
+                    SENSOR_LABELS.join(", ")
+                ));
+            }
             dsp.check(&mut streams)
                 .map_err(|what| format!("DSP {}: {what}", dsp.label))?;
+        }
+        if self.dsps.iter().filter(|dsp| dsp.sensors).count() > 1 {
+            return Err("two DSPs have the sensors".to_owned());
         }
         if self.bank_count() > MAX_BANKS {
             return Err(format!(
@@ -349,6 +364,28 @@ mod tests {
         assert_eq!(largest.dsps[1].stream(5), Some(0x3005));
     }
 
+    /// As `qcom_pd_mapper.c` has it: `slpi_sensor_pd` of sm8350, `adsp_sensor_pd` of sc7280, sm8550 and sm8650.
+    #[test]
+    fn the_sensors_are_where_the_pd_mapper_has_them() {
+        for (name, expect) in [
+            ("qcs6490", Some("adsp")),
+            ("sm8350", Some("sdsp")),
+            ("sm8550", Some("adsp")),
+            ("sm8650", Some("adsp")),
+            ("sa8775p", None),
+        ] {
+            let profile = Profile::load(name).unwrap();
+            let dsp = profile.dsps.iter().find(|dsp| dsp.sensors);
+            assert_eq!(dsp.map(|dsp| dsp.label.as_str()), expect, "{name}");
+        }
+        let two = SMALL
+            .replace("cdsp", "adsp")
+            .replace("banks", "sensors = true\nbanks")
+            + "[[dsp]]\nlabel = \"sdsp\"\narch = \"v68\"\nsensors = true\nbanks = [{ reg = 1, stream = 2 }]";
+        let error = Profile::parse(&two, "x").unwrap_err().to_string();
+        assert!(error.contains("two DSPs have the sensors"), "{error}");
+    }
+
     #[test]
     fn defaults_are_one_session_and_bit_32() {
         let dsp = Profile::parse(SMALL, "small").unwrap().dsps.remove(0);
@@ -378,6 +415,11 @@ mod tests {
             ("0x1001 }", "0x1001, sessions = 0 }", "no session"),
             ("[{ reg = 1, stream = 0x1001 }]", "[]", "no context bank"),
             ("label", "lable", "unknown field `lable`"),
+            (
+                "banks",
+                "sensors = true\nbanks",
+                "has the sensors, which are on one of adsp, sdsp",
+            ),
         ] {
             let error = Profile::parse(&SMALL.replace(from, to), "x.toml")
                 .unwrap_err()

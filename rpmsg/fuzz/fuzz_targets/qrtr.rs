@@ -6,7 +6,7 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use rpmsg::{
     glink_ssr::{CleanupDone, DoCleanup},
-    qmi::{Elements, Message, servreg::State},
+    qmi::{Body, Elements, Message, servreg::State, ssc},
     qrtr::{Address, Control, Kind, Node, NodeConfig, Output, Packet, Version},
 };
 
@@ -24,6 +24,11 @@ enum Step {
         id: u8,
         body: Vec<u8>,
     },
+    Sensors {
+        from: u16,
+        request: Vec<u8>,
+        report: Option<u8>,
+    },
     SetPd {
         pd: u8,
         state: u8,
@@ -35,7 +40,12 @@ enum Step {
 }
 
 const DSP: u32 = 5;
-const PDS: [&str; 3] = ["msm/adsp/root_pd", "msm/adsp/audio_pd", "msm/adsp/none"];
+const PDS: [&str; 4] = [
+    "msm/adsp/root_pd",
+    "msm/adsp/audio_pd",
+    "msm/adsp/none",
+    "msm/adsp/sensor_pd",
+];
 const STATES: [State; 4] = [State::Up, State::Down, State::EarlyDown, State::Uninitialized];
 
 fn packet(kind: Kind, from: u32, port: u32, confirm_rx: bool, payload: Vec<u8>) -> Vec<u8> {
@@ -80,6 +90,14 @@ fn step(node: &mut Node, step: Step) -> Option<Vec<Output>> {
                 message.encode(),
             )
         }
+        Step::Sensors {
+            from,
+            request,
+            report,
+        } => {
+            let message = Message::request(1, &ssc::messages::Control { request, report });
+            packet(Kind::Data, u32::from(from % 8), 5, false, message.encode())
+        }
         Step::SetPd { pd: n, state } => return node.set_pd(pd(n), STATES[usize::from(state) % 4]).ok(),
         Step::RestartPd(n) => return node.restart_pd(pd(n)).ok(),
         Step::ShutdownReady => return Some(node.shutdown_ready()),
@@ -92,6 +110,8 @@ fn step(node: &mut Node, step: Step) -> Option<Vec<Output>> {
     if let Ok(message) = DoCleanup::parse(&bytes) {
         assert_eq!(DoCleanup::parse(&message.encode()), Ok(message));
     }
+    let _ = ssc::messages::LargeReport::decode(&bytes);
+    let _ = ssc::messages::ClientEvent::decode(&bytes);
     let _ = CleanupDone::parse(&bytes);
     node.message(&bytes).ok()
 }
@@ -102,6 +122,7 @@ fuzz_target!(|input: (bool, Vec<Step>)| {
     let mut node = Node::new(NodeConfig {
         version: if v2 { Version::V2 } else { Version::V1 },
         ssctl: Some(0x14),
+        sensors: true,
         locator: base.domains.iter().cloned().collect(),
         ..base
     });

@@ -8,6 +8,7 @@
 pub mod body;
 pub mod service;
 pub mod servreg;
+pub mod ssc;
 pub mod ssctl;
 
 pub use body::{Body, BodyError, Elements};
@@ -178,6 +179,8 @@ impl ErrorCode {
     pub const INTERNAL: Self = Self(3);
     /// No more clients.
     pub const CLIENT_IDS_EXHAUSTED: Self = Self(5);
+    /// An argument is longer than it may be (`QMI_PROTOCOL_ERROR_ARGUMENT_TOO_LONG` of libqmi).
+    pub const ARGUMENT_TOO_LONG: Self = Self(19);
     /// An argument names nothing that exists.
     pub const INVALID_ID: Self = Self(41);
     /// An element is encoded wrongly.
@@ -189,7 +192,7 @@ impl ErrorCode {
     /// The service does not have this message.
     pub const NOT_SUPPORTED: Self = Self(94);
 
-    /// Its name in the kernel, without prefix and version.
+    /// Its name in the kernel or libqmi, without prefix and version.
     #[must_use]
     pub const fn name(self) -> Option<&'static str> {
         Some(match self {
@@ -198,6 +201,7 @@ impl ErrorCode {
             Self::NO_MEMORY => "NO_MEMORY",
             Self::INTERNAL => "INTERNAL",
             Self::CLIENT_IDS_EXHAUSTED => "CLIENT_IDS_EXHAUSTED",
+            Self::ARGUMENT_TOO_LONG => "ARGUMENT_TOO_LONG",
             Self::INVALID_ID => "INVALID_ID",
             Self::ENCODING => "ENCODING",
             Self::DISABLED => "DISABLED",

@@ -85,6 +85,12 @@ impl<T> Flows<T> {
         out
     }
 
+    /// How many destinations are remembered.
+    #[cfg(test)]
+    pub fn sockets(&self) -> usize {
+        self.flows.len()
+    }
+
     /// The sockets for which `gone` holds are closed.
     pub fn forget(&mut self, gone: impl Fn(Address) -> bool) {
         self.flows.retain(|to, _| !gone(*to));

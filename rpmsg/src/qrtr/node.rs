@@ -17,6 +17,7 @@ use crate::qmi::{
     self, Message, MessageError, Status,
     service::{Effect, Service},
     servreg::{self, Locator, Notifier, State, Subsystem, messages::FailureReason, notifier::UnknownDomain},
+    ssc::{SensorCore, SensorRequest},
     ssctl::{Ssctl, SubsystemEvent},
 };
 use std::collections::BTreeMap;
@@ -55,6 +56,9 @@ pub struct NodeConfig {
     pub domains: Option<Subsystem>,
     /// Whether the AP may restart them.
     pub restartable: bool,
+    /// Whether it has the sensor core. That lives in the protection domain `…/sensor_pd`, if there is one: it goes and comes
+    /// with it.
+    pub sensors: bool,
     /// Domains that it offers a locator for, in the place of an AP that has none; empty for no locator.
     pub locator: Vec<Subsystem>,
     /// Bounds.
@@ -71,6 +75,7 @@ impl NodeConfig {
             ssctl: None,
             domains: Subsystem::of(label),
             restartable: true,
+            sensors: false,
             locator: Vec::new(),
             limits: NodeLimits::default(),
         }
@@ -146,6 +151,13 @@ pub enum NodeEvent {
     },
     /// The AP's locator answered [`Node::report_failure`].
     FailureReported(Status),
+    /// The sensor core was asked for something that there is not.
+    Sensors {
+        /// The client's socket.
+        client: Address,
+        /// What.
+        request: SensorRequest,
+    },
     /// A packet for this socket is lost: it has not read its earlier ones.
     Dropped(Address),
     /// A packet reached its port, where it made no sense.
@@ -212,6 +224,12 @@ mod port {
     pub(super) const NOTIFIER: u32 = 2;
     pub(super) const LOCATOR: u32 = 3;
     pub(super) const CLIENT: u32 = 4;
+    pub(super) const SENSORS: u32 = 5;
+}
+
+/// Whether sensors live in the protection domain with this path.
+fn is_sensor_pd(path: &str) -> bool {
+    path.ends_with("/sensor_pd")
 }
 
 #[derive(Debug, Clone)]
@@ -227,6 +245,7 @@ pub struct Node {
     ssctl: Option<Ssctl>,
     notifier: Option<Notifier>,
     locator: Option<Locator>,
+    sensors: Option<SensorCore>,
     /// The AP's servers by address: a socket has one.
     servers: BTreeMap<Address, Server>,
     flows: Flows<Outgoing>,
@@ -247,6 +266,7 @@ impl Node {
             ssctl: config.ssctl.map(Ssctl::new),
             notifier: subsystem.map(|s| Notifier::new(s, restartable)),
             locator,
+            sensors: config.sensors.then(SensorCore::new),
             servers: BTreeMap::new(),
             flows: Flows::new(config.limits.sockets, config.limits.queue),
             greeted: false,
@@ -272,7 +292,25 @@ impl Node {
         let ssctl = self.ssctl.as_ref().map(|s| server(s, port::SSCTL));
         let notifier = self.notifier.as_ref().map(|s| server(s, port::NOTIFIER));
         let locator = self.locator.as_ref().map(|s| server(s, port::LOCATOR));
-        [ssctl, notifier, locator].into_iter().flatten().collect()
+        let sensors = self.sensors.as_ref().filter(|_| self.sensors_run());
+        let sensors = sensors.map(|s| server(s, port::SENSORS));
+        [ssctl, notifier, locator, sensors]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    /// Whether the sensor core's protection domain is up.
+    fn sensors_run(&self) -> bool {
+        self.domains()
+            .all(|(path, state)| !is_sensor_pd(path) || state != State::Down)
+    }
+
+    /// What time it is on the DSP, in ticks of 19.2 MHz: what sensors report from now on carries it.
+    pub const fn set_ticks(&mut self, ticks: u64) {
+        if let Some(sensors) = &mut self.sensors {
+            sensors.set_ticks(ticks);
+        }
     }
 
     /// The AP's servers that it knows.
@@ -391,10 +429,12 @@ impl Node {
     fn receive_data(&mut self, packet: &Packet) -> Result<Result<Vec<Effect>, Refusal>, NodeError> {
         let port = packet.destination.port;
         let from = packet.source;
+        let sensors_run = self.sensors_run();
         let service: Option<&mut dyn Service> = match port {
             port::SSCTL => self.ssctl.as_mut().map(|s| s as _),
             port::NOTIFIER => self.notifier.as_mut().map(|s| s as _),
             port::LOCATOR => self.locator.as_mut().map(|s| s as _),
+            port::SENSORS if sensors_run => self.sensors.as_mut().map(|s| s as _),
             _ => None,
         };
         if service.is_none() && port != port::CLIENT {
@@ -509,7 +549,11 @@ impl Node {
         let mut out = Vec::new();
         for effect in effects {
             match effect {
-                Effect::Event(event) => out.push(Output::Event(event)),
+                Effect::Event(event) => {
+                    let sensors = self.sensors_moved(&event);
+                    out.push(Output::Event(event));
+                    out.extend(sensors);
+                }
                 Effect::Send(to, message) => {
                     let payload = message.encode();
                     match self.flows.admit(to, Outgoing { port, payload }) {
@@ -523,6 +567,23 @@ impl Node {
             }
         }
         out
+    }
+
+    /// Announces the sensor core, or takes it back, when its protection domain changes.
+    fn sensors_moved(&self, event: &NodeEvent) -> Option<Output> {
+        let (NodeEvent::PdState { path, state }, Some(sensors)) = (event, &self.sensors) else {
+            return None;
+        };
+        if !self.greeted || !is_sensor_pd(path) {
+            return None;
+        }
+        let address = self.address(port::SENSORS);
+        let server = Server::qmi(sensors.number(), sensors.version(), sensors.instance(), address);
+        match state {
+            State::Up => self.control(NODE_AP, Control::NewServer(server)),
+            State::Down => self.control(NODE_AP, Control::DelServer(server)),
+            _ => None,
+        }
     }
 
     fn control(&self, node: u32, control: Control) -> Option<Output> {

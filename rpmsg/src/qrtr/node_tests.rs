@@ -451,6 +451,93 @@ fn a_locator_in_the_aps_place() {
     assert_eq!(sent(&out)[0].version, Version::V1, "where version 2 has no room");
 }
 
+/// What a sensor client's first message comes to, and that the service goes and comes with its protection domain.
+#[test]
+fn the_sensor_core_lives_in_its_protection_domain() {
+    let sensors_of = |sensors| {
+        let mut node = Node::new(NodeConfig {
+            sensors,
+            ..NodeConfig::new(DSP, "adsp")
+        });
+        node.up();
+        let out = node.message(&control(Control::Hello)).unwrap();
+        (node, controls(&out).len())
+    };
+    let (mut without, announced) = sensors_of(false);
+    assert_eq!(announced, 2);
+    let lookup = qmi::ssc::messages::Control {
+        request: Vec::new(),
+        report: None,
+    };
+    let ask = request(APR, 5, &lookup);
+    assert_eq!(without.message(&ask), Err(NodeError::NoPort(5)));
+
+    let (mut node, announced) = sensors_of(true);
+    assert_eq!(announced, 3);
+    let server = Server::qmi(400, 1, 0, Address { node: DSP, port: 5 });
+    assert!(node.own_servers().contains(&server));
+    let out = node.message(&ask).unwrap();
+    assert!(matches!(
+        events(&out)[..],
+        [NodeEvent::Sensors { client: APR, .. }]
+    ));
+    let [(APR, refusal)] = &messages(&out)[..] else {
+        panic!("{out:?}");
+    };
+    assert_eq!(
+        *refusal,
+        Message::request(1, &lookup).status(Status::failure(ErrorCode::MALFORMED_MESSAGE))
+    );
+
+    let out = node.set_pd("msm/adsp/sensor_pd", State::Down).unwrap();
+    assert_eq!(controls(&out), [Control::DelServer(server)]);
+    assert_eq!(node.message(&ask), Err(NodeError::NoPort(5)));
+    assert!(!node.own_servers().contains(&server));
+    let out = node.set_pd("msm/adsp/sensor_pd", State::Up).unwrap();
+    assert_eq!(controls(&out), [Control::NewServer(server)]);
+    assert_eq!(node.message(&ask).unwrap().len(), 2);
+    let out = node.restart_pd("msm/adsp/sensor_pd").unwrap();
+    assert_eq!(
+        controls(&out),
+        [Control::DelServer(server), Control::NewServer(server)]
+    );
+    let out = node.set_pd(AUDIO, State::Down).unwrap();
+    assert_eq!(controls(&out), [], "another domain");
+
+    node.up();
+    let out = node.set_pd("msm/adsp/sensor_pd", State::Down).unwrap();
+    assert_eq!(controls(&out), [], "nobody to tell");
+    let out = node.message(&control(Control::Hello)).unwrap();
+    assert_eq!(controls(&out).len(), 2, "HELLO and the notifier");
+}
+
+/// A client that asks, never reads, and goes, leaves nothing behind; and many of them are bounded.
+#[test]
+fn sensor_clients_leave_nothing_behind() {
+    let mut node = Node::new(NodeConfig {
+        sensors: true,
+        ..NodeConfig::new(DSP, "adsp")
+    });
+    node.up();
+    node.message(&control(Control::Hello)).unwrap();
+    let lookup = qmi::ssc::messages::Control {
+        request: vec![0; 8],
+        report: None,
+    };
+    for port in 0..1000 {
+        let client = Address { node: 1, port };
+        for _ in 0..100 {
+            node.message(&request(client, 5, &lookup)).unwrap();
+        }
+    }
+    assert_eq!(node.flows.sockets(), 256);
+    for port in 0..1000 {
+        let client = Address { node: 1, port };
+        node.message(&control(Control::DelClient(client))).unwrap();
+    }
+    assert_eq!(node.flows.sockets(), 0);
+}
+
 proptest! {
     #[test]
     fn any_bytes(messages in vec(vec(any::<u8>(), 0..60), 0..10)) {
@@ -463,9 +550,15 @@ proptest! {
     /// Well-formed packets with any content: what the node sends is always a packet that the kernel takes.
     #[test]
     fn any_packets(
-        steps in vec((0u32..12, 0u32..4, 0u32..6, any::<bool>(), vec(0u8..0x45, 0..30)), 0..20),
+        steps in vec((0u32..12, 0u32..4, 0u32..7, any::<bool>(), vec(0u8..0x45, 0..30)), 0..20),
     ) {
-        let mut node = greeted();
+        let mut node = Node::new(NodeConfig {
+            ssctl: Some(0x14),
+            sensors: true,
+            ..NodeConfig::new(DSP, "adsp")
+        });
+        node.up();
+        node.message(&control(Control::Hello)).unwrap();
         for (kind, from, port, confirm_rx, mut payload) in steps {
             let kind = Kind::of(kind).unwrap_or(Kind::Data);
             if kind == Kind::Data {

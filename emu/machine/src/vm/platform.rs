@@ -146,6 +146,7 @@ fn dsp_config(dsp: &DspProfile, page_size: u32) -> DspConfig {
     config.attributes = DspConfig::standard_attributes(dsp.arch_word(), dsp.hvx_contexts, config.vtcm);
     config.addressing.sid_position = dsp.sid();
     config.addressing.page_size = page_size;
+    config.sensors = dsp.sensors;
     config
 }
 

@@ -55,6 +55,8 @@ pub struct DspConfig {
     pub dsp_threads: Option<NonZeroUsize>,
     /// Bounds of each process.
     pub limits: Limits,
+    /// Whether the sensor core and its process are on this DSP.
+    pub sensors: bool,
     /// Told when threads run calls.
     pub probe: Option<Arc<dyn Probe>>,
 }
@@ -81,6 +83,7 @@ impl DspConfig {
             hardware_threads: HARDWARE_THREADS,
             dsp_threads: None,
             limits: Limits::default(),
+            sensors: false,
             probe: None,
         }
     }

@@ -1,12 +1,14 @@
 //! What a DSP does on the channels that a board has beside FastRPC: the router (QRTR, with the QMI services in it), the
-//! restarts of other subsystems, and on an ADSP the audio services, of which there are none.
+//! restarts of other subsystems, and on an ADSP the audio services, of which there are none. The sensor core is there on the
+//! DSP that the profile says, and has no sensors.
 
 use super::domain::Domain;
+use emu_core::UTIMER_HZ;
 use emu_os::action::{Action, Channel};
 use rpmsg::apr;
 use rpmsg::glink::{EdgeConfig, LocalChannel};
 use rpmsg::glink_ssr::DoCleanup;
-use rpmsg::qmi::servreg::State;
+use rpmsg::qmi::{servreg::State, ssc::SensorRequest};
 use rpmsg::qrtr::{Node, NodeConfig, NodeEvent, Output};
 use std::time::{Duration, Instant};
 
@@ -23,20 +25,27 @@ pub struct BoardChannels {
     node: Node,
     /// When the DSP says HELLO, if the AP has not by then.
     greeting: Option<Instant>,
+    /// The beginning of the time that sensors tell.
+    started: Instant,
+    /// Whether it was said that no sensor will be found.
+    said_no_sensors: bool,
 }
 
 impl BoardChannels {
     /// Those of a DSP. `ssctl` is the instance of its SSCTL service ([`ssctl_instance`](super::domain::ssctl_instance)):
-    /// without one the AP does not ask it to shut down.
-    pub fn new(domain: &'static Domain, ssctl: Option<u8>) -> Self {
+    /// without one the AP does not ask it to shut down. `sensors` is whether the sensor core is on it.
+    pub fn new(domain: &'static Domain, ssctl: Option<u8>, sensors: bool) -> Self {
         let node = Node::new(NodeConfig {
             ssctl: ssctl.map(u32::from),
+            sensors,
             ..NodeConfig::new(domain.qrtr_node, domain.label)
         });
         Self {
             domain,
             node,
             greeting: None,
+            started: Instant::now(),
+            said_no_sensors: false,
         }
     }
 
@@ -81,10 +90,13 @@ impl BoardChannels {
     /// A message came. One that makes no sense is said once and has no effect.
     pub fn message(&mut self, channel: Channel, bytes: &[u8]) -> Vec<Action> {
         match channel {
-            Channel::Router => match self.node.message(bytes) {
-                Ok(outputs) => self.actions(outputs),
-                Err(error) => self.dropped(&error),
-            },
+            Channel::Router => {
+                self.node.set_ticks(ticks(self.started.elapsed()));
+                match self.node.message(bytes) {
+                    Ok(outputs) => self.actions(outputs),
+                    Err(error) => self.dropped(&error),
+                }
+            }
             Channel::Restart => match DoCleanup::parse(bytes) {
                 Ok(message) => {
                     tracing::info!(target: "emu::board", dsp = self.domain.label, subsystem = message.subsystem, "another subsystem stopped");
@@ -156,6 +168,22 @@ impl BoardChannels {
             NodeEvent::Refused(refusal) => {
                 tracing::warn!(target: "emu::board", dsp, "a QMI message is dropped: {refusal}");
             }
+            NodeEvent::Sensors {
+                client,
+                request: SensorRequest::NotFound(data_type),
+            } if self.said_no_sensors => {
+                tracing::debug!(target: "emu::board", dsp, %client, data_type, "there are no sensors");
+            }
+            NodeEvent::Sensors {
+                client,
+                request: SensorRequest::NotFound(data_type),
+            } => {
+                self.said_no_sensors = true;
+                tracing::warn!(target: "emu::board", dsp, %client, data_type, "the sensor core has no registry and no sensors: it answers every lookup with an empty list (said once)");
+            }
+            NodeEvent::Sensors { client, request } => {
+                tracing::warn!(target: "emu::board", dsp, %client, "the sensor core refuses {request}");
+            }
             NodeEvent::Dropped(socket) => {
                 tracing::warn!(target: "emu::board", dsp, %socket, "a socket of the AP does not read: a message to it is lost");
             }
@@ -163,6 +191,12 @@ impl BoardChannels {
         }
         Vec::new()
     }
+}
+
+/// A time as the DSP's timer counts it.
+fn ticks(since: Duration) -> u64 {
+    let ticks = since.as_nanos() * u128::from(UTIMER_HZ) / 1_000_000_000;
+    u64::try_from(ticks).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -177,7 +211,7 @@ mod tests {
     };
 
     fn adsp() -> BoardChannels {
-        BoardChannels::new(Domain::by_label("adsp").unwrap(), Some(0x14))
+        BoardChannels::new(Domain::by_label("adsp").unwrap(), Some(0x14), false)
     }
 
     fn packet(kind: Kind, port: u32, payload: Vec<u8>) -> Vec<u8> {
@@ -208,7 +242,7 @@ mod tests {
         let names: Vec<_> = edge.channels.iter().map(|c| c.name.as_str()).collect();
         let common = ["fastrpcglink-apps-dsp", "IPCRTR", "glink_ssr"];
         assert_eq!((&names[..3], names[3]), (&common[..], "apr_audio_svc"));
-        let cdsp = BoardChannels::new(Domain::by_label("cdsp").unwrap(), None).edge();
+        let cdsp = BoardChannels::new(Domain::by_label("cdsp").unwrap(), None, false).edge();
         assert_eq!(cdsp.channels.len(), 3);
         assert_eq!(channels.up(Channel::FastRpc), []);
         assert_eq!(channels.up(Channel::Restart), []);
@@ -259,6 +293,52 @@ mod tests {
         let updated = qmi::servreg::messages::StateUpdated::decode(&message.body).unwrap();
         assert_eq!((updated.state, updated.path.as_str()), (State::Up, path));
         assert_eq!(channels.set_pd("msm/cdsp/root_pd", true), None);
+    }
+
+    /// What case after case of sensor clients begins with: the DSP that has the sensors announces their core, which answers.
+    #[test]
+    fn the_sensor_core_is_announced_where_it_is_and_answers() {
+        let hello = packet(Kind::Hello, PORT_CONTROL, Control::Hello.encode());
+        let mut channels = BoardChannels::new(Domain::by_label("adsp").unwrap(), None, true);
+        channels.up(Channel::Router);
+        let out = sent(&channels.message(Channel::Router, &hello));
+        let announced = out.iter().filter_map(|p| match Control::parse(&p.payload) {
+            Ok(Control::NewServer(server)) => Some((server.service, server.address.port)),
+            _ => None,
+        });
+        assert!(announced.into_iter().any(|server| server == (400, 5)));
+        let ask = |report| {
+            let asked = qmi::ssc::messages::SuidRequest {
+                data_type: "accel".into(),
+                register_updates: false,
+                default_only: true,
+            };
+            let request = qmi::ssc::messages::ClientRequest {
+                suid: qmi::ssc::messages::Suid::LOOKUP,
+                message: qmi::ssc::messages::id::SUID_REQUEST,
+                processor: 1,
+                delivery: 0,
+                payload: Some(asked.encode()),
+            }
+            .encode();
+            let control = qmi::ssc::messages::Control { request, report };
+            packet(Kind::Data, 5, Message::request(1, &control).encode())
+        };
+        for report in [None, Some(1)] {
+            let out = sent(&channels.message(Channel::Router, &ask(report)));
+            assert_eq!(out.len(), 2);
+            assert!(out.iter().all(|p| p.destination == AP));
+        }
+        assert!(channels.said_no_sensors);
+        let mut without = adsp();
+        without.up(Channel::Router);
+        assert_eq!(without.message(Channel::Router, &ask(None)), [], "no such port");
+    }
+
+    #[test]
+    fn the_timer_counts_19_2_million_a_second() {
+        assert_eq!(ticks(Duration::from_millis(1500)), 28_800_000);
+        assert_eq!(ticks(Duration::MAX), u64::MAX);
     }
 
     #[test]

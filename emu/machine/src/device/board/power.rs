@@ -141,7 +141,7 @@ impl Platform for BoardPower {
     fn start(&mut self, bus: &Arc<Bus>, config: &mut DspConfig) -> Option<Start> {
         let entry = self.start.take()?;
         let greeting = self.boot(bus, entry, config)?;
-        let channels = BoardChannels::new(self.board.as_ref()?.domain(), self.ssctl);
+        let channels = BoardChannels::new(self.board.as_ref()?.domain(), self.ssctl, config.sensors);
         Some(Start {
             wire: None,
             edge: channels.edge(),
