@@ -14,7 +14,7 @@ use std::time::Duration;
 use rpmsg::Aee;
 use rpmsg::fastrpc::build::{ApArg, Plan};
 use rpmsg::fastrpc::control::Control;
-use rpmsg::fastrpc::{Addressing, Ctx, Message, Metadata, Page, Scalars};
+use rpmsg::fastrpc::{Addressing, Ctx, Message, Metadata, Page, PdHint, Scalars};
 use rpmsg::iface::{Payload, handle};
 
 use crate::kernel_iommu::{DmaBuffer, KernelError, KernelIommu};
@@ -440,6 +440,19 @@ impl Session {
         sc: Scalars,
         args: &[Arg<'_>],
     ) -> Result<PendingCall, DriverError> {
+        let domain = if client == 0 { PdHint::Root } else { PdHint::User };
+        self.start_in(domain, client, tid, handle, sc, args)
+    }
+
+    fn start_in(
+        &self,
+        domain: PdHint,
+        client: i32,
+        tid: i32,
+        handle: u32,
+        sc: Scalars,
+        args: &[Arg<'_>],
+    ) -> Result<PendingCall, DriverError> {
         let ap_args = args.iter().zip(0u64..).map(|(arg, index)| {
             let addr = USER_BASE + index * USER_STEP;
             match *arg {
@@ -474,8 +487,11 @@ impl Session {
         let dma = self.tagged(buffer.iova);
         let built = plan.fill(dma, KERNEL_BASE + buffer.physical, &driver.addressing);
         driver.kernel.ram().write(buffer.physical, &built.bytes)?;
-        let pd = if client == 0 { 0 } else { 1 };
-        let context = driver.contexts.take(pd);
+        let context = driver.contexts.take(match domain {
+            PdHint::Root => 0,
+            PdHint::User => 1,
+            PdHint::Sensors => 2,
+        });
         let ctx = context.ctx;
         let (answered, answer) = sync_channel(1);
         driver
@@ -538,6 +554,17 @@ impl Session {
     pub fn control(&self, control: &Control) -> Result<Answer, DriverError> {
         let payload = control.payload(Vec::new());
         let call = self.start_payload(0, self.client, handle::PROCESS_CONTROL, &payload)?;
+        call.wait(Duration::from_secs(10))
+    }
+
+    /// INIT_ATTACH or, to the sensors' domain, INIT_ATTACH_SNS.
+    ///
+    /// # Errors
+    /// No memory, no answer within the kernel's ten seconds.
+    pub fn attach(&self, domain: PdHint) -> Result<Answer, DriverError> {
+        let payload = Control::Attach { client: self.client }.payload(Vec::new());
+        let ins: Vec<_> = payload.ins.iter().map(|data| Arg::In(data)).collect();
+        let call = self.start_in(domain, 0, self.client, handle::PROCESS_CONTROL, payload.sc, &ins)?;
         call.wait(Duration::from_secs(10))
     }
 

@@ -160,6 +160,45 @@ pub const MAP_FD_DELAYED: u32 = 3;
 pub const MAP_FD_NOMAP: u32 = 16;
 /// [`Control::Create`] attribute: unsigned module.
 pub const ATTR_UNSIGNED: u32 = 8;
+/// [`Control::Create`] attributes by bit (`enum fastrpc_proc_attr` of the kernel's `misc/fastrpc.h`, and the library's own enumeration
+/// of that name, which has more).
+pub const ATTRIBUTES: &[(u32, &str)] = &[
+    (0x1, "debug"),
+    (0x2, "ptrace"),
+    (0x4, "crc"),
+    (ATTR_UNSIGNED, "unsigned"),
+    (0x10, "adaptive_qos"),
+    (0x20, "system_process"),
+    (0x40, "privileged"),
+    (0x80, "pd_dump"),
+    (0x100, "debug_pd_dump"),
+    (0x200, "perf_kernel"),
+    (0x400, "perf_dsp"),
+    (0x800, "iregion_log"),
+    (0x1000, "qtf_tracing"),
+    (0x1_0000, "uaf"),
+    (0x2_0000, "system_unsigned"),
+    (0x4_0000, "log_packet"),
+    (0x4000_0000, "sysmon"),
+];
+
+/// What a [`Control::Create`] asks for beside unsigned code, as words for the log; bits without a name as one number.
+#[must_use]
+pub fn attribute_names(attrs: u32) -> String {
+    let mut rest = attrs & !ATTR_UNSIGNED;
+    let mut names = Vec::new();
+    for (bit, name) in ATTRIBUTES {
+        if rest & bit != 0 {
+            rest &= !bit;
+            names.push((*name).to_owned());
+        }
+    }
+    if rest != 0 {
+        names.push(format!("{rest:#x}"));
+    }
+    names.join(" ")
+}
+
 /// Which input buffer of a create call is the shell. Its content is not parsed, so it need not be copied.
 pub const SHELL_BUFFER: usize = 2;
 /// Longest process name with NUL that is accepted; kernels send at most 16.
@@ -433,6 +472,16 @@ mod tests {
     use super::*;
     use crate::Aee;
     use proptest::{collection::vec, prelude::*};
+
+    #[test]
+    fn attributes_have_names_and_no_bit_is_lost() {
+        assert_eq!(attribute_names(ATTR_UNSIGNED), "");
+        assert_eq!(
+            attribute_names(0x4 | 0x80 | ATTR_UNSIGNED | 0x200_0000),
+            "crc pd_dump 0x2000000"
+        );
+        assert!(ATTRIBUTES.iter().all(|(bit, _)| bit.is_power_of_two()));
+    }
 
     /// calculator-7.3.4, event 35.
     #[test]

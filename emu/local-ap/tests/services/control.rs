@@ -1,11 +1,11 @@
 //! Handles 1 and 2, sessions, module handles, current_process.
 
 use emu_local_ap::{Arg, DriverError};
-use emu_os::services::PdKey;
+use emu_os::services::{DspConfig, PdKey};
 use rpmsg::Aee;
 use rpmsg::fastrpc::control::{ATTR_UNSIGNED, Control, MAP_FD, MMAP_ADD_PAGES, MMAP_REMOTE_HEAP};
-use rpmsg::fastrpc::{Page, Scalars};
-use rpmsg::iface::{Payload, current_process, default_listener, handle, listener, remotectl};
+use rpmsg::fastrpc::{Page, PdHint, Scalars};
+use rpmsg::iface::{Cap, Payload, current_process, default_listener, handle, listener, remotectl};
 
 use crate::support::*;
 
@@ -185,7 +185,10 @@ fn a_shell_is_accepted_and_not_needed() {
 
 #[test]
 fn static_processes_and_attached_sessions_live_beside_created_ones() {
-    let driver = machine(config());
+    let driver = machine(DspConfig {
+        label: "adsp".to_owned(),
+        ..config()
+    });
     let root = driver.session(1, 1).unwrap();
     assert_eq!(
         root.control(&Control::Attach { client: 1 }).unwrap().retval,
@@ -209,6 +212,78 @@ fn static_processes_and_attached_sessions_live_beside_created_ones() {
         session.release().unwrap();
     }
     assert_eq!(driver.dsp().stats().processes_now, 0);
+}
+
+/// What INIT_ATTACH_SNS and INIT_CREATE_STATIC get on the DSPs that have no such process: an error, and no process.
+#[test]
+fn a_process_that_the_firmware_does_not_have_is_refused() {
+    let attach = |config: DspConfig, domain| {
+        let driver = machine(config);
+        let answer = driver.session(1, 1).unwrap().attach(domain).unwrap();
+        (answer.retval, driver.dsp().stats().processes)
+    };
+    let create = |config: DspConfig, name: &[u8], heap: Option<(u64, u64)>| {
+        let driver = machine(config);
+        let control = Control::CreateStatic {
+            client: 1,
+            name: name.to_vec(),
+            heap: heap.map(|(addr, size)| Page { addr, size }),
+        };
+        let answer = driver.session(1, 1).unwrap().control(&control).unwrap();
+        (answer.retval, driver.dsp().stats().processes)
+    };
+    let on = |label: &str, sensors| DspConfig {
+        label: label.to_owned(),
+        sensors,
+        ..config()
+    };
+    let (no, yes) = ((Aee::NO_SUCH_PROCESS, 0), (Aee::SUCCESS, 1));
+    assert_eq!(attach(on("adsp", false), PdHint::Sensors), no);
+    assert_eq!(attach(on("sdsp", true), PdHint::Sensors), yes);
+    assert_eq!(attach(on("cdsp", false), PdHint::Root), yes);
+    assert_eq!(create(on("cdsp", false), b"audiopd", None), no);
+    assert_eq!(create(on("adsp", true), b"oispd", None), no);
+    assert_eq!(create(on("adsp", false), b"audiopd", None), yes);
+    assert_eq!(
+        create(on("adsp", false), b"audiopd", Some((0x7000_0000, 1 << 20))),
+        yes
+    );
+    for heap in [(0, 0x1000), (0x7000_0000, 0), (u64::MAX, 2)] {
+        let answer = create(on("adsp", false), b"audiopd", Some(heap));
+        assert_eq!(answer, (Aee::BAD_PARM, 0), "{heap:x?}");
+    }
+}
+
+/// hexagonrpcd: attaches to the sensors' process, registers as default listener, closes that handle, and waits.
+#[test]
+fn a_sensors_daemon_registers_and_waits_and_is_asked_for_nothing() {
+    let driver = machine(DspConfig {
+        label: "sdsp".to_owned(),
+        sensors: true,
+        ..config()
+    });
+    let session = driver.session(1, 1).unwrap();
+    assert_eq!(session.attach(PdHint::Sensors).unwrap().retval, Aee::SUCCESS);
+    let opened = open(&session, "adsp_default_listener");
+    assert_eq!(opened.error, Aee::SUCCESS);
+    let registered = raw(&session, opened.handle, &Payload::default());
+    assert_eq!(registered.retval, Aee::SUCCESS);
+    let close = remotectl::Close {
+        handle: opened.handle,
+        error_text: Cap(256),
+    };
+    assert_eq!(reply(&session, handle::REMOTECTL1, &close).error, Aee::SUCCESS);
+    call(&session, handle::LISTENER1, &listener::Init2 {});
+    let parked = start(&session, 7, handle::LISTENER1, &next2(0, -1, vec![], 256));
+    let second = open(&session, "adsp_default_listener");
+    assert_eq!(second.error, Aee::SUCCESS, "other calls are served meanwhile");
+    assert_eq!(driver.dsp().stats().reverse_calls, 0);
+    session.release().unwrap();
+    assert_ne!(
+        parked.wait(SOON).unwrap().retval,
+        Aee::SUCCESS,
+        "ended with the session"
+    );
 }
 
 #[test]

@@ -49,6 +49,8 @@ pub const FIFO_SIZE: u32 = 0x4000;
 pub const SMEM_SIZE: u64 = 0x20_0000;
 /// Size of one DSP's carveout, where the kernel loads its firmware.
 pub const CARVEOUT_SIZE: u64 = 0x40_0000;
+/// Size of the memory that the kernel offers the ADSP's audio process (`adsp-rpc-remote-heap` of the .dtsi files).
+pub const REMOTE_HEAP_SIZE: u64 = 0x80_0000;
 /// Size of the hardware lock's registers (`qcom,tcsr-mutex`): 32 locks, a page each.
 pub const TCSR_MUTEX_SIZE: u64 = 0x2_1000;
 /// Which lock guards SMEM (`hwlocks` of the SMEM node in the .dtsi files).
@@ -276,7 +278,7 @@ impl Layout {
         self.tcsr_mutex() + 0x4_0000
     }
 
-    /// Where what a board has below the reserved block ends.
+    /// Where what is below the reserved block, and where 32 bits reach, ends.
     fn board_end(&self) -> u64 {
         self.reserved().min(LOW_END)
     }
@@ -289,6 +291,15 @@ impl Layout {
     /// Carveout of a DSP.
     pub fn carveout(&self, dsp: usize) -> u64 {
         self.smem() - CARVEOUT_SIZE * (1 + dsp as u64)
+    }
+
+    /// The audio process's remote heap, below everything else.
+    pub fn remote_heap(&self) -> u64 {
+        let end = match self.platform {
+            PlatformKind::Rpm => self.board_end(),
+            PlatformKind::Board => self.carveout(self.dsps - 1),
+        };
+        end - REMOTE_HEAP_SIZE
     }
 
     /// What the virtio-mmio node of a DSP keeps of its slot; mailboxes claim what follows.
@@ -352,6 +363,7 @@ mod tests {
     #[test]
     fn parts_do_not_overlap_and_fit_the_reserved_block() {
         let layout = layout(4 << 30).unwrap();
+        assert!(layout.remote_heap() + REMOTE_HEAP_SIZE <= layout.reserved().min(LOW_END));
         assert!(layout.smmu() + layout.geometry().size() <= layout.msgram(0));
         assert!(layout.msgram(MAX_DSPS - 1) + MSGRAM_SIZE <= RAM_BASE + layout.ram);
         let largest = Layout {
@@ -392,7 +404,11 @@ mod tests {
             let layout = board(ram);
             assert!(layout.smem() + SMEM_SIZE <= LOW_END);
             assert!(layout.smem() + SMEM_SIZE <= layout.reserved());
-            let lowest = layout.carveout(MAX_DSPS - 1);
+            assert_eq!(
+                layout.remote_heap() + REMOTE_HEAP_SIZE,
+                layout.carveout(layout.dsps - 1)
+            );
+            let lowest = layout.carveout(MAX_DSPS - 1) - REMOTE_HEAP_SIZE;
             assert!(lowest > RAM_BASE + (128 << 20), "{lowest:#x} with {ram:#x}");
         }
     }

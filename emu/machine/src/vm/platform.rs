@@ -147,6 +147,8 @@ fn dsp_config(dsp: &DspProfile, page_size: u32) -> DspConfig {
     config.addressing.sid_position = dsp.sid();
     config.addressing.page_size = page_size;
     config.sensors = dsp.sensors;
+    let shared = dsp.banks.iter().filter(|bank| bank.sessions > 1);
+    config.shared_banks = shared.map(|bank| (bank.reg, bank.sessions)).collect();
     config
 }
 
@@ -162,5 +164,16 @@ mod tests {
         let configs = dsp_configs(&profile, 4096);
         assert_eq!(configs[1].streams.get(&5), Some(&0x1805));
         assert_eq!((configs[0].vtcm, configs[0].hvx_units), (2 << 20, 4));
+        let sessions: u32 = profile.dsps[1].banks.iter().map(|bank| bank.sessions).sum();
+        assert!(
+            !configs[1].shared_banks.is_empty(),
+            "the ADSP's last bank has several"
+        );
+        assert_eq!(configs[1].sessions(), sessions as usize);
+        // what the kernel asks for: unsigned, 128-byte HVX, VTCM, version, matrix unit
+        let of =
+            |dsp: usize| [1, 3, 4, 5, 6, 7, 8].map(|n| configs[dsp].attributes.get(&n).copied().unwrap_or(0));
+        assert_eq!(of(0), [1, 4, 2 << 20, 1, 0x68, 32, 64]);
+        assert_eq!(of(1), [1, 0, 0, 0, 0x68, 0, 0]);
     }
 }

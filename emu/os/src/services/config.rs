@@ -31,6 +31,8 @@ pub struct DspConfig {
     pub attributes: BTreeMap<u32, u32>,
     /// The sessions' context banks: session ID (`reg` of the compute-cb) → stream ID behind the SMMU.
     pub streams: BTreeMap<u32, u16>,
+    /// Session slots that share a context bank (`qcom,nsessions`), where that is more than one.
+    pub shared_banks: BTreeMap<u32, u32>,
     /// Where the session ID stands in a device address, and the guest kernel's page size.
     pub addressing: Addressing,
     /// Where FARF messages go.
@@ -71,6 +73,7 @@ impl DspConfig {
             arch,
             attributes: Self::standard_attributes(arch_word, hvx_units, vtcm),
             streams,
+            shared_banks: BTreeMap::new(),
             addressing: Addressing::default(),
             farf: FarfTo::default(),
             library_read: LibraryRead::default(),
@@ -88,9 +91,17 @@ impl DspConfig {
         }
     }
 
+    /// Session slots that the driver has for this DSP: how many descriptors of its nodes can be open at once.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        let slots = |reg| self.shared_banks.get(reg).map_or(1, |slots| *slots as usize);
+        self.streams.keys().map(slots).sum()
+    }
+
     /// Attributes of a DSP that takes unsigned processes: `arch_word` is ARCH_VER (0x68 for v68; the AP's library picks a
     /// search directory by it), `hvx_units` the number of 128-byte HVX contexts, `vtcm` the size of vector TCM in bytes
-    /// (one page of that size; 0 = none). Everything else is answered 0: not supported.
+    /// (one page of that size; 0 = none). A core from v68 on with VTCM, where its tiles lie, has a matrix unit; its figures are those that a
+    /// public measurement of a V68 had from its DSP. Everything else is answered 0: not supported.
     #[must_use]
     pub fn standard_attributes(arch_word: u32, hvx_units: u32, vtcm: u32) -> BTreeMap<u32, u32> {
         let mut attributes = BTreeMap::from([
@@ -101,6 +112,9 @@ impl DspConfig {
         if vtcm != 0 {
             attributes.insert(attribute::VTCM_PAGE, vtcm);
             attributes.insert(attribute::VTCM_COUNT, 1);
+            if arch_word & 0xff >= 0x68 {
+                attributes.extend([(attribute::HMX_DEPTH, 32), (attribute::HMX_SPATIAL, 64)]);
+            }
         }
         attributes
     }

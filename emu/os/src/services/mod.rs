@@ -27,6 +27,7 @@ mod perf;
 mod process_control;
 mod remotectl;
 mod sessions;
+mod static_process;
 mod stats;
 mod tunnel;
 

@@ -5,17 +5,18 @@
 //! answers to RELEASE, MUNMAP and MEM_UNMAP the kernel reuses the memory, so they are answered when nothing touches it any more.
 //!
 //! Not modelled: the remote heap (CREATE_STATIC's heap and MMAP with flags 8). Its memory is accepted and left alone, because
-//! nothing on this DSP allocates from it. The shell that comes with CREATE is looked at, but not executed: the DSP's operating
+//! nothing on this DSP allocates from it; the log says so, as it does of attributes and fields without effect. The shell that comes with CREATE is looked at, but not executed: the DSP's operating
 //! system is part of the emulator.
 
 use std::sync::Arc;
 
 use rpmsg::Aee;
-use rpmsg::fastrpc::{Page, PdHint, control};
+use rpmsg::fastrpc::{Page, control};
 
 use super::call::ApCall;
 use super::pd::{Mapping, MappingKind, Origin, Pd, PdKey};
 use super::sessions::Sessions;
+use super::static_process;
 use super::stats::add;
 
 /// Addresses told for remote heap: above everything that a process can have.
@@ -49,7 +50,12 @@ pub(super) fn serve(dsp: &Arc<Sessions>, call: ApCall) {
             name, attrs, memory, ..
         } => create(dsp, call, key, &name, attrs, memory),
         control::Control::CreateStatic { name, heap, .. } => create_static(dsp, call, key, &name, heap),
-        control::Control::Mmap { flags, page, .. } => with_pd(dsp, call, key, |pd, call| {
+        control::Control::Mmap {
+            flags, vaddr, page, ..
+        } => with_pd(dsp, call, key, |pd, call| {
+            if vaddr != 0 {
+                without_effect(pd, "the wanted address of MMAP");
+            }
             answer_address(call, map_heap(dsp, pd, flags, page));
         }),
         control::Control::Munmap { vaddr, size, .. } => with_pd(dsp, call, key, |pd, call| {
@@ -57,11 +63,15 @@ pub(super) fn serve(dsp: &Arc<Sessions>, call: ApCall) {
         }),
         control::Control::MemMap {
             fd,
+            offset,
             flags,
             vaddrin,
             page,
             ..
         } => with_pd(dsp, call, key, |pd, call| {
+            if offset != 0 {
+                without_effect(pd, "the offset of MEM_MAP");
+            }
             answer_address(call, map_buffer(dsp, pd, fd, flags, vaddrin, page));
         }),
         control::Control::MemUnmap { fd, vaddr, len, .. } => with_pd(dsp, call, key, |pd, call| {
@@ -94,12 +104,19 @@ fn answer_address(call: ApCall, result: Result<u64, Aee>) {
 // ---- processes ----------------------------------------------------------------------------------------------------
 
 fn attach(dsp: &Arc<Sessions>, call: ApCall, key: PdKey) {
-    let name = match call.message().ctx.pd() {
-        Some(PdHint::Sensors) => "sensors",
-        _ => "root",
-    };
-    let result = dsp.create(key, call.stream(), name.into(), Origin::Attached, None);
-    answer(call, result);
+    match static_process::attached(&dsp.config, call.message().ctx.pd()) {
+        Ok(name) => {
+            let result = dsp.create(key, call.stream(), name.into(), Origin::Attached, None);
+            answer(call, result);
+        }
+        Err(why) => no_process(dsp, call, &why),
+    }
+}
+
+fn no_process(dsp: &Sessions, call: ApCall, why: &static_process::NoProcess) {
+    let label = &dsp.config.label;
+    tracing::warn!(target: "emu::services", dsp = label, sid = call.sid(), "a session is refused: {why}");
+    call.refuse(Aee::NO_SUCH_PROCESS, "static process");
 }
 
 fn create(dsp: &Arc<Sessions>, call: ApCall, key: PdKey, name: &[u8], attrs: u32, memory: Page) {
@@ -112,16 +129,34 @@ fn create(dsp: &Arc<Sessions>, call: ApCall, key: PdKey, name: &[u8], attrs: u32
         .and_then(|initial| dsp.create(key, call.stream(), name, origin, Some(initial)));
     if result.is_ok() {
         add(&dsp.counters.bytes_mapped, memory.size);
+        let idle = control::attribute_names(attrs);
+        if !idle.is_empty() {
+            tracing::info!(target: "emu::services", process = %key, "attributes without effect on this DSP: {idle}");
+        }
     }
     answer(call, result);
 }
 
 fn create_static(dsp: &Arc<Sessions>, call: ApCall, key: PdKey, name: &[u8], heap: Option<Page>) {
-    if let Some(heap) = heap {
-        tracing::debug!(target: "emu::services", address = heap.addr, size = heap.size, "remote heap offered; not used");
+    let name = match static_process::named(&dsp.config, &printable(name)) {
+        Ok(name) => name,
+        Err(why) => return no_process(dsp, call, &why),
+    };
+    if heap.is_some_and(|heap| !static_process::is_heap(heap)) {
+        return call.refuse(Aee::BAD_PARM, "a remote heap that cannot be");
     }
-    let result = dsp.create(key, call.stream(), printable(name), Origin::Static, None);
+    let result = dsp.create(key, call.stream(), name.to_owned(), Origin::Static, None);
+    if let (Ok(()), Some(heap)) = (result, heap) {
+        tracing::info!(target: "emu::services", process = %key, address = format_args!("{:#x}", heap.addr), size = heap.size, "remote heap accepted; nothing on this DSP allocates from it");
+    }
     answer(call, result);
+}
+
+/// Says once a session that something it asked for has no effect.
+fn without_effect(pd: &Pd, what: &'static str) {
+    if pd.state().accepted.insert(what) {
+        tracing::warn!(target: "emu::services", process = %pd.key, "{what} has no effect on this DSP");
+    }
 }
 
 fn release(dsp: &Arc<Sessions>, call: ApCall, key: PdKey) {
@@ -193,9 +228,10 @@ fn map_heap(dsp: &Sessions, pd: &Pd, flags: u32, page: Page) -> Result<u64, Aee>
                 kind: MappingKind::RemoteHeap,
                 len: page.size,
             };
-            if page.size == 0 || !pd.add_mapping(address, mapping) {
+            if !static_process::is_heap(page) || !pd.add_mapping(address, mapping) {
                 return Err(Aee::BAD_PARM);
             }
+            without_effect(pd, "remote heap");
             Ok(address)
         }
         _ => Err(Aee::UNSUPPORTED),

@@ -1,6 +1,7 @@
 //! The sessions that have a process, and what all services share.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rpmsg::Aee;
@@ -30,6 +31,14 @@ pub(super) struct Sessions {
     /// Numbers for module handles.
     pub handles: Arc<HandleNumbers>,
     processes: Mutex<HashMap<PdKey, Arc<Pd>>>,
+    /// Whether it was said that sessions get scarce.
+    said_scarce: AtomicBool,
+}
+
+/// Whether another client may find no session: the AP's library opens one for the process and one for its memory allocator
+/// (docs/protocol.md#sessions), which the DSP does not see.
+const fn are_scarce(processes: usize, sessions: usize) -> bool {
+    sessions != 0 && processes.saturating_add(1).saturating_mul(2) > sessions
 }
 
 impl Sessions {
@@ -44,6 +53,7 @@ impl Sessions {
             calls,
             handles: Arc::default(),
             processes: Mutex::default(),
+            said_scarce: AtomicBool::new(false),
         }
     }
 
@@ -88,6 +98,7 @@ impl Sessions {
             return Err(Aee::BAD_STATE);
         }
         if processes.len() >= MAX_PROCESSES {
+            tracing::warn!(target: "emu::services", dsp = self.config.label, process = %key, "{MAX_PROCESSES} sessions have a process: one more is refused");
             return Err(Aee::NO_SESSION);
         }
         let (config, bus) = (&self.config, &self.bus);
@@ -106,6 +117,10 @@ impl Sessions {
             Ok(pd) => {
                 tracing::info!(target: "emu::services", process = %key, name = pd.name, ?origin, "process created");
                 processes.insert(key, pd);
+                let (used, all) = (processes.len(), self.config.sessions());
+                if are_scarce(used, all) && !self.said_scarce.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(target: "emu::services", dsp = self.config.label, "{used} of {all} sessions have a process, and a client with the AP's library takes two or three: the next may not open the device (EBUSY); a profile with more context banks has more sessions");
+                }
                 Ok(())
             }
             Err(why) => {
@@ -123,5 +138,20 @@ impl Sessions {
             tracing::info!(target: "emu::services", process = %pd.key, name = pd.name, "process released");
             then();
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_sessions_are_left_for_the_next_client_or_it_is_said() {
+        // qcs6490's ADSP with 5 sessions: two clients fit, a third does not
+        assert!(!are_scarce(1, 5));
+        assert!(are_scarce(2, 5));
+        assert!(are_scarce(1, 3) && !are_scarce(6, 14) && are_scarce(7, 14));
+        assert!(!are_scarce(64, 0), "unknown");
+        assert!(are_scarce(usize::MAX, 14));
     }
 }

@@ -13,7 +13,9 @@ mod board;
 mod nodes;
 mod rpm;
 
-use super::layout::{GLINK_MAILBOX, GPIO_SLOT, Irq, Layout, PlatformKind, QUEUE_NOTIFY, RESERVED_SIZE};
+use super::layout::{
+    GLINK_MAILBOX, GPIO_SLOT, Irq, Layout, PlatformKind, QUEUE_NOTIFY, REMOTE_HEAP_SIZE, RESERVED_SIZE,
+};
 use crate::profile::{DspProfile, Profile};
 use dtoolkit::fdt::Fdt;
 use dtoolkit::model::overlay::OverlayApplier;
@@ -42,6 +44,9 @@ const CHANNEL: &str = "fastrpcglink-apps-dsp";
 /// `interrupts` cells: shared peripheral interrupt, rising edge.
 const SPI: u32 = 0;
 const EDGE_RISING: u32 = 1;
+/// The DSP whose firmware has an audio process: the driver reads a `memory-region` of its node
+/// (`fastrpc_init_reserved_mem`), and refuses INIT_CREATE_STATIC without.
+const AUDIO_DSP: &str = "adsp";
 /// Parent of what the page allocator must not touch.
 const RESERVED_MEMORY: &str = "reserved-memory";
 /// virtio device ID 41, as the gpio node of a virtio-mmio slot spells it.
@@ -89,6 +94,7 @@ pub fn build(
         gpio: 0,
         gic: 0,
         smmu: 0,
+        remote_heap: None,
         mailboxes: Vec::new(),
         symbols: Vec::new(),
         layout,
@@ -123,6 +129,8 @@ struct Builder<'a> {
     gic: u32,
     /// The SMMU.
     smmu: u32,
+    /// The audio process's remote heap, if there is an ADSP.
+    remote_heap: Option<u32>,
     /// Mailbox of each DSP's GLINK channel.
     mailboxes: Vec<u32>,
     /// Labels for overlays, with the paths they name.
@@ -138,7 +146,7 @@ impl Builder<'_> {
             .property("interrupt-parent")
             .and_then(|p| p.value_as::<u32>().ok())
             .ok_or_else(|| TreeError::Missing("interrupt-parent".to_owned()))?;
-        self.reserve(root);
+        self.reserve(root, profile);
         for dsp in 0..profile.dsps.len() {
             self.slot(root, dsp)?;
             let mailbox = self.mailbox(root, dsp);
@@ -152,8 +160,8 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Keeps the kernel's page allocator away from the shared block.
-    fn reserve(&mut self, root: &mut DeviceTreeNode) {
+    /// Keeps the kernel's page allocator away from the shared block and from what it offers the ADSP.
+    fn reserve(&mut self, root: &mut DeviceTreeNode, profile: &Profile) {
         let parent = child_or_new(root, RESERVED_MEMORY);
         parent.add_property(cells("#address-cells", &[2]));
         parent.add_property(cells("#size-cells", &[2]));
@@ -161,6 +169,19 @@ impl Builder<'_> {
         let mut block = at("dsp", self.layout.reserved(), RESERVED_SIZE);
         block.add_property(empty("no-map"));
         parent.add_child(block);
+        if !profile.dsps.iter().any(|dsp| dsp.label == AUDIO_DSP) {
+            return;
+        }
+        let phandle = self.phandle();
+        let mut heap = at(
+            "adsp-rpc-remote-heap",
+            self.layout.remote_heap(),
+            REMOTE_HEAP_SIZE,
+        );
+        heap.add_property(empty("no-map"));
+        heap.add_property(cells("phandle", &[phandle]));
+        child_or_new(root, RESERVED_MEMORY).add_child(heap);
+        self.remote_heap = Some(phandle);
     }
 
     /// Trims the virtio-mmio node of a DSP's slot; the one with virtio-gpio becomes an interrupt controller.
@@ -224,6 +245,10 @@ impl Builder<'_> {
         fastrpc.add_property(string("qcom,glink-channels", CHANNEL));
         fastrpc.add_property(string("label", &dsp.label));
         fastrpc.add_property(empty("qcom,non-secure-domain"));
+        // Boards give it to the DSP by `qcom,vmids`, which needs secure firmware.
+        if let Some(heap) = self.remote_heap.filter(|_| dsp.label == AUDIO_DSP) {
+            fastrpc.add_property(cells("memory-region", &[heap]));
+        }
         fastrpc.add_property(cells("#address-cells", &[1]));
         fastrpc.add_property(cells("#size-cells", &[0]));
         for bank in &dsp.banks {
@@ -411,6 +436,23 @@ pub(crate) mod tests {
         );
         let mailbox = words(&tree, "/mailbox@a000248", "phandle")[0];
         assert_eq!(words(&tree, "/rpm-glink-adsp", "mboxes"), [mailbox, 0]);
+    }
+
+    #[test]
+    fn the_adsp_alone_has_a_remote_heap() {
+        let tree = read(&made(IrqPath::Qtest, &[]).unwrap());
+        let heap = "/reserved-memory/adsp-rpc-remote-heap@7e800000";
+        assert_eq!(words(&tree, heap, "reg"), [0, 0x7e80_0000, 0, 0x80_0000]);
+        assert!(tree.find_node(heap).unwrap().property("no-map").is_some());
+        let phandle = words(&tree, heap, "phandle");
+        assert_eq!(words(&tree, "/rpm-glink-adsp/fastrpc", "memory-region"), phandle);
+        let cdsp = tree.find_node("/rpm-glink-cdsp/fastrpc").unwrap();
+        assert!(cdsp.property("memory-region").is_none());
+        let mut profile = Profile::load("qcs6490").unwrap();
+        profile.dsps.truncate(1);
+        let layout = Layout::new(&profile, PlatformKind::Rpm, 1 << 30).unwrap();
+        let tree = read(&build(&virt(), &profile, &layout, IrqPath::Qtest, &[]).unwrap());
+        assert!(tree.find_node(heap).is_none());
     }
 
     #[test]
