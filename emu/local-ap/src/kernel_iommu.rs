@@ -455,18 +455,19 @@ impl KernelIommu {
 
     /// Takes away what `dma_map` gave.
     pub fn dma_unmap(&self, stream: u16, iova: u64) -> Result<(), KernelError> {
+        let missing = KernelError::NotMapped(iova);
         let len = {
-            let mut state = self.state();
-            let attached = state
-                .streams
-                .get_mut(&stream)
-                .ok_or(KernelError::NotAttached(stream))?;
-            attached
-                .addresses
-                .remove(&iova)
-                .ok_or(KernelError::NotMapped(iova))?
+            let state = self.state();
+            let attached = state.streams.get(&stream);
+            let attached = attached.ok_or(KernelError::NotAttached(stream))?;
+            attached.addresses.get(&iova).copied().ok_or(missing)?
         };
-        self.unmap(stream, iova, len)
+        // Others get the addresses when nothing is mapped there any more.
+        self.unmap(stream, iova, len)?;
+        if let Some(attached) = self.state().streams.get_mut(&stream) {
+            attached.addresses.remove(&iova);
+        }
+        Ok(())
     }
 
     /// Frees what `dma_alloc` gave.
@@ -558,6 +559,22 @@ mod tests {
         k.dma_free(STREAM, a).unwrap();
         assert_eq!(k.dma_alloc(STREAM, 0x2000).unwrap().iova, 0xffff_e000);
         assert_eq!(k.dma_alloc(STREAM, 0x2000).unwrap().iova, 0xffff_a000);
+    }
+
+    #[test]
+    fn addresses_are_given_out_again_when_nothing_is_mapped_there() {
+        let k = kernel();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..2000 {
+                        let buffer = k.dma_alloc(STREAM, 0x8000).unwrap();
+                        k.dma_free(STREAM, buffer).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(k.dma_alloc(STREAM, 0x1000).unwrap().iova, 0xffff_f000);
     }
 
     #[test]
