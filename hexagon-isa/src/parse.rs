@@ -60,6 +60,7 @@ fn operand<'a>(operand: &OperandInfo, text: &'a str) -> Option<(i32, &'a str)> {
             let (low, rest) = number(rest.strip_prefix(':')?)?;
             (low & 1 == 0 && high == low + 1).then_some((low, rest))
         }
+        OperandClass::Ctrl => crate::regnames::read_control(text),
         OperandClass::Pred => numbered(text, 'p', 4),
         OperandClass::Vec => numbered(text, 'v', 32),
         OperandClass::Imm => {
@@ -140,6 +141,11 @@ mod tests {
         // Words by llvm-mc, which knows the scalar ones.
         assert_eq!(words(&["r0=add( R1 ,#-2)"]), [0xbfe1_ffc0]);
         assert_eq!(words(&["p0 = cmp.eq(r1,#0)"]), [0x7501_c000]);
+        assert_eq!(words(&["r1 = pktcounthi"]), [0x6a13_c001]);
+        assert_eq!(words(&["sa0 = r3"]), [0x6223_c000]);
+        // Which it does not know.
+        assert_eq!(words(&["r1 = c23"]), [0x6a17_c001]);
+        assert_eq!(words(&["r1 = upmucnt3"]), [0x6a17_c001]);
         let loads = words(&[" activation.hf = mxmem(r2, r0):deep", "weight.hf = mxmem(fp,lr)"]);
         let packet = decode_packet(&loads, Arch::V73).unwrap();
         assert_eq!(packet.insns().len(), 2);

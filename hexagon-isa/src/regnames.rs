@@ -37,6 +37,11 @@ const CONTROL: [&str; 32] = [
     "utimerhi",
 ];
 
+/// Names that control registers have besides: since V79 the performance counters. Source: QEMU, `tests/tcg/hexagon`, test of the
+/// performance counters, which reads `upmucnt0` and so on as `c20` and so on.
+const COUNTERS: &str = "upmucnt";
+const FIRST_COUNTER: i32 = 20;
+
 /// Registers of the other files that have names; the rest are a letter and their number.
 const GUEST: [(i32, &str); 14] = [
     (0, "gelr"),
@@ -101,6 +106,24 @@ pub(crate) fn control(out: &mut impl fmt::Write, n: i32) -> fmt::Result {
         Some(name) => out.write_str(name),
         None => write!(out, "c{n}"),
     }
+}
+
+/// The number of the control register whose name a text begins with, and what is behind.
+pub(crate) fn read_control(text: &str) -> Option<(i32, &str)> {
+    let end = text
+        .find(|c: char| !c.is_ascii_alphanumeric() && c != ':')
+        .unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    let listed = CONTROL.iter().zip(0..).find(|(known, _)| **known == name);
+    let number = |letters, most| {
+        let digits: &str = name.strip_prefix(letters)?;
+        digits.parse().ok().filter(|n| (0..most).contains(n))
+    };
+    let n = listed
+        .map(|(_, n)| n)
+        .or_else(|| number("c", 32))
+        .or_else(|| Some(number(COUNTERS, 8)? + FIRST_COUNTER))?;
+    Some((n, rest))
 }
 
 /// Writes the name of guest register `n`.

@@ -1,5 +1,6 @@
 //! `vhost-hexagon as`: the matrix instructions in an assembly file become words, so that LLVM's assembler, which does not know
-//! them, takes the file.
+//! them, takes the file. So do the instructions that read the performance counters `upmucnt0` to `upmucnt7`, which it does not know
+//! either.
 
 use anyhow::Context as _;
 use hexagon_isa::info::Feature;
@@ -14,8 +15,8 @@ Examples (with the flags of firmware/README.md in place of …):
   clang … -S -fno-integrated-as kernel.c -o - | vhost-hexagon as - | clang … -c -x assembler - -o kernel.o
   vhost-hexagon as kernel.s -o kernel.words.s
 
-Everything else passes as it is. What stands in one packet with a matrix instruction must be one, or an instruction on registers and
-plain numbers.
+So do the instructions that read the performance counters upmucnt0 to upmucnt7. Everything else passes as it is. What stands in one
+packet with such an instruction must be one, or an instruction on registers and plain numbers.
 
 Exit codes: 0 written; 1 a packet with a matrix instruction cannot be assembled, which is told with its line.";
 
@@ -84,11 +85,11 @@ fn filter(text: &str, arch: Arch) -> Result<String, Refused> {
         let code = without_comment(line);
         if !code.starts_with('{') {
             open = leaves_open(code, open);
-            match statements(code).any(|s| Insn::parse(s, is_matrix).is_some()) {
+            match statements(code).any(is_unknown) {
                 true if open => {
                     return Err((
                         n + 1,
-                        "a matrix instruction in a packet whose brace does not stand at the beginning of its line".into(),
+                        "an instruction that LLVM does not know in a packet whose brace does not stand at the beginning of its line".into(),
                     ));
                 }
                 true => {
@@ -123,7 +124,7 @@ fn filter(text: &str, arch: Arch) -> Result<String, Refused> {
             .chain([last])
             .flat_map(statements)
             .collect();
-        if !body.iter().any(|s| Insn::parse(s, is_matrix).is_some()) {
+        if !body.iter().any(|s| is_unknown(s)) {
             whole.into_iter().for_each(|line| pass(&mut out, line));
             open = after;
             continue;
@@ -194,6 +195,13 @@ fn pass(out: &mut String, line: &str) {
     out.push('\n');
 }
 
+/// Whether LLVM's assembler does not know it.
+fn is_unknown(statement: &str) -> bool {
+    let counter = |(_, from): (&str, &str)| from.trim().starts_with("upmucnt");
+    Insn::parse(statement, is_matrix).is_some()
+        || statement.split_once('=').is_some_and(counter) && Insn::parse(statement, |_| true).is_some()
+}
+
 /// The line's code.
 fn without_comment(line: &str) -> &str {
     let code = line.split("//").next().unwrap_or_default();
@@ -239,6 +247,20 @@ bias = mxmem2(r4)
         let deep = decode_packet(&words[..2], Arch::V73).unwrap();
         assert!(deep.print(0).contains("activation.hf = mxmem(r2,r0):deep"));
         assert!(out.contains("// bias = mxmem2(r4)") && !out.contains("\tmxclracc.hf\n"));
+    }
+
+    #[test]
+    fn reads_of_performance_counters_become_words() {
+        let text =
+            "\tr3 = upmucnt7\n{ r1 = upmucnt0; r2 = #1 }\n\tcall upmucnt1\nupmucnt1:\n\tr0 = upmucnt8\n";
+        let out = filter(text, Arch::V79).unwrap();
+        let read = |register: u32, to: u32| 0x6a00_0000 | register << 16 | to;
+        assert!(out.contains(&format!("{:#010x}", read(27, 3) | 0xc000)), "{out}");
+        assert!(out.contains(&format!("{:#010x}", read(20, 1) | 0x4000)), "{out}");
+        assert!(
+            out.ends_with("\tcall upmucnt1\nupmucnt1:\n\tr0 = upmucnt8\n"),
+            "{out}"
+        );
     }
 
     #[test]
