@@ -24,8 +24,8 @@ typedef uint16_t uint16, _wchar_t;
 typedef int16_t int16;
 typedef uint32_t uint32;
 typedef int32_t int32;
-typedef uint64_t uint64;
-typedef int64_t int64;
+typedef unsigned long long uint64;
+typedef long long int64;
 
 #ifndef TRUE
 #define TRUE 1
