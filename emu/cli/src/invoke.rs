@@ -247,6 +247,8 @@ fn machine(args: &Args, directories: &[PathBuf], ram: usize) -> anyhow::Result<A
     config.library_read.searched = format!("in {} or this program", folders.collect::<Vec<_>>().join(", "));
     // One process needs one context bank.
     config.streams = config.streams.into_iter().take(1).collect();
+    // The driver is played: it has no session slots that could run out.
+    config.shared_banks = config.streams.keys().map(|&reg| (reg, u32::MAX)).collect();
     Driver::start(config, ram).context("cannot set up the machine")
 }
 
