@@ -68,10 +68,34 @@ pub fn measure(emulator: &Path, rounds: u32) -> Result<()> {
             json!({ "started_per_second": per_second, "futex_wake_us": wake_us }),
         );
     }
+    let (first, next) = process_memory(&skeleton)?;
+    ui::say(format!(
+        "memory of the emulator's own: {first} KiB for the first DSP process, {next} KiB for each further one"
+    ));
+    report.insert(
+        "process_memory_kib".to_owned(),
+        json!({ "first": first, "next": next }),
+    );
     let file = firmware::target_dir().join("bench-threads.json");
     std::fs::write(&file, serde_json::to_string_pretty(&report)?)?;
     ui::say(format!("written to {}", file.display()));
     Ok(())
+}
+
+/// KiB that the first process, and each further one, costs: a session with the skeleton open, which has started threads.
+fn process_memory(skeleton: &Path) -> Result<(u64, u64)> {
+    let text = command::output(
+        Command::new("cargo")
+            .args(["run", "--quiet", "--release", "--package", "emu-local-ap"])
+            .args(["--example", "process_memory", "--"])
+            .arg(skeleton)
+            .arg("2"),
+    )?;
+    let mut words = text.split_whitespace().map(str::parse);
+    match (words.next(), words.next()) {
+        (Some(Ok(first)), Some(Ok(next))) => Ok((first, next)),
+        _ => anyhow::bail!("the example process_memory printed {text:?}"),
+    }
 }
 
 /// Calls a method with words in and out, on so many host threads.
