@@ -107,7 +107,11 @@ pub fn wait_for(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-pub use test_needs::real_skeletons as skeletons;
+/// The folder of the real skeletons; a test is skipped without.
+#[track_caller]
+pub fn skeletons() -> Option<PathBuf> {
+    test_needs::real_skeletons()
+}
 
 /// The folder of our own skeletons, which has that one.
 pub fn own_skeleton(name: &str) -> PathBuf {
