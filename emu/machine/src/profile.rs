@@ -272,6 +272,14 @@ impl DspProfile {
         }
     }
 
+    /// The `compatible` of its FastRPC node, by which the driver knows where the session ID stands.
+    pub fn compatible(&self) -> &'static str {
+        match self.sid() {
+            SidPosition::Bit32 => "qcom,fastrpc",
+            SidPosition::Bit56 => "qcom,kaanapali-fastrpc",
+        }
+    }
+
     /// Stream ID behind a session ID.
     pub fn stream(&self, reg: u32) -> Option<u16> {
         self.banks
@@ -372,6 +380,8 @@ mod tests {
             ("sm8350", Some("sdsp")),
             ("sm8550", Some("adsp")),
             ("sm8650", Some("adsp")),
+            ("sm8750", Some("adsp")),
+            ("sm8850", Some("adsp")),
             ("sa8775p", None),
         ] {
             let profile = Profile::load(name).unwrap();
@@ -384,6 +394,25 @@ mod tests {
             + "[[dsp]]\nlabel = \"sdsp\"\narch = \"v68\"\nsensors = true\nbanks = [{ reg = 1, stream = 2 }]";
         let error = Profile::parse(&two, "x").unwrap_err().to_string();
         assert!(error.contains("two DSPs have the sensors"), "{error}");
+    }
+
+    /// What ggml's Hexagon backend prints on phones: threads, vector contexts, VTCM in MiB.
+    #[test]
+    fn the_newest_dsps_have_what_phones_say() {
+        for (name, arch, threads, vtcm, sid) in
+            [("sm8750", Arch::V79, 6, 8, 32), ("sm8850", Arch::V81, 8, 8, 56)]
+        {
+            let profile = Profile::load(name).unwrap();
+            let cdsp = &profile.dsps[0];
+            assert_eq!((cdsp.label.as_str(), cdsp.arch), ("cdsp", arch));
+            assert_eq!(
+                (cdsp.hardware_threads, cdsp.hvx_contexts),
+                (threads, threads.into())
+            );
+            assert_eq!((cdsp.vtcm_kib, cdsp.sid_position), (vtcm << 10, sid));
+            assert!(profile.dsps.iter().all(|dsp| dsp.sid_position == sid));
+            assert_eq!(cdsp.stream(1), Some(0x19c1));
+        }
     }
 
     #[test]
@@ -432,7 +461,7 @@ mod tests {
     fn a_missing_profile_names_the_ones_there_are() {
         let error = Profile::load("sm9999").unwrap_err().to_string();
         assert!(
-            error.contains("qcs6490, sa8775p, sm8350, sm8550, sm8650"),
+            error.contains("qcs6490, sa8775p, sm8350, sm8550, sm8650, sm8750, sm8850"),
             "{error}"
         );
         let error = Profile::load("./none.toml").unwrap_err().to_string();

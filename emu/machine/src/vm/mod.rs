@@ -23,7 +23,7 @@ use crate::device::board::domain::Domain;
 use crate::device::layout;
 use crate::device::tree::IrqPath;
 use crate::device::{DeviceError, DspDevice};
-use crate::profile::Profile;
+use crate::profile::{DspProfile, Profile};
 use emu_assets::cache::{Cache, CacheError};
 use host_files::output::{Existing, OutputError};
 use initramfs::{Contents, FirmwareFiles, GuestFile};
@@ -84,6 +84,11 @@ pub enum VmError {
         "the kernel's fastrpc driver is too old to know a DSP with the label {0:?}: take a newer kernel, or another profile with --soc"
     )]
     UnknownLabel(String),
+    /// The kernel's driver does not match the DSP's node.
+    #[error(
+        "the kernel's fastrpc driver is too old for a DSP that is {0:?}, as that of the profile: take a newer kernel (7.3), or another profile with --soc"
+    )]
+    UnknownCompatible(&'static str),
     /// A file or directory of the user's.
     #[error("cannot use {path}: {source}")]
     Path {
@@ -506,6 +511,11 @@ impl Builder {
         let refused = |label: &&&str| modules.iter().any(|module| module.refuses_label(label));
         if let Some(label) = labels.iter().find(refused) {
             return Err(VmError::UnknownLabel((*label).to_owned()));
+        }
+        let mut compatibles = self.profile.dsps.iter().map(DspProfile::compatible);
+        let unmatched = |compatible: &&str| modules.iter().any(|module| module.does_not_match(compatible));
+        if let Some(compatible) = compatibles.find(unmatched) {
+            return Err(VmError::UnknownCompatible(compatible));
         }
         options.push(("dsps", labels.join(" ")));
         Ok(Contents {

@@ -19,6 +19,13 @@ pub struct Module {
 }
 
 impl Module {
+    /// Whether the module is the fastrpc driver and does not match a node with that `compatible`: then the DSP has no device in
+    /// the guest. 6.12 knows `qcom,fastrpc` only.
+    pub fn does_not_match(&self, compatible: &str) -> bool {
+        let word = [compatible.as_bytes(), b"\0"].concat();
+        self.name == "fastrpc" && !self.object.windows(word.len()).any(|bytes| bytes == word)
+    }
+
     /// Whether the module is the fastrpc driver and has no place for a DSP of that label: then it refuses the channel
     /// (`fastrpc_rpmsg_probe`: "Invalid FastRPC Domain ID"). Up to 6.12 it compares with whole labels, later with their
     /// first four letters.
@@ -251,6 +258,23 @@ pub(crate) mod tests {
         let new = module("fastrpc", b"\0adsp\0cdsp\0mdsp\0sdsp\0gdsp\0");
         assert!(!new.refuses_label("gdsp0") && !new.refuses_label("cdsp1"));
         assert!(!module("qda", b"").refuses_label("cdsp"));
+    }
+
+    #[test]
+    fn compatibles_are_known_by_the_strings_of_the_driver() {
+        let module = |strings: &[u8]| Module {
+            name: "fastrpc".to_owned(),
+            object: strings.to_vec(),
+        };
+        let old = module(b"\x7fELF\0qcom,fastrpc\0\0");
+        assert!(old.does_not_match("qcom,kaanapali-fastrpc") && !old.does_not_match("qcom,fastrpc"));
+        let new = module(b"qcom,kaanapali-fastrpc\0qcom,fastrpc\0");
+        assert!(!new.does_not_match("qcom,kaanapali-fastrpc"));
+        let other = Module {
+            name: "qda".to_owned(),
+            object: Vec::new(),
+        };
+        assert!(!other.does_not_match("qcom,fastrpc"));
     }
 
     /// The smallest relocatable ELF64 with a `.modinfo` section that says what `goblin` needs.

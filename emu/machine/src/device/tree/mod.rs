@@ -236,12 +236,7 @@ impl Builder<'_> {
     /// The FastRPC channel of a DSP, below its GLINK edge at `path`.
     fn fastrpc(&mut self, edge: &mut DeviceTreeNode, path: &str, dsp: &DspProfile) {
         let mut fastrpc = node("fastrpc");
-        let compatible = if dsp.sid_position == 56 {
-            "qcom,kaanapali-fastrpc"
-        } else {
-            "qcom,fastrpc"
-        };
-        fastrpc.add_property(string("compatible", compatible));
+        fastrpc.add_property(string("compatible", dsp.compatible()));
         fastrpc.add_property(string("qcom,glink-channels", CHANNEL));
         fastrpc.add_property(string("label", &dsp.label));
         fastrpc.add_property(empty("qcom,non-secure-domain"));
