@@ -49,7 +49,7 @@ macro_rules! kernel_tests {
                     boot(
                         $series,
                         "drive-tasks",
-                        &["tasks", "wrong", "sessions", "heap"],
+                        &["tasks", "wrong", "sessions", "heap", "processes"],
                         &[],
                     )
                 })
@@ -91,6 +91,12 @@ macro_rules! kernel_tests {
                         run.console
                     );
                 }
+            }
+
+            #[test]
+            fn a_dsp_has_the_processes_of_its_firmware_and_no_others() {
+                let Some(run) = tasks() else { return };
+                assert_passed(run, "processes");
             }
 
             #[test]
