@@ -189,6 +189,20 @@ builtin setenv
 builtin unsetenv
 builtin setlocale
 
+// Calendar
+builtin gmtime
+builtin localtime
+builtin gmtime_r
+builtin localtime_r
+builtin timegm
+builtin mktime
+builtin asctime
+builtin asctime_r
+builtin ctime
+builtin ctime_r
+builtin strftime
+builtin tzset
+
 // Jumps
 builtin setjmp
 builtin _setjmp

@@ -54,6 +54,13 @@ fn each_header_stands_alone_in_c_and_in_cxx() {
     let names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
     assert!(names.len() > 30, "{names:?}");
     let mut said = String::new();
+    let all: String = names
+        .iter()
+        .map(|name| format!("#include \"{name}\"\n"))
+        .collect();
+    for language in ["c", "c++"] {
+        said += &complaints(&llvm, language, &all);
+    }
     for name in names {
         for language in ["c", "c++"] {
             said += &complaints(&llvm, language, &format!("#include \"{name}\"\n"));
@@ -95,6 +102,27 @@ _Static_assert(sizeof(qurt_thread_attr_t) == 36 && __builtin_offsetof(qurt_threa
 _Static_assert(QURT_MEM_CACHE_FLUSH_INVALIDATE_ALL == 4 && QURT_MEM_DCACHE == 1, \"cache\");
 ";
     let said = complaints(&llvm, "c", &source);
+    assert!(said.is_empty(), "{said}");
+}
+
+/// Layouts that the DSP's POSIX side and C library count on: musl's for Hexagon.
+#[test]
+fn posix_types_have_the_sizes_of_musl() {
+    let Some(llvm) = llvm() else {
+        return assets::skip_without_tool("there is no clang for Hexagon");
+    };
+    let said = complaints(
+        &llvm,
+        "c",
+        "#include <dlfcn.h>\n#include <errno.h>\n#include <pthread.h>\n#include <semaphore.h>\n#include <setjmp.h>\n#include <time.h>
+_Static_assert(sizeof(time_t) == 8 && sizeof(struct timespec) == 16, \"time\");
+_Static_assert(sizeof(struct tm) == 44 && __builtin_offsetof(struct tm, tm_gmtoff) == 36, \"tm\");
+_Static_assert(sizeof(pthread_t) == 4 && sizeof(pthread_attr_t) == 36 && sizeof(sem_t) == 16, \"thread\");
+_Static_assert(sizeof(pthread_mutex_t) == 24 && sizeof(pthread_cond_t) == 48 && sizeof(pthread_rwlock_t) == 32, \"locks\");
+_Static_assert(sizeof(jmp_buf) == 64 && sizeof(Dl_info) == 16 && RTLD_GLOBAL == 0x100, \"libraries\");
+_Static_assert(ENOENT == 2 && ETIMEDOUT == 110, \"errors\");
+",
+    );
     assert!(said.is_empty(), "{said}");
 }
 

@@ -138,6 +138,12 @@ fn perror(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }
 
+/// Returns NULL with an error number.
+pub fn fail_null(c: &mut Call<'_>, number: u32) -> Done {
+    c.set_errno(number)?;
+    c.ret(0)
+}
+
 /// Returns -1 with an error number.
 pub fn fail(c: &mut Call<'_>, number: u32) -> Done {
     c.set_errno(number)?;

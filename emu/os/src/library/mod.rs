@@ -3,6 +3,7 @@
 //! Names and behaviour are those of the C library, the compiler's run-time library, HAP and QuRT as skeletons use them.
 //! What is not in these tables does not exist for the loader: a library that needs it is refused with the symbol's name.
 
+mod calendar;
 mod compute_res;
 mod convert;
 mod ctype;
@@ -74,6 +75,7 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "Heap", imports: heap::IMPORTS },
     Family { title: "Numbers in text", imports: convert::IMPORTS },
     Family { title: "Environment, locale", imports: environment::IMPORTS },
+    Family { title: "Calendar", imports: calendar::IMPORTS },
     Family { title: "Jumps", imports: jump::IMPORTS },
     Family { title: "Wide characters", imports: wide::IMPORTS },
     Family { title: "Numbers of errors", imports: errno::IMPORTS },

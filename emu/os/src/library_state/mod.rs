@@ -76,6 +76,8 @@ pub struct LibraryState {
     pub tokens: u32,
     /// Where the text that `strerror` gave last is; 0: it gave none yet.
     pub error_text: u32,
+    /// Where `gmtime` and `asctime` answer; 0: they were not called yet.
+    pub calendar: u32,
     /// Elements of all sorts under way.
     pub sorting: Arc<AtomicU32>,
     /// `rand`'s state.
@@ -107,6 +109,7 @@ impl LibraryState {
             line: Vec::new(),
             tokens: 0,
             error_text: 0,
+            calendar: 0,
             sorting: Arc::default(),
             random: 1,
             told: HashSet::new(),
