@@ -26,6 +26,9 @@ pub struct About {
     pub vtcm: u32,
     /// 128-byte HVX contexts.
     pub hvx_units: u32,
+    /// Whether the sensors' process is on it. Not said by older recordings.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sensors: bool,
 }
 
 impl About {
@@ -42,6 +45,7 @@ impl About {
             attributes: config.attributes.clone(),
             vtcm: config.vtcm,
             hvx_units: config.hvx_units,
+            sensors: config.sensors,
         }
     }
 
@@ -67,6 +71,7 @@ impl About {
         config.addressing = self.addressing();
         config.vtcm = self.vtcm;
         config.hvx_units = self.hvx_units;
+        config.sensors = self.sensors;
         Some(config)
     }
 }
@@ -81,6 +86,7 @@ mod tests {
         config.addressing.page_size = 16_384;
         config.addressing.sid_position = SidPosition::from_bit(56).unwrap();
         config.vtcm = 4 << 20;
+        config.sensors = true;
         let about = About::new(&config, "rpm");
         let json = serde_json::to_string(&about).unwrap();
         let again: About = serde_json::from_str(&json).unwrap();
@@ -90,6 +96,10 @@ mod tests {
             (made.addressing, made.streams, made.attributes, made.vtcm),
             (config.addressing, config.streams, config.attributes, 4 << 20)
         );
+        assert!(made.sensors);
+        let older = json.replace(",\"sensors\":true", "");
+        assert_ne!(older, json);
+        assert!(!serde_json::from_str::<About>(&older).unwrap().sensors);
         let unknown = About {
             arch: "V12".into(),
             ..about
