@@ -187,6 +187,7 @@ builtin rand_r
 builtin getenv
 builtin setenv
 builtin unsetenv
+builtin sysconf
 builtin setlocale
 
 // Calendar
@@ -225,6 +226,7 @@ builtin wmemcpy
 builtin wmemmove
 builtin wmemset
 builtin wmemcmp
+builtin wmemchr
 builtin mbstowcs
 builtin wcstombs
 builtin mbtowc
@@ -248,6 +250,17 @@ builtin iswprint
 builtin iswcntrl
 builtin towlower
 builtin towupper
+
+// Numbers and formatted text in wide characters
+builtin wcstol
+builtin wcstoul
+builtin wcstoll
+builtin wcstoull
+builtin wcstod
+builtin wcstold
+builtin wcstof
+builtin swprintf
+builtin vswprintf
 
 // Numbers of errors
 builtin _Geterrno
@@ -297,6 +310,8 @@ builtin __cxa_guard_acquire
 builtin __cxa_guard_release
 builtin __cxa_guard_abort
 builtin __cxa_atexit
+builtin __cxa_thread_atexit
+builtin __cxa_thread_atexit_impl
 builtin __cxa_finalize
 builtin __cxa_pure_virtual
 builtin __cxa_deleted_virtual
@@ -473,6 +488,26 @@ builtin __truncsfhf2
 builtin __gnu_f2h_ieee
 builtin __truncdfhf2
 
+// The compiler's beginnings and ends of functions
+builtin __save_r16_through_r17
+builtin __save_r16_through_r19
+builtin __save_r16_through_r21
+builtin __save_r16_through_r23
+builtin __save_r16_through_r25
+builtin __save_r16_through_r27
+builtin __restore_r16_through_r17_and_deallocframe
+builtin __restore_r16_through_r19_and_deallocframe
+builtin __restore_r16_through_r21_and_deallocframe
+builtin __restore_r16_through_r23_and_deallocframe
+builtin __restore_r16_through_r25_and_deallocframe
+builtin __restore_r16_through_r27_and_deallocframe
+builtin __restore_r16_through_r17_and_deallocframe_before_tailcall
+builtin __restore_r16_through_r19_and_deallocframe_before_tailcall
+builtin __restore_r16_through_r21_and_deallocframe_before_tailcall
+builtin __restore_r16_through_r23_and_deallocframe_before_tailcall
+builtin __restore_r16_through_r25_and_deallocframe_before_tailcall
+builtin __restore_r16_through_r27_and_deallocframe_before_tailcall
+
 // HAP: messages (FARF)
 builtin HAP_debug
 builtin HAP_debug_v2
@@ -558,6 +593,13 @@ builtin compute_resource_hmx_unlock
 builtin HAP_compute_res_hmx_unlock
 builtin compute_resource_query_VTCM
 builtin HAP_compute_res_query_VTCM
+
+// HAP: VTCM by its address
+builtin HAP_request_VTCM
+builtin HAP_request_async_VTCM
+builtin HAP_release_VTCM
+builtin HAP_query_total_VTCM
+builtin HAP_query_avail_VTCM
 
 // Packet queues (dspqueue)
 builtin dspqueue_import

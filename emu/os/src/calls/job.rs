@@ -20,6 +20,8 @@ pub enum Job {
     Open(Opening),
     /// Run the close method of this handle's module.
     Close(u32, CallAnswer),
+    /// Destroy what is the worker's own: it is not needed any more.
+    Leave,
     /// Run what is to run before the process ends; whoever waits at the other end is told by its end.
     Finish(Sender<()>),
 }

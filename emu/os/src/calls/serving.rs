@@ -27,6 +27,9 @@ pub fn sequence(mut functions: VecDeque<u32>, last: Then) -> Then {
 
 /// Starts a job on this (idle) worker.
 pub fn begin(c: &mut Call<'_>, job: Job) -> Done {
+    if matches!(job, Job::Leave) && c.thread.tls.is_empty() && !c.os.lib.thread_objects.has(c.thread.id) {
+        return Ok(Outcome::Return);
+    }
     match c.os.give_storage(c.thread) {
         Ok(()) => {}
         Err(NoStorage::NoMemory(NoMemory::Dry(bytes))) => {
@@ -48,6 +51,7 @@ pub fn begin(c: &mut Call<'_>, job: Job) -> Done {
         Job::Invoke(invocation, answer) => invoke(c, invocation, answer),
         Job::Open(opening) => initialise(c, opening),
         Job::Close(number, answer) => close(c, number, answer),
+        Job::Leave => ending::destroy_locals(c, Box::new(|_, _| Ok(Outcome::Return))),
         Job::Finish(done) => {
             let over = move |_: &mut Call<'_>, _: u64| {
                 drop(done);

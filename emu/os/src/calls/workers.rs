@@ -54,6 +54,8 @@ pub struct Workers {
     due: Vec<ThreadId>,
     /// Jobs for which there can be no worker, and why.
     refused: Vec<(Job, String)>,
+    /// Workers that are no more, of which nobody was told yet.
+    gone: Vec<ThreadId>,
     ticks: u64,
 }
 
@@ -66,6 +68,7 @@ impl Default for Workers {
             stack: 0,
             due: Vec::new(),
             refused: Vec::new(),
+            gone: Vec::new(),
             ticks: 0,
         }
     }
@@ -115,7 +118,11 @@ impl Workers {
         if self.map.len() >= KEPT_WORKERS || sched.len() >= limits.threads {
             let idle = self.map.iter().filter(|&(&id, w)| is_idle(sched, id, w));
             if let Some((&id, _)) = idle.min_by_key(|(_, w)| w.used) {
-                self.drop_worker(id, sched, shared, modules);
+                match sched.len() < limits.threads {
+                    true => self.leave(id),
+                    // There is no time for what it would destroy.
+                    false => self.drop_worker(id, sched, shared, modules),
+                }
             } else if sched.len() >= limits.threads {
                 return Err(NoMemory::Refused(format!(
                     "the process has {} threads already",
@@ -164,6 +171,7 @@ impl Workers {
             shared.memory.release(stack);
         }
         modules.thread_ends(id, &shared.memory);
+        self.gone.push(id);
         shared.counters.set_threads(sched.len());
     }
 
@@ -206,12 +214,27 @@ impl Workers {
 
     /// An AP thread ended: its worker is not needed any more.
     pub fn retire(&mut self, tid: i32) {
-        if let Some(id) = self.by_tid.remove(&tid) {
-            if let Some(w) = self.map.get_mut(&id) {
-                w.retired = true;
-            }
-            self.due.push(id);
+        if let Some(id) = self.by_tid.get(&tid).copied() {
+            self.leave(id);
         }
+    }
+
+    /// A worker is to end, after what it has to do and after destroying what is its own.
+    fn leave(&mut self, id: ThreadId) {
+        let Some(w) = self.map.get_mut(&id) else {
+            return;
+        };
+        w.retired = true;
+        w.queue.push_back(Job::Leave);
+        if let Some(tid) = w.tid.filter(|tid| self.by_tid.get(tid) == Some(&id)) {
+            self.by_tid.remove(&tid);
+        }
+        self.due.push(id);
+    }
+
+    /// Workers that are no more since this was last asked.
+    pub fn take_gone(&mut self) -> Vec<ThreadId> {
+        std::mem::take(&mut self.gone)
     }
 
     /// Sets the priority of all workers, those to come included.

@@ -179,9 +179,14 @@ fn vtcm_ptr_v2(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }
 
-fn given(c: &Call<'_>, r: &Request, at: u32, size: u32) -> Result<(), Stop> {
+/// Tells what was given; what the function returns.
+fn given(c: &Call<'_>, r: &Request, (context, at, size): (u32, u32, u32)) -> Result<u32, Stop> {
+    if r.attributes == 0 {
+        return Ok(at);
+    }
     c.store32(r.attributes.wrapping_add(field::POINTER), at)?;
-    c.store32(r.attributes.wrapping_add(field::GIVEN), size)
+    c.store32(r.attributes.wrapping_add(field::GIVEN), size)?;
+    Ok(context)
 }
 
 fn acquire(c: &mut Call<'_>) -> Done {
@@ -205,6 +210,11 @@ fn acquire(c: &mut Call<'_>) -> Done {
         callback: (word(field::CALLBACK)?, word(field::CALLBACK_ARG)?),
         hmx,
     };
+    ask(c, request, timeout)
+}
+
+/// Takes what is asked for, or waits for it so many microseconds; 0 if that does not help.
+pub(super) fn ask(c: &mut Call<'_>, request: Request, timeout: u32) -> Done {
     if request.size > c.os.lib.resources.total && request.min_size > c.os.lib.resources.total {
         return c.ret(0);
     }
@@ -222,9 +232,9 @@ fn acquire(c: &mut Call<'_>) -> Done {
 
 /// Takes it if it is there; otherwise asks one holder after the other to give way, then waits.
 fn try_now(c: &mut Call<'_>, request: Request, until: Option<Time>) -> Done {
-    if let Some((context, va, size)) = c.os.lib.resources.take(&request) {
-        given(c, &request, va, size)?;
-        return c.ret(context);
+    if let Some(taken) = c.os.lib.resources.take(&request) {
+        let answer = given(c, &request, taken)?;
+        return c.ret(answer);
     }
     let Some(until) = until else { return c.ret(0) };
     let held = &mut c.os.lib.resources.held;
@@ -247,24 +257,31 @@ fn try_now(c: &mut Call<'_>, request: Request, until: Option<Time>) -> Done {
 
 fn release(c: &mut Call<'_>) -> Done {
     let context = c.arg(0)?;
-    if !c.os.lib.resources.give_back(context) {
-        return c.ret_code(Aee::BAD_PARM);
+    match c.os.lib.resources.held.get(&context) {
+        Some(holding) if !holding.by_address => give_back(c, context)?,
+        _ => return c.ret_code(Aee::BAD_PARM),
     }
+    c.ret(0)
+}
+
+/// A context is no more; who waits for what it held gets it.
+pub(super) fn give_back(c: &mut Call<'_>, context: u32) -> Result<(), Stop> {
+    c.os.lib.resources.give_back(context);
     let mut queue = std::mem::take(&mut c.os.lib.resources.waiting);
     // Those whose time-out has come in between wait no more.
     queue.retain(|&(thread, ..)| c.os.waits_for(thread) == Some(Wait::Resource));
     let mut left = Vec::new();
     for (thread, priority, request) in queue {
         match c.os.lib.resources.take(&request) {
-            Some((context, va, size)) => {
-                given(c, &request, va, size)?;
-                c.os.wake(thread, context);
+            Some(taken) => {
+                let answer = given(c, &request, taken)?;
+                c.os.wake(thread, answer);
             }
             None => left.push((thread, priority, request)),
         }
     }
     c.os.lib.resources.waiting = left;
-    c.ret(0)
+    Ok(())
 }
 
 fn acquire_cached(c: &mut Call<'_>) -> Done {

@@ -1,6 +1,7 @@
 //! Numbers from text, and other small things of `<stdlib.h>`.
 
 use super::float_text::Number;
+use super::wide;
 use crate::kernel::call::{Call, Done, Stop};
 use crate::kernel::import::{Import, import};
 
@@ -13,22 +14,22 @@ pub const IMPORTS: &[Import] = &[
     import("atol", atoi, "`long atol(const char *s)`: a decimal number, saturated"),
     import("atoll", atoll, "`long long atoll(const char *s)`: a decimal number, saturated"),
     import("atof", atof, "`double atof(const char *s)`: as strtod without an end"),
-    import("strtol", strtol, "`long strtol(const char *s, char **end, int base)`: a number; ERANGE if it does not fit"),
-    import("strtoul", strtoul, "`unsigned long strtoul(const char *s, char **end, int base)`: a number; ERANGE if it does not fit"),
-    import("_Stoul", stoul, "`unsigned long _Stoul(const char *s, char **end, int base)`: what the SDK's headers make of strtoul"),
-    import("strtoll", strtoll, "`long long strtoll(const char *s, char **end, int base)`: a number; ERANGE if it does not fit"),
-    import("strtoull", strtoull, "`unsigned long long strtoull(const char *s, char **end, int base)`: a number; ERANGE if it does not fit"),
-    import("strtod", strtod, "`double strtod(const char *s, char **end)`: decimal, hexadecimal, infinities, NaNs; rounded once"),
-    import("strtof", strtof, "`float strtof(const char *s, char **end)`: decimal, hexadecimal, infinities, NaNs; rounded once"),
+    import("strtol", |c| long(c, Chars::Narrow), "`long strtol(const char *s, char **end, int base)`: a number; ERANGE if it does not fit"),
+    import("strtoul", |c| unsigned_long(c, Chars::Narrow), "`unsigned long strtoul(const char *s, char **end, int base)`: a number; ERANGE if it does not fit"),
+    import("_Stoul", |c| unsigned_long(c, Chars::Narrow), "`unsigned long _Stoul(const char *s, char **end, int base)`: what the SDK's headers make of strtoul"),
+    import("strtoll", |c| long_long(c, Chars::Narrow), "`long long strtoll(const char *s, char **end, int base)`: a number; ERANGE if it does not fit"),
+    import("strtoull", |c| unsigned_long_long(c, Chars::Narrow), "`unsigned long long strtoull(const char *s, char **end, int base)`: a number; ERANGE if it does not fit"),
+    import("strtod", |c| double(c, Chars::Narrow), "`double strtod(const char *s, char **end)`: decimal, hexadecimal, infinities, NaNs; rounded once"),
+    import("strtof", |c| float(c, Chars::Narrow), "`float strtof(const char *s, char **end)`: decimal, hexadecimal, infinities, NaNs; rounded once"),
     import("abs", abs, "`int abs(int v)`: without its sign"),
     import("labs", abs, "`long labs(long v)`: without its sign"),
     import("rand", rand, "`int rand(void)`: repeatable from its seed"),
     import("srand", srand, "`void srand(unsigned seed)`: where rand starts"),
     import("llabs", llabs, "`long long llabs(long long v)`: without its sign"),
     import("imaxabs", llabs, "`intmax_t imaxabs(intmax_t v)`: without its sign"),
-    import("strtoimax", strtoll, "`intmax_t strtoimax(const char *s, char **end, int base)`: as strtoll"),
-    import("strtoumax", strtoull, "`uintmax_t strtoumax(const char *s, char **end, int base)`: as strtoull"),
-    import("strtold", strtod, "`long double strtold(const char *s, char **end)`: as strtod"),
+    import("strtoimax", |c| long_long(c, Chars::Narrow), "`intmax_t strtoimax(const char *s, char **end, int base)`: as strtoll"),
+    import("strtoumax", |c| unsigned_long_long(c, Chars::Narrow), "`uintmax_t strtoumax(const char *s, char **end, int base)`: as strtoull"),
+    import("strtold", |c| double(c, Chars::Narrow), "`long double strtold(const char *s, char **end)`: as strtod"),
     import("div", div, "`div_t div(int a, int b)`: quotient and remainder; division by 0 gives 0 and a"),
     import("ldiv", div, "`ldiv_t ldiv(long a, long b)`: quotient and remainder; division by 0 gives 0 and a"),
     import("rand_r", rand_r, "`int rand_r(unsigned *seed)`: repeatable from its seed"),
@@ -96,13 +97,45 @@ fn parse(text: &[u8], base: u32) -> Parsed {
     }
 }
 
-/// Reads `(text, end, base)` arguments; stores the end; returns what was read.
-fn read(c: &Call<'_>) -> Result<Parsed, Stop> {
-    let (at, end, base) = (c.arg(0)?, c.arg(1)?, c.arg(2)?);
-    let parsed = parse(&c.cstr(at)?, base);
-    if end != 0 {
-        c.store32(end, at.wrapping_add(parsed.used as u32))?;
+/// Characters that numbers are written in.
+#[derive(Clone, Copy)]
+pub(super) enum Chars {
+    /// `char`.
+    Narrow,
+    /// `wchar_t`.
+    Wide,
+}
+
+impl Chars {
+    /// A text, as bytes: what is no ASCII is no part of a number.
+    fn text(self, c: &Call<'_>, at: u32) -> Result<Vec<u8>, Stop> {
+        match self {
+            Self::Narrow => c.cstr(at),
+            Self::Wide => {
+                let wide = wide::string(c, at, usize::MAX)?.into_iter();
+                Ok(wide.map(|w| u8::try_from(w).unwrap_or(u8::MAX)).collect())
+            }
+        }
     }
+
+    /// Stores where the text goes on after so many characters, if somebody wants to know.
+    fn store_end(self, c: &Call<'_>, end: u32, at: u32, used: usize) -> Result<(), Stop> {
+        let size = match self {
+            Self::Narrow => 1,
+            Self::Wide => 4,
+        };
+        match end {
+            0 => Ok(()),
+            end => c.store32(end, at.wrapping_add(size * used as u32)),
+        }
+    }
+}
+
+/// Reads `(text, end, base)` arguments; stores the end; returns what was read.
+fn read(c: &Call<'_>, chars: Chars) -> Result<Parsed, Stop> {
+    let (at, end, base) = (c.arg(0)?, c.arg(1)?, c.arg(2)?);
+    let parsed = parse(&chars.text(c, at)?, base);
+    chars.store_end(c, end, at, parsed.used)?;
     Ok(parsed)
 }
 
@@ -140,27 +173,27 @@ fn unsigned(c: &Call<'_>, p: &Parsed, max: u64) -> Result<u64, Stop> {
     })
 }
 
-fn strtol(c: &mut Call<'_>) -> Done {
-    let v = signed(c, &read(c)?, i32::MAX.into())?;
+/// A `long` from a text.
+pub(super) fn long(c: &mut Call<'_>, chars: Chars) -> Done {
+    let v = signed(c, &read(c, chars)?, i32::MAX.into())?;
     c.ret(v as u32)
 }
 
-fn strtoul(c: &mut Call<'_>) -> Done {
-    let v = unsigned(c, &read(c)?, u32::MAX.into())?;
+/// An `unsigned long` from a text.
+pub(super) fn unsigned_long(c: &mut Call<'_>, chars: Chars) -> Done {
+    let v = unsigned(c, &read(c, chars)?, u32::MAX.into())?;
     c.ret(v as u32)
 }
 
-fn stoul(c: &mut Call<'_>) -> Done {
-    strtoul(c)
-}
-
-fn strtoll(c: &mut Call<'_>) -> Done {
-    let v = signed(c, &read(c)?, i64::MAX)?;
+/// A `long long` from a text.
+pub(super) fn long_long(c: &mut Call<'_>, chars: Chars) -> Done {
+    let v = signed(c, &read(c, chars)?, i64::MAX)?;
     c.ret64(v as u64)
 }
 
-fn strtoull(c: &mut Call<'_>) -> Done {
-    let v = unsigned(c, &read(c)?, u64::MAX)?;
+/// An `unsigned long long` from a text.
+pub(super) fn unsigned_long_long(c: &mut Call<'_>, chars: Chars) -> Done {
+    let v = unsigned(c, &read(c, chars)?, u64::MAX)?;
     c.ret64(v)
 }
 
@@ -176,15 +209,17 @@ fn atoll(c: &mut Call<'_>) -> Done {
     c.ret64(v as u64)
 }
 
-fn strtod(c: &mut Call<'_>) -> Done {
-    let number = read_float(c)?;
+/// A `double` from a text.
+pub(super) fn double(c: &mut Call<'_>, chars: Chars) -> Done {
+    let number = read_float(c, chars)?;
     let v = number.to_f64();
     check_range(c, &number, v.is_infinite(), v.is_normal())?;
     c.ret_f64(v)
 }
 
-fn strtof(c: &mut Call<'_>) -> Done {
-    let number = read_float(c)?;
+/// A `float` from a text.
+pub(super) fn float(c: &mut Call<'_>, chars: Chars) -> Done {
+    let number = read_float(c, chars)?;
     let v = number.to_f32();
     check_range(c, &number, v.is_infinite(), v.is_normal())?;
     c.ret_f32(v)
@@ -196,12 +231,10 @@ fn atof(c: &mut Call<'_>) -> Done {
 }
 
 /// Reads the first of `(text, end)`; stores the end.
-fn read_float(c: &Call<'_>) -> Result<Number, Stop> {
+fn read_float(c: &Call<'_>, chars: Chars) -> Result<Number, Stop> {
     let (at, end) = (c.arg(0)?, c.arg(1)?);
-    let number = Number::read(&c.cstr(at)?);
-    if end != 0 {
-        c.store32(end, at.wrapping_add(number.used as u32))?;
-    }
+    let number = Number::read(&chars.text(c, at)?);
+    chars.store_end(c, end, at, number.used)?;
     Ok(number)
 }
 

@@ -8,7 +8,7 @@ use super::end::register;
 use super::heap;
 use crate::kernel::call::{Call, Done, Outcome, Stop};
 use crate::kernel::import::{Import, import};
-use crate::library_state::exits::Exit;
+use crate::library_state::exits::{Exit, MAX_OBJECTS};
 use crate::library_state::guards::Begin;
 use crate::sched::Wait;
 
@@ -19,6 +19,8 @@ pub const IMPORTS: &[Import] = &[
     import("__cxa_guard_release", guard_release, "`void __cxa_guard_release(uint64_t *guard)`: the static variable is initialised"),
     import("__cxa_guard_abort", guard_abort, "`void __cxa_guard_abort(uint64_t *guard)`: it is not; one thread that waits tries next"),
     import("__cxa_atexit", cxa_atexit, "`int __cxa_atexit(void (*f)(void *), void *argument, void *library)`: to be called when the library is unloaded or the process ends; -1: there are 4096"),
+    import("__cxa_thread_atexit", thread_atexit, "`int __cxa_thread_atexit(void (*f)(void *), void *object, void *library)`: to be called when the calling thread ends, or before the library goes; a process has 16384 at a time, more crash it"),
+    import("__cxa_thread_atexit_impl", thread_atexit, "`int __cxa_thread_atexit_impl(void (*f)(void *), void *object, void *library)`: as __cxa_thread_atexit; what libc++abi and libstdc++ ask for"),
     import("__cxa_finalize", cxa_finalize, "`void __cxa_finalize(void *library)`: calls what was registered with this handle, NULL: everything"),
     import("__cxa_pure_virtual", pure_virtual, "`void __cxa_pure_virtual(void)`: a virtual function that no class defines was called, the process crashes"),
     import("__cxa_deleted_virtual", deleted_virtual, "`void __cxa_deleted_virtual(void)`: a virtual function that is deleted was called, the process crashes"),
@@ -90,6 +92,21 @@ fn cxa_atexit(c: &mut Call<'_>) -> Done {
         library: c.arg(2)?,
     };
     register(c, exit)
+}
+
+/// Compilers do not look at the result, so there is none that says that a destructor will not run.
+fn thread_atexit(c: &mut Call<'_>) -> Done {
+    let destructor = Exit {
+        f: c.arg(0)?,
+        argument: c.arg(1)?,
+        library: c.arg(2)?,
+    };
+    match c.os.lib.thread_objects.add(c.thread.id, destructor) {
+        true => c.ret(0),
+        false => Err(Stop::because(format!(
+            "more than {MAX_OBJECTS} thread-local objects wait for their destructors"
+        ))),
+    }
 }
 
 fn cxa_finalize(c: &mut Call<'_>) -> Done {
@@ -272,5 +289,35 @@ mod tests {
         assert_eq!(g.call(nothrow, &[8, 24, 0]), 0, "no power of two");
         assert_eq!(g.call(nothrow, &[u32::MAX, 16, 0]), 0);
         assert!(why(&mut g, "_ZnwjSt11align_val_t", &[u32::MAX, 16]).contains("no memory"));
+    }
+
+    #[test]
+    fn thread_local_objects_are_destroyed_last_first_before_the_thread_is_gone() {
+        let mut g = Guest::new();
+        for f in [0x1000, 0x2000] {
+            assert_eq!(g.call("__cxa_thread_atexit_impl", &[f, f + 4, 0]), 0);
+        }
+        let Ok(Outcome::Enter(0x2000, args, then)) = g.try_call("qurt_thread_exit", &[3]) else {
+            panic!("the last of them is first")
+        };
+        assert_eq!(args, [0x2004]);
+        // Its destructor makes another one.
+        assert_eq!(g.call("__cxa_thread_atexit", &[0x3000, 7, 0]), 0);
+        let Ok(Outcome::Enter(0x3000, _, then)) = g.go_on(then, 0) else {
+            panic!("that one is next")
+        };
+        let Ok(Outcome::Enter(0x1000, _, then)) = g.go_on(then, 0) else {
+            panic!("then the first")
+        };
+        assert!(matches!(g.go_on(then, 0), Ok(Outcome::Exit(3))));
+    }
+
+    #[test]
+    fn there_is_an_end_of_thread_local_objects() {
+        let mut g = Guest::new();
+        for n in 0..MAX_OBJECTS as u32 {
+            assert_eq!(g.call("__cxa_thread_atexit", &[0x1000, n, 0]), 0);
+        }
+        assert!(why(&mut g, "__cxa_thread_atexit", &[0x1000, 0, 0]).contains("thread-local objects"));
     }
 }

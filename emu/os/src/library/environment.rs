@@ -1,9 +1,11 @@
-//! The environment, which is empty at first and the process's own, and the one locale, "C".
+//! The environment, which is empty at first and the process's own, what `sysconf` knows (numbers as in musl), and the one locale,
+//! "C".
 
 use super::errno::{EINVAL, ENOMEM, fail};
 use super::heap::allocate;
 use crate::kernel::call::{Call, Done};
 use crate::kernel::import::{Import, import};
+use emu_core::mem::PAGE_SIZE;
 
 /// This family's table.
 #[rustfmt::skip]
@@ -11,12 +13,28 @@ pub const IMPORTS: &[Import] = &[
     import("getenv", getenv, "`char *getenv(const char *name)`: what setenv set; NULL if it did not, the AP's environment is another"),
     import("setenv", setenv, "`int setenv(const char *name, const char *value, int replace)`: in the process's own environment; -1 and EINVAL, ENOMEM"),
     import("unsetenv", unsetenv, "`int unsetenv(const char *name)`: from the process's own environment; -1 and EINVAL"),
+    import("sysconf", sysconf, "`long sysconf(int name)`: bytes of a page (30), hardware threads (83, 84); -1 and EINVAL for others"),
     import("setlocale", setlocale, "`char *setlocale(int category, const char *name)`: \"C\"; NULL for any other than \"C\", \"POSIX\" and the default"),
 ];
 
 /// Variables, and bytes of a value, at most.
 const MAX: usize = 1024;
 const MAX_VALUE: usize = 1 << 16;
+
+const SC_PAGE_SIZE: u32 = 30;
+const SC_NPROCESSORS_CONF: u32 = 83;
+const SC_NPROCESSORS_ONLN: u32 = 84;
+
+fn sysconf(c: &mut Call<'_>) -> Done {
+    match c.arg(0)? {
+        SC_PAGE_SIZE => c.ret(PAGE_SIZE),
+        SC_NPROCESSORS_CONF | SC_NPROCESSORS_ONLN => {
+            let threads = c.os.shared.config.hardware_threads;
+            c.ret(threads.into())
+        }
+        _ => fail(c, EINVAL),
+    }
+}
 
 fn getenv(c: &mut Call<'_>) -> Done {
     let name = c.cstr_max(c.arg(0)?, MAX_VALUE)?;
@@ -91,6 +109,7 @@ fn setlocale(c: &mut Call<'_>) -> Done {
 
 #[cfg(test)]
 mod tests {
+    use super::{EINVAL, PAGE_SIZE};
     use crate::kernel::testing::Guest;
 
     #[test]
@@ -126,5 +145,17 @@ mod tests {
             (g.call("setlocale", &[6, c]), g.call("setlocale", &[6, other])),
             (at, 0)
         );
+    }
+
+    #[test]
+    fn what_the_system_has_is_told_and_nothing_else() {
+        let mut g = Guest::new();
+        let threads = u32::from(g.os.shared.config.hardware_threads);
+        assert_eq!(
+            ["30", "83", "84"].map(|n| g.call("sysconf", &[n.parse().unwrap()])),
+            [PAGE_SIZE, threads, threads]
+        );
+        assert_eq!(g.call("sysconf", &[12345]), u32::MAX);
+        assert_eq!(g.word(g.os.builtins.errno().unwrap()), EINVAL);
     }
 }

@@ -17,6 +17,7 @@ mod errno;
 mod files;
 mod float_text;
 mod format;
+mod frames;
 mod hap_debug;
 mod hap_memory;
 mod hap_power;
@@ -50,7 +51,9 @@ mod string;
 mod string_more;
 mod thread;
 mod unistd;
+mod vtcm;
 mod wide;
+mod wide_text;
 
 use crate::kernel::import::Import;
 
@@ -78,6 +81,7 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "Calendar", imports: calendar::IMPORTS },
     Family { title: "Jumps", imports: jump::IMPORTS },
     Family { title: "Wide characters", imports: wide::IMPORTS },
+    Family { title: "Numbers and formatted text in wide characters", imports: wide_text::IMPORTS },
     Family { title: "Numbers of errors", imports: errno::IMPORTS },
     Family { title: "Character classes", imports: ctype::IMPORTS },
     Family { title: "Sorting and searching", imports: sort::IMPORTS },
@@ -86,11 +90,13 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "Libraries at run time, thread-local storage", imports: dl::IMPORTS },
     Family { title: "Mathematics", imports: math::IMPORTS },
     Family { title: "The compiler's run-time library", imports: runtime::IMPORTS },
+    Family { title: "The compiler's beginnings and ends of functions", imports: frames::IMPORTS },
     Family { title: "HAP: messages (FARF)", imports: hap_debug::IMPORTS },
     Family { title: "HAP: memory, caches", imports: hap_memory::IMPORTS },
     Family { title: "HAP: power", imports: hap_power::IMPORTS },
     Family { title: "Time and sleep", imports: hap_time::IMPORTS },
     Family { title: "HAP: compute resources (VTCM, matrix unit)", imports: compute_res::IMPORTS },
+    Family { title: "HAP: VTCM by its address", imports: vtcm::IMPORTS },
     Family { title: "Packet queues (dspqueue)", imports: dspqueue::IMPORTS },
     Family { title: "POSIX: threads", imports: posix_thread::IMPORTS },
     Family { title: "POSIX: mutexes, condition variables, barriers, once", imports: posix_sync::IMPORTS },

@@ -1,16 +1,14 @@
 //! How threads that programs create begin and end, whichever family creates them.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 
+use crate::calls::ending;
 use crate::kernel::call::{Call, Done, Outcome, Stop};
 use crate::library_state::keys::CLEANUP;
 use crate::loader::thread_storage::NoStorage;
 use crate::memory::NoMemory;
 use crate::sched::{DspThread, Role, ThreadId};
 
-/// How often the destructors of a thread's values are called, as long as they leave new values.
-const DESTRUCTOR_ROUNDS: u32 = 4;
 /// How often the AP is asked for memory for one stack.
 const TRIES: u32 = 8;
 
@@ -102,36 +100,13 @@ fn try_stack(c: &mut Call<'_>, size: u32, got: GotStack, tries: u32) -> Done {
     }
 }
 
-/// Ends the calling thread: the destructors of its thread-local values run, then it is gone.
+/// Ends the calling thread: the destructors of its thread-local objects and values run, then it is gone.
 pub(super) fn end(c: &mut Call<'_>, status: u32) -> Done {
     // A thread that serves the AP may not end itself; the process crashes with that.
     if c.thread.role == Role::Worker {
         return Ok(Outcome::Exit(status));
     }
-    destroy_values(c, status, VecDeque::new(), 0)
-}
-
-fn destroy_values(c: &mut Call<'_>, status: u32, mut queue: VecDeque<u32>, round: u32) -> Done {
-    while let Some(key) = queue.pop_front() {
-        let Some(f) = c.os.lib.keys.destructor(key) else {
-            continue;
-        };
-        // It is gone for the destructor already.
-        let value = c.thread.tls.remove(&key).unwrap_or(0);
-        if value != 0 {
-            let then = move |c: &mut Call<'_>, _: u64| destroy_values(c, status, queue, round);
-            return Ok(Outcome::Enter(f, vec![value], Box::new(then)));
-        }
-    }
-    let keys = &c.os.lib.keys;
-    let values = c.thread.tls.iter();
-    let left = values.filter(|&(&key, &value)| value != 0 && keys.destructor(key).is_some());
-    let mut left: Vec<u32> = left.map(|(&key, _)| key).collect();
-    if left.is_empty() || round >= DESTRUCTOR_ROUNDS {
-        return Ok(Outcome::Exit(status));
-    }
-    left.sort_unstable();
-    destroy_values(c, status, left.into(), round + 1)
+    ending::destroy_locals(c, Box::new(move |_, _| Ok(Outcome::Exit(status))))
 }
 
 /// Creates a key; `Err`: there are too many.

@@ -19,6 +19,7 @@ pub const IMPORTS: &[Import] = &[
     import("wmemmove", wmemcpy, "`wchar_t *wmemmove(wchar_t *to, const wchar_t *from, size_t count)`: copies; ranges may overlap"),
     import("wmemset", wmemset, "`wchar_t *wmemset(wchar_t *to, wchar_t, size_t count)`: fills"),
     import("wmemcmp", wmemcmp, "`int wmemcmp(const wchar_t *a, const wchar_t *b, size_t count)`: compares"),
+    import("wmemchr", wmemchr, "`wchar_t *wmemchr(const wchar_t *at, wchar_t, size_t count)`: finds a character; reads none behind it"),
     import("mbstowcs", mbstowcs, "`size_t mbstowcs(wchar_t *to, const char *from, size_t room)`: as many characters as bytes"),
     import("wcstombs", wcstombs, "`size_t wcstombs(char *to, const wchar_t *from, size_t room)`: -1 and EILSEQ for characters above 255"),
     import("mbtowc", mbtowc, "`int mbtowc(wchar_t *to, const char *s, size_t len)`: one character; 0 at NUL, -1 if there is no byte"),
@@ -45,7 +46,7 @@ pub const IMPORTS: &[Import] = &[
 ];
 
 /// A string of wide characters, without its NUL; at most `max` characters of it.
-fn string(c: &Call<'_>, at: u32, max: usize) -> Result<Vec<u32>, Stop> {
+pub(super) fn string(c: &Call<'_>, at: u32, max: usize) -> Result<Vec<u32>, Stop> {
     let mut out = Vec::new();
     while out.len() < max {
         if out.len() >= MAX_STRING {
@@ -80,7 +81,8 @@ fn bytes(count: u32) -> Result<u32, Stop> {
         .ok_or_else(|| Stop::because("so many characters are nowhere"))
 }
 
-fn put(c: &Call<'_>, at: u32, text: &[u32]) -> Result<(), Stop> {
+/// Puts characters somewhere.
+pub(super) fn put(c: &Call<'_>, at: u32, text: &[u32]) -> Result<(), Stop> {
     let bytes: Vec<u8> = text.iter().flat_map(|wide| wide.to_le_bytes()).collect();
     c.store(at, &bytes)
 }
@@ -187,6 +189,17 @@ fn wmemcmp(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }
 
+fn wmemchr(c: &mut Call<'_>) -> Done {
+    let (at, wanted, count) = (c.arg(0)?, c.arg(1)?, c.arg(2)?);
+    for index in 0..count {
+        let here = place(at, index)?;
+        if c.load32(here)? == wanted {
+            return c.ret(here);
+        }
+    }
+    c.ret(0)
+}
+
 fn mbstowcs(c: &mut Call<'_>) -> Done {
     let (to, room) = (c.arg(0)?, c.arg(2)? as usize);
     let text = c.cstr(c.arg(1)?)?;
@@ -202,7 +215,8 @@ fn mbstowcs(c: &mut Call<'_>) -> Done {
     c.ret(count as u32)
 }
 
-fn illegal(c: &mut Call<'_>) -> Done {
+/// There is no such character.
+pub(super) fn illegal(c: &mut Call<'_>) -> Done {
     c.set_errno(EILSEQ)?;
     c.ret(u32::MAX)
 }

@@ -1,7 +1,11 @@
-//! Functions that run at exit (`atexit`, `__cxa_atexit`).
+//! Functions that run at exit (`atexit`, `__cxa_atexit`), of the process or of a thread (`__cxa_thread_atexit`).
+
+use crate::sched::ThreadId;
 
 /// Functions that may be registered at once.
 const MAX_EXITS: usize = 4096;
+/// Thread-local objects, of all threads, that may wait for their destructors.
+pub const MAX_OBJECTS: usize = 1 << 14;
 
 /// A function to run at exit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +36,47 @@ impl Exits {
     pub fn pop(&mut self, such: impl Fn(&Exit) -> bool) -> Option<Exit> {
         let at = self.0.iter().rposition(such)?;
         Some(self.0.remove(at))
+    }
+
+    /// Is there none?
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Destructors of thread-local objects, in the order in which these were made.
+#[derive(Debug, Default)]
+pub struct ThreadObjects(Vec<(ThreadId, Exit)>);
+
+impl ThreadObjects {
+    /// Registers a destructor; `false`: there are too many.
+    pub fn add(&mut self, thread: ThreadId, destructor: Exit) -> bool {
+        let fits = self.0.len() < MAX_OBJECTS;
+        if fits {
+            self.0.push((thread, destructor));
+        }
+        fits
+    }
+
+    /// Takes the last one that is such.
+    pub fn pop(&mut self, such: impl Fn(ThreadId, &Exit) -> bool) -> Option<Exit> {
+        let at = self.0.iter().rposition(|(thread, exit)| such(*thread, exit))?;
+        Some(self.0.remove(at).1)
+    }
+
+    /// Takes a thread's last one.
+    pub fn pop_of(&mut self, thread: ThreadId) -> Option<Exit> {
+        self.pop(|owner, _| owner == thread)
+    }
+
+    /// Has a thread some?
+    pub fn has(&self, thread: ThreadId) -> bool {
+        self.0.iter().any(|&(owner, _)| owner == thread)
+    }
+
+    /// A thread is gone, and its objects with it.
+    pub fn forget(&mut self, thread: ThreadId) {
+        self.0.retain(|&(owner, _)| owner != thread);
     }
 
     /// Is there none?
@@ -74,5 +119,25 @@ mod tests {
         };
         assert!((0..MAX_EXITS).all(|_| e.add(one)));
         assert!(!e.add(one));
+    }
+
+    #[test]
+    fn objects_of_a_thread_come_last_first_and_go_with_it() {
+        let exit = |f| Exit {
+            f,
+            argument: 0,
+            library: 7,
+        };
+        let mut o = ThreadObjects::default();
+        for (thread, f) in [(1, 10), (2, 20), (1, 11), (2, 21)] {
+            assert!(o.add(thread, exit(f)));
+        }
+        assert_eq!(o.pop_of(1), Some(exit(11)));
+        assert_eq!(o.pop(|_, exit| exit.f < 21), Some(exit(20)));
+        o.forget(2);
+        assert!(!o.has(2) && o.has(1) && !o.is_empty());
+        assert_eq!((o.pop_of(1), o.pop_of(1)), (Some(exit(10)), None));
+        assert!((0..MAX_OBJECTS).all(|_| o.add(3, exit(1))));
+        assert!(!o.add(3, exit(1)));
     }
 }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use cache_locks::CacheLocks;
-use exits::Exits;
+use exits::{Exits, ThreadObjects};
 use farf::Farf;
 use files::Files;
 use guards::Guards;
@@ -42,6 +42,8 @@ pub struct LibraryState {
     pub farf: Farf,
     /// Functions to run at exit.
     pub exits: Exits,
+    /// Destructors of thread-local objects.
+    pub thread_objects: ThreadObjects,
     /// What `dlopen` gave out.
     pub libraries: Libraries,
     /// Static variables that are being initialised.
@@ -92,6 +94,7 @@ impl LibraryState {
         Self {
             farf: Farf::default(),
             exits: Exits::default(),
+            thread_objects: ThreadObjects::default(),
             libraries: Libraries::default(),
             guards: Guards::default(),
             resources: Resources::new(vtcm),

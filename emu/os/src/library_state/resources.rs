@@ -20,7 +20,7 @@ pub struct Request {
     pub min_size: u32,
     /// What the memory is aligned to.
     pub align: u32,
-    /// Address of the attribute block, which gets the result.
+    /// Address of the attribute block, which gets the result; 0: of the old manager, whose answer is the address.
     pub attributes: u32,
     /// Priority of the thread that asks.
     pub priority: u8,
@@ -45,6 +45,8 @@ pub struct Holding {
     pub asked: bool,
     /// The matrix unit may be used.
     pub hmx: bool,
+    /// It is given back by its address (the old manager).
+    pub by_address: bool,
 }
 
 /// VTCM and who has it.
@@ -95,6 +97,7 @@ impl Resources {
             callback: r.callback,
             asked: false,
             hmx: r.hmx,
+            by_address: r.attributes == 0,
         };
         self.held.insert(context, holding);
         Some((context, at, size))

@@ -38,6 +38,9 @@ pub fn handle_all(os: &mut Kernel) -> Option<End> {
             return Some(end);
         }
     }
+    for gone in os.workers.take_gone() {
+        os.lib.thread_objects.forget(gone);
+    }
     None
 }
 
@@ -95,6 +98,8 @@ fn fail(os: &mut Kernel, job: Job, code: Aee, why: &str) {
             answer.send(code);
         }
         Job::Open(opening) => opening::no_worker(os, opening, OpenError::new(code, why)),
+        // Its memory goes with the process.
+        Job::Leave => {}
         Job::Finish(_) => {
             tracing::warn!(target: "emu::os", process = os.shared.config.name, why, "no finalisers run")
         }

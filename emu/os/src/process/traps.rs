@@ -177,6 +177,7 @@ fn thread_ended(os: &mut Kernel, thread: &DspThread, status: u32) {
         os.wake(next, 0);
     }
     os.lib.posix.thread_ended(thread.id, status);
+    os.lib.thread_objects.forget(thread.id);
     os.sched.remove(thread.id);
     os.modules.thread_ends(thread.id, &os.shared.memory);
     os.continuations.forget(thread.id);
