@@ -2,6 +2,7 @@
 
 pub mod assets;
 pub mod coverage;
+pub mod cxx_runtime;
 pub mod difftest;
 pub mod documents;
 pub mod elf;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use test_needs::Need;
+use test_needs::{Need, wheels};
 
 use emu_assets::cache::Cache;
 use emu_setup::{Options, command, ui};
@@ -45,6 +45,12 @@ fn is_there(need: Need, args: &TestArgs) -> Result<bool> {
         Need::Advisories => false,
         Need::MdBook => emu_setup::tools::on_path("mdbook").is_some(),
         Need::CrateSources => test_needs::crates::source(test_needs::crates::LLAMA_CPP).is_some(),
+        Need::Wheels => {
+            let cache = Cache::open()?;
+            [wheels::ZIG, wheels::HALIDE]
+                .iter()
+                .all(|wheel| wheels::unpacked(cache.root(), wheel).is_some())
+        }
         Need::QdaKernel => {
             let kernels = Cache::open()?.extra_kernels();
             !args.no_e2e && kernels.iter().any(|name| name.contains("qda"))

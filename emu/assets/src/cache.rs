@@ -7,6 +7,7 @@
 //!   sources/linux-<version>/   kernel sources of Debian packages; safe to delete
 //!   guest-root/…      arm64 user space, SOURCES
 //!   peers/qemu-user/  a newer qemu-hexagon, SOURCES
+//!   wheels/<name>-<version>/   packages of PyPI that tests use, and what was built of them; safe to delete
 //!   logs/             the console of the last demo
 //!   apt/…             private apt roots (lists, sources); safe to delete
 //! ```

@@ -7,6 +7,7 @@
 
 pub mod crates;
 pub mod executable;
+pub mod wheels;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -39,11 +40,13 @@ pub enum Need {
     QdaKernel,
     /// Sources of crates, which cargo fetches; see [`crates`].
     CrateSources,
+    /// Packages of PyPI, which pip fetches; see [`wheels`].
+    Wheels,
 }
 
 impl Need {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Guests,
         Self::TestData,
         Self::Tools,
@@ -53,6 +56,7 @@ impl Need {
         Self::MdBook,
         Self::QdaKernel,
         Self::CrateSources,
+        Self::Wheels,
     ];
 
     /// The variable that makes going without it a failure.
@@ -68,6 +72,7 @@ impl Need {
             Self::MdBook => "VH_REQUIRE_MDBOOK",
             Self::QdaKernel => "VH_REQUIRE_QDA_KERNEL",
             Self::CrateSources => "VH_REQUIRE_CRATE_SOURCES",
+            Self::Wheels => "VH_REQUIRE_WHEELS",
         }
     }
 }
