@@ -15,7 +15,7 @@ use rpmsg::dspqueue::{COUNTERS, Counter, Header, MAX_QUEUES, QueueError, Reader,
 use rpmsg::fastrpc::control::MAP_FD;
 use rpmsg::iface::{Kind, Method, Reply, dspqueue, name};
 
-pub use rpmsg::dspqueue::{Buffer, Packet, buffer_flag, packet_flag};
+pub use rpmsg::dspqueue::{Buffer, Packet, PacketHeader, buffer_flag, packet_flag};
 
 use super::driver::Session;
 use super::kernel_iommu::DmaBuffer;
@@ -382,6 +382,24 @@ impl PacketQueue {
             self.process.signal()?;
         }
         Ok(Some(packet))
+    }
+
+    /// The header of the next packet with something in it, which stays in the queue: waits for one, `None` if none came in time.
+    ///
+    /// # Errors
+    /// The queue is broken, or the DSP's end is gone.
+    pub fn wait_for_packet(&self, limit: Duration) -> Result<Option<PacketHeader>, PacketError> {
+        let waiting = |ends: &mut Ends, on, place: &Place<'_>| ends.responses.set_waiting(on, place);
+        self.wait(limit, waiting, || {
+            loop {
+                let next = self.ends().responses.peek(&self.process.place(self.memory))?;
+                match next {
+                    // It only says that another will come.
+                    Some(next) if next.header.is_wakeup() => drop(self.try_read()?),
+                    next => return Ok(next.map(|next| next.header)),
+                }
+            }
+        })
     }
 
     fn count(&self, counter: Counter) -> Result<(), PacketError> {
