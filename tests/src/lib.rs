@@ -6,6 +6,7 @@ pub mod cxx_runtime;
 pub mod difftest;
 pub mod documents;
 pub mod elf;
+pub mod ggml;
 pub mod golden;
 pub mod guest;
 pub mod hexagon;

@@ -1,133 +1,57 @@
-//! The DSP side of llama.cpp's Hexagon backend, as the crate `llama-cpp-sys-2` carries it: every file is compiled unmodified with clang
-//! and the kit's headers, the matrix instructions assembled by `vhost-hexagon as`, and the library opened on a DSP.
+//! llama.cpp's Hexagon backend, as the crate `llama-cpp-sys-2` carries it, unmodified: its DSP side loads, and every operation that
+//! its host side sends through a packet queue computes there what ggml's own CPU code computes.
 //!
-//! The interface's skeleton, which the vendor's compiler would write of `htp_iface.idl`, is `tests/programs/ggml_htp_skel.c`.
+//! There is no guest: the host side runs in a process of the host with the emulator's own `libcdsprpc.so`
+//! (`emu/cdsprpc`). `e2e_ggml.rs` has it in a guest.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Mutex;
+use std::sync::OnceLock;
 
-use test_needs::{Need, crates};
 use tests::assets;
-use tests::hexagon::{code, emulator, llvm};
+use tests::ggml::{self, Case, Compilers, check};
+use tests::hexagon::{code, emulator};
 
-fn check(what: &Path, output: Output) -> Vec<u8> {
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}: {said}", what.display());
-    output.stdout
+// Its cdylib is what the program loads.
+use cdsprpc as _;
+
+/// What the tests of this program share.
+struct Built {
+    folder: tempfile::TempDir,
+    ops: PathBuf,
 }
 
-/// Compiles all files on all processors of the host and links them.
-fn build(llvm: &Path, ggml: &Path, arch: &str, dir: &Path) -> PathBuf {
-    let htp = ggml.join("src/ggml-hexagon/htp");
-    let top = assets::workspace();
-    let listed = std::fs::read_dir(&htp)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    let mut sources: Vec<PathBuf> = listed
-        .filter(|path| path.extension().is_some_and(|e| e == "c"))
-        .collect();
-    assert!(sources.len() >= 27, "{sources:?}");
-    sources.push(top.join("tests/programs/ggml_htp_skel.c"));
-    let includes = [
-        top.join("tests/programs/ggml"),
-        top.join("firmware/include"),
-        ggml.join("include"),
-        ggml.join("src"),
-        ggml.join("src/ggml-hexagon"),
-        htp,
-    ];
-    let clang = || {
-        let mut clang = Command::new(llvm.join("clang"));
-        clang
-            .args(["--target=hexagon-unknown-none-elf", &format!("-m{arch}")])
-            .args(["-mhvx", "-mhvx-length=128b", "-O2", "-G0", "-fPIC"])
-            .args([
-                "-ffreestanding",
-                "-nostdlibinc",
-                "-DNDEBUG=1",
-                "-w",
-                "-Wno-int-conversion",
-            ]);
-        clang
-    };
-    let compile = |source: &Path| {
-        let stem = source.file_stem().unwrap().to_string_lossy().into_owned();
-        let (text, words) = (dir.join(format!("{stem}.s")), dir.join(format!("{stem}.words.s")));
-        let object = dir.join(format!("{stem}.o"));
-        let mut command = clang();
-        includes.iter().for_each(|folder| {
-            command.arg("-I").arg(folder);
-        });
-        let output = command
-            .args(["-S", "-fno-integrated-as"])
-            .arg(source)
-            .arg("-o")
-            .arg(&text)
-            .output();
-        check(source, output.expect("clang runs"));
-        let output = Command::new(emulator())
-            .args(["as", "--cpu", arch])
-            .arg(&text)
-            .arg("-o")
-            .arg(&words)
-            .output();
-        check(&text, output.expect("it runs"));
-        check(
-            &words,
-            clang()
-                .arg("-c")
-                .arg(&words)
-                .arg("-o")
-                .arg(&object)
-                .output()
-                .expect("clang runs"),
-        );
-        object
-    };
-    let (queue, objects) = (Mutex::new(sources), Mutex::new(Vec::new()));
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..processors {
-            scope.spawn(|| {
-                loop {
-                    let Some(source) = queue.lock().unwrap().pop() else {
-                        break;
-                    };
-                    let object = compile(&source);
-                    objects.lock().unwrap().push(object);
-                }
-            });
-        }
+/// ggml's sources and what is built of them, for a test, which is skipped without the compilers.
+#[track_caller]
+fn built() -> Option<(PathBuf, PathBuf, &'static Built)> {
+    static BUILT: OnceLock<Built> = OnceLock::new();
+    let (llvm, source) = (ggml::llvm_or_skip()?, ggml::source_or_skip()?);
+    let compilers = Compilers::HOST.or_skip()?;
+    let built = BUILT.get_or_init(|| Built {
+        folder: tempfile::tempdir().unwrap(),
+        ops: ggml::build_ops(&compilers, &source),
     });
-    let library = dir.join(format!("libggml-htp-{arch}.so"));
-    let output = Command::new(llvm.join("ld.lld"))
-        .args([
-            "-m",
-            "hexagonelf",
-            "-shared",
-            "--hash-style=sysv",
-            "-z",
-            "max-page-size=0x1000",
-        ])
-        .args(objects.into_inner().unwrap())
-        .arg("-o")
-        .arg(&library)
-        .output();
-    check(&library, output.expect("ld.lld runs"));
-    library
+    Some((llvm, source, built))
+}
+
+/// The DSP side for an architecture.
+fn dsp_side(llvm: &Path, source: &Path, built: &Built, arch: &str) -> PathBuf {
+    static LIBRARIES: [OnceLock<PathBuf>; 3] = [const { OnceLock::new() }; 3];
+    let n = ["v73", "v75", "v79"]
+        .iter()
+        .position(|known| *known == arch)
+        .unwrap();
+    let library = LIBRARIES[n].get_or_init(|| ggml::build_dsp_side(llvm, source, arch, built.folder.path()));
+    library.clone()
 }
 
 #[test]
-fn the_dsp_side_of_ggml_builds_with_the_kit_and_opens() {
-    let Some(llvm) = llvm() else {
-        return assets::skip_without_tool("there is no clang for Hexagon");
+fn the_dsp_side_builds_with_the_kit_and_opens() {
+    let Some((llvm, source, built)) = built() else {
+        return;
     };
-    let Some(source) = crates::source(crates::LLAMA_CPP) else {
-        return test_needs::skip(Need::CrateSources, "cargo cannot fetch llama-cpp-sys-2");
-    };
-    let dir = tempfile::tempdir().unwrap();
-    let library = build(&llvm, &source.join("llama.cpp/ggml"), "v73", dir.path());
+    let library = dsp_side(&llvm, &source, built, "v73");
 
     // Nothing that it imports is missing.
     let names = Command::new(emulator())
@@ -150,10 +74,173 @@ fn the_dsp_side_of_ggml_builds_with_the_kit_and_opens() {
         .arg(&library)
         .arg("--uri")
         .arg("file:///libggml-htp-v73.so?htp_iface_skel_handle_invoke&_modver=1.0")
-        .output()
-        .unwrap();
+        .output();
     let answer = String::from_utf8_lossy(&check(&library, output))
         .trim()
         .to_owned();
     assert_eq!(answer, "4 4 1 0 8388608 0");
+}
+
+/// Runs `ggml-ops` on a DSP of this architecture with six threads, on as many threads of the host.
+fn run(arch: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Option<Output> {
+    let (llvm, source, built) = built()?;
+    dsp_side(&llvm, &source, built, arch);
+    let library = assets::programs().join("deps/libcdsprpc.so");
+    assert!(library.is_file(), "{} is not built", library.display());
+    let output = Command::new(&built.ops)
+        .args(arguments)
+        .env("LD_LIBRARY_PATH", library.parent().unwrap())
+        .env("ADSP_LIBRARY_PATH", built.folder.path())
+        .env("VH_SOC", ggml::write_profile(arch, built.folder.path()))
+        .env("VH_DSP_THREADS", "6")
+        .envs(settings.iter().copied())
+        .output();
+    Some(output.expect("ggml-ops starts"))
+}
+
+/// The cases of a run that came to its end, and what it told besides.
+#[track_caller]
+fn cases(output: &Output) -> (Vec<Case>, String) {
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        matches!(output.status.code(), Some(0 | 1)),
+        "{:?}\n{printed}\n{log}",
+        output.status
+    );
+    (ggml::cases(&printed), log)
+}
+
+/// What the DSP's program executes of these cases, by ggml's names; those with a + or NX are several operations in one.
+const OPERATIONS: &[&str] = &[
+    "ABS",
+    "ADD",
+    "ADD_ID",
+    "ARGMAX",
+    "ARGSORT",
+    "CLAMP",
+    "CONCAT",
+    "CONT",
+    "CPY",
+    "CUMSUM",
+    "DIAG",
+    "DIV",
+    "EXP",
+    "FILL",
+    "FLASH_ATTN_EXT",
+    "GATED_DELTA_NET",
+    "GEGLU",
+    "GEGLU_ERF",
+    "GEGLU_QUICK",
+    "GELU",
+    "GELU_ERF",
+    "GELU_QUICK",
+    "GET_ROWS",
+    "IM2COL",
+    "L2_NORM",
+    "LEAKY_RELU",
+    "LOG",
+    "MUL",
+    "MUL_MAT",
+    "MUL_MAT+ADD",
+    "MUL_MAT_ID",
+    "MUL_MAT_ID_NX",
+    "MUL_MAT_NX",
+    "NEG",
+    "NORM",
+    "PAD",
+    "RELU",
+    "REPEAT",
+    "RMS_NORM",
+    "RMS_NORM+MUL",
+    "ROLL",
+    "ROPE",
+    "SCALE",
+    "SET_ROWS",
+    "SIGMOID",
+    "SILU",
+    "SOFTPLUS",
+    "SOFT_MAX",
+    "SOLVE_TRI",
+    "SQR",
+    "SQRT",
+    "SSM_CONV",
+    "STEP",
+    "SUB",
+    "SUM",
+    "SUM_ROWS",
+    "SWIGLU",
+    "SWIGLU_CLAMP",
+    "SWIGLU_OAI",
+    "TANH",
+    "TOP_K",
+    "TRI",
+];
+
+/// All cases on an architecture.
+fn compare(arch: &str, settings: &[(&str, &str)]) {
+    let settings = [settings, &[("GGML_HEXAGON_PROFILE", "1")]].concat();
+    let Some(output) = run(arch, &[], &settings) else {
+        return;
+    };
+    let (cases, log) = cases(&output);
+    let table = ggml::table(&cases);
+    println!("{arch} {settings:?}\n{table}");
+    assert!(
+        output.status.success() && cases.iter().all(|case| case.verdict == "right"),
+        "{arch} {settings:?}\n{table}"
+    );
+    assert!(cases.len() >= 250, "{}", cases.len());
+    let done = log
+        .lines()
+        .filter_map(|line| line.split_once("profile-op ")?.1.split('|').next());
+    let done: BTreeSet<&str> = done.filter(|name| *name != "OPBATCH").collect();
+    assert_eq!(
+        done,
+        OPERATIONS.iter().copied().collect(),
+        "what the DSP executed"
+    );
+    assert!(log.contains("hwinfo: threads 6, hvx 6"), "{log}");
+}
+
+#[test]
+fn each_operation_on_v73_with_the_matrix_unit() {
+    compare("v73", &[]);
+}
+
+#[test]
+fn each_operation_on_v73_with_vectors_only() {
+    compare("v73", &[("GGML_HEXAGON_NHMX", "0")]);
+}
+
+#[test]
+fn each_operation_on_v75() {
+    compare("v75", &[]);
+}
+
+#[test]
+fn each_operation_on_v79() {
+    compare("v79", &[]);
+}
+
+/// One host thread runs all of the DSP's.
+#[test]
+fn each_operation_one_thread_after_the_other() {
+    compare("v73", &[("VH_DSP_THREADS", "1")]);
+}
+
+#[test]
+fn a_changed_input_is_seen_in_every_operation() {
+    let Some(output) = run("v73", &["--corrupt"], &[]) else {
+        return;
+    };
+    let (cases, _) = cases(&output);
+    assert_eq!(output.status.code(), Some(1));
+    let missed = cases.iter().filter(|case| case.verdict == "right");
+    let missed: Vec<String> = missed.map(|case| format!("{} {}", case.op, case.what)).collect();
+    // Their first 32 inputs are not used.
+    assert_eq!(
+        missed,
+        ["FILL f32 96x5", "FILL f16 96x5", "TRI f32 48x48x2, kind 3"]
+    );
 }

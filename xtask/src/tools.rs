@@ -63,6 +63,11 @@ pub fn needs() -> Vec<Need> {
             &["gcc-aarch64-linux-gnu"],
         ),
         Need::new(
+            "C++ compilers (build what llama.cpp runs on an AP in tests)",
+            on_path("g++").and(on_path("aarch64-linux-gnu-g++")),
+            &["g++", "g++-aarch64-linux-gnu"],
+        ),
+        Need::new(
             "arm64 C library headers",
             file("/usr/aarch64-linux-gnu/include/stdio.h"),
             &["libc6-dev-arm64-cross"],

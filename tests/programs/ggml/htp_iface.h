@@ -8,6 +8,10 @@
 #include "AEEStdDef.h"
 #include "remote.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct htp_iface_pmu_conf {
     uint32 events[8];
 } htp_iface_pmu_conf;
@@ -21,5 +25,9 @@ AEEResult htp_iface_munmap(remote_handle64 handle, uint32 fd);
 AEEResult htp_iface_profiler(remote_handle64 handle, uint32 mode, const htp_iface_pmu_conf *pmu);
 AEEResult htp_iface_etm(remote_handle64 handle, uint32 enable);
 AEEResult htp_iface_hwinfo(remote_handle64 handle, uint32 *n_threads, uint32 *n_hvx, uint32 *n_hmx, uint64 *vtcm_size);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
