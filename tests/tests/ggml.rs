@@ -91,8 +91,11 @@ fn run(arch: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Option<Outp
         .args(arguments)
         .env("LD_LIBRARY_PATH", library.parent().unwrap())
         .env("ADSP_LIBRARY_PATH", built.folder.path())
-        .env("VH_SOC", ggml::write_profile(arch, built.folder.path()))
-        .env("VH_DSP_THREADS", "6")
+        .env(
+            "VHOST_HEXAGON_SOC",
+            ggml::write_profile(arch, built.folder.path()),
+        )
+        .env("VHOST_HEXAGON_DSP_THREADS", "6")
         .envs(settings.iter().copied())
         .output();
     Some(output.expect("ggml-ops starts"))
@@ -226,7 +229,7 @@ fn each_operation_on_v79() {
 /// One host thread runs all of the DSP's.
 #[test]
 fn each_operation_one_thread_after_the_other() {
-    compare("v73", &[("VH_DSP_THREADS", "1")]);
+    compare("v73", &[("VHOST_HEXAGON_DSP_THREADS", "1")]);
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub struct Machine {
 
 impl Machine {
     fn start() -> anyhow::Result<Self> {
-        let filter = EnvFilter::try_from_env("VH_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+        let filter = EnvFilter::try_from_env("VHOST_HEXAGON_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
         // A program that has a subscriber of its own keeps it.
         let _ = tracing_subscriber::fmt()
             .with_env_filter(filter)
@@ -49,23 +49,26 @@ impl Machine {
                 .ok()
                 .filter(|value: &String| !value.is_empty())
         };
-        let soc = variable("VH_SOC").unwrap_or_else(|| emu_machine::profile::DEFAULT.into());
+        let soc = variable("VHOST_HEXAGON_SOC").unwrap_or_else(|| emu_machine::profile::DEFAULT.into());
         let profile = Profile::load(&soc)?;
         let configs = emu_machine::vm::platform::dsp_configs(&profile, 4096);
         let mut config = configs
             .into_iter()
             .find(|config| config.label == DOMAIN_NAME)
             .with_context(|| format!("the profile {soc} has no compute DSP"))?;
-        if let Some(threads) = variable("VH_DSP_THREADS") {
+        if let Some(threads) = variable("VHOST_HEXAGON_DSP_THREADS") {
             let threads: NonZeroUsize = threads
                 .parse()
-                .with_context(|| format!("VH_DSP_THREADS={threads} is no number of threads"))?;
+                .with_context(|| format!("VHOST_HEXAGON_DSP_THREADS={threads} is no number of threads"))?;
             config.dsp_threads = Some(threads);
         }
         config.farf = FarfTo::Guest;
+        config.library_read.searched = "along ADSP_LIBRARY_PATH or DSP_LIBRARY_PATH".into();
         config.library_read.chunk = 256 << 10;
         // One process needs one context bank.
         config.streams = config.streams.into_iter().take(1).collect();
+        // The driver is played: it has no session slots that could run out.
+        config.shared_banks = config.streams.keys().map(|&reg| (reg, u32::MAX)).collect();
         let attributes = config.attributes.clone();
         let folders = variable("ADSP_LIBRARY_PATH").or_else(|| variable("DSP_LIBRARY_PATH"));
         let folders = folders.unwrap_or_else(|| ".".into());
