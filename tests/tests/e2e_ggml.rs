@@ -1,5 +1,5 @@
 //! llama.cpp's Hexagon backend in a guest: its unmodified host side, built for arm64, on a stock kernel with the unmodified
-//! `libcdsprpc` and its packet queues, and its unmodified DSP side on six threads (`ggml.rs` has every operation without a guest).
+//! `libcdsprpc` and its packet queues, and its unmodified DSP side on six threads. `ggml.rs` has the same without a guest.
 
 use tests::ggml::{self, Compilers};
 use tests::run::Run;
@@ -15,7 +15,7 @@ echo '@@ end'
 ";
 
 #[test]
-fn a_transformer_layer_over_the_unmodified_library() {
+fn each_operation_and_a_transformer_layer_over_the_unmodified_library() {
     let (Some(llvm), Some(source)) = (ggml::llvm_or_skip(), ggml::source_or_skip()) else {
         return;
     };

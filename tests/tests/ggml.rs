@@ -37,8 +37,8 @@ fn built() -> Option<(PathBuf, PathBuf, &'static Built)> {
 
 /// The DSP side for an architecture.
 fn dsp_side(llvm: &Path, source: &Path, built: &Built, arch: &str) -> PathBuf {
-    static LIBRARIES: [OnceLock<PathBuf>; 3] = [const { OnceLock::new() }; 3];
-    let n = ["v73", "v75", "v79"]
+    static LIBRARIES: [OnceLock<PathBuf>; 4] = [const { OnceLock::new() }; 4];
+    let n = ["v73", "v75", "v79", "v81"]
         .iter()
         .position(|known| *known == arch)
         .unwrap();
@@ -224,6 +224,11 @@ fn each_operation_on_v75() {
 #[test]
 fn each_operation_on_v79() {
     compare("v79", &[]);
+}
+
+#[test]
+fn each_operation_on_v81() {
+    compare("v81", &[]);
 }
 
 /// One host thread runs all of the DSP's.
