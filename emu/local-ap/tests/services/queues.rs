@@ -249,6 +249,9 @@ fn a_wait_that_is_made_again_takes_the_place_of_the_older_one() {
     let wrong = dspqueue::Signal {}.payload(Kind::Plain);
     assert_eq!(raw(&session, module.handle, &wrong).retval, Aee::BUFFER_TOO_SMALL);
     let third = wait();
+    // The process answers in order: what is answered behind it says that it waits.
+    let unknown = call(&session, module.handle, &dspqueue::IsImported { queue_id: 1 });
+    assert_eq!(unknown.retval, Aee::BAD_PARM);
     session.release().unwrap();
     assert_eq!(third.wait(SOON).unwrap().retval, Aee::BAD_STATE);
 }
