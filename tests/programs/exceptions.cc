@@ -6,6 +6,7 @@
  *   4 threads() -> u32[4]      caught in threads, handed over, thread-local objects destroyed
  *   5 uncaught(how)            nobody catches: 0 in the call, 1 in a thread, 2 through noexcept, 3 through qsort
  *   6 other() -> u32[4]        thrown by another library (SHARED)
+ *   7 local()                  makes a thread-local object, in the thread that serves the caller
  */
 #include <exception>
 #include <functional>
@@ -22,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FARF_HIGH 1
 #include "HAP_farf.h"
 #ifdef SHARED
 #include "thrower.h"
@@ -237,6 +239,7 @@ struct Local {
     unsigned n = 0;
     ~Local()
     {
+        FARF(HIGH, "~Local %u", n);
         std::lock_guard<std::mutex> guard(lock);
         destroyed += n;
     }
@@ -332,7 +335,7 @@ EXPORT int cxx_skel_handle_invoke(uint64_t, uint32_t sc, remote_arg *a)
 {
     unsigned *out = static_cast<unsigned *>(a[0].buf.pv);
     unsigned method = sc >> 24 & 0x1f;
-    if (method >= 2 && method != 5)
+    if (method >= 2 && method != 5 && method != 7)
         memset(out, 0, a[0].buf.nLen);
     switch (method) {
     case 0: a[2].h64 = 1; return 0;
@@ -341,6 +344,7 @@ EXPORT int cxx_skel_handle_invoke(uint64_t, uint32_t sc, remote_arg *a)
     case 3: kinds(out); return 0;
     case 4: threads(out); return 0;
     case 5: return int(uncaught(*out));
+    case 7: local.n = 77; return 0;
 #ifdef SHARED
     case 6: other(out); return 0;
 #endif

@@ -20,6 +20,9 @@ fn throws_and_catches(skeleton: &Path) {
         .sum();
     assert_eq!(call("3", "u32:6"), format!("1011 13 1101 {words} 14 1"));
     assert_eq!(call("4", "u32:4"), "200 1234 44 10");
+    // What the thread that serves the caller has of its own goes before its library does.
+    let (_, log, code) = invoke(skeleton, &["--uri", URI, "--method", "7"]);
+    assert_eq!((code, log.matches("~Local 77").count()), (0, 1), "{log}");
 }
 
 #[test]

@@ -263,6 +263,30 @@ fn hap_example_methods_succeed() {
     };
     assert_eq!(s.invoke(handle, 0x0500_0010, vec![carried]), 0, "{:?}", s.texts());
     assert!(!s.process.knows_fd(12));
+    // dmahandlev2: the same by HAP_mmap2
+    let carried = Arg::Handle {
+        fd: 13,
+        offset: 0,
+        len: 4096,
+        iova: dma.iova,
+    };
+    assert_eq!(s.invoke(handle, 0x0600_0010, vec![carried]), 0, "{:?}", s.texts());
+    assert!(!s.process.knows_fd(13));
+    // reserve_va and what maps there: HAP_mem_request is refused, and they say so.
+    for scalars in [0x0800_0000, 0x0901_0000] {
+        let (prim, _) = s.buffer(&[13, 0, 0, 0, 0, 0x10, 0, 0], 0);
+        let args = if scalars == 0x0901_0000 {
+            vec![prim]
+        } else {
+            vec![]
+        };
+        assert_eq!(
+            s.invoke(handle, scalars, args),
+            Aee::UNSUPPORTED.0,
+            "{:?}",
+            s.texts()
+        );
+    }
     // perf, power, cache lock, compute resources
     for method in [10, 11, 12, 2, 3] {
         assert_eq!(all(method), 0, "method {method}: {:?}", s.texts());
