@@ -9,6 +9,7 @@ mod watch;
 
 use super::assets::{Skeletons, read_or_skeleton};
 use super::signals::Waiting;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -273,7 +274,9 @@ fn client(driver: &Arc<Driver>, directories: Vec<PathBuf>) -> anyhow::Result<Cli
     let on_log = Box::new(|record: &LogRecord| {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if record.file != CRASH_REPORT {
-            eprintln!(
+            // Nobody may read it.
+            let _ = writeln!(
+                std::io::stderr(),
                 "DSP {}:{}: {}",
                 text(&record.file),
                 record.line,

@@ -4,7 +4,7 @@ mod limit;
 
 use limit::{Limiter, Verdict};
 use std::fmt;
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tracing::callsite::Identifier;
@@ -28,6 +28,8 @@ pub fn begin(filter: EnvFilter, with_target: bool) -> Log {
     let limiter = Arc::new(Mutex::new(Limiter::default()));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // Nobody may read what is written; telling that would panic.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .event_format(Limited {
@@ -42,7 +44,7 @@ pub fn begin(filter: EnvFilter, with_target: bool) -> Log {
 impl Drop for Log {
     fn drop(&mut self) {
         for ((_, target), count) in lock(&self.0).finish() {
-            eprintln!("{}", left_out(count, target));
+            let _ = writeln!(std::io::stderr(), "{}", left_out(count, target));
         }
     }
 }
