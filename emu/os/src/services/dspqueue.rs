@@ -12,7 +12,7 @@ use rpmsg::iface::dspqueue::{CreateQueueReply, IsImportedReply, Request, WaitSig
 
 use super::call::ApCall;
 use super::pd::Pd;
-use crate::process::QueueRequest;
+use crate::process::{QueueRequest, State};
 
 /// Serves one call.
 pub(super) fn serve(pd: &Arc<Pd>, call: ApCall) {
@@ -60,9 +60,14 @@ fn answer(call: ApCall, request: &Request, value: u64, outs: &[u32]) {
     }
 }
 
-fn refuse(pd: &Pd, mut call: ApCall, request: &Request, code: Aee) {
+fn refuse(pd: &Pd, mut call: ApCall, request: &Request, mut code: Aee) {
     if code == Aee::GONE {
         pd.note_crash();
+        // The session was released, and the process was ended before it had told that to who waits.
+        let released = pd.state().exiting && !matches!(pd.process.state(), State::Crashed(_));
+        if released && matches!(request, Request::WaitSignal(_)) {
+            code = Aee::BAD_STATE;
+        }
     }
     // Whoever waited may have been interrupted, and its context may belong to another call by now.
     if code == Aee::GONE || matches!(request, Request::WaitSignal(_)) {
