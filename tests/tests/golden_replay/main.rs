@@ -279,6 +279,8 @@ fn replay(trace: &Trace) -> Result<Count> {
         (attribute::ARCH_VER, arch),
     ]
     .into();
+    // The recorder's DSP had the sensors, too.
+    config.sensors = true;
     config.farf = FarfTo::Nobody;
     let chunk = trace
         .options()
