@@ -68,6 +68,11 @@ pub fn needs() -> Vec<Need> {
             &["g++", "g++-aarch64-linux-gnu"],
         ),
         Need::new(
+            "pip (fetches packages of PyPI that tests use)",
+            on_path("pip3"),
+            &["python3-pip"],
+        ),
+        Need::new(
             "arm64 C library headers",
             file("/usr/aarch64-linux-gnu/include/stdio.h"),
             &["libc6-dev-arm64-cross"],
