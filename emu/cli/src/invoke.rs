@@ -12,7 +12,7 @@ use super::signals::Waiting;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -150,8 +150,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let skeletons = Skeletons::write()?;
     let directories = directories(args, &skeletons);
     let driver = machine(args, &directories, RAM + sum.next_multiple_of(RAM))?;
-    let folder: watch::Folder = Arc::new(Mutex::new(Some(skeletons)));
-    watch::start(signals, &driver, &folder, args.timeout).context("cannot start a thread")?;
+    let _watch = watch::start(signals, &driver, skeletons, args.timeout).context("cannot start a thread")?;
     let client = client(&driver, directories)?;
     let outcome = call(args, &client, &uri, sc, &inputs, &outputs);
     // A crashed process says nothing any more, but its session ends as any other.

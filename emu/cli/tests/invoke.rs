@@ -286,3 +286,28 @@ fn buffers_may_be_larger_than_256_mib() {
         text(&out.stderr)
     );
 }
+
+#[test]
+fn nothing_is_left_in_the_folder_for_temporary_files() {
+    let spin = "--skel libmisbehave_skel.so --method 10 --in u32:1 --out u32 --timeout 0.2";
+    for (args, code) in [
+        (
+            "--skel libcalculator_skel.so --method 2 --in seq:i32:1,2 --out i64",
+            0,
+        ),
+        ("--skel libcalculator_skel.so --method 9", 1),
+        ("--skel libmisbehave_skel.so --method 3 --in u32:1 --out u32", 3),
+        (spin, 4),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let out = Command::new(env!("CARGO_BIN_EXE_vhost-hexagon"))
+            .arg("invoke")
+            .args(args.split(' '))
+            .env("TMPDIR", folder.path())
+            .output()
+            .unwrap();
+        assert_eq!(out.status.code(), Some(code), "{args}: {}", text(&out.stderr));
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+        assert!(left.is_empty(), "{args}: {left:?}");
+    }
+}

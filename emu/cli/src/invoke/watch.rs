@@ -10,8 +10,24 @@ use emu_local_ap::Driver;
 /// Exit code of a command whose time is over.
 const TIMED_OUT: i32 = 4;
 
-/// The folder of our skeletons, until somebody removes it.
-pub type Folder = Arc<Mutex<Option<Skeletons>>>;
+/// The folder of our skeletons. It goes with this value, or before by whoever ends the program.
+#[derive(Clone)]
+struct Folder(Arc<Mutex<Option<Skeletons>>>);
+
+impl Folder {
+    fn remove(&self) {
+        drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+/// As long as it is there, the command is watched.
+pub struct Watch(Folder);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.remove();
+    }
+}
 
 /// Watches for the end of the time and for signals until the command is done.
 ///
@@ -20,31 +36,32 @@ pub type Folder = Arc<Mutex<Option<Skeletons>>>;
 pub fn start(
     signals: Waiting,
     driver: &Arc<Driver>,
-    folder: &Folder,
+    skeletons: Skeletons,
     limit: Option<Duration>,
-) -> std::io::Result<()> {
-    let (driver, folder) = (Arc::clone(driver), Arc::clone(folder));
+) -> std::io::Result<Watch> {
+    let driver = Arc::clone(driver);
+    let watch = Watch(Folder(Arc::new(Mutex::new(Some(skeletons)))));
+    let folder = watch.0.clone();
     let end = limit.and_then(|limit| Instant::now().checked_add(limit));
-    let clean = move || drop(folder.lock().unwrap_or_else(PoisonError::into_inner).take());
     std::thread::Builder::new().name("watch".into()).spawn(move || {
         loop {
             match signals.wait(end) {
                 Some(libc::SIGQUIT) => print_threads(&driver),
                 Some(signal) => {
-                    clean();
+                    folder.remove();
                     signals.end_by(signal);
                 }
                 None => {
                     let limit = limit.unwrap_or_default();
                     eprintln!("error: not done after {limit:?}; this is where the DSP's threads are");
                     print_threads(&driver);
-                    clean();
+                    folder.remove();
                     std::process::exit(TIMED_OUT);
                 }
             }
         }
     })?;
-    Ok(())
+    Ok(watch)
 }
 
 fn print_threads(driver: &Driver) {
