@@ -8,11 +8,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use anyhow::Context as _;
-use emu_local_ap::{Client, Driver, PacketError, PacketQueues};
+use emu_local_ap::{Client, Driver, PacketError, PacketQueues, for_one_program, print_record};
 use emu_machine::profile::Profile;
 use emu_os::services::FarfTo;
 use rpmsg::Aee;
-use rpmsg::iface::adspmsgd_apps::LogRecord;
 use tracing_subscriber::EnvFilter;
 
 use crate::buffers::Buffers;
@@ -64,29 +63,19 @@ impl Machine {
         }
         config.farf = FarfTo::Guest;
         config.library_read.searched = "along ADSP_LIBRARY_PATH or DSP_LIBRARY_PATH".into();
-        config.library_read.chunk = 256 << 10;
-        // One process needs one context bank.
-        config.streams = config.streams.into_iter().take(1).collect();
-        // The driver is played: it has no session slots that could run out.
-        config.shared_banks = config.streams.keys().map(|&reg| (reg, u32::MAX)).collect();
         let attributes = config.attributes.clone();
         let folders = variable("ADSP_LIBRARY_PATH").or_else(|| variable("DSP_LIBRARY_PATH"));
         let folders = folders.unwrap_or_else(|| ".".into());
         let folders = folders.split(';').filter(|folder| !folder.is_empty());
-        let driver = Driver::start(config, RAM).context("cannot set up the machine")?;
+        let driver = Driver::start(for_one_program(config), RAM).context("cannot set up the machine")?;
         let sid = driver.session_ids().next().context("no context bank")?;
-        let on_log = Box::new(|record: &LogRecord| {
-            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            let (file, said) = (text(&record.file), text(&record.text));
-            eprintln!("DSP {file}:{}: {}", record.line, said.trim_end());
-        });
         let client = Client::create(
             &driver,
             sid,
             1,
             "host",
             folders.map(PathBuf::from).collect(),
-            on_log,
+            Box::new(print_record),
         )?;
         Ok(Self {
             attributes,

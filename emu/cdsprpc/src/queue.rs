@@ -3,7 +3,7 @@
 use std::ffi::{c_int, c_void};
 use std::time::Duration;
 
-use emu_local_ap::queue::Buffer;
+use emu_local_ap::queue::{Buffer, PacketHeader};
 use emu_local_ap::{ClientError, PacketError, PacketQueue};
 use rpmsg::Aee;
 
@@ -245,18 +245,18 @@ pub unsafe extern "C" fn dspqueue_read(
     let read = || {
         // SAFETY: the caller's promise
         let queue = unsafe { queue_at(queue) }?;
-        let next = queue.wait_for_packet(limit(timeout_us)).map_err(failure)?;
-        let next = next.ok_or(match timeout_us {
+        let fits = |header: PacketHeader| {
+            header.buffers() <= max_count
+                && header.message() <= max_length
+                && (header.buffers() == 0 || !buffers.is_null())
+                && (header.message() == 0 || !message.is_null())
+        };
+        let taken = queue.read_if(limit(timeout_us), fits).map_err(failure)?;
+        let taken = taken.ok_or(match timeout_us {
             0 => WOULD_BLOCK,
             _ => Aee::EXPIRED,
         })?;
-        if next.buffers() > max_count || next.message() > max_length {
-            return Err(Aee::BAD_PARM);
-        }
-        if (next.buffers() != 0 && buffers.is_null()) || (next.message() != 0 && message.is_null()) {
-            return Err(Aee::BAD_PARM);
-        }
-        let packet = queue.try_read().map_err(failure)?.ok_or(WOULD_BLOCK)?;
+        let packet = taken.map_err(|_| Aee::BAD_PARM)?;
         let all = machine()?.buffers();
         for (index, buffer) in packet.buffers.iter().enumerate() {
             let (at, _) = all.named(buffer.fd).ok_or(Aee::NO_SUCH_MAP)?;
@@ -283,8 +283,8 @@ pub unsafe extern "C" fn dspqueue_read(
                 std::ptr::copy_nonoverlapping(packet.message.as_ptr(), message, packet.message.len());
             }
             store(flags, u32::from(packet.flags));
-            store(count, next.buffers());
-            store(length, next.message());
+            store(count, packet.buffers.len() as u32);
+            store(length, packet.message.len() as u32);
         }
         Ok(())
     };

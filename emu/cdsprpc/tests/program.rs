@@ -100,9 +100,7 @@ fn setup() {
     static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
-        let skeletons = emu_assets::assets()
-            .iter()
-            .filter(|asset| asset.path.starts_with("skel/"));
+        let skeletons = emu_assets::folder("skel").map(|(_, asset)| asset);
         emu_assets::extract(skeletons, folder.path(), host_files::output::Existing::Overwrite).unwrap();
         // SAFETY: the tests of this program wait here, and nothing else runs yet
         unsafe { std::env::set_var("ADSP_LIBRARY_PATH", folder.path().join("skel")) };

@@ -9,14 +9,13 @@ mod watch;
 
 use super::assets::{Skeletons, read_or_skeleton};
 use super::signals::Waiting;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use emu_local_ap::{Arg, Client, ClientError, Driver};
+use emu_local_ap::{Arg, Client, ClientError, Driver, for_one_program, print_record};
 use emu_machine::profile::Profile;
 use emu_os::services::{DspStats, FarfTo};
 use rpmsg::Aee;
@@ -236,7 +235,6 @@ fn machine(args: &Args, directories: &[PathBuf], ram: usize) -> anyhow::Result<A
         );
     };
     config.farf = if args.quiet { FarfTo::Nobody } else { FarfTo::Guest };
-    config.library_read.chunk = 256 << 10;
     // The last one is a folder for this run, of what the program carries.
     let folders = directories
         .iter()
@@ -245,11 +243,7 @@ fn machine(args: &Args, directories: &[PathBuf], ram: usize) -> anyhow::Result<A
         .rev()
         .map(|folder| folder.display().to_string());
     config.library_read.searched = format!("in {} or this program", folders.collect::<Vec<_>>().join(", "));
-    // One process needs one context bank.
-    config.streams = config.streams.into_iter().take(1).collect();
-    // The driver is played: it has no session slots that could run out.
-    config.shared_banks = config.streams.keys().map(|&reg| (reg, u32::MAX)).collect();
-    Driver::start(config, ram).context("cannot set up the machine")
+    Driver::start(for_one_program(config), ram).context("cannot set up the machine")
 }
 
 /// Where libraries are looked for: beside the skeleton, where the user says, and among our own.
@@ -271,16 +265,8 @@ fn directories(args: &Args, skeletons: &Skeletons) -> Vec<PathBuf> {
 
 fn client(driver: &Arc<Driver>, directories: Vec<PathBuf>) -> anyhow::Result<Client> {
     let on_log = Box::new(|record: &LogRecord| {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if record.file != CRASH_REPORT {
-            // Nobody may read it.
-            let _ = writeln!(
-                std::io::stderr(),
-                "DSP {}:{}: {}",
-                text(&record.file),
-                record.line,
-                text(&record.text).trim_end()
-            );
+            print_record(record);
         }
     });
     let sid = driver

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, ReadDir};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom, Write as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -43,6 +43,18 @@ const FIRST_HANDLE: u32 = 0x5500_0000;
 
 /// Receives log records of the DSP.
 pub type OnLog = Box<dyn FnMut(&adspmsgd_apps::LogRecord) + Send>;
+
+/// Writes a record to the standard error output. Nobody may read that.
+pub fn print_record(record: &adspmsgd_apps::LogRecord) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (file, said) = (text(&record.file), text(&record.text));
+    let _ = writeln!(
+        std::io::stderr(),
+        "DSP {file}:{}: {}",
+        record.line,
+        said.trim_end()
+    );
+}
 
 /// The AP's modules, for one process.
 pub struct Apps {

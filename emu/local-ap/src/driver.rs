@@ -162,6 +162,16 @@ impl Outbox for Wire {
     }
 }
 
+/// A DSP's configuration for one program on this machine: one context bank, libraries in large pieces, and no session slots that
+/// could run out, as the driver is played.
+#[must_use]
+pub fn for_one_program(mut config: DspConfig) -> DspConfig {
+    config.library_read.chunk = 256 << 10;
+    config.streams = config.streams.into_iter().take(1).collect();
+    config.shared_banks = config.streams.keys().map(|&reg| (reg, u32::MAX)).collect();
+    config
+}
+
 impl Driver {
     /// A machine with `ram` bytes of memory and a DSP.
     ///

@@ -12,8 +12,8 @@ pub mod kernel_iommu;
 pub mod library;
 pub mod queue;
 
-pub use apps::Apps;
-pub use driver::{Answer, Arg, Driver, DriverError, Numbering, PendingCall, Session};
+pub use apps::{Apps, print_record};
+pub use driver::{Answer, Arg, Driver, DriverError, Numbering, PendingCall, Session, for_one_program};
 pub use kernel_iommu::{Direction, DmaBuffer, KernelError, KernelIommu};
 pub use library::{Client, ClientError};
 pub use queue::{PacketError, PacketQueue, PacketQueues};

@@ -316,6 +316,9 @@ struct Ends {
     responses: Reader,
 }
 
+/// A packet, or the header of one that was not taken.
+pub type Taken = Result<Packet, PacketHeader>;
+
 /// A queue.
 pub struct PacketQueue {
     process: Arc<Process>,
@@ -369,11 +372,20 @@ impl PacketQueue {
     /// # Errors
     /// The queue is broken.
     pub fn try_read(&self) -> Result<Option<Packet>, PacketError> {
+        Ok(self.try_next(|_| true)?.and_then(Result::ok))
+    }
+
+    /// Takes the next packet if its header is `wanted`; else it stays, and the header is what there is.
+    fn try_next(&self, wanted: impl Fn(PacketHeader) -> bool) -> Result<Option<Taken>, PacketError> {
         let place = self.process.place(self.memory);
         let mut ends = self.ends();
         let Some(next) = ends.responses.peek(&place)? else {
             return Ok(None);
         };
+        // The DSP may change the ring at any time: what is taken is what this header says.
+        if !wanted(next.header) {
+            return Ok(Some(Err(next.header)));
+        }
         let packet = ends.responses.take(next, &place)?;
         self.count(Counter::ResponseSpace)?;
         let waits = ends.responses.writer_waits(&place).map_err(QueueError::Fault)?;
@@ -381,24 +393,30 @@ impl PacketQueue {
         if waits {
             self.process.signal()?;
         }
-        Ok(Some(packet))
+        Ok(Some(Ok(packet)))
     }
 
-    /// The header of the next packet with something in it, which stays in the queue: waits for one, `None` if none came in time.
+    /// Takes the next packet with something in it if its header `fits`, waiting for one: `None` if none came in time, the header of
+    /// one that does not fit and stays.
     ///
     /// # Errors
     /// The queue is broken, or the DSP's end is gone.
-    pub fn wait_for_packet(&self, limit: Duration) -> Result<Option<PacketHeader>, PacketError> {
+    pub fn read_if(
+        &self,
+        limit: Duration,
+        fits: impl Fn(PacketHeader) -> bool,
+    ) -> Result<Option<Taken>, PacketError> {
         let waiting = |ends: &mut Ends, on, place: &Place<'_>| ends.responses.set_waiting(on, place);
         self.wait(limit, waiting, || {
-            loop {
-                let next = self.ends().responses.peek(&self.process.place(self.memory))?;
-                match next {
-                    // It only says that another will come.
-                    Some(next) if next.header.is_wakeup() => drop(self.try_read()?),
-                    next => return Ok(next.map(|next| next.header)),
+            // Wake-up packets only say that another will come. A DSP that sends them as fast as they are taken keeps nobody.
+            let most = self.ends().responses.most_packets();
+            for _ in 0..most {
+                match self.try_next(|header| header.is_wakeup() || fits(header))? {
+                    Some(Ok(packet)) if packet.flags & packet_flag::WAKEUP != 0 => {}
+                    found => return Ok(found),
                 }
             }
+            Ok(None)
         })
     }
 

@@ -291,3 +291,61 @@ fn a_session_may_be_killed_at_every_step_of_a_queues_life() {
         assert_eq!(driver.dsp().stats().processes_now, 0);
     }
 }
+
+#[test]
+fn a_packet_that_does_not_fit_stays_and_is_told_by_its_header() {
+    let m = Machine::new();
+    let queue = m.queue(IMPORT);
+    assert!(queue.try_write(0, &[], &[7; 100]).unwrap());
+    let small = queue.read_if(SOON, |header| header.message() < 100).unwrap();
+    assert_eq!(small.unwrap().unwrap_err().message(), 100);
+    let packet = queue.read_if(SOON, |header| header.message() == 100).unwrap();
+    assert_eq!(packet.unwrap().unwrap().message.len(), 100);
+    assert!(
+        queue
+            .read_if(std::time::Duration::ZERO, |_| true)
+            .unwrap()
+            .is_none()
+    );
+}
+
+/// A skeleton that writes wake-up packets into the queue as fast as the program takes them.
+#[test]
+fn a_dsp_that_goes_on_sending_wake_up_packets_keeps_nobody() {
+    use rpmsg::dspqueue::{Header, PacketHeader, packet_flag};
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::{Duration, Instant};
+
+    const LONG: u32 = 0x8_0000;
+    let m = Machine::new();
+    let queue = m.queues.create(RING, LONG).unwrap();
+    let ram = m.driver.kernel().ram();
+    let at = queue.buffer().physical;
+    let mut bytes = [0; Header::LEN];
+    ram.read(at, &mut bytes).unwrap();
+    let ring = Header::parse(&bytes).unwrap().responses;
+    let word = PacketHeader::new(packet_flag::WAKEUP, 0, 0, 0).unwrap().word();
+    let all: Vec<u8> = (0..LONG / 8).flat_map(|_| word.to_le_bytes()).collect();
+    ram.write(at + u64::from(ring.start), &all).unwrap();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let dsp = scope.spawn(|| {
+            let began = Instant::now();
+            while !over.load(Ordering::Relaxed) && began.elapsed() < Duration::from_secs(10) {
+                // All that fits behind the reader's position.
+                let read = ram.read_u32(at + u64::from(ring.read_state)).unwrap();
+                let written = (read + LONG - 8) % LONG;
+                ram.write(at + u64::from(ring.write_state), &written.to_le_bytes())
+                    .unwrap();
+            }
+            over.load(Ordering::Relaxed)
+        });
+        let read = || ram.read_u32(at + u64::from(ring.write_state)).unwrap();
+        while read() == 0 {
+            std::thread::yield_now();
+        }
+        assert!(queue.read_if(Duration::ZERO, |_| true).unwrap().is_none());
+        over.store(true, Ordering::Relaxed);
+        assert!(dsp.join().unwrap(), "the read ended because the DSP did");
+    });
+}
