@@ -60,6 +60,10 @@ _Static_assert(sizeof(struct dspqueue_buffer) == 24, "as in the queue");
 
 typedef void (*dspqueue_callback_t)(dspqueue_t queue, int error, void *context);
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 int dspqueue_import(uint64_t id, dspqueue_callback_t packets, dspqueue_callback_t errors, void *context, dspqueue_t *queue);
 int dspqueue_close(dspqueue_t queue);
 int dspqueue_read(dspqueue_t queue, uint32_t *flags, uint32_t max_buffers, uint32_t *num_buffers,
@@ -76,5 +80,9 @@ int dspqueue_write_noblock(dspqueue_t queue, uint32_t flags, uint32_t num_buffer
                            uint32_t message_length, const uint8_t *message);
 int dspqueue_write_early_wakeup_noblock(dspqueue_t queue, uint32_t wakeup_delay, uint32_t packet_flags);
 int dspqueue_get_stat(dspqueue_t queue, enum dspqueue_stat stat, uint64_t *value);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -12,15 +12,7 @@ void *malloc(unsigned);
 void free(void *);
 int atexit(void (*)(void));
 }
-#include <stdint.h>
-
-typedef union {
-    struct {
-        void *pv;
-        uint32_t nLen;
-    } buf;
-    uint64_t h64;
-} remote_arg;
+#include "remote.h"
 
 void *operator new(decltype(sizeof 0) n);
 void operator delete(void *, decltype(sizeof 0)) noexcept;

@@ -25,20 +25,13 @@
 
 #define FARF_HIGH 1
 #include "HAP_farf.h"
+#include "remote.h"
 #ifdef SHARED
 #include "thrower.h"
 #endif
 
 /* typeid of a null pointer's object is what one method is about. */
 #pragma clang diagnostic ignored "-Wpotentially-evaluated-expression"
-
-typedef union {
-    struct {
-        void *pv;
-        uint32_t nLen;
-    } buf;
-    uint64_t h64;
-} remote_arg;
 
 namespace {
 

@@ -61,6 +61,16 @@ fn each_header_stands_alone_in_c_and_in_cxx() {
     for language in ["c", "c++"] {
         said += &complaints(&llvm, language, &all);
     }
+    for name in &names {
+        let text = std::fs::read_to_string(assets::workspace().join("firmware/include").join(name)).unwrap();
+        let mut lines = text.lines();
+        let declares =
+            lines.any(|line| (line.starts_with("int ") || line.starts_with("void ")) && line.contains('('));
+        assert!(
+            !declares || text.contains("extern \"C\""),
+            "{name}: C++ would look for other names"
+        );
+    }
     for name in names {
         for language in ["c", "c++"] {
             said += &complaints(&llvm, language, &format!("#include \"{name}\"\n"));

@@ -9,14 +9,7 @@
 #define FARF_HIGH 1
 #include <HAP_farf.h>
 #include <HalideRuntime.h>
-
-typedef union {
-    struct {
-        void *pv;
-        uint32_t nLen;
-    } buf;
-    uint64_t h64;
-} remote_arg;
+#include <remote.h>
 
 #define WORDS 6
 #define JOIN(a, b) a##b
