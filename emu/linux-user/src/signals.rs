@@ -3,8 +3,6 @@
 //! Sources: Linux `kernel/signal.c` (`do_sigaction`, `sigprocmask`, `do_sigaltstack`), signal(7) for what each does without a
 //! handler.
 
-use super::linux::Answer;
-
 /// Signals are 1 to this.
 const SIGNALS: u32 = 64;
 /// Bytes of a signal set.
@@ -69,7 +67,7 @@ fn set(signals: &[i32]) -> u64 {
 
 impl Signals {
     /// `rt_sigaction` without a handler; gives `sa_handler` as it was.
-    pub(super) fn act(&mut self, signal: u32, ignore: Option<bool>) -> Answer {
+    pub(super) fn act(&mut self, signal: u32, ignore: Option<bool>) -> Result<u32, i32> {
         let bit = bit(signal)?;
         let before = u32::from(self.ignored & bit != 0);
         if let Some(ignore) = ignore {
@@ -114,7 +112,7 @@ impl Signals {
     }
 
     /// The program sends itself a signal; 0 only asks whether it is there.
-    pub(super) fn send(&mut self, signal: u32) -> Answer {
+    pub(super) fn send(&mut self, signal: u32) -> Result<u32, i32> {
         if signal != 0 {
             self.pending |= bit(signal)?;
         }
