@@ -20,6 +20,8 @@
 #include <string>
 #include <vector>
 
+#include <unistd.h>
+
 #include "ggml-alloc.h"
 #include "ggml-backend.h"
 #include "ggml-cpu.h"
@@ -567,14 +569,16 @@ int main(int argc, char **argv)
 {
     setvbuf(stdout, nullptr, _IOLBF, 0);
     std::string only;
-    bool corrupt = false;
+    bool corrupt = false, quick_exit = false;
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--corrupt"))
             corrupt = true;
+        else if (!strcmp(argv[i], "--quick-exit"))
+            quick_exit = true;
         else if (!strcmp(argv[i], "--only") && i + 1 < argc)
             only = argv[++i];
         else
-            return fprintf(stderr, "usage: %s [--only TEXT] [--corrupt]\n", argv[0]), 2;
+            return fprintf(stderr, "usage: %s [--only TEXT] [--corrupt] [--quick-exit]\n", argv[0]), 2;
     }
     ggml_backend_reg_t registry = ggml_backend_hexagon_reg();
     if (!registry || !ggml_backend_reg_dev_count(registry))
@@ -602,5 +606,13 @@ int main(int argc, char **argv)
     ggml_backend_free(dsp);
     ggml_backend_free(cpu);
     printf("cases %d right %d\n", count, right);
-    return count > 0 && right == count ? 0 : 1;
+    const int code = count > 0 && right == count ? 0 : 1;
+    /* ggml never releases its session, and the thread that qualcomm/fastrpc's libcdsprpc has for the queue goes on while the
+     * library's destructor (close_dev) frees the lists that this thread's calls walk: one program in forty ends with a
+     * segmentation fault. The price is that Linux 7.3 keeps the memory of a process that ends within a call. */
+    if (quick_exit) {
+        fflush(nullptr);
+        _exit(code);
+    }
+    return code;
 }
