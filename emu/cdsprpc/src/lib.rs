@@ -6,7 +6,7 @@
 //! `dspqueue_*`; what is not there a program does not find, and requests that are not known are refused with
 //! `AEE_EUNSUPPORTED` and logged.
 //!
-//! Settings are environment variables: `VHOST_HEXAGON_SOC` (a profile's name or file), `VHOST_HEXAGON_DSP_THREADS`, `VHOST_HEXAGON_LOG` (a tracing filter), and
+//! Settings are environment variables: `VHOST_HEXAGON_SOC` (a profile's name or file), `VHOST_HEXAGON_DSP_THREADS`, `VHOST_HEXAGON_ENGINE`, `VHOST_HEXAGON_LOG` (a tracing filter), and
 //! the library's own `ADSP_LIBRARY_PATH` or `DSP_LIBRARY_PATH` (folders with skeletons, `;` between them).
 //!
 //! Not modelled: domains other than the compute DSP, sessions beside the first, callbacks of queues, asynchronous calls,

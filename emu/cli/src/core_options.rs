@@ -1,5 +1,6 @@
 //! Options of the commands that run DSPs about the core.
 
+use emu_core::Engine;
 use emu_os::services::DspConfig;
 use std::num::NonZeroUsize;
 
@@ -15,6 +16,8 @@ pub struct CoreOptions {
     /// they are computed as the vendor's simulator does, with one warning a process.
     #[arg(long)]
     pub strict_silicon: bool,
+    #[command(flatten)]
+    pub engine: EngineOption,
 }
 
 impl CoreOptions {
@@ -23,7 +26,19 @@ impl CoreOptions {
         for config in &mut configs {
             config.dsp_threads = self.dsp_threads;
             config.floats.strict = self.strict_silicon;
+            config.engine = self.engine.engine.unwrap_or_default();
         }
         configs
     }
+}
+
+/// What executes DSP code.
+#[derive(clap::Args, Debug, Clone, Copy)]
+#[group(skip)]
+pub struct EngineOption {
+    /// What executes DSP code: `interp`, one instruction after the other; `jit`, host code of everything, made before it is first
+    /// executed (for tests of the translator); `auto`, the interpreter, and host code in the background for what is executed often
+    /// [default: auto]. Results, faults and counts are the same.
+    #[arg(long, value_name = "ENGINE", env = emu_core::ENGINE_VARIABLE)]
+    pub engine: Option<Engine>,
 }

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use anyhow::Context;
@@ -37,7 +38,7 @@ pub struct Args {
     /// Print every packet to standard error: address, instructions, the registers that it wrote.
     #[arg(long)]
     trace: bool,
-    /// Print to standard error how many packets and instructions ran, and how fast.
+    /// Print to standard error how many packets and instructions ran, how fast, and what was translated.
     #[arg(long)]
     count: bool,
     /// Give up after about so many packets.
@@ -46,6 +47,8 @@ pub struct Args {
     /// Most memory the program may have.
     #[arg(long, value_name = "SIZE", default_value = "3G", value_parser = super::messages::size)]
     memory: u64,
+    #[command(flatten)]
+    engine: super::core_options::EngineOption,
     /// One more variable for the program's environment, which else is this command's.
     #[arg(short = 'E', long, value_name = "NAME=VALUE")]
     env: Vec<String>,
@@ -116,6 +119,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         env,
         files: !args.no_files,
         memory: args.memory,
+        engine: args.engine.engine.unwrap_or_default(),
     };
     let mut program = Program::new(&file, &setup).with_context(|| format!("cannot run {name}"))?;
     let mut host = Host::new()?;
@@ -138,6 +142,17 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             t.hvx_insns,
             t.packets as f64 / seconds / 1e6,
         );
+        if let Some(made) = program.translated() {
+            let of = |n: &AtomicU64| n.load(Ordering::Relaxed);
+            eprintln!(
+                "translated: {} packets in {} units, {} bytes of host code, in {} ms; left to the interpreter {} times",
+                of(&made.packets),
+                of(&made.units),
+                of(&made.bytes),
+                of(&made.nanoseconds) / 1_000_000,
+                of(&made.interpreted),
+            );
+        }
     }
     match result {
         Ok(end) => Ok(ExitCode::from(end.code())),

@@ -147,6 +147,7 @@ pub fn run_with(
         .interactive(interactive)
         .dsp_threads(args.core.dsp_threads)
         .strict_silicon(args.core.strict_silicon)
+        .engine(args.core.engine.engine.unwrap_or_default())
         .deterministic(args.deterministic)
         .settle(args.hooks.has_accounts());
     for spec in &args.file {

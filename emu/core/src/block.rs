@@ -1,18 +1,21 @@
-//! Decoded blocks: packets that run one after the other, ending where control may go elsewhere.
+//! Decoded blocks: packets that run one after the other, ending where control may go elsewhere, and with their page.
+
+use std::cell::Cell;
 
 use hexagon_isa::facts::{NotExecutable, PacketFacts};
 use hexagon_isa::interp::{Step, emit};
 use hexagon_isa::plan::Plan;
 use hexagon_isa::{Arch, EndLoop, decode_packet};
 
+use super::cpu::may_stop;
 use super::exception::Exception;
 use super::fetch::fetch;
 use super::host::VectorUnit;
 use super::memory::{CodeMemory, Memory};
 use super::vector_float::{Simulated, VectorFloat, VectorFloats};
 
-/// Packets of a block at most.
-pub(super) const MAX_PACKETS: usize = 64;
+/// Packets of a block at most: all of a page.
+pub(super) const MAX_PACKETS: usize = 1 << 10;
 
 /// What decoding depends on.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +27,8 @@ pub(super) struct Core {
     pub floats: VectorFloats,
     /// Packets of a block at most.
     pub most: usize,
+    /// How often a block is run before a translator is asked for it.
+    pub heat: u32,
 }
 
 /// Where a packet stands in its block, for precise exceptions and statistics.
@@ -56,6 +61,8 @@ pub(super) struct Block<M: Memory> {
     pub simulated: Option<Simulated>,
     /// Where this block was left to lately: addresses and blocks.
     pub links: [(u32, u32); 2],
+    /// How often it is yet to be run before a translator is asked for it.
+    pub cold: Cell<u32>,
 }
 
 /// No packet begins there.
@@ -81,6 +88,7 @@ pub(super) fn build<M: CodeMemory>(mem: &M, core: Core, pc: u32) -> Result<Block
         endloop: EndLoop::None,
         simulated: None,
         links: [(NOWHERE, 0); 2],
+        cold: Cell::new(core.heat),
     };
     while marks.len() < core.most {
         let first = steps.len();
@@ -105,6 +113,9 @@ pub(super) fn build<M: CodeMemory>(mem: &M, core: Core, pc: u32) -> Result<Block
         block.event = facts.may_stop();
         if block.branch || block.event {
             block.endloop = facts.endloop;
+            break;
+        }
+        if may_stop(at.wrapping_sub(bytes), at) {
             break;
         }
     }

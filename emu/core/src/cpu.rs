@@ -1,5 +1,7 @@
 //! Runs packets: looks blocks up, executes them, stops for what is not the core's business.
 
+use std::sync::Arc;
+
 use hexagon_isa::interp::{Exec, Step};
 use hexagon_isa::state::hmx::HmxModel;
 use hexagon_isa::state::{DmaCommand, Event, Qfloat, Regs};
@@ -10,7 +12,9 @@ use super::cache::Cache;
 use super::dma::Outcome;
 use super::exception::{Exception, Exit};
 use super::host::VectorUnit;
-use super::memory::{Cause, CodeMemory, FaultWord};
+use super::jit::{Native, Ran, Translator};
+use super::mem::PAGE_SHIFT;
+use super::memory::{Cause, CodeMemory, FaultWord, Memory};
 use super::thread::{Ctl, Thread};
 use super::vector_float::{Simulated, VectorFloats};
 
@@ -18,7 +22,18 @@ use super::vector_float::{Simulated, VectorFloats};
 pub struct Cpu<M: CodeMemory> {
     core: Core,
     cache: Cache<M>,
+    native: Option<Native>,
 }
+
+/// Whether a run whose budget is used up stops between a packet and the one that the thread goes to: where control goes back, or
+/// into another page. That is often enough, and every engine knows it.
+pub(super) const fn may_stop(from: u32, to: u32) -> bool {
+    to <= from || (from ^ to) >> PAGE_SHIFT != 0
+}
+
+/// What a place is given that a translator has not made yet, and one that it never will.
+const ASK_AGAIN: u32 = 100;
+const NEVER: u32 = u32::MAX;
 
 impl<M: CodeMemory> std::fmt::Debug for Cpu<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -43,8 +58,10 @@ impl<M: CodeMemory> Cpu<M> {
                 has_hvx: true,
                 floats: VectorFloats::default(),
                 most: MAX_PACKETS,
+                heat: NEVER,
             },
             cache: Cache::new(),
+            native: None,
         }
     }
 
@@ -69,6 +86,19 @@ impl<M: CodeMemory> Cpu<M> {
         self
     }
 
+    /// The same core with a process's translated code; without, all is interpreted. What a run does is the same.
+    #[must_use]
+    pub fn with_translator(mut self, translator: Option<Arc<Translator>>) -> Self {
+        self.native = translator.map(Native::new);
+        self.core.heat = self.native.as_ref().map_or(NEVER, Native::heat);
+        self
+    }
+
+    /// The translated code that it uses.
+    pub fn translator(&self) -> Option<&Translator> {
+        self.native.as_ref().map(Native::translator)
+    }
+
     /// An instruction that was decoded since this was asked last, for which the part has no unit; the first of them.
     pub fn take_simulated(&mut self) -> Option<Simulated> {
         self.cache.simulated.take()
@@ -79,8 +109,8 @@ impl<M: CodeMemory> Cpu<M> {
         self.core.arch
     }
 
-    /// Runs `thread` until about `budget` packets are done (a block is always finished) or something happens. The thread was
-    /// made for a core of this architecture. Decoded code is thrown away when `mem` has another [`CodeMemory::code_epoch`] than at
+    /// Runs `thread` until at least `budget` packets are done and a place is reached where a run may stop (a jump backwards, or into
+    /// another page), or something happens. The thread was made for a core of this architecture. Decoded code is thrown away when `mem` has another [`CodeMemory::code_epoch`] than at
     /// the last run, so a core is not to be moved between memories whose epochs may be equal.
     pub fn run(&mut self, thread: &mut Thread, mem: &M, budget: u64) -> Exit {
         debug_assert!(
@@ -89,14 +119,46 @@ impl<M: CodeMemory> Cpu<M> {
             "a thread of another architecture"
         );
         let cache = &mut self.cache;
-        cache.keep_up(mem.code_epoch());
+        let epoch = mem.code_epoch();
+        cache.keep_up(epoch);
+        if let Some(native) = &mut self.native {
+            native.keep_up(epoch);
+        }
         let until = thread.packets.saturating_add(budget);
         let mut id = match cache.find(mem, self.core, thread.regs.pc) {
             Ok(id) => id,
             Err(e) => return Exit::Exception(e),
         };
+        // The packet that comes is one for the interpreter.
+        let mut interpret = false;
         loop {
             let block = cache.block(id);
+            let cold = block.cold.get();
+            if cold > 0 {
+                block.cold.set(cold - 1);
+            } else if let Some(native) = &mut self.native
+                && !interpret
+            {
+                if let Some(pc) = block.marks.first().map(|mark| mark.pc) {
+                    thread.regs.pc = pc;
+                }
+                match native.run(thread, mem, self.core, until.saturating_sub(thread.packets)) {
+                    Ran::Until(stop) => {
+                        if stop.may_stop && thread.packets >= until {
+                            return Exit::Budget;
+                        }
+                        interpret = stop.interpret;
+                        id = match cache.find(mem, self.core, stop.pc) {
+                            Ok(id) => id,
+                            Err(e) => return Exit::Exception(e),
+                        };
+                        continue;
+                    }
+                    Ran::NotYet => block.cold.set(ASK_AGAIN),
+                    Ran::Never => block.cold.set(NEVER),
+                }
+            }
+            interpret = false;
             if let Err((pc, fault)) = execute(block, thread, mem) {
                 return Exit::Exception(faulted(block, thread, pc, fault));
             }
@@ -113,7 +175,7 @@ impl<M: CodeMemory> Cpu<M> {
             {
                 return exit;
             }
-            if thread.packets >= until {
+            if thread.packets >= until && self.core.stops(block, pc) {
                 thread.regs.pc = pc;
                 return Exit::Budget;
             }
@@ -130,6 +192,14 @@ impl<M: CodeMemory> Cpu<M> {
                 }
             };
         }
+    }
+}
+
+impl Core {
+    /// Whether a run may stop behind a block that is left to `to`.
+    #[cold]
+    fn stops<M: Memory>(&self, block: &Block<M>, to: u32) -> bool {
+        self.most == 1 || block.marks.last().is_none_or(|last| may_stop(last.pc, to))
     }
 }
 

@@ -1,5 +1,5 @@
 #![doc = include_str!("../README.md")]
-// `host` and most of `mem` allow it for themselves; `mem`'s head says which of its files and what for.
+// `host`, and files of `jit` and `mem` allow it for themselves; the heads of the two say which and what for.
 #![deny(unsafe_code, clippy::undocumented_unsafe_blocks)]
 
 mod block;
@@ -11,6 +11,7 @@ mod fetch;
 #[allow(unsafe_code)]
 mod host;
 pub mod inspect;
+mod jit;
 pub mod mem;
 pub mod memory;
 mod thread;
@@ -20,6 +21,7 @@ pub use cpu::Cpu;
 pub use dma::{Dma, Error as DmaError, Reason as DmaReason};
 pub use exception::{Exception, Exit};
 pub use host::VectorUnit;
+pub use jit::{ENGINE_VARIABLE, Engine, NoSuchEngine, NoTranslator, Statistics, Translator};
 pub use thread::{Ctl, HvxRegs, Regs, Thread, TimeSource, UPCYCLE_HZ, UTIMER_HZ};
 pub use vector_float::{Simulated, VectorFloat, VectorFloats};
 

@@ -2,6 +2,7 @@
 //! instead of failing.
 
 use std::num::NonZeroU64;
+use std::sync::atomic::AtomicU64;
 
 use hexagon_isa::Opcode;
 use hexagon_isa::interp::Exec;
@@ -55,6 +56,11 @@ pub trait CodeMemory: Memory<Fault = FaultWord> + Sized {
     fn fetch32(&self, va: u32) -> Result<u32, FaultWord>;
     /// Changes whenever executable mappings changed, so that decoded blocks are thrown away.
     fn code_epoch(&self) -> u64;
+    /// Where the entries of its pages are, a word each for 4 GiB, for code that accesses them without it
+    /// ([`mem::entry`](crate::mem::entry)); `None` if it has no such table. It stays there as long as the memory does.
+    fn page_table(&self) -> Option<*const AtomicU64> {
+        None
+    }
     /// The function of an instruction on this memory; `None` if it has no meaning. A memory that crates above use says so itself:
     /// the instructions are then compiled once, with the memory, and not in each of those crates.
     fn function(vectors: VectorUnit, op: Opcode) -> Option<Exec<Self>> {

@@ -39,7 +39,7 @@ use console::Collect;
 pub use console::Console;
 use emu_core::inspect;
 use emu_core::mem::AddressSpace;
-use emu_core::{Cpu, Exit, Thread, VectorUnit};
+use emu_core::{Cpu, Engine, Exit, Statistics, Thread, Translator, VectorUnit};
 pub use error::{End, ExecError};
 use memory::ProgramMemory;
 use process::Process;
@@ -79,7 +79,7 @@ impl Program {
         let mut thread = Thread::new(arch, image.entry);
         thread.regs.r[29] = sp;
         Ok(Program {
-            cpu: Cpu::new(arch),
+            cpu: Cpu::new(arch).with_translator(Translator::or_interpreter(setup.engine)),
             process: Process::new(thread, ProgramMemory::new(space, image.end, setup.memory), setup),
         })
     }
@@ -159,6 +159,18 @@ impl Program {
     pub fn on_vectors(mut self, vectors: VectorUnit) -> Program {
         self.cpu = Cpu::with_vectors(self.cpu.arch(), vectors);
         self
+    }
+
+    /// Uses another engine from here on.
+    #[must_use]
+    pub fn on_engine(mut self, engine: Engine) -> Program {
+        self.cpu = Cpu::new(self.cpu.arch()).with_translator(Translator::or_interpreter(engine));
+        self
+    }
+
+    /// What was translated of it; `None`: all is interpreted.
+    pub fn translated(&self) -> Option<&Statistics> {
+        self.cpu.translator().map(|translator| &translator.statistics)
     }
 
     /// The program's memory, for tests that look into it.

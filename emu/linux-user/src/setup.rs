@@ -1,5 +1,6 @@
 //! With what a program is started.
 
+use emu_core::Engine;
 use hexagon_isa::Arch;
 
 /// How a program is started.
@@ -15,6 +16,8 @@ pub struct Setup {
     pub files: bool,
     /// Most bytes it may have mapped.
     pub memory: u64,
+    /// What executes its code.
+    pub engine: Engine,
 }
 
 impl Default for Setup {
@@ -25,6 +28,7 @@ impl Default for Setup {
             env: Vec::new(),
             files: false,
             memory: 3 << 30,
+            engine: Engine::default(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use emu_core::VectorFloats;
+use emu_core::{Engine, VectorFloats};
 use hexagon_isa::Arch;
 
 use crate::ap::Ap;
@@ -42,6 +42,8 @@ pub struct ProcessConfig {
     pub hvx_units: u32,
     /// Floating point of the vector unit.
     pub floats: VectorFloats,
+    /// What executes its code.
+    pub engine: Engine,
     /// Threads that the core runs at once, as programs are told (`qurt_sysenv_get_max_hw_threads`).
     pub hardware_threads: u16,
     /// Host threads that run the process's DSP threads, at most; `None`: as many as the core has hardware threads, if the
@@ -71,6 +73,7 @@ impl ProcessConfig {
             builtins: None,
             hvx_units: 4,
             floats: VectorFloats::default(),
+            engine: Engine::default(),
             hardware_threads: HARDWARE_THREADS,
             dsp_threads: None,
             handles: Arc::default(),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
-use emu_core::VectorUnit;
+use emu_core::{Engine, VectorUnit};
 use test_needs::Need;
 
 use super::generate::ARCH;
@@ -93,21 +93,24 @@ pub struct Written {
     pub failed: Option<String>,
 }
 
-/// The program on our core, with every part of this host's vector unit: all have to agree.
+/// The program on our core, with every part of this host's vector unit and with each engine: all have to agree.
 #[must_use]
 pub fn run_ours(elf: &[u8]) -> Written {
-    let mut all = VectorUnit::all()
-        .into_iter()
-        .map(|unit| (unit, run_with(elf, unit)));
+    let interpreted = VectorUnit::all().into_iter().map(|unit| {
+        let run = |program: emu_linux_user::Program| program.on_engine(Engine::Interpreter).on_vectors(unit);
+        (format!("{unit:?}"), run_with(elf, run))
+    });
+    let mut all = interpreted.collect::<Vec<_>>().into_iter();
     let Some((_, plain)) = all.next() else {
-        return run_with(elf, VectorUnit::best());
+        return run_with(elf, |program| program);
     };
-    for (unit, other) in all {
+    let translated = run_with(elf, |program| program.on_engine(Engine::Translator));
+    for (how, other) in all.chain([("translated code".to_owned(), translated)]) {
         if other != plain {
             let at = plain.bytes.iter().zip(&other.bytes).position(|(a, b)| a != b);
             return Written {
                 failed: Some(format!(
-                    "{unit:?} differs from plain code from byte {at:?} of the output on ({:?}, {:?})",
+                    "{how} differs from plain code from byte {at:?} of the output on ({:?}, {:?})",
                     other.failed, plain.failed
                 )),
                 ..plain
@@ -117,14 +120,10 @@ pub fn run_ours(elf: &[u8]) -> Written {
     plain
 }
 
-fn run_with(elf: &[u8], unit: VectorUnit) -> Written {
+fn run_with(elf: &[u8], how: impl Fn(emu_linux_user::Program) -> emu_linux_user::Program) -> Written {
     let mut bytes = Vec::new();
     let failed = match emu_linux_user::Program::load(elf, ARCH) {
-        Ok(program) => program
-            .on_vectors(unit)
-            .run(&mut bytes, 1 << 32)
-            .err()
-            .map(|e| e.to_string()),
+        Ok(program) => how(program).run(&mut bytes, 1 << 32).err().map(|e| e.to_string()),
         Err(e) => Some(e.to_string()),
     };
     Written { bytes, failed }

@@ -14,6 +14,7 @@
 #[allow(unsafe_code)]
 mod arena;
 mod bus;
+pub mod entry;
 #[allow(unsafe_code)]
 mod mapping;
 mod page;

@@ -25,6 +25,11 @@ impl Prot {
     /// Everything.
     pub const RWX: Self = Self(7);
 
+    /// As a table entry has it.
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
+    }
+
     /// Does this include all of `other`?
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0

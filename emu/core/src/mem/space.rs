@@ -1,7 +1,6 @@
 //! The address space of one DSP process: 32-bit virtual pages → host memory, with permissions.
 //!
-//! In front stands a flat table with one entry for every 4 KiB page: host address of the page | permission bits, zero if
-//! nothing is known. It is the DSP's MMU and TLB in one: a load is one table read, one check, one access. A miss takes
+//! In front stands a flat table with one entry for every 4 KiB page ([`entry`]), zero if nothing is known. It is the DSP's MMU and TLB in one: a load is one table read, one check, one access. A miss takes
 //! the lock and asks the list of regions (what the process mapped), and for memory behind the SMMU also the bus.
 //!
 //! Why host pointers in the table stay valid without a lock: a pointer is either into guest RAM, whose mapping lives as
@@ -20,15 +19,13 @@ use hexagon_isa::interp::Exec;
 
 use super::arena::Arena;
 use super::bus::Bus;
+use super::entry;
 use super::raw;
 use super::regions::{Backing, MapError, Prot, Region, Regions};
 use super::table::Table;
 use super::{PAGE_SHIFT, PAGE_SIZE};
 use crate::host::VectorUnit;
 use crate::memory::{Access, CodeMemory, FaultKind, FaultWord, MemFault, Memory};
-
-/// Permission bits of a table entry (those of [`Prot`]); the rest is the host address of the page.
-const PROT_BITS: u64 = 7;
 
 /// What the bus also knows of a space, to take translations away.
 pub(super) struct Shared {
@@ -120,7 +117,7 @@ impl Shared {
                 (host, allowed(prot, page))
             }
         };
-        let entry = host as u64 | u64::from(prot.0);
+        let entry = entry::new(host, va, prot);
         self.entry(va).store(entry, Release);
         Ok(entry)
     }
@@ -144,7 +141,7 @@ impl Shared {
     /// Host pointer to `va`, checked for `access` of the one page it lies in.
     fn host(&self, va: u32, access: Access) -> Result<*mut u8, MemFault> {
         let entry = self.lookup(va, access)?;
-        Ok(((entry & !PROT_BITS) + u64::from(va & (PAGE_SIZE - 1))) as *mut u8)
+        Ok(entry::host(entry, va))
     }
 
     /// Cuts `len` bytes at `va` at page ends. A range that wraps around the end faults there.
@@ -202,7 +199,7 @@ impl Shared {
                 && let Some((Backing::Iova(iova), prot)) = slow.regions.find(va)
                 && let Some(page) = self.bus.peek(self.stream, iova)
                 && let Some(host) = self.bus.ram().host_page(page.physical)
-                && host as u64 | u64::from(allowed(prot, page).0) == old
+                && entry::new(host, va, allowed(prot, page)) == old
             {
                 slow.translated.insert(number);
                 continue;
@@ -428,7 +425,7 @@ macro_rules! fast {
             if (!entry & u64::from(Prot::READ.0)) | u64::from(va & ($bytes - 1)) != 0 {
                 return None;
             }
-            let p = ((entry & !PROT_BITS) + u64::from(va & (PAGE_SIZE - 1))) as *mut u8;
+            let p = entry::host(entry, va);
             // SAFETY: an entry with the read bit holds a page that stays mapped while `self` lives (see the file's
             // head); `va` is aligned, so the access lies in that page
             Some(unsafe { raw::$load(p) })
@@ -439,7 +436,7 @@ macro_rules! fast {
             if (!entry & u64::from(Prot::WRITE.0)) | u64::from(va & ($bytes - 1)) != 0 {
                 return false;
             }
-            let p = ((entry & !PROT_BITS) + u64::from(va & (PAGE_SIZE - 1))) as *mut u8;
+            let p = entry::host(entry, va);
             // SAFETY: as above, with the write bit
             unsafe { raw::$store(p, v) };
             true
@@ -545,7 +542,7 @@ impl Memory for AddressSpace {
         let entry = self.table[(va >> PAGE_SHIFT) as usize].load(Acquire);
         let in_page = va & (PAGE_SIZE - 1);
         if entry & u64::from(Prot::READ.0) != 0 && out.len() <= (PAGE_SIZE - in_page) as usize {
-            let p = ((entry & !PROT_BITS) + u64::from(in_page)) as *mut u8;
+            let p = entry::host(entry, va);
             // SAFETY: the entry's page stays mapped while `self` lives (see the file's head), and the range lies in it
             unsafe { raw::copy_out(p, out) };
             return Ok(());
@@ -558,7 +555,7 @@ impl Memory for AddressSpace {
         let entry = self.table[(va >> PAGE_SHIFT) as usize].load(Acquire);
         let in_page = va & (PAGE_SIZE - 1);
         if entry & u64::from(Prot::READ.0) != 0 && in_page <= PAGE_SIZE - 128 {
-            let p = ((entry & !PROT_BITS) + u64::from(in_page)) as *mut u8;
+            let p = entry::host(entry, va);
             // SAFETY: as in `load`
             unsafe { raw::copy_out(p, out) };
             return Ok(());
@@ -571,7 +568,7 @@ impl Memory for AddressSpace {
         let entry = self.table[(va >> PAGE_SHIFT) as usize].load(Acquire);
         let in_page = va & (PAGE_SIZE - 1);
         if entry & u64::from(Prot::WRITE.0) != 0 && bytes.len() <= (PAGE_SIZE - in_page) as usize {
-            let p = ((entry & !PROT_BITS) + u64::from(in_page)) as *mut u8;
+            let p = entry::host(entry, va);
             // SAFETY: as in `load`, with the write bit
             unsafe { raw::copy_in(p, bytes) };
             return Ok(());
@@ -620,6 +617,10 @@ impl CodeMemory for AddressSpace {
     #[inline(always)]
     fn code_epoch(&self) -> u64 {
         self.shared.code_epoch.load(Relaxed)
+    }
+
+    fn page_table(&self) -> Option<*const AtomicU64> {
+        Some(self.table.as_ptr())
     }
 
     #[inline(never)]

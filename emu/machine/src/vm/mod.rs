@@ -25,6 +25,7 @@ use crate::device::tree::IrqPath;
 use crate::device::{DeviceError, DspDevice};
 use crate::profile::{DspProfile, Profile};
 use emu_assets::cache::{Cache, CacheError};
+use emu_core::Engine;
 use host_files::output::{Existing, OutputError};
 use initramfs::{Contents, FirmwareFiles, GuestFile};
 use kernel::{Kernel, KernelError};
@@ -178,6 +179,7 @@ pub struct Builder {
     deterministic: bool,
     settle: bool,
     dsp_threads: Option<NonZeroUsize>,
+    engine: Engine,
     strict_silicon: bool,
 }
 
@@ -210,6 +212,7 @@ impl Builder {
             deterministic: false,
             settle: false,
             dsp_threads: None,
+            engine: Engine::default(),
             strict_silicon: false,
         }
     }
@@ -365,6 +368,13 @@ impl Builder {
         self
     }
 
+    /// What executes the code of DSP processes.
+    #[must_use]
+    pub fn engine(mut self, engine: Engine) -> Self {
+        self.engine = engine;
+        self
+    }
+
     /// Vector instructions on floats that the profile's part lacks are an exception.
     #[must_use]
     pub fn strict_silicon(mut self, on: bool) -> Self {
@@ -424,6 +434,7 @@ impl Builder {
         for config in &mut configs {
             config.dsp_threads = self.dsp_threads;
             config.floats.strict = self.strict_silicon;
+            config.engine = self.engine;
             config.library_read.searched =
                 format!("along DSP_LIBRARY_PATH ({SKELETONS:?} unless the program sets it)");
         }

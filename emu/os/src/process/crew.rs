@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::shared::Shared;
 use super::traps::End;
 use crate::kernel::state::Kernel;
+use emu_core::Translator;
 use emu_core::mem::AddressSpace;
 
 /// What the host threads of a process share.
@@ -14,6 +15,8 @@ pub struct Crew {
     pub shared: Arc<Shared>,
     /// Its memory.
     pub space: Arc<AddressSpace>,
+    /// Host code of what it executes; `None`: all is interpreted.
+    pub translator: Option<Arc<Translator>>,
     kernel: Mutex<Kernel>,
     waiting_to_run: Arc<AtomicUsize>,
     most: usize,
@@ -29,6 +32,7 @@ impl Crew {
         Self {
             shared: kernel.shared.clone(),
             space: kernel.space.clone(),
+            translator: Translator::or_interpreter(kernel.shared.config.engine),
             waiting_to_run: kernel.sched.waiting_to_run(),
             kernel: Mutex::new(kernel),
             most,

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use emu_core::VectorFloats;
+use emu_core::{Engine, VectorFloats};
 use hexagon_isa::Arch;
 use rpmsg::fastrpc::Addressing;
 use rpmsg::fastrpc::attributes::attribute;
@@ -51,6 +51,8 @@ pub struct DspConfig {
     pub hvx_units: u32,
     /// Floating point of the vector unit.
     pub floats: VectorFloats,
+    /// What executes the code of processes.
+    pub engine: Engine,
     /// Threads that the core runs at once, as programs are told.
     pub hardware_threads: u16,
     /// Host threads a process; see [`ProcessConfig::dsp_threads`].
@@ -83,6 +85,7 @@ impl DspConfig {
             builtins: imports::standard(),
             hvx_units,
             floats: VectorFloats::default(),
+            engine: Engine::default(),
             hardware_threads: HARDWARE_THREADS,
             dsp_threads: None,
             limits: Limits::default(),

@@ -155,6 +155,7 @@ impl Pd {
             vtcm: config.vtcm,
             hvx_units: config.hvx_units,
             floats: config.floats,
+            engine: config.engine,
             hardware_threads: config.hardware_threads,
             dsp_threads: config.dsp_threads,
             builtins: Some(Arc::clone(&config.builtins)),

@@ -1,0 +1,255 @@
+//! Which packets are translated together.
+//!
+//! A unit grows from an address that was reached often, over direct jumps and falls. It ends where another unit has a way in, and
+//! in front of what only the interpreter does. Where calls return to is one more way in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hexagon_isa::facts::{InsnFacts, PacketFacts};
+use hexagon_isa::info::{Flags, OperandClass};
+use hexagon_isa::interp::{Exec, Step, emit};
+use hexagon_isa::ir::{Kind, Stmt};
+use hexagon_isa::plan::Plan;
+use hexagon_isa::state::Args;
+use hexagon_isa::{EndLoop, decode_packet};
+
+use super::lower::can_lower;
+use crate::block::Core;
+use crate::fetch::fetch;
+use crate::memory::CodeMemory;
+use crate::vector_float::VectorFloat;
+
+/// Packets of a unit at most.
+const MAX_PACKETS: usize = 256;
+/// Ways into a unit at most.
+const MAX_ENTRIES: usize = 32;
+
+/// One function of the interpreter, and what it is called with.
+#[derive(Debug)]
+pub(super) struct Call {
+    /// Its address.
+    pub function: usize,
+    /// It takes the memory and may fault.
+    pub memory: bool,
+    pub args: Box<Args>,
+}
+
+/// How a packet is executed.
+#[derive(Debug)]
+pub(super) enum Way {
+    /// By host code made of its meaning.
+    Lowered,
+    /// By the interpreter's functions, called one after the other.
+    Called(Box<[Call]>),
+    /// By the interpreter: the unit is left in front of it.
+    Interpreted,
+}
+
+/// A branch of a packet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Branch {
+    /// Where to, if that is known.
+    pub target: Option<u32>,
+    /// It may not be taken.
+    pub conditional: bool,
+}
+
+/// A packet of a unit.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub pc: u32,
+    /// The packet behind it.
+    pub next: u32,
+    pub facts: PacketFacts,
+    pub way: Way,
+    pub branches: Vec<Branch>,
+    /// It is a call, which is come back from.
+    pub call: bool,
+}
+
+impl Piece {
+    /// It always goes elsewhere.
+    fn never_falls(&self) -> bool {
+        self.branches.iter().any(|b| !b.conditional)
+    }
+}
+
+/// Packets that become one function.
+#[derive(Debug)]
+pub(super) struct Unit {
+    pub pieces: BTreeMap<u32, Piece>,
+    /// Where branches of the unit go to: where its basic blocks begin.
+    pub leaders: BTreeSet<u32>,
+    /// Where it is entered. The first is where it grew from.
+    pub entries: Vec<u32>,
+    /// Where hardware loops may begin.
+    pub loops: BTreeSet<u32>,
+}
+
+/// A place in a page has another page than another.
+pub(super) fn other_page(a: u32, b: u32) -> bool {
+    (a ^ b) >> crate::mem::PAGE_SHIFT != 0
+}
+
+/// The branch of an instruction, if it has one.
+fn branch(n: &InsnFacts, pc: u32) -> Option<Branch> {
+    fn find(body: &[Stmt], n: &InsnFacts, pc: u32, conditional: bool) -> Option<Branch> {
+        body.iter().find_map(|s| match s {
+            Stmt::Jump(e) => {
+                let target = match e.kind {
+                    Kind::Operand(k) if n.insn.info().operands[k].class == OperandClass::PcRel => {
+                        Some(pc.wrapping_add(n.insn.v[k] as u32))
+                    }
+                    _ => None,
+                };
+                Some(Branch { target, conditional })
+            }
+            Stmt::If(_, a, b) => find(a, n, pc, true).or_else(|| find(b, n, pc, true)),
+            _ => None,
+        })
+    }
+    find(n.meaning.body, n, pc, false)
+}
+
+/// The start of the hardware loop that an instruction sets up.
+fn loop_start(n: &InsnFacts, pc: u32) -> Option<u32> {
+    const STARTS: u32 = 1 << 0 | 1 << 2;
+    if n.effects.writes_ctl & STARTS == 0 {
+        return None;
+    }
+    let operands = n.insn.info().operands.iter().zip(n.insn.v);
+    let mut relative = operands.filter(|(o, _)| o.class == OperandClass::PcRel);
+    relative.next().map(|(_, v)| pc.wrapping_add(v as u32))
+}
+
+/// The packet at an address; `None` if it cannot be executed, which the interpreter says when it gets there.
+fn look<M: CodeMemory>(mem: &M, core: Core, pc: u32) -> Option<Piece> {
+    let fetched = fetch(mem, pc);
+    if pc & 3 != 0 || fetched.fault.is_some() {
+        return None;
+    }
+    let packet = decode_packet(fetched.words(), core.arch).ok()?;
+    let plan = Plan::new(&packet).ok()?;
+    let next = pc.wrapping_add(packet.bytes());
+    let facts = plan.facts.clone();
+    let branches: Vec<Branch> = facts.insns.iter().filter_map(|n| branch(n, pc)).collect();
+    let lacks = |n: &InsnFacts| VectorFloat::needed(n.insn.info()) > core.floats.has;
+    let way = if facts.may_stop()
+        || facts.reads_clocks()
+        || facts.hvx() > 0 && !core.has_hvx
+        || facts.any(lacks)
+        || facts.endloop != EndLoop::None && !branches.is_empty()
+    {
+        Way::Interpreted
+    } else if can_lower(&facts) {
+        Way::Lowered
+    } else {
+        let mut steps: Vec<Step<M>> = Vec::new();
+        emit(&plan, |op| M::function(core.vectors, op), pc, next, &mut steps);
+        let call = |step: &Step<M>| {
+            let (function, memory) = match step.run {
+                Exec::Register(f) => (f as usize, false),
+                Exec::Memory(f) => (f as usize, true),
+            };
+            let args = Box::new(step.args);
+            Call {
+                function,
+                memory,
+                args,
+            }
+        };
+        Way::Called(steps.iter().map(call).collect())
+    };
+    let call = facts.any(|n| n.insn.info().flags.any(Flags::CALL));
+    Some(Piece {
+        pc,
+        next,
+        facts,
+        way,
+        branches,
+        call,
+    })
+}
+
+/// Grows the unit at `start`; `None` if nothing there can be translated. `starts` is where the loop registers point now, `known`
+/// tells the ways into other units.
+pub(super) fn grow<M: CodeMemory>(
+    mem: &M,
+    core: Core,
+    start: u32,
+    starts: [u32; 2],
+    known: impl Fn(u32) -> bool,
+) -> Option<Unit> {
+    let mut unit = Unit {
+        pieces: BTreeMap::new(),
+        leaders: BTreeSet::from([start]),
+        entries: vec![start],
+        loops: BTreeSet::from(starts),
+    };
+    let mut todo = vec![start];
+    while let Some(mut pc) = todo.pop() {
+        while !unit.pieces.contains_key(&pc)
+            && unit.pieces.len() < MAX_PACKETS
+            && (pc == start || !known(pc))
+            && let Some(piece) = look(mem, core, pc)
+        {
+            unit.loops
+                .extend(piece.facts.insns.iter().filter_map(|n| loop_start(n, pc)));
+            let next = piece.next;
+            let interpreted = matches!(piece.way, Way::Interpreted);
+            if interpreted || piece.call {
+                unit.pieces.insert(pc, piece);
+                if unit.entries.len() < MAX_ENTRIES && !known(next) {
+                    unit.entries.push(next);
+                    unit.leaders.insert(next);
+                    todo.push(next);
+                }
+                break;
+            }
+            let targets = piece.branches.iter().filter_map(|b| b.target);
+            let mut to: Vec<u32> = targets.collect();
+            if piece.facts.endloop != EndLoop::None {
+                to.extend(unit.loops.range(..=pc).next_back());
+            }
+            unit.leaders.extend(&to);
+            todo.extend(to);
+            let falls = !piece.never_falls();
+            if !piece.branches.is_empty() || piece.facts.endloop != EndLoop::None || other_page(pc, next) {
+                unit.leaders.insert(next);
+            }
+            unit.pieces.insert(pc, piece);
+            if !falls {
+                break;
+            }
+            pc = next;
+        }
+    }
+    let first = unit.pieces.get(&start)?;
+    if matches!(first.way, Way::Interpreted) {
+        return None;
+    }
+    let pieces = &unit.pieces;
+    unit.entries
+        .retain(|e| pieces.get(e).is_some_and(|p| !matches!(p.way, Way::Interpreted)));
+    Some(unit)
+}
+
+impl Unit {
+    /// Where the inner loop that ends at `pc` begins, most likely.
+    pub(super) fn inner_start(&self, pc: u32) -> Option<u32> {
+        self.loops.range(..=pc).next_back().copied()
+    }
+
+    /// Where the outer loop that ends at `pc` begins, most likely: at the nearest start that a `loop1` in front of it names.
+    pub(super) fn outer_start(&self, pc: u32) -> Option<u32> {
+        const SA1: u32 = 1 << 2;
+        self.pieces.range(..=pc).rev().find_map(|(at, piece)| {
+            let mut setters = piece
+                .facts
+                .insns
+                .iter()
+                .filter(|n| n.effects.writes_ctl & SA1 != 0);
+            setters.find_map(|n| loop_start(n, *at))
+        })
+    }
+}
