@@ -106,6 +106,12 @@ builtin fscanf
 builtin vfscanf
 builtin scanf
 builtin vscanf
+builtin swscanf
+builtin vswscanf
+builtin fwscanf
+builtin vfwscanf
+builtin wscanf
+builtin vwscanf
 
 // Descriptors, paths, directories
 builtin open
@@ -203,6 +209,7 @@ builtin ctime
 builtin ctime_r
 builtin strftime
 builtin tzset
+builtin wcsftime
 
 // Jumps
 builtin setjmp
@@ -261,6 +268,57 @@ builtin wcstold
 builtin wcstof
 builtin swprintf
 builtin vswprintf
+builtin wcstoimax
+builtin wcstoumax
+
+// Wide characters on streams
+builtin fgetwc
+builtin getwc
+builtin getwchar
+builtin ungetwc
+builtin fgetws
+builtin fputwc
+builtin putwc
+builtin putwchar
+builtin fputws
+builtin wprintf
+builtin vwprintf
+builtin fwprintf
+builtin vfwprintf
+builtin fwide
+
+// More of wide characters
+builtin wcsnlen
+builtin wcpcpy
+builtin wcpncpy
+builtin wcsncat
+builtin wmempcpy
+builtin wcsdup
+builtin wcsspn
+builtin wcscspn
+builtin wcspbrk
+builtin wcsstr
+builtin wcstok
+builtin wcscoll
+builtin wcsxfrm
+builtin wcscasecmp
+builtin wcsncasecmp
+builtin wcwidth
+builtin wcswidth
+builtin mbsrtowcs
+builtin mbsnrtowcs
+builtin wcsrtombs
+builtin wcsnrtombs
+builtin mbrtoc16
+builtin c16rtomb
+builtin mbrtoc32
+builtin c32rtomb
+builtin iswgraph
+builtin iswblank
+builtin wctype
+builtin iswctype
+builtin wctrans
+builtin towctrans
 
 // Numbers of errors
 builtin _Geterrno

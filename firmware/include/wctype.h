@@ -11,6 +11,8 @@
 extern "C" {
 #endif
 
+typedef unsigned long wctype_t, wctrans_t;
+
 int iswalpha(wint_t);
 int iswalnum(wint_t);
 int iswdigit(wint_t);
@@ -21,6 +23,12 @@ int iswlower(wint_t);
 int iswpunct(wint_t);
 int iswprint(wint_t);
 int iswcntrl(wint_t);
+int iswgraph(wint_t);
+int iswblank(wint_t);
+wctype_t wctype(const char *name);
+int iswctype(wint_t, wctype_t);
+wctrans_t wctrans(const char *name);
+wint_t towctrans(wint_t, wctrans_t);
 wint_t towlower(wint_t);
 wint_t towupper(wint_t);
 

@@ -1,4 +1,4 @@
-//! A skeleton (tests/programs/library.c) that uses what the DSP's C library has beyond the functions of every program, run by
+//! Skeletons (tests/programs/library.c, wide.c) that use what the DSP's C library has beyond the functions of every program, run by
 //! `vhost-hexagon invoke`.
 
 use std::path::Path;
@@ -7,12 +7,17 @@ use tests::hexagon::{answer, build_shared, llvm_and_emulator};
 
 /// Runs what is there with the skeleton; nothing if it cannot be compiled here.
 fn with_skeleton(run: impl FnOnce(&Path)) {
+    with("library", run);
+}
+
+/// The same with the skeleton of another program.
+fn with(name: &str, run: impl FnOnce(&Path)) {
     let Some(llvm) = llvm_and_emulator() else {
         return;
     };
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let file = dir.path().join("liblibrary_skel.so");
-    run(&build_shared(&llvm, "library", 68, &[], file));
+    let file = dir.path().join(format!("lib{name}_skel.so"));
+    run(&build_shared(&llvm, name, 68, &[], file));
 }
 
 #[test]
@@ -34,5 +39,18 @@ fn files_of_the_ap_are_read_by_name_and_by_path() {
         let found = answer(skeleton, &["--method", "3", "--in", &path, "--out", "u32:9"]);
         // Scanned 2, 42, 'c', at 8, read 3, '2', ENOENT, EROFS, found once.
         assert_eq!(found, "2 42 99 8 3 50 2 30 1");
+    });
+}
+
+#[test]
+fn wide_characters_are_read_formatted_and_searched() {
+    with("wide", |skeleton| {
+        let file = skeleton.parent().expect("a folder").join("words.txt");
+        std::fs::write(&file, b"7 gr\xfcn\nnext\n").expect("a file");
+        let path = format!("str:{}", file.display());
+        let found = answer(skeleton, &["--method", "2", "--in", &path, "--out", "u32:10"]);
+        // Scanned 2; 7 and the byte of the ü; a line; wide; 12 characters, the last a euro, which has no byte (-1 + 1 + 4); the place
+        // of "|€"; "grün" and one number; 1 and a class.
+        assert_eq!(found, "2 7252 1 1 12 8364 4 10 401 11");
     });
 }

@@ -5,6 +5,8 @@
 
 use super::errno::{EOVERFLOW, fail_null};
 use super::heap::allocate;
+use super::unit::Unit;
+use super::wide;
 use crate::kernel::call::{Call, Done, Stop};
 use crate::kernel::import::{Import, import};
 
@@ -22,6 +24,7 @@ pub const IMPORTS: &[Import] = &[
     import("ctime", ctime, "`char *ctime(const time_t *)`: as asctime"),
     import("ctime_r", ctime_r, "`char *ctime_r(const time_t *, char *)`: as asctime, to 26 bytes"),
     import("strftime", strftime, "`size_t strftime(char *, size_t room, const char *format, const struct tm *)`: 0 if there is no room"),
+    import("wcsftime", wcsftime, "`size_t wcsftime(wchar_t *, size_t room, const wchar_t *format, const struct tm *)`: as strftime, in wide characters"),
     import("tzset", tzset, "`void tzset(void)`: the zone is UTC"),
 ];
 
@@ -379,35 +382,53 @@ fn ctime_r(c: &mut Call<'_>) -> Done {
     }
 }
 
+/// The text that a format makes of a time, if it is shorter than the room.
+fn formatted<U: Unit>(format: &[U], time: &Broken, room: usize) -> Option<Vec<U>> {
+    let mut text = Vec::new();
+    let mut rest = format.iter().copied();
+    while let Some(unit) = rest.next() {
+        if unit == U::of_byte(b'%') {
+            // E and O ask for other calendars' digits, which the locale "C" does not have.
+            let letter = match rest.next()?.byte()? {
+                b'E' | b'O' => rest.next()?.byte()?,
+                letter => letter,
+            };
+            let piece = time.conversion(letter)?;
+            text.extend(piece.bytes().map(U::of_byte));
+        } else {
+            text.push(unit);
+        }
+        if text.len() >= room {
+            return None;
+        }
+    }
+    (room > 0).then_some(text)
+}
+
 fn strftime(c: &mut Call<'_>) -> Done {
     let (to, room) = (c.arg(0)?, c.arg(1)? as usize);
     let (format, time) = (c.cstr(c.arg(2)?)?, Broken::load(c, c.arg(3)?)?);
-    let mut text = Vec::new();
-    let mut rest = format.iter().copied();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            text.push(byte);
-        } else {
-            // E and O ask for other calendars' digits, which the locale "C" does not have.
-            let letter = match rest.next() {
-                Some(b'E' | b'O') => rest.next(),
-                letter => letter,
-            };
-            match letter.and_then(|letter| time.conversion(letter)) {
-                Some(piece) => text.extend_from_slice(piece.as_bytes()),
-                None => return c.ret(0),
-            }
-        }
-        if text.len() >= room {
-            return c.ret(0);
-        }
-    }
-    if room == 0 {
+    let Some(mut text) = formatted(&format, &time, room) else {
         return c.ret(0);
-    }
+    };
     let len = text.len() as u32;
     text.push(0);
     c.store(to, &text)?;
+    c.ret(len)
+}
+
+fn wcsftime(c: &mut Call<'_>) -> Done {
+    let (to, room) = (c.arg(0)?, c.arg(1)? as usize);
+    let (format, time) = (
+        wide::string(c, c.arg(2)?, usize::MAX)?,
+        Broken::load(c, c.arg(3)?)?,
+    );
+    let Some(mut text) = formatted(&format, &time, room) else {
+        return c.ret(0);
+    };
+    let len = text.len() as u32;
+    text.push(0);
+    wide::put(c, to, &text)?;
     c.ret(len)
 }
 
@@ -433,6 +454,29 @@ mod tests {
         let text = g.text(to);
         assert_eq!(len as usize, text.len());
         text
+    }
+
+    #[test]
+    fn wide_formats_are_those_of_bytes() {
+        let mut g = Guest::new();
+        let wide = |g: &mut Guest, text: &str| {
+            let text = text.chars().chain(['\0']);
+            g.bytes(
+                &text
+                    .flat_map(|ch| u32::from(ch).to_le_bytes())
+                    .collect::<Vec<u8>>(),
+            )
+        };
+        let (at, format, to) = (g.bytes(&[0; 8]), wide(&mut g, "%Y\u{20ac}%p"), g.bytes(&[0; 64]));
+        let tm = g.call("gmtime", &[at]);
+        assert_eq!(g.call("wcsftime", &[to, 8, format, tm]), 7);
+        assert_eq!(
+            (g.word(to + 16), g.word(to + 24), g.word(to + 28)),
+            (0x20ac, 77, 0)
+        );
+        assert_eq!(g.call("wcsftime", &[to, 7, format, tm]), 0);
+        let wrong = wide(&mut g, "%\u{20ac}");
+        assert_eq!(g.call("wcsftime", &[to, 7, wrong, tm]), 0);
     }
 
     #[test]

@@ -2,9 +2,10 @@
 //!
 //! Widths and precisions are the guest's, so output is counted, not built: at most `cap` bytes are kept. `int` and `long`
 //! have 32 bits, `long long` and `intmax_t` 64; `long double` is `double`; `wchar_t` has 32 bits, and in the only locale ("C") a
-//! wide character up to 255 is that byte and a larger one an error. `%n` is refused (a crash that says so). Unknown conversions
+//! wide character up to 255 is that byte and a larger one, in a text of bytes, an error. `%n` is refused (a crash that says so). Unknown conversions
 //! are copied as they stand.
 
+use super::unit::Unit;
 use crate::kernel::call::Stop;
 
 /// Bytes that one format string may make us look at: strings can be long and named many times.
@@ -27,26 +28,34 @@ pub const NO_LENGTH: u64 = u64::MAX;
 
 /// What was formatted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
-    /// The first bytes, at most as many as were asked for.
-    pub bytes: Vec<u8>,
+pub struct Output<U> {
+    /// The first characters, at most as many as were asked for.
+    pub text: Vec<U>,
     /// How long the whole would be, or [`NO_LENGTH`].
     pub total: u64,
     cap: usize,
-    /// Bytes that were really looked at.
+    /// Characters that were really looked at.
     work: usize,
 }
 
-impl Output {
+impl<U: Unit> Output<U> {
     fn put(&mut self, bytes: &[u8]) {
-        let room = self.cap - self.bytes.len();
-        self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        let room = self.cap - self.text.len();
+        self.text
+            .extend(bytes.iter().take(room).map(|&byte| U::of_byte(byte)));
         self.total += bytes.len() as u64;
     }
 
+    fn put_text(&mut self, text: &[U]) {
+        let room = self.cap - self.text.len();
+        self.text.extend_from_slice(&text[..text.len().min(room)]);
+        self.total += text.len() as u64;
+    }
+
     fn fill(&mut self, byte: u8, count: usize) {
-        let room = self.cap - self.bytes.len();
-        self.bytes.resize(self.bytes.len() + count.min(room), byte);
+        let room = self.cap - self.text.len();
+        self.text
+            .resize(self.text.len() + count.min(room), U::of_byte(byte));
         self.total += count as u64;
     }
 }
@@ -72,17 +81,17 @@ enum Length {
     Double,
 }
 
-/// Formats; keeps at most `cap` bytes.
-pub fn format(format: &[u8], args: &mut impl Args, cap: usize) -> Result<Output, Stop> {
+/// Formats; keeps at most `cap` characters.
+pub fn format<U: Unit>(format: &[U], args: &mut impl Args, cap: usize) -> Result<Output<U>, Stop> {
     let mut out = Output {
-        bytes: Vec::new(),
+        text: Vec::new(),
         total: 0,
         cap,
         work: 0,
     };
     let mut rest = format;
-    while let Some(at) = rest.iter().position(|&b| b == b'%') {
-        out.put(&rest[..at]);
+    while let Some(at) = rest.iter().position(|&u| u == U::of_byte(b'%')) {
+        out.put_text(&rest[..at]);
         let text = &rest[at..];
         let used = conversion(text, args, &mut out)?;
         if out.total == NO_LENGTH {
@@ -95,14 +104,19 @@ pub fn format(format: &[u8], args: &mut impl Args, cap: usize) -> Result<Output,
         }
         rest = &text[used..];
     }
-    out.put(rest);
+    out.put_text(rest);
     Ok(out)
 }
 
+/// The byte at a place of a format; `None`: it ends there, or what stands there has none.
+fn byte<U: Unit>(text: &[U], at: usize) -> Option<u8> {
+    text.get(at)?.byte()
+}
+
 /// Decimal digits at the front; huge numbers saturate.
-fn number(text: &[u8], at: &mut usize) -> usize {
+fn number<U: Unit>(text: &[U], at: &mut usize) -> usize {
     let mut n = 0usize;
-    while let Some(d) = text.get(*at).filter(|b| b.is_ascii_digit()) {
+    while let Some(d) = byte(text, *at).filter(u8::is_ascii_digit) {
         n = n
             .saturating_mul(10)
             .saturating_add(usize::from(d - b'0'))
@@ -113,11 +127,11 @@ fn number(text: &[u8], at: &mut usize) -> usize {
 }
 
 /// Does one conversion at the front of `text` (which starts with '%'); returns how long it was.
-fn conversion(text: &[u8], args: &mut impl Args, out: &mut Output) -> Result<usize, Stop> {
+fn conversion<U: Unit>(text: &[U], args: &mut impl Args, out: &mut Output<U>) -> Result<usize, Stop> {
     let mut spec = Spec::default();
     let mut at = 1;
     loop {
-        match text.get(at) {
+        match byte(text, at) {
             Some(b'-') => spec.left = true,
             Some(b'+') => spec.plus = true,
             Some(b' ') => spec.space = true,
@@ -127,7 +141,7 @@ fn conversion(text: &[u8], args: &mut impl Args, out: &mut Output) -> Result<usi
         }
         at += 1;
     }
-    if text.get(at) == Some(&b'*') {
+    if byte(text, at) == Some(b'*') {
         at += 1;
         let width = args.word()? as i32;
         spec.left |= width < 0;
@@ -135,16 +149,16 @@ fn conversion(text: &[u8], args: &mut impl Args, out: &mut Output) -> Result<usi
     } else {
         spec.width = number(text, &mut at);
     }
-    if text.get(at) == Some(&b'.') {
+    if byte(text, at) == Some(b'.') {
         at += 1;
-        spec.precision = if text.get(at) == Some(&b'*') {
+        spec.precision = if byte(text, at) == Some(b'*') {
             at += 1;
             usize::try_from(args.word()? as i32).ok()
         } else {
             Some(number(text, &mut at))
         };
     }
-    let (length, letters) = match (text.get(at), text.get(at + 1)) {
+    let (length, letters) = match (byte(text, at), byte(text, at + 1)) {
         (Some(b'h'), Some(b'h')) => (Length::Byte, 2),
         (Some(b'h'), _) => (Length::Half, 1),
         (Some(b'l'), Some(b'l')) => (Length::Double, 2),
@@ -154,10 +168,12 @@ fn conversion(text: &[u8], args: &mut impl Args, out: &mut Output) -> Result<usi
         _ => (Length::Word, 0),
     };
     at += letters;
-    let Some(&letter) = text.get(at) else {
-        out.put(text);
+    if at >= text.len() {
+        out.put_text(text);
         return Ok(text.len());
-    };
+    }
+    // What has no byte is no conversion.
+    let letter = byte(text, at).unwrap_or(0);
     at += 1;
     match letter {
         b'%' => out.put(b"%"),
@@ -217,7 +233,7 @@ fn conversion(text: &[u8], args: &mut impl Args, out: &mut Output) -> Result<usi
                 _ => wide_text(out, &spec, &args.wide_string(pointer, max)?),
             }
         }
-        _ => out.put(&text[..at]),
+        _ => out.put_text(&text[..at]),
     }
     Ok(at)
 }
@@ -231,32 +247,34 @@ fn sign(spec: &Spec, negative: bool) -> &'static [u8] {
     }
 }
 
-fn padded(out: &mut Output, spec: &Spec, text: &[u8]) {
+fn padded<U: Unit>(out: &mut Output<U>, spec: &Spec, text: &[u8]) {
+    let text: Vec<U> = text.iter().map(|&byte| U::of_byte(byte)).collect();
+    padded_text(out, spec, &text);
+}
+
+fn padded_text<U: Unit>(out: &mut Output<U>, spec: &Spec, text: &[U]) {
     out.work += text.len();
     let pad = spec.width.saturating_sub(text.len());
     if !spec.left {
         out.fill(b' ', pad);
     }
-    out.put(text);
+    out.put_text(text);
     if spec.left {
         out.fill(b' ', pad);
     }
 }
 
-/// Wide characters as the bytes that they are in the locale "C".
-fn wide_text(out: &mut Output, spec: &Spec, text: &[u32]) {
-    match text
-        .iter()
-        .map(|&wide| u8::try_from(wide))
-        .collect::<Result<Vec<u8>, _>>()
-    {
-        Ok(bytes) => padded(out, spec, &bytes),
-        Err(_) => out.total = NO_LENGTH,
+/// Wide characters as they are in this text.
+fn wide_text<U: Unit>(out: &mut Output<U>, spec: &Spec, text: &[u32]) {
+    let text: Option<Vec<U>> = text.iter().map(|&wide| U::of_wide(wide)).collect();
+    match text {
+        Some(text) => padded_text(out, spec, &text),
+        None => out.total = NO_LENGTH,
     }
 }
 
 /// Digits with prefix, precision (least number of digits) and width.
-fn integer(out: &mut Output, spec: &Spec, prefix: &[u8], mut digits: Vec<u8>) {
+fn integer<U: Unit>(out: &mut Output<U>, spec: &Spec, prefix: &[u8], mut digits: Vec<u8>) {
     if digits == b"0" && spec.precision == Some(0) {
         digits.clear();
     }
@@ -277,7 +295,7 @@ fn integer(out: &mut Output, spec: &Spec, prefix: &[u8], mut digits: Vec<u8>) {
     }
 }
 
-fn unsigned(out: &mut Output, spec: &Spec, letter: u8, v: u64) {
+fn unsigned<U: Unit>(out: &mut Output<U>, spec: &Spec, letter: u8, v: u64) {
     let (prefix, digits): (&[u8], String) = match letter {
         b'x' if spec.alternate && v != 0 => (b"0x", format!("{v:x}")),
         b'X' if spec.alternate && v != 0 => (b"0X", format!("{v:X}")),
@@ -299,7 +317,7 @@ fn unsigned(out: &mut Output, spec: &Spec, letter: u8, v: u64) {
 /// Most digits that are really computed; a double has no more than 1074 decimals, the rest are zeros.
 const MAX_DIGITS: usize = 1100;
 
-fn float(out: &mut Output, spec: &Spec, letter: u8, v: f64) {
+fn float<U: Unit>(out: &mut Output<U>, spec: &Spec, letter: u8, v: f64) {
     out.work += MAX_DIGITS;
     let upper = letter.is_ascii_uppercase();
     let sign = sign(spec, v.is_sign_negative() && !v.is_nan());
@@ -466,7 +484,7 @@ mod tests {
 
     fn show(text: &str, args: &[u64]) -> String {
         let mut list = List(args.to_vec(), 0, vec![b"first", b"second"]);
-        String::from_utf8(format(text.as_bytes(), &mut list, 4096).unwrap().bytes).unwrap()
+        String::from_utf8(format(text.as_bytes(), &mut list, 4096).unwrap().text).unwrap()
     }
 
     fn d(v: f64) -> u64 {
@@ -555,7 +573,7 @@ mod tests {
         ] {
             let mut list = List(vec![1, 1], 0, vec![b"x"]);
             let out = format(text.as_bytes(), &mut list, 16).unwrap();
-            assert_eq!(out.bytes.len(), 16);
+            assert_eq!(out.text.len(), 16);
             assert!(out.total >= 2_147_483_647, "{text}: {}", out.total);
         }
     }
@@ -563,7 +581,7 @@ mod tests {
     #[test]
     fn refused_conversions_say_so() {
         let mut list = List(vec![1, 1], 0, vec![b"x"]);
-        assert!(matches!(format(b"%n", &mut list, 16), Err(Stop::Because(_))));
+        assert!(matches!(format(&b"%n"[..], &mut list, 16), Err(Stop::Because(_))));
     }
 
     #[test]
@@ -575,8 +593,14 @@ mod tests {
         assert_eq!(show("%ls|%.3ls", &[0, 0]), "(null)|(nu");
         // A character without a byte ends the text, and it has no length.
         let mut list = List(vec![0x20ac, 1], 0, vec![b"x"]);
-        let out = format(b"a%lcb%s", &mut list, 16).unwrap();
-        assert_eq!((&out.bytes[..], out.total), (&b"a"[..], NO_LENGTH));
+        let out = format(&b"a%lcb%s"[..], &mut list, 16).unwrap();
+        assert_eq!((&out.text[..], out.total), (&b"a"[..], NO_LENGTH));
+        // In a text of wide characters it is one like any other.
+        let text: Vec<u32> = "\u{e4}%3lc%s%\u{20ac}".chars().map(u32::from).collect();
+        let mut list = List(vec![0x20ac, 1], 0, vec![b"x"]);
+        let out = format(&text, &mut list, 16).unwrap();
+        let want: Vec<u32> = "\u{e4}  \u{20ac}x%\u{20ac}".chars().map(u32::from).collect();
+        assert_eq!((out.text, out.total), (want, 7));
     }
 
     proptest::proptest! {
@@ -584,7 +608,7 @@ mod tests {
         fn any_format_string_terminates(text in proptest::collection::vec(proptest::sample::select(&b"%0123456789.*-+ #hlqjztLdiuoxXcsfFeEgGaApS abc"[..]), 0..64)) {
             let mut list = List((0..64).map(|i| i % 2 + 1).collect(), 0, vec![b"x", b"y"]);
             if let Ok(out) = format(&text, &mut list, 100) {
-                proptest::prop_assert!(out.bytes.len() <= 100);
+                proptest::prop_assert!(out.text.len() <= 100);
             }
         }
     }

@@ -49,7 +49,7 @@ fn hap_debug(c: &mut Call<'_>) -> Done {
 fn hap_debug_v2(c: &mut Call<'_>) -> Done {
     let (level, file, line, text) = (c.arg(0)?, c.text(c.arg(1)?)?, c.arg(2)?, c.arg(3)?);
     let out = formatted(c, text, c.va(), MAX)?;
-    log(c, level, file, line, &out.bytes);
+    log(c, level, file, line, &out.text);
     c.ret(0)
 }
 

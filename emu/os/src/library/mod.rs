@@ -51,8 +51,11 @@ mod string;
 mod string_more;
 mod thread;
 mod unistd;
+mod unit;
 mod vtcm;
 mod wide;
+mod wide_stdio;
+mod wide_strings;
 mod wide_text;
 
 use crate::kernel::import::Import;
@@ -82,6 +85,8 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "Jumps", imports: jump::IMPORTS },
     Family { title: "Wide characters", imports: wide::IMPORTS },
     Family { title: "Numbers and formatted text in wide characters", imports: wide_text::IMPORTS },
+    Family { title: "Wide characters on streams", imports: wide_stdio::IMPORTS },
+    Family { title: "More of wide characters", imports: wide_strings::IMPORTS },
     Family { title: "Numbers of errors", imports: errno::IMPORTS },
     Family { title: "Character classes", imports: ctype::IMPORTS },
     Family { title: "Sorting and searching", imports: sort::IMPORTS },

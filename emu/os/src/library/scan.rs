@@ -1,12 +1,12 @@
-//! `scanf`: C99 conversions over bytes that may not all be there yet.
+//! `scanf`: C99 conversions over characters (bytes, or wide ones) that may not all be there yet.
 //!
 //! Text comes from a string, or from a file whose next bytes have to be asked for; the scanner therefore says when it cannot tell how
 //! the text goes on ([`Scanned::More`]), and is run again from the beginning when there is more. It stores nothing itself: what is to
-//! be stored comes out as a list. `int` and `long` have 32 bits, `long long` 64; `long double` is `double`; wide characters are bytes,
-//! as in the locale "C".
+//! be stored comes out as a list. `int` and `long` have 32 bits, `long long` 64; `long double` is `double`; a wide character up to 255
+//! is that byte, as in the locale "C", and a larger one cannot be stored as one.
 
 use super::float_text::Number;
-use super::string::ByteSet;
+use super::unit::{self, Unit};
 
 /// Where something is to be stored, and what.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,8 +26,10 @@ pub enum Scanned {
     Done {
         /// Conversions that were stored; -1 if the text ended before the first.
         count: i32,
-        /// Bytes of the text that were used.
+        /// Characters of the text that were used.
         used: usize,
+        /// A character was to be stored as a byte and has none.
+        illegal: bool,
         /// What to store.
         stores: Vec<Store>,
     },
@@ -37,28 +39,29 @@ pub enum Scanned {
 const MOST: usize = 1 << 20;
 
 /// The text, and how far it was read.
-struct Text<'a> {
-    bytes: &'a [u8],
+struct Text<'a, U> {
+    units: &'a [U],
     at: usize,
-    /// Nothing comes behind the bytes.
+    /// Nothing comes behind it.
     ended: bool,
 }
 
 /// The scanner cannot go on: there is not enough text.
 struct Short;
 
-impl<'a> Text<'a> {
-    /// The next byte; `None` at the end.
-    fn peek(&self) -> Result<Option<u8>, Short> {
-        self.peek_at(0)
-    }
-
-    fn peek_at(&self, ahead: usize) -> Result<Option<u8>, Short> {
-        match self.bytes.get(self.at + ahead) {
-            Some(&byte) => Ok(Some(byte)),
+impl<'a, U: Unit> Text<'a, U> {
+    /// The next character; `None` at the end.
+    fn peek(&self) -> Result<Option<U>, Short> {
+        match self.units.get(self.at) {
+            Some(&unit) => Ok(Some(unit)),
             None if self.ended => Ok(None),
             None => Err(Short),
         }
+    }
+
+    /// The next one as a byte; `None` at the end, or if it has none.
+    fn peek_byte(&self) -> Result<Option<u8>, Short> {
+        Ok(self.peek()?.and_then(Unit::byte))
     }
 
     fn skip_space(&mut self) -> Result<(), Short> {
@@ -68,18 +71,25 @@ impl<'a> Text<'a> {
         Ok(())
     }
 
-    /// Takes bytes while they are such ones, at most `width`.
-    fn take_while(&mut self, width: usize, such: impl Fn(u8) -> bool) -> Result<&'a [u8], Short> {
+    /// Takes characters while they are such ones, at most `width`.
+    fn take_while(&mut self, width: usize, such: impl Fn(U) -> bool) -> Result<&'a [U], Short> {
         let from = self.at;
         while self.at - from < width && self.peek()?.is_some_and(&such) {
             self.at += 1;
         }
-        Ok(&self.bytes[from..self.at])
+        Ok(&self.units[from..self.at])
+    }
+
+    /// Takes characters whose bytes are such ones, at most `width`; the bytes.
+    fn take_bytes(&mut self, width: usize, such: impl Fn(u8) -> bool) -> Result<Vec<u8>, Short> {
+        let taken = self.take_while(width, |unit| unit.byte().is_some_and(&such))?;
+        Ok(taken.iter().filter_map(|unit| unit.byte()).collect())
     }
 }
 
-fn is_space(byte: u8) -> bool {
-    byte.is_ascii_whitespace() || byte == 0x0b
+fn is_space<U: Unit>(unit: U) -> bool {
+    unit.byte()
+        .is_some_and(|byte| byte.is_ascii_whitespace() || byte == 0x0b)
 }
 
 /// How wide what is stored is.
@@ -92,7 +102,7 @@ enum Size {
 }
 
 /// A conversion: `%*12ld`.
-struct Conversion<'a> {
+struct Conversion<'a, U> {
     store: bool,
     width: Option<usize>,
     size: Size,
@@ -100,13 +110,13 @@ struct Conversion<'a> {
     is_long: bool,
     kind: u8,
     /// What stands in `[...]`, with the `^`.
-    set: &'a [u8],
+    set: &'a [U],
 }
 
 /// Reads the conversion behind a `%`; its length. `None`: it is none that there is.
-fn conversion(format: &[u8]) -> Option<(Conversion<'_>, usize)> {
+fn conversion<U: Unit>(format: &[U]) -> Option<(Conversion<'_, U>, usize)> {
     let mut at = 0;
-    let next = |at: usize| format.get(at).copied();
+    let next = |at: usize| format.get(at)?.byte();
     let store = next(at) != Some(b'*');
     at += usize::from(!store);
     let mut width = None;
@@ -131,7 +141,12 @@ fn conversion(format: &[u8]) -> Option<(Conversion<'_>, usize)> {
     if kind == b'[' {
         // A `]` that stands first belongs to the set.
         let first = at + usize::from(next(at) == Some(b'^'));
-        let end = format.iter().skip(first + 1).position(|&b| b == b']')? + first + 1;
+        let end = format
+            .iter()
+            .skip(first + 1)
+            .position(|&unit| unit == U::of_byte(b']'))?
+            + first
+            + 1;
         set = &format[at..end];
         at = end + 1;
     }
@@ -150,47 +165,71 @@ fn conversion(format: &[u8]) -> Option<(Conversion<'_>, usize)> {
     known.then_some((conversion, at))
 }
 
-/// The bytes that `[...]` means.
-fn set_of(text: &[u8]) -> ByteSet {
-    let (without, text) = match text.split_first() {
-        Some((b'^', rest)) => (true, rest),
-        _ => (false, text),
-    };
-    let mut named = Vec::new();
-    let mut at = 0;
-    while let Some(&low) = text.get(at) {
-        match (text.get(at + 1), text.get(at + 2)) {
-            (Some(b'-'), Some(&high)) => {
-                named.extend(low..=high);
-                at += 3;
-            }
-            _ => {
-                named.push(low);
-                at += 1;
+/// The characters that `[...]` means. Looking one up takes no longer when many are named one by one.
+struct Set {
+    /// All but those.
+    without: bool,
+    /// Ranges, by where they begin; none touches another.
+    named: Vec<(u32, u32)>,
+}
+
+impl Set {
+    fn of<U: Unit>(text: &[U]) -> Self {
+        let (without, text) = match text.split_first() {
+            Some((&unit, rest)) if unit == U::of_byte(b'^') => (true, rest),
+            _ => (false, text),
+        };
+        let mut all = Vec::new();
+        let mut at = 0;
+        while let Some(low) = text.get(at) {
+            match (text.get(at + 1), text.get(at + 2)) {
+                (Some(&dash), Some(high)) if dash == U::of_byte(b'-') => {
+                    all.push((low.code(), high.code()));
+                    at += 3;
+                }
+                _ => {
+                    all.push((low.code(), low.code()));
+                    at += 1;
+                }
             }
         }
+        all.retain(|(low, high)| low <= high);
+        all.sort_unstable();
+        let mut named: Vec<(u32, u32)> = Vec::new();
+        for (low, high) in all {
+            match named.last_mut() {
+                Some(last) if low <= last.1.saturating_add(1) => last.1 = last.1.max(high),
+                _ => named.push((low, high)),
+            }
+        }
+        Self { without, named }
     }
-    let named = ByteSet::of(named);
-    ByteSet::of((0..=u8::MAX).filter(|&byte| named.contains(byte) != without))
+
+    fn contains(&self, unit: impl Unit) -> bool {
+        let code = unit.code();
+        let before = self.named.partition_point(|&(low, _)| low <= code);
+        let named = before > 0 && code <= self.named[before - 1].1;
+        named != self.without
+    }
 }
 
 /// The digits of a number: value, and whether there was one. Follows `strtol`, with a width.
-fn integer(text: &mut Text<'_>, base: u32, width: usize) -> Result<Option<u64>, Short> {
+fn integer<U: Unit>(text: &mut Text<'_, U>, base: u32, width: usize) -> Result<Option<u64>, Short> {
     let from = text.at;
-    let left = |text: &Text<'_>| width.saturating_sub(text.at - from);
+    let left = |text: &Text<'_, U>| width.saturating_sub(text.at - from);
     let mut negative = false;
     if left(text) > 0
-        && let Some(sign @ (b'-' | b'+')) = text.peek()?
+        && let Some(sign @ (b'-' | b'+')) = text.peek_byte()?
     {
         negative = sign == b'-';
         text.at += 1;
     }
     let mut base = base;
     let mut any = false;
-    if matches!(base, 0 | 16) && left(text) > 0 && text.peek()? == Some(b'0') {
+    if matches!(base, 0 | 16) && left(text) > 0 && text.peek_byte()? == Some(b'0') {
         text.at += 1;
         any = true;
-        if left(text) > 0 && matches!(text.peek()?, Some(b'x' | b'X')) {
+        if left(text) > 0 && matches!(text.peek_byte()?, Some(b'x' | b'X')) {
             text.at += 1;
             // "0x" without a digit behind it is no number.
             any = false;
@@ -202,12 +241,12 @@ fn integer(text: &mut Text<'_>, base: u32, width: usize) -> Result<Option<u64>, 
     if base == 0 {
         base = 10;
     }
-    let digits = text.take_while(width.saturating_sub(text.at - from), |b| {
+    let digits = text.take_bytes(width.saturating_sub(text.at - from), |b| {
         (b as char).is_digit(base)
     })?;
     any |= !digits.is_empty();
     let mut value = 0u64;
-    for &digit in digits {
+    for digit in digits {
         let digit = (digit as char).to_digit(base).unwrap_or(0);
         value = value.wrapping_mul(base.into()).wrapping_add(digit.into());
     }
@@ -231,28 +270,28 @@ fn stored(value: u64, size: Size) -> Vec<u8> {
     bytes[..len].to_vec()
 }
 
-/// Characters as they are stored: bytes, or wide.
-fn characters(bytes: &[u8], wide: bool, terminated: bool) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len() + 4);
-    for &b in bytes.iter().chain(terminated.then_some(&0)) {
-        if wide {
-            out.extend(u32::from(b).to_le_bytes());
-        } else {
-            out.push(b);
-        }
+/// Characters as they are stored: wide, or as bytes. `None`: one has no byte.
+fn characters<U: Unit>(text: &[U], wide: bool, terminated: bool) -> Option<Vec<u8>> {
+    let mut codes: Vec<u32> = text.iter().map(|unit| unit.code()).collect();
+    if terminated {
+        codes.push(0);
     }
-    out
+    match wide {
+        true => Some(codes.into_iter().flat_map(u32::to_le_bytes).collect()),
+        false => unit::bytes(&codes),
+    }
 }
 
-/// Scans `bytes`, behind which nothing comes if `ended`.
-pub fn scan(format: &[u8], bytes: &[u8], ended: bool) -> Scanned {
-    let mut text = Text { bytes, at: 0, ended };
+/// Scans a text, behind which nothing comes if `ended`.
+pub fn scan<U: Unit>(format: &[U], units: &[U], ended: bool) -> Scanned {
+    let mut text = Text { units, at: 0, ended };
     let mut state = State::default();
     match state.run(format, &mut text) {
         Err(Short) => Scanned::More,
         Ok(()) => Scanned::Done {
             count: state.count,
             used: text.at,
+            illegal: state.illegal,
             stores: state.stores,
         },
     }
@@ -262,6 +301,7 @@ pub fn scan(format: &[u8], bytes: &[u8], ended: bool) -> Scanned {
 struct State {
     count: i32,
     argument: usize,
+    illegal: bool,
     stores: Vec<Store>,
 }
 
@@ -272,6 +312,12 @@ impl State {
         self.stores.push(Store { argument, bytes });
     }
 
+    /// What was read, if its characters can be stored.
+    fn legal(&mut self, stored: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        self.illegal |= stored.is_none();
+        stored
+    }
+
     /// The text ended before a conversion.
     fn ran_out(&mut self) {
         if self.count == 0 {
@@ -279,17 +325,17 @@ impl State {
         }
     }
 
-    fn run(&mut self, format: &[u8], text: &mut Text<'_>) -> Result<(), Short> {
+    fn run<U: Unit>(&mut self, format: &[U], text: &mut Text<'_, U>) -> Result<(), Short> {
         let mut at = 0;
-        while let Some(&byte) = format.get(at) {
+        while let Some(&unit) = format.get(at) {
             at += 1;
-            if is_space(byte) {
+            if is_space(unit) {
                 text.skip_space()?;
                 continue;
             }
-            if byte != b'%' {
+            if unit != U::of_byte(b'%') {
                 match text.peek()? {
-                    Some(b) if b == byte => text.at += 1,
+                    Some(there) if there == unit => text.at += 1,
                     Some(_) => return Ok(()),
                     None => {
                         self.ran_out();
@@ -310,7 +356,7 @@ impl State {
     }
 
     /// Carries out one conversion; `false`: it failed.
-    fn convert(&mut self, c: &Conversion<'_>, text: &mut Text<'_>) -> Result<bool, Short> {
+    fn convert<U: Unit>(&mut self, c: &Conversion<'_, U>, text: &mut Text<'_, U>) -> Result<bool, Short> {
         if c.kind == b'n' {
             if c.store {
                 self.store(stored(text.at as u64, c.size));
@@ -328,7 +374,7 @@ impl State {
         let wide = c.is_long || c.kind.is_ascii_uppercase();
         let found = match c.kind {
             b'%' => {
-                let same = first == b'%';
+                let same = first == U::of_byte(b'%');
                 text.at += usize::from(same);
                 return Ok(same);
             }
@@ -337,28 +383,32 @@ impl State {
             b'o' => integer(text, 8, width)?.map(|v| stored(v, c.size)),
             b'x' | b'X' | b'p' => integer(text, 16, width)?.map(|v| stored(v, c.size)),
             b's' | b'S' => {
-                let word = text.take_while(width, |b| !is_space(b))?;
-                Some(characters(word, wide, true))
+                let word = text.take_while(width, |unit| !is_space(unit))?;
+                self.legal(characters(word, wide, true))
             }
             b'[' => {
-                let set = set_of(c.set);
-                let word = text.take_while(width, |b| set.contains(b))?;
-                (!word.is_empty()).then(|| characters(word, wide, true))
+                let set = Set::of(c.set);
+                let word = text.take_while(width, |unit| set.contains(unit))?;
+                match word {
+                    [] => None,
+                    word => self.legal(characters(word, wide, true)),
+                }
             }
             b'c' | b'C' => {
                 let wanted = c.width.unwrap_or(1);
                 let taken = text.take_while(wanted, |_| true)?;
-                (taken.len() == wanted).then(|| characters(taken, wide, false))
+                match taken.len() == wanted {
+                    true => self.legal(characters(taken, wide, false)),
+                    false => None,
+                }
             }
             _ => {
                 let from = text.at;
-                let mut word = text.take_while(width.min(4096), is_of_number)?;
-                let number = Number::read(word);
+                let word = text.take_bytes(width.min(4096), is_of_number)?;
+                let number = Number::read(&word);
                 let value = number.to_f64();
-                if !(number.has_digits() || value.is_infinite() || value.is_nan()) {
-                    word = &[];
-                }
-                let used = if word.is_empty() { 0 } else { number.used };
+                let is_one = number.has_digits() || value.is_infinite() || value.is_nan();
+                let used = if is_one { number.used } else { 0 };
                 text.at = from + used;
                 (used > 0).then(|| {
                     if c.is_long {
@@ -370,8 +420,8 @@ impl State {
             }
         };
         let Some(bytes) = found else {
-            // Too little text for `%5c` is its end; anything else did not match.
-            if matches!(c.kind, b'c' | b'C') {
+            // Too little text for `%5c` is its end, as is what is no character; anything else did not match.
+            if matches!(c.kind, b'c' | b'C') || self.illegal {
                 self.ran_out();
             }
             return Ok(false);
@@ -390,9 +440,9 @@ mod tests {
 
     fn scanned(format: &str, text: &str) -> (i32, usize, Vec<Vec<u8>>) {
         match scan(format.as_bytes(), text.as_bytes(), true) {
-            Scanned::Done { count, used, stores } => {
-                (count, used, stores.into_iter().map(|s| s.bytes).collect())
-            }
+            Scanned::Done {
+                count, used, stores, ..
+            } => (count, used, stores.into_iter().map(|s| s.bytes).collect()),
             Scanned::More => panic!("the text is all there is"),
         }
     }
@@ -477,11 +527,42 @@ mod tests {
     }
 
     #[test]
+    fn wide_characters_are_stored_as_what_is_asked_for() {
+        let wide = |text: &str| text.chars().map(u32::from).collect::<Vec<u32>>();
+        let stored = |text: &str| text.chars().flat_map(|ch| u32::from(ch).to_le_bytes()).collect();
+        let run = |format: &str, text: &str| match scan(&wide(format), &wide(text), true) {
+            Scanned::Done {
+                count,
+                illegal,
+                stores,
+                ..
+            } => (
+                count,
+                illegal,
+                stores.into_iter().map(|s| s.bytes).collect::<Vec<Vec<u8>>>(),
+            ),
+            Scanned::More => panic!("the text is all there is"),
+        };
+        assert_eq!(
+            run("%d\u{20ac}%ls", "12\u{20ac}a\u{20ac}"),
+            (2, false, vec![word(12), stored("a\u{20ac}\0")])
+        );
+        assert_eq!(
+            run("%l[\u{20a0}-\u{20cf}x]%c", "\u{20ac}xy"),
+            (2, false, vec![stored("\u{20ac}x\0"), b"y".to_vec()])
+        );
+        // No byte for it: the end of the conversions, not a mismatch.
+        assert_eq!(run("%s", "\u{20ac}"), (-1, true, vec![]));
+        assert_eq!(run("%d %c", "1 \u{20ac}"), (1, true, vec![word(1)]));
+        assert_eq!(run("%\u{20ac}", "1").0, 0);
+    }
+
+    #[test]
     fn text_that_goes_on_is_asked_for() {
-        assert_eq!(scan(b"%d", b"12", false), Scanned::More);
-        assert_eq!(scan(b"%d ", b"12 ", false), Scanned::More);
+        assert_eq!(scan(&b"%d"[..], b"12", false), Scanned::More);
+        assert_eq!(scan(&b"%d "[..], b"12 ", false), Scanned::More);
         assert!(matches!(
-            scan(b"%d", b"12;", false),
+            scan(&b"%d"[..], b"12;", false),
             Scanned::Done { used: 2, .. }
         ));
     }

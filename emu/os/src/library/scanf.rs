@@ -1,9 +1,13 @@
-//! The `scanf` family: the scanner (`scan.rs`) over strings, and over files as far as they have to be read.
+//! The `scanf` family: the scanner (`scan.rs`) over strings, and over files as far as they have to be read; also with formats of wide
+//! characters.
 
-use super::errno::EBADF;
+use super::convert::Chars;
+use super::errno::{EBADF, EILSEQ};
 use super::files;
 use super::scan::{Scanned, Store, scan};
 use super::stdio_file::descriptor;
+use super::wide;
+use super::wide_stdio::orient;
 use crate::kernel::call::{Call, Done, Stop, VaList};
 use crate::kernel::import::{Import, import};
 
@@ -16,6 +20,12 @@ pub const IMPORTS: &[Import] = &[
     import("vfscanf", vfscanf, "`int vfscanf(FILE *, const char *format, va_list)`: reads from a file"),
     import("scanf", scanf, "`int scanf(const char *format, ...)`: -1, the standard input is empty"),
     import("vscanf", vscanf, "`int vscanf(const char *format, va_list)`: -1, the standard input is empty"),
+    import("swscanf", swscanf, "`int swscanf(const wchar_t *s, const wchar_t *format, ...)`: as sscanf, of wide characters"),
+    import("vswscanf", vswscanf, "`int vswscanf(const wchar_t *s, const wchar_t *format, va_list)`: as vsscanf, of wide characters"),
+    import("fwscanf", fwscanf, "`int fwscanf(FILE *, const wchar_t *format, ...)`: as fscanf; each byte is a character"),
+    import("vfwscanf", vfwscanf, "`int vfwscanf(FILE *, const wchar_t *format, va_list)`: as vfscanf; each byte is a character"),
+    import("wscanf", wscanf, "`int wscanf(const wchar_t *format, ...)`: -1, the standard input is empty"),
+    import("vwscanf", wscanf, "`int vwscanf(const wchar_t *format, va_list)`: -1, the standard input is empty"),
 ];
 
 /// Most bytes of a file that are looked at before its scanner has to do with them.
@@ -30,26 +40,71 @@ fn store(c: &Call<'_>, list: VaList, stores: &[Store]) -> Result<(), Stop> {
     Ok(())
 }
 
-fn of_string(c: &mut Call<'_>, list: VaList) -> Done {
-    let (text, format) = (c.cstr(c.arg(0)?)?, c.cstr(c.arg(1)?)?);
-    match scan(&format, &text, true) {
-        Scanned::Done { count, stores, .. } => {
-            store(c, list, &stores)?;
-            c.ret(count as u32)
+/// A format, in the characters that it has.
+enum Format {
+    Narrow(Vec<u8>),
+    Wide(Vec<u32>),
+}
+
+impl Format {
+    fn load(c: &Call<'_>, at: u32, chars: Chars) -> Result<Self, Stop> {
+        Ok(match chars {
+            Chars::Narrow => Self::Narrow(c.cstr(at)?),
+            Chars::Wide => Self::Wide(wide::string(c, at, usize::MAX)?),
+        })
+    }
+
+    /// Scans what a file has.
+    fn scan(&self, bytes: &[u8], ended: bool) -> Scanned {
+        match self {
+            Self::Narrow(format) => scan(format, bytes, ended),
+            Self::Wide(format) => {
+                let text: Vec<u32> = bytes.iter().map(|&byte| byte.into()).collect();
+                scan(format, &text, ended)
+            }
         }
+    }
+}
+
+/// Stores what was read; how many.
+fn stored(c: &mut Call<'_>, list: VaList, count: i32, illegal: bool, stores: &[Store]) -> Done {
+    store(c, list, stores)?;
+    if illegal {
+        c.set_errno(EILSEQ)?;
+    }
+    c.ret(count as u32)
+}
+
+fn of_string(c: &mut Call<'_>, list: VaList, chars: Chars) -> Done {
+    let at = c.arg(0)?;
+    let scanned = match Format::load(c, c.arg(1)?, chars)? {
+        Format::Narrow(format) => scan(&format, &c.cstr(at)?, true),
+        Format::Wide(format) => scan(&format, &wide::string(c, at, usize::MAX)?, true),
+    };
+    match scanned {
+        Scanned::Done {
+            count,
+            illegal,
+            stores,
+            ..
+        } => stored(c, list, count, illegal, &stores),
         Scanned::More => c.ret(u32::MAX),
     }
 }
 
-fn of_file(c: &mut Call<'_>, fd: i32, format: Vec<u8>, list: VaList) -> Done {
+fn of_file(c: &mut Call<'_>, fd: i32, format: Format, list: VaList) -> Done {
     let ended = files::at_end(c, fd);
     let unread = c.os.lib.files.get(fd).map(|file| &*file.unread.make_contiguous());
     let unread = unread.unwrap_or_default();
-    match scan(&format, unread, ended || unread.len() >= MOST) {
-        Scanned::Done { count, used, stores } => {
+    match format.scan(unread, ended || unread.len() >= MOST) {
+        Scanned::Done {
+            count,
+            used,
+            illegal,
+            stores,
+        } => {
             files::take(c, fd, used);
-            store(c, list, &stores)?;
-            c.ret(count as u32)
+            stored(c, list, count, illegal, &stores)
         }
         Scanned::More => {
             let filled = move |c: &mut Call<'_>, filled: Result<(), u32>| match filled {
@@ -64,9 +119,13 @@ fn of_file(c: &mut Call<'_>, fd: i32, format: Vec<u8>, list: VaList) -> Done {
     }
 }
 
-fn of_stream(c: &mut Call<'_>, list: VaList) -> Done {
-    let format = c.cstr(c.arg(1)?)?;
-    match descriptor(c, c.arg(0)?) {
+fn of_stream(c: &mut Call<'_>, list: VaList, chars: Chars) -> Done {
+    let format = Format::load(c, c.arg(1)?, chars)?;
+    let fd = descriptor(c, c.arg(0)?);
+    if let (Some(fd), Format::Wide(_)) = (fd, &format) {
+        orient(c, fd, 1);
+    }
+    match fd {
         Some(fd) if c.os.lib.files.get(fd).is_some_and(|file| file.read) => of_file(c, fd, format, list),
         Some(0) => c.ret(u32::MAX),
         _ => {
@@ -78,26 +137,51 @@ fn of_stream(c: &mut Call<'_>, list: VaList) -> Done {
 
 fn sscanf(c: &mut Call<'_>) -> Done {
     let list = c.va();
-    of_string(c, list)
+    of_string(c, list, Chars::Narrow)
 }
 
 fn vsscanf(c: &mut Call<'_>) -> Done {
     let at = c.arg(2)?;
-    of_string(c, VaList { at })
+    of_string(c, VaList { at }, Chars::Narrow)
 }
 
 fn fscanf(c: &mut Call<'_>) -> Done {
     let list = c.va();
-    of_stream(c, list)
+    of_stream(c, list, Chars::Narrow)
 }
 
 fn vfscanf(c: &mut Call<'_>) -> Done {
     let at = c.arg(2)?;
-    of_stream(c, VaList { at })
+    of_stream(c, VaList { at }, Chars::Narrow)
+}
+
+fn swscanf(c: &mut Call<'_>) -> Done {
+    let list = c.va();
+    of_string(c, list, Chars::Wide)
+}
+
+fn vswscanf(c: &mut Call<'_>) -> Done {
+    let at = c.arg(2)?;
+    of_string(c, VaList { at }, Chars::Wide)
+}
+
+fn fwscanf(c: &mut Call<'_>) -> Done {
+    let list = c.va();
+    of_stream(c, list, Chars::Wide)
+}
+
+fn vfwscanf(c: &mut Call<'_>) -> Done {
+    let at = c.arg(2)?;
+    of_stream(c, VaList { at }, Chars::Wide)
 }
 
 fn scanf(c: &mut Call<'_>) -> Done {
     c.ret(u32::MAX)
+}
+
+fn wscanf(c: &mut Call<'_>) -> Done {
+    orient(c, 0, 1);
+    scanf(c)
 }
 
 fn vscanf(c: &mut Call<'_>) -> Done {
@@ -129,6 +213,35 @@ mod tests {
         assert_eq!(ap.call(&mut g, "fscanf", &[f, format]), 0);
         assert_eq!(ap.call(&mut g, "fgetc", &[f]), u32::from(b'x'));
         assert_eq!(ap.call(&mut g, "fscanf", &[f, format]), u32::MAX);
+    }
+
+    #[test]
+    fn wide_formats_read_strings_and_files() {
+        let mut g = Guest::new();
+        let wide = |g: &mut Guest, text: &str| {
+            let text = text.chars().chain(['\0']);
+            g.bytes(
+                &text
+                    .flat_map(|ch| u32::from(ch).to_le_bytes())
+                    .collect::<Vec<u8>>(),
+            )
+        };
+        let (s, format) = (wide(&mut g, "7 \u{20ac}x"), wide(&mut g, "%d %ls"));
+        let (number, to) = (g.bytes(&[0; 4]), g.bytes(&[0; 16]));
+        g.varargs(&[number, to]);
+        assert_eq!(g.call("swscanf", &[s, format]), 2);
+        assert_eq!((g.word(number), g.word(to), g.word(to + 8)), (7, 0x20ac, 0));
+        let list = g.bytes(&[number, to].map(u32::to_le_bytes).concat());
+        let narrow = wide(&mut g, "%d %s");
+        assert_eq!(g.call("vswscanf", &[s, narrow, list]), 1);
+        assert_eq!(g.word(g.os.builtins.errno().unwrap()), super::EILSEQ);
+        let mut ap = ApFiles::with("/f", b"12 ab\xe4 x");
+        let (path, mode) = (g.bytes(b"/f\0"), g.bytes(b"r\0"));
+        let f = ap.call(&mut g, "fopen", &[path, mode]);
+        assert_eq!(ap.call(&mut g, "fwscanf", &[f, format]), 2);
+        assert_eq!((g.word(number), g.word(to + 8), g.word(to + 12)), (12, 0xe4, 0));
+        assert_eq!(ap.call(&mut g, "vfwscanf", &[f, format, list]), 0);
+        assert_eq!(g.call("wscanf", &[format]), u32::MAX);
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! `printf` and its kin. Standard output goes to the log line by line.
 
-use super::format::{self, Output};
+use super::errno::{EILSEQ, EOVERFLOW, fail};
+use super::format::{self, NO_LENGTH, Output};
 use crate::ap::LogRecord;
 use crate::kernel::call::{Call, Done, Stop, VaList};
 use crate::kernel::import::{Import, import};
 
 /// Longest line or buffer that is formatted.
-const MAX: usize = 1 << 20;
+pub(super) const MAX: usize = 1 << 20;
 /// A line of output is handed on at this length even without a newline.
 const LINE: usize = 1024;
 
@@ -59,23 +60,23 @@ impl format::Args for GuestArgs<'_, '_> {
 }
 
 /// Formats the guest's format string with arguments at `list`.
-pub fn formatted(c: &Call<'_>, text: u32, list: VaList, cap: usize) -> Result<Output, Stop> {
+pub fn formatted(c: &Call<'_>, text: u32, list: VaList, cap: usize) -> Result<Output<u8>, Stop> {
     let text = c.cstr(text)?;
     format::format(&text, &mut GuestArgs { call: c, list }, cap)
 }
 
-/// Returns a length as `int`, or −1 if it does not fit.
-fn length(c: &mut Call<'_>, total: u64) -> Done {
-    c.ret(if total > i32::MAX as u64 {
-        u32::MAX
-    } else {
-        total as u32
-    })
+/// Returns a length as `int`, or -1 and why there is none.
+pub(super) fn length(c: &mut Call<'_>, total: u64) -> Done {
+    match total {
+        NO_LENGTH => fail(c, EILSEQ),
+        total if total > i32::MAX as u64 => fail(c, EOVERFLOW),
+        total => c.ret(total as u32),
+    }
 }
 
 fn print(c: &mut Call<'_>, text: u32, list: VaList) -> Done {
     let out = formatted(c, text, list, MAX)?;
-    emit(c, &out.bytes);
+    emit(c, &out.text);
     length(c, out.total)
 }
 
@@ -122,8 +123,8 @@ fn into_buffer(c: &mut Call<'_>, to: u32, room: u32, text: u32, list: VaList) ->
     let fits = (room as usize).saturating_sub(1).min(MAX);
     let mut out = formatted(c, text, list, fits)?;
     if room > 0 {
-        out.bytes.push(0);
-        c.store(to, &out.bytes)?;
+        out.text.push(0);
+        c.store(to, &out.text)?;
     }
     length(c, out.total)
 }

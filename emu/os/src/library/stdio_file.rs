@@ -5,7 +5,7 @@
 use super::errno::{EBADF, EINVAL, ENOMEM};
 use super::files;
 use super::heap::allocate;
-use super::stdio::formatted;
+use super::stdio::{formatted, length};
 use crate::builtins::STREAMS;
 use crate::kernel::call::{Call, Done, Stop, VaList};
 use crate::kernel::import::{Import, import};
@@ -62,13 +62,13 @@ pub(super) fn descriptor(c: &Call<'_>, at: u32) -> Option<i32> {
 }
 
 /// Sets errno and returns the value that says so.
-fn failed(c: &mut Call<'_>, error: u32, value: u32) -> Done {
+pub(super) fn failed(c: &mut Call<'_>, error: u32, value: u32) -> Done {
     c.set_errno(error)?;
     c.ret(value)
 }
 
 /// The descriptor of the stream at argument `n`, or -1 for one that there is none behind, which every function refuses.
-fn stream(c: &Call<'_>, n: usize) -> Result<i32, Stop> {
+pub(super) fn stream(c: &Call<'_>, n: usize) -> Result<i32, Stop> {
     Ok(descriptor(c, c.arg(n)?).unwrap_or(-1))
 }
 
@@ -283,17 +283,22 @@ fn next_byte(c: &mut Call<'_>, fd: i32) -> Done {
     files::fill(c, fd, files::PAGE, Box::new(filled))
 }
 
-fn fgetc(c: &mut Call<'_>) -> Done {
+pub(super) fn fgetc(c: &mut Call<'_>) -> Done {
     let fd = stream(c, 0)?;
     next_byte(c, fd)
 }
 
-fn getchar(c: &mut Call<'_>) -> Done {
+pub(super) fn getchar(c: &mut Call<'_>) -> Done {
     next_byte(c, 0)
 }
 
 fn ungetc(c: &mut Call<'_>) -> Done {
     let (byte, fd) = (c.arg(0)?, stream(c, 1)?);
+    put_back(c, byte, fd)
+}
+
+/// The next byte to be read, if there is a byte and room for it.
+pub(super) fn put_back(c: &mut Call<'_>, byte: u32, fd: i32) -> Done {
     let takes = |file: &&mut File| file.read && byte != END && file.unread.len() < MAX;
     let Some(file) = c.os.lib.files.get(fd).filter(takes) else {
         return c.ret(END);
@@ -306,13 +311,22 @@ fn ungetc(c: &mut Call<'_>) -> Done {
 fn fgets(c: &mut Call<'_>) -> Done {
     let (to, room, fd) = (c.arg(0)?, c.arg(1)? as i32, stream(c, 2)?);
     match usize::try_from(room) {
-        Ok(room @ 1..) => line(c, fd, to, (room - 1).min(MAX)),
+        Ok(room @ 1..) => line(c, fd, (room - 1).min(MAX), to, c_string),
         _ => failed(c, EINVAL, 0),
     }
 }
 
-/// Takes a line of at most `most` bytes when there is one, or reads on.
-fn line(c: &mut Call<'_>, fd: i32, to: u32, most: usize) -> Done {
+/// Bytes and a NUL.
+fn c_string(c: &Call<'_>, to: u32, mut bytes: Vec<u8>) -> Result<(), Stop> {
+    bytes.push(0);
+    c.store(to, &bytes)
+}
+
+/// Stores a line.
+pub(super) type StoreLine = fn(&Call<'_>, u32, Vec<u8>) -> Result<(), Stop>;
+
+/// Takes a line of at most `most` bytes when there is one, or reads on; returns where it was stored, or NULL.
+pub(super) fn line(c: &mut Call<'_>, fd: i32, most: usize, to: u32, store: StoreLine) -> Done {
     let unread = c.os.lib.files.get(fd).map(|file| &file.unread);
     let (there, end) = unread.map_or((0, None), |unread| {
         let end = unread.iter().take(most).position(|&b| b == b'\n');
@@ -324,16 +338,15 @@ fn line(c: &mut Call<'_>, fd: i32, to: u32, most: usize) -> Done {
         None => None,
     };
     if let Some(len) = len {
-        let mut bytes = files::take(c, fd, len);
-        bytes.push(0);
-        c.store(to, &bytes)?;
+        let bytes = files::take(c, fd, len);
+        store(c, to, bytes)?;
         return c.ret(to);
     }
     if fd > 2 && files::at_end(c, fd) {
         return c.ret(0);
     }
     let filled = move |c: &mut Call<'_>, filled: Result<(), u32>| match filled {
-        Ok(()) if fd > 2 => line(c, fd, to, most),
+        Ok(()) if fd > 2 => line(c, fd, most, to, store),
         Ok(()) => c.ret(0),
         Err(error) => failed(c, error, 0),
     };
@@ -341,7 +354,7 @@ fn line(c: &mut Call<'_>, fd: i32, to: u32, most: usize) -> Done {
 }
 
 /// Writes bytes and returns `value`, or -1.
-fn put(c: &mut Call<'_>, fd: i32, bytes: Vec<u8>, value: u32) -> Done {
+pub(super) fn put(c: &mut Call<'_>, fd: i32, bytes: Vec<u8>, value: u32) -> Done {
     let written = move |c: &mut Call<'_>, written: Result<(), u32>| match written {
         Ok(()) => c.ret(value),
         Err(error) => failed(c, error, END),
@@ -362,10 +375,10 @@ fn fputs(c: &mut Call<'_>) -> Done {
 fn print(c: &mut Call<'_>, list: VaList) -> Done {
     let (fd, text) = (stream(c, 0)?, c.arg(1)?);
     let out = formatted(c, text, list, MAX)?;
-    let Some(total) = u32::try_from(out.total).ok().filter(|&n| n <= i32::MAX as u32) else {
-        return c.ret(END);
-    };
-    put(c, fd, out.bytes, total)
+    match u32::try_from(out.total) {
+        Ok(total) if total <= i32::MAX as u32 => put(c, fd, out.text, total),
+        _ => length(c, out.total),
+    }
 }
 
 fn fprintf(c: &mut Call<'_>) -> Done {

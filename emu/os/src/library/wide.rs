@@ -64,18 +64,18 @@ fn endless(at: u32) -> Stop {
     Stop::because(format!("string at {at:#010x} has no end within 1 Mi characters"))
 }
 
-fn character(c: &Call<'_>, at: u32, index: usize) -> Result<u32, Stop> {
+pub(super) fn character(c: &Call<'_>, at: u32, index: usize) -> Result<u32, Stop> {
     c.load32(place(at, index as u32)?)
 }
 
 /// Where a character is.
-fn place(at: u32, index: u32) -> Result<u32, Stop> {
+pub(super) fn place(at: u32, index: u32) -> Result<u32, Stop> {
     let place = index.checked_mul(4).and_then(|offset| at.checked_add(offset));
     place.ok_or_else(|| Stop::because("a string runs over the end of the address space"))
 }
 
 /// Bytes of so many characters.
-fn bytes(count: u32) -> Result<u32, Stop> {
+pub(super) fn bytes(count: u32) -> Result<u32, Stop> {
     count
         .checked_mul(4)
         .ok_or_else(|| Stop::because("so many characters are nowhere"))
@@ -263,7 +263,7 @@ fn mbtowc(c: &mut Call<'_>) -> Done {
     next(c, to, s, len, u32::MAX)
 }
 
-fn mbrtowc(c: &mut Call<'_>) -> Done {
+pub(super) fn mbrtowc(c: &mut Call<'_>) -> Done {
     let (to, s, len) = (c.arg(0)?, c.arg(1)?, c.arg(2)?);
     next(c, to, s, len, -2i32 as u32)
 }
@@ -278,7 +278,7 @@ fn mblen(c: &mut Call<'_>) -> Done {
     next(c, 0, s, len, u32::MAX)
 }
 
-fn wctomb(c: &mut Call<'_>) -> Done {
+pub(super) fn wctomb(c: &mut Call<'_>) -> Done {
     let (to, wide) = (c.arg(0)?, c.arg(1)?);
     if to == 0 {
         return c.ret(0);
@@ -303,12 +303,12 @@ fn wctob(c: &mut Call<'_>) -> Done {
     btowc(c)
 }
 
-fn class(c: &mut Call<'_>, is: fn(u8) -> bool) -> Done {
+pub(super) fn class(c: &mut Call<'_>, is: fn(u8) -> bool) -> Done {
     let is = u8::try_from(c.arg(0)?).is_ok_and(is);
     c.ret(is.into())
 }
 
-fn map(c: &mut Call<'_>, to: fn(u8) -> u8) -> Done {
+pub(super) fn map(c: &mut Call<'_>, to: fn(u8) -> u8) -> Done {
     let wide = c.arg(0)?;
     c.ret(u8::try_from(wide).map_or(wide, |byte| to(byte).into()))
 }

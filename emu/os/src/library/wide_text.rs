@@ -1,8 +1,9 @@
 //! Numbers and formatted text in wide characters, as those in bytes are read and written.
 
 use super::convert::{self, Chars};
-use super::format;
-use super::stdio::GuestArgs;
+use super::errno::{EOVERFLOW, fail};
+use super::format::{self, NO_LENGTH};
+use super::stdio::{GuestArgs, MAX};
 use super::wide::{illegal, put, string};
 use crate::kernel::call::{Call, Done, VaList};
 use crate::kernel::import::{Import, import};
@@ -17,12 +18,11 @@ pub const IMPORTS: &[Import] = &[
     import("wcstod", |c| convert::double(c, Chars::Wide), "`double wcstod(const wchar_t *s, wchar_t **end)`: as strtod"),
     import("wcstold", |c| convert::double(c, Chars::Wide), "`long double wcstold(const wchar_t *s, wchar_t **end)`: as strtod"),
     import("wcstof", |c| convert::float(c, Chars::Wide), "`float wcstof(const wchar_t *s, wchar_t **end)`: as strtof"),
+    import("wcstoimax", |c| convert::long_long(c, Chars::Wide), "`intmax_t wcstoimax(const wchar_t *s, wchar_t **end, int base)`: as wcstoll"),
+    import("wcstoumax", |c| convert::unsigned_long_long(c, Chars::Wide), "`uintmax_t wcstoumax(const wchar_t *s, wchar_t **end, int base)`: as wcstoull"),
     import("swprintf", swprintf, "`int swprintf(wchar_t *to, size_t room, const wchar_t *format, ...)`: into memory; -1 if there is no room"),
     import("vswprintf", vswprintf, "`int vswprintf(wchar_t *to, size_t room, const wchar_t *format, va_list)`: into memory; -1 if there is no room"),
 ];
-
-/// Longest text that is formatted.
-const MAX: usize = 1 << 20;
 
 fn swprintf(c: &mut Call<'_>) -> Done {
     let list = c.va();
@@ -37,24 +37,18 @@ fn vswprintf(c: &mut Call<'_>) -> Done {
 /// Formats into a buffer of as many characters as the second argument says, NUL included.
 fn into_buffer(c: &mut Call<'_>, list: VaList) -> Done {
     let (to, room, text) = (c.arg(0)?, c.arg(1)? as usize, c.arg(2)?);
-    let text: Result<Vec<u8>, _> = string(c, text, usize::MAX)?
-        .into_iter()
-        .map(u8::try_from)
-        .collect();
-    let Ok(text) = text else {
-        return illegal(c);
-    };
+    let text = string(c, text, usize::MAX)?;
     let fits = room.saturating_sub(1).min(MAX);
-    let out = format::format(&text, &mut GuestArgs { call: c, list }, fits)?;
-    let mut wide: Vec<u32> = out.bytes.iter().map(|&byte| byte.into()).collect();
+    let mut out = format::format(&text, &mut GuestArgs { call: c, list }, fits)?;
     if room > 0 {
-        wide.push(0);
-        put(c, to, &wide)?;
+        out.text.push(0);
+        put(c, to, &out.text)?;
     }
-    c.ret(match out.total {
-        total if room > 0 && total <= fits as u64 => total as u32,
-        _ => u32::MAX,
-    })
+    match out.total {
+        NO_LENGTH => illegal(c),
+        total if room > 0 && total <= fits as u64 => c.ret(total as u32),
+        _ => fail(c, EOVERFLOW),
+    }
 }
 
 #[cfg(test)]
@@ -106,8 +100,13 @@ mod tests {
         for room in [0, 1, 5] {
             assert_eq!(g.call("swprintf", &[to, room, text]), u32::MAX, "{room}");
         }
-        let euro = wide(&mut g, "\u{20ac}");
-        assert_eq!(g.call("swprintf", &[to, 6, euro]), u32::MAX);
+        assert_eq!(g.word(g.os.builtins.errno().unwrap()), 75);
+        // No byte is needed for a wide character in a wide text.
+        let (format, euro) = (wide(&mut g, "%ls%lc\u{20ac}"), wide(&mut g, "\u{20ac}"));
+        g.varargs(&[euro, 0x20ad]);
+        assert_eq!(g.call("swprintf", &[to, 6, format]), 3);
+        let read: Vec<u32> = (0..4).map(|n| g.word(to + 4 * n)).collect();
+        assert_eq!(read, [0x20ac, 0x20ad, 0x20ac, 0]);
     }
 
     #[test]

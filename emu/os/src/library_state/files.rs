@@ -36,6 +36,8 @@ pub struct Files {
     open: BTreeMap<i32, File>,
     /// Descriptors of the `FILE` objects at these addresses.
     pub streams: HashMap<u32, i32>,
+    /// What descriptors' streams were made: 1 wide, -1 narrow.
+    orientations: HashMap<i32, i32>,
     /// The AP's numbers of the `DIR` objects at these addresses.
     pub directories: HashMap<u32, u64>,
     told: HashSet<String>,
@@ -70,8 +72,22 @@ impl Files {
         self.open.get_mut(&fd)
     }
 
+    /// The orientation of a descriptor's stream; 0: none yet.
+    pub fn orientation(&self, fd: i32) -> i32 {
+        self.orientations.get(&fd).copied().unwrap_or(0)
+    }
+
+    /// Gives the stream of a descriptor that there is an orientation, if it has none; the one that it has.
+    pub fn orient(&mut self, fd: i32, orientation: i32) -> i32 {
+        if !(0..FIRST).contains(&fd) && !self.open.contains_key(&fd) {
+            return 0;
+        }
+        *self.orientations.entry(fd).or_insert(orientation)
+    }
+
     /// Forgets a file.
     pub fn remove(&mut self, fd: i32) -> Option<File> {
+        self.orientations.remove(&fd);
         self.open.remove(&fd)
     }
 
