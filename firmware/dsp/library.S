@@ -58,6 +58,21 @@ builtin isblank
 builtin isascii
 builtin toascii
 
+// Strings: BSD, GNU, POSIX
+builtin bcmp
+builtin bcopy
+builtin explicit_bzero
+builtin index
+builtin rindex
+builtin ffs
+builtin ffsl
+builtin ffsll
+builtin rawmemchr
+builtin swab
+builtin strverscmp
+builtin basename
+builtin dirname
+
 // Formatted output
 builtin printf
 builtin vprintf
@@ -98,6 +113,28 @@ builtin vfprintf
 builtin fileno
 builtin setvbuf
 builtin setbuf
+
+// More of streams
+builtin getdelim
+builtin getline
+builtin asprintf
+builtin vasprintf
+builtin dprintf
+builtin vdprintf
+builtin freopen
+builtin getc_unlocked
+builtin fgetc_unlocked
+builtin getchar_unlocked
+builtin putc_unlocked
+builtin fputc_unlocked
+builtin putchar_unlocked
+builtin fread_unlocked
+builtin fwrite_unlocked
+builtin flockfile
+builtin ftrylockfile
+builtin funlockfile
+builtin setbuffer
+builtin setlinebuf
 
 // Formatted input
 builtin sscanf
@@ -189,12 +226,84 @@ builtin div
 builtin ldiv
 builtin rand_r
 
+// More of numbers, random numbers, sorting
+builtin lldiv
+builtin imaxdiv
+builtin qsort_r
+builtin reallocarray
+builtin random
+builtin srandom
+builtin drand48
+builtin erand48
+builtin lrand48
+builtin nrand48
+builtin mrand48
+builtin jrand48
+builtin srand48
+builtin putenv
+builtin clearenv
+builtin secure_getenv
+builtin quick_exit
+builtin at_quick_exit
+
 // Environment, locale
 builtin getenv
 builtin setenv
 builtin unsetenv
 builtin sysconf
 builtin setlocale
+
+// Locales
+builtin newlocale
+builtin duplocale
+builtin freelocale
+builtin uselocale
+builtin localeconv
+builtin nl_langinfo
+builtin __ctype_get_mb_cur_max
+builtin isalnum_l
+builtin isalpha_l
+builtin isblank_l
+builtin iscntrl_l
+builtin isdigit_l
+builtin isgraph_l
+builtin islower_l
+builtin isprint_l
+builtin ispunct_l
+builtin isspace_l
+builtin isupper_l
+builtin isxdigit_l
+builtin tolower_l
+builtin toupper_l
+builtin iswalnum_l
+builtin iswalpha_l
+builtin iswblank_l
+builtin iswcntrl_l
+builtin iswdigit_l
+builtin iswgraph_l
+builtin iswlower_l
+builtin iswprint_l
+builtin iswpunct_l
+builtin iswspace_l
+builtin iswupper_l
+builtin iswxdigit_l
+builtin iswctype_l
+builtin wctype_l
+builtin towlower_l
+builtin towupper_l
+builtin strcoll_l
+builtin strxfrm_l
+builtin strcasecmp_l
+builtin strncasecmp_l
+builtin strerror_l
+builtin strftime_l
+builtin wcscoll_l
+builtin wcsxfrm_l
+builtin strtod_l
+builtin strtof_l
+builtin strtold_l
+builtin strtoll_l
+builtin strtoull_l
 
 // Calendar
 builtin gmtime
@@ -219,6 +328,18 @@ builtin __sigsetjmp
 builtin longjmp
 builtin _longjmp
 builtin siglongjmp
+
+// Signals of the process itself
+builtin signal
+builtin sigaction
+builtin raise
+builtin sigemptyset
+builtin sigfillset
+builtin sigaddset
+builtin sigdelset
+builtin sigismember
+builtin sigprocmask
+builtin pthread_sigmask
 
 // Wide characters
 builtin wcslen
@@ -497,6 +618,120 @@ builtin _Sinh
 builtin _FSinh
 builtin _Cosh
 builtin _FCosh
+
+// More of mathematics
+builtin scalbln
+builtin scalblnf
+builtin lrintl
+builtin lroundl
+builtin llrint
+builtin llrintl
+builtin llround
+builtin llroundl
+builtin llrintf
+builtin llroundf
+builtin ilogb
+builtin ilogbf
+builtin ilogbl
+builtin nexttoward
+builtin nexttowardl
+builtin nexttowardf
+builtin remquo
+builtin remquol
+builtin remquof
+builtin lgamma
+builtin lgammal
+builtin lgammaf
+builtin lgamma_r
+builtin lgammaf_r
+builtin nan
+builtin nanl
+builtin nanf
+builtin sincos
+builtin sincosf
+builtin exp10
+builtin exp10f
+builtin j0
+builtin j1
+builtin y0
+builtin y1
+builtin __mulsc3
+builtin __divsc3
+builtin __muldc3
+builtin __divdc3
+builtin erf
+builtin erff
+builtin erfl
+builtin erfc
+builtin erfcf
+builtin erfcl
+builtin tgamma
+builtin tgammaf
+builtin tgammal
+builtin logb
+builtin logbf
+builtin logbl
+builtin nextafter
+builtin nextafterf
+builtin nextafterl
+builtin remainder
+builtin remainderf
+builtin remainderl
+builtin acosl
+builtin asinhl
+builtin cbrtl
+builtin coshl
+builtin expm1l
+builtin logl
+builtin log2l
+builtin roundl
+builtin sqrtl
+builtin truncl
+builtin copysignl
+builtin fmaxl
+builtin fmodl
+builtin powl
+builtin ldexpl
+builtin frexpl
+builtin acoshl
+builtin asinl
+builtin atanl
+builtin atanhl
+builtin ceill
+builtin cosl
+builtin expl
+builtin exp2l
+builtin fabsl
+builtin floorl
+builtin log10l
+builtin log1pl
+builtin nearbyintl
+builtin rintl
+builtin sinl
+builtin sinhl
+builtin tanl
+builtin tanhl
+builtin atan2l
+builtin fdiml
+builtin fminl
+builtin hypotl
+builtin fmal
+builtin scalbnl
+builtin scalblnl
+builtin modfl
+
+// Floating-point environment
+builtin feclearexcept
+builtin feraiseexcept
+builtin fetestexcept
+builtin fegetexceptflag
+builtin fesetexceptflag
+builtin fegetround
+builtin fesetround
+builtin fegetenv
+builtin fesetenv
+builtin feholdexcept
+builtin feupdateenv
 
 // The compiler's run-time library
 builtin __hexagon_divsi3
@@ -792,6 +1027,71 @@ builtin sem_trywait
 builtin sem_timedwait
 builtin sem_post
 builtin sem_getvalue
+
+// C and POSIX: what a DSP has nothing for
+builtin getpid
+builtin fdatasync
+builtin getpagesize
+builtin system
+builtin mkstemp
+builtin pclose
+builtin chdir
+builtin chmod
+builtin fchmod
+builtin chown
+builtin link
+builtin symlink
+builtin readlink
+builtin truncate
+builtin dup2
+builtin pipe
+builtin pread
+builtin pwrite
+builtin openat
+builtin unlinkat
+builtin fstatat
+builtin utimensat
+builtin dirfd
+builtin pathconf
+builtin poll
+builtin select
+builtin mmap
+builtin munmap
+builtin mprotect
+builtin madvise
+builtin fork
+builtin execv
+builtin execvp
+builtin waitpid
+builtin kill
+builtin gethostname
+builtin getentropy
+builtin getrusage
+builtin getrlimit
+builtin setrlimit
+builtin sigwait
+builtin sigsuspend
+builtin sigpending
+builtin sigaltstack
+builtin pause
+builtin clock_settime
+builtin settimeofday
+builtin timer_create
+builtin timer_delete
+builtin timer_settime
+builtin timer_gettime
+builtin times
+builtin tmpfile
+builtin tmpnam
+builtin tempnam
+builtin mkdtemp
+builtin fmemopen
+builtin open_memstream
+builtin open_wmemstream
+builtin popen
+builtin realpath
+builtin getcwd
+builtin fdopendir
 
 // QuRT: threads, thread-local values
 builtin qurt_thread_create

@@ -27,6 +27,15 @@ extern "C" {
 #define isinf(x)    __builtin_isinf(x)
 #define isfinite(x) __builtin_isfinite(x)
 #define isnormal(x) __builtin_isnormal(x)
+#define FP_NAN       0
+#define FP_INFINITE  1
+#define FP_ZERO      2
+#define FP_SUBNORMAL 3
+#define FP_NORMAL    4
+#define FP_ILOGB0    (-2147483647 - 1)
+#define FP_ILOGBNAN  FP_ILOGB0
+
+#define fpclassify(x) __builtin_fpclassify(FP_NAN, FP_INFINITE, FP_NORMAL, FP_SUBNORMAL, FP_ZERO, x)
 #define signbit(x)  __builtin_signbit(x)
 
 double acos(double x);
@@ -115,6 +124,103 @@ long lround(double x);
 long lroundf(float x);
 long lrint(double x);
 long lrintf(float x);
+double erf(double x);
+float erff(float x);
+double erfc(double x);
+float erfcf(float x);
+double tgamma(double x);
+float tgammaf(float x);
+double lgamma(double x);
+float lgammaf(float x);
+double logb(double x);
+float logbf(float x);
+double nextafter(double x, double y);
+float nextafterf(float x, float y);
+double remainder(double x, double y);
+float remainderf(float x, float y);
+double nexttoward(double x, long double y);
+float nexttowardf(float x, long double y);
+double remquo(double x, double y, int *quotient);
+float remquof(float x, float y, int *quotient);
+double scalbln(double x, long e);
+float scalblnf(float x, long e);
+int ilogb(double x);
+int ilogbf(float x);
+double nan(const char *s);
+float nanf(const char *s);
+double exp10(double x);
+float exp10f(float x);
+void sincos(double x, double *sine, double *cosine);
+void sincosf(float x, float *sine, float *cosine);
+double lgamma_r(double x, int *sign);
+float lgammaf_r(float x, int *sign);
+double j0(double x);
+double j1(double x);
+double y0(double x);
+double y1(double x);
+long long llround(double x);
+long long llroundf(float x);
+long long llrint(double x);
+long long llrintf(float x);
+
+/* long double is double. */
+long double acosl(long double x);
+long double acoshl(long double x);
+long double asinl(long double x);
+long double asinhl(long double x);
+long double atanl(long double x);
+long double atanhl(long double x);
+long double cbrtl(long double x);
+long double ceill(long double x);
+long double cosl(long double x);
+long double coshl(long double x);
+long double erfl(long double x);
+long double erfcl(long double x);
+long double expl(long double x);
+long double exp2l(long double x);
+long double expm1l(long double x);
+long double fabsl(long double x);
+long double floorl(long double x);
+long double lgammal(long double x);
+long double logl(long double x);
+long double log10l(long double x);
+long double log1pl(long double x);
+long double log2l(long double x);
+long double logbl(long double x);
+long double nearbyintl(long double x);
+long double rintl(long double x);
+long double roundl(long double x);
+long double sinl(long double x);
+long double sinhl(long double x);
+long double sqrtl(long double x);
+long double tanl(long double x);
+long double tanhl(long double x);
+long double tgammal(long double x);
+long double truncl(long double x);
+long double atan2l(long double x, long double y);
+long double copysignl(long double x, long double y);
+long double fdiml(long double x, long double y);
+long double fmaxl(long double x, long double y);
+long double fminl(long double x, long double y);
+long double fmodl(long double x, long double y);
+long double hypotl(long double x, long double y);
+long double nextafterl(long double x, long double y);
+long double powl(long double x, long double y);
+long double remainderl(long double x, long double y);
+long double fmal(long double x, long double y, long double z);
+long double ldexpl(long double x, int e);
+long double scalbnl(long double x, int e);
+long double scalblnl(long double x, long e);
+long double frexpl(long double x, int *e);
+long double modfl(long double x, long double *whole);
+long double remquol(long double x, long double y, int *quotient);
+long double nexttowardl(long double x, long double y);
+long double nanl(const char *s);
+int ilogbl(long double x);
+long lroundl(long double x);
+long lrintl(long double x);
+long long llroundl(long double x);
+long long llrintl(long double x);
 
 #ifdef __cplusplus
 }

@@ -78,6 +78,17 @@ int putc(int c, FILE *file);
 int fputs(const char *s, FILE *file);
 int setvbuf(FILE *file, char *buffer, int mode, size_t size);
 void setbuf(FILE *file, char *buffer);
+FILE *freopen(const char *name, const char *mode, FILE *file);
+long getline(char **line, size_t *room, FILE *file);
+long getdelim(char **line, size_t *room, int delimiter, FILE *file);
+int asprintf(char **to, const char *form, ...) __attribute__((format(printf, 2, 3)));
+int vasprintf(char **to, const char *form, va_list args);
+int dprintf(int fd, const char *form, ...) __attribute__((format(printf, 2, 3)));
+int vdprintf(int fd, const char *form, va_list args);
+int getc_unlocked(FILE *file);
+int putc_unlocked(int c, FILE *file);
+FILE *tmpfile(void); /* refused, as the next one */
+char *tmpnam(char *to);
 int remove(const char *path);
 int rename(const char *from, const char *to);
 

@@ -39,6 +39,21 @@ char *strtok_r(char *s, const char *set, char **place);
 char *strsep(char **s, const char *set);
 char *strdup(const char *s);
 char *strerror(int number);
+int strerror_r(int number, char *to, size_t room);
+int strcoll(const char *a, const char *b);
+size_t strxfrm(char *to, const char *from, size_t room);
+char *stpcpy(char *to, const char *from);
+char *stpncpy(char *to, const char *from, size_t n);
+char *strndup(const char *s, size_t max);
+char *strcasestr(const char *s, const char *part);
+char *strchrnul(const char *s, int c);
+int strverscmp(const char *a, const char *b);
+void *memccpy(void *to, const void *from, int c, size_t n);
+void *mempcpy(void *to, const void *from, size_t n);
+void *memrchr(const void *s, int c, size_t n);
+void *memmem(const void *s, size_t n, const void *part, size_t length);
+void *rawmemchr(const void *s, int c);
+void explicit_bzero(void *to, size_t n);
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,4 @@
-//! Skeletons (tests/programs/library.c, wide.c) that use what the DSP's C library has beyond the functions of every program, run by
+//! Skeletons (tests/programs/library.c, wide.c, standard.c) that use what the DSP's C library has beyond the functions of every program, run by
 //! `vhost-hexagon invoke`.
 
 use std::path::Path;
@@ -52,5 +52,16 @@ fn wide_characters_are_read_formatted_and_searched() {
         // Scanned 2; 7 and the byte of the ü; a line; wide; 12 characters, the last a euro, which has no byte (-1 + 1 + 4); the place
         // of "|€"; "grün" and one number; 1 and a class.
         assert_eq!(found, "2 7252 1 1 12 8364 4 10 401 11");
+    });
+}
+
+#[test]
+fn other_functions_of_c_and_posix_do_what_they_say() {
+    with("standard", |skeleton| {
+        let file = skeleton.parent().expect("a folder").join("lines.txt");
+        std::fs::write(&file, "first\nsecond line\n").expect("a file");
+        let path = format!("str:{}", file.display());
+        let found = answer(skeleton, &["--method", "2", "--in", &path, "--out", "u32:12"]);
+        assert_eq!(found, "6 12 1 3 7 5 24 2 1 1 1 1");
     });
 }

@@ -52,3 +52,28 @@ pub const fn import(name: &'static str, handler: Handler, line: &'static str) ->
         support: Support::Implemented,
     }
 }
+
+/// Shorthand for a function that is one of another table under another name, or with more arguments that do not matter.
+///
+/// # Panics
+/// There is no such function in the table; where tables are constants the program does not compile.
+pub const fn alias(name: &'static str, table: &[Import], of: &str, line: &'static str) -> Import {
+    let mut at = 0;
+    while !is_same(table[at].name, of) {
+        at += 1;
+    }
+    Import {
+        name,
+        line,
+        ..table[at]
+    }
+}
+
+const fn is_same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut at = 0;
+    while at < a.len() && at < b.len() && a[at] == b[at] {
+        at += 1;
+    }
+    at == a.len() && at == b.len()
+}

@@ -133,6 +133,11 @@ fn not_a_block(what: &str, at: u32) -> Stop {
 
 fn realloc(c: &mut Call<'_>) -> Done {
     let (old, len) = (c.arg(0)?, c.arg(1)?);
+    reallocate(c, old, len)
+}
+
+/// `realloc` of a block, or of none; returns where it is now.
+pub fn reallocate(c: &mut Call<'_>, old: u32, len: u32) -> Done {
     if old == 0 {
         return malloc_of(c, len);
     }

@@ -1,5 +1,6 @@
 //! `<math.h>`, `double` and `float`, computed by the host's library; with the internal names that the SDK's headers use.
 
+use super::fenv::round;
 use crate::kernel::call::{Call, Done};
 use crate::kernel::import::{Import, import};
 
@@ -62,8 +63,6 @@ const UNARY: &[Import] = unary! {
     "floor" "floorf" f64::floor, f32::floor, "down to an integer";
     "trunc" "truncf" f64::trunc, f32::trunc, "towards 0 to an integer";
     "round" "roundf" f64::round, f32::round, "to the nearest integer, ties away from 0";
-    "rint" "rintf" f64::round_ties_even, f32::round_ties_even, "to the nearest integer, ties to even";
-    "nearbyint" "nearbyintf" f64::round_ties_even, f32::round_ties_even, "to the nearest integer, ties to even";
     "fabs" "fabsf" f64::abs, f32::abs, "without its sign";
     "_Exp1" "_FExp1" f64::exp, f32::exp, "e to the v, for the headers of Dinkumware";
 };
@@ -92,8 +91,12 @@ const OTHER: &[Import] = &[
     import("modff", modff, "`float modff(float v, float *whole)`: fraction and whole part"),
     import("fma", fma, "`double fma(double a, double b, double c)`: a times b plus c, rounded once"),
     import("fmaf", fmaf, "`float fmaf(float a, float b, float c)`: a times b plus c, rounded once"),
-    import("lrint", lrint, "`long lrint(double v)`: the nearest integer, ties to even"),
-    import("lrintf", lrintf, "`long lrintf(float v)`: the nearest integer, ties to even"),
+    import("rint", |c| c.ret_f64(round(c, c.arg_f64(0))), "`double rint(double v)`: to an integer by the rounding mode"),
+    import("rintf", |c| c.ret_f32(round(c, c.arg_f32(0).into()) as f32), "`float rintf(float v)`: to an integer by the rounding mode"),
+    import("nearbyint", |c| c.ret_f64(round(c, c.arg_f64(0))), "`double nearbyint(double v)`: to an integer by the rounding mode"),
+    import("nearbyintf", |c| c.ret_f32(round(c, c.arg_f32(0).into()) as f32), "`float nearbyintf(float v)`: to an integer by the rounding mode"),
+    import("lrint", lrint, "`long lrint(double v)`: an integer by the rounding mode"),
+    import("lrintf", lrintf, "`long lrintf(float v)`: an integer by the rounding mode"),
     import("lround", lround, "`long lround(double v)`: the nearest integer, ties away from zero"),
     import("lroundf", lroundf, "`long lroundf(float v)`: the nearest integer, ties away from zero"),
     import("_Sin", quadrant_sin, "`double _Sin(double v, unsigned quadrant)`: 0 the sine, 1 the cosine, and so on round the circle"),
@@ -210,11 +213,11 @@ fn fmaf(c: &mut Call<'_>) -> Done {
 }
 
 fn lrint(c: &mut Call<'_>) -> Done {
-    c.ret(c.arg_f64(0).round_ties_even() as i32 as u32)
+    c.ret(round(c, c.arg_f64(0)) as i32 as u32)
 }
 
 fn lrintf(c: &mut Call<'_>) -> Done {
-    c.ret(c.arg_f32(0).round_ties_even() as i32 as u32)
+    c.ret(round(c, c.arg_f32(0).into()) as i32 as u32)
 }
 
 fn lround(c: &mut Call<'_>) -> Done {

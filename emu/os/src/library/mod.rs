@@ -14,6 +14,7 @@ mod dspqueue_import;
 mod end;
 mod environment;
 mod errno;
+mod fenv;
 mod files;
 mod float_text;
 mod format;
@@ -24,7 +25,10 @@ mod hap_power;
 mod hap_time;
 mod heap;
 mod jump;
+mod locale;
 mod math;
+mod math_more;
+mod posix_refused;
 mod posix_rwlock;
 mod posix_sync;
 mod posix_thread;
@@ -44,11 +48,15 @@ mod qurt_timer;
 mod runtime;
 mod scan;
 mod scanf;
+mod signal;
 mod sort;
 mod stdio;
 mod stdio_file;
+mod stdio_more;
+mod stdlib_more;
 mod string;
 mod string_more;
+mod strings_bsd;
 mod thread;
 mod unistd;
 mod unit;
@@ -74,15 +82,20 @@ pub struct Family {
 pub const FAMILIES: &[Family] = &[
     Family { title: "Strings and blocks of memory", imports: string::IMPORTS },
     Family { title: "More of strings, blocks and character classes", imports: string_more::IMPORTS },
+    Family { title: "Strings: BSD, GNU, POSIX", imports: strings_bsd::IMPORTS },
     Family { title: "Formatted output", imports: stdio::IMPORTS },
     Family { title: "Streams", imports: stdio_file::IMPORTS },
+    Family { title: "More of streams", imports: stdio_more::IMPORTS },
     Family { title: "Formatted input", imports: scanf::IMPORTS },
     Family { title: "Descriptors, paths, directories", imports: unistd::IMPORTS },
     Family { title: "Heap", imports: heap::IMPORTS },
     Family { title: "Numbers in text", imports: convert::IMPORTS },
+    Family { title: "More of numbers, random numbers, sorting", imports: stdlib_more::IMPORTS },
     Family { title: "Environment, locale", imports: environment::IMPORTS },
+    Family { title: "Locales", imports: locale::IMPORTS },
     Family { title: "Calendar", imports: calendar::IMPORTS },
     Family { title: "Jumps", imports: jump::IMPORTS },
+    Family { title: "Signals of the process itself", imports: signal::IMPORTS },
     Family { title: "Wide characters", imports: wide::IMPORTS },
     Family { title: "Numbers and formatted text in wide characters", imports: wide_text::IMPORTS },
     Family { title: "Wide characters on streams", imports: wide_stdio::IMPORTS },
@@ -94,6 +107,8 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "C++", imports: cxx::IMPORTS },
     Family { title: "Libraries at run time, thread-local storage", imports: dl::IMPORTS },
     Family { title: "Mathematics", imports: math::IMPORTS },
+    Family { title: "More of mathematics", imports: math_more::IMPORTS },
+    Family { title: "Floating-point environment", imports: fenv::IMPORTS },
     Family { title: "The compiler's run-time library", imports: runtime::IMPORTS },
     Family { title: "The compiler's beginnings and ends of functions", imports: frames::IMPORTS },
     Family { title: "HAP: messages (FARF)", imports: hap_debug::IMPORTS },
@@ -107,6 +122,7 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "POSIX: mutexes, condition variables, barriers, once", imports: posix_sync::IMPORTS },
     Family { title: "POSIX: read-write locks", imports: posix_rwlock::IMPORTS },
     Family { title: "POSIX: clocks, sleeps, semaphores", imports: posix_time::IMPORTS },
+    Family { title: "C and POSIX: what a DSP has nothing for", imports: posix_refused::IMPORTS },
     Family { title: "QuRT: threads, thread-local values", imports: qurt_thread::IMPORTS },
     Family { title: "QuRT: mutexes", imports: qurt_mutex::IMPORTS },
     Family { title: "QuRT: barriers", imports: qurt_barrier::IMPORTS },

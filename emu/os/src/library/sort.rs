@@ -131,8 +131,22 @@ impl Merge {
     }
 }
 
+/// The guest's comparison, and its third argument if it has one.
+type Compare = (u32, Option<u32>);
+
 fn qsort(c: &mut Call<'_>) -> Done {
-    let (base, count, size, compare) = (c.arg(0)?, c.arg(1)?, c.arg(2)?, c.arg(3)?);
+    let compare = (c.arg(3)?, None);
+    sort(c, compare)
+}
+
+/// `qsort` with an argument for the comparison.
+pub(super) fn qsort_r(c: &mut Call<'_>) -> Done {
+    let compare = (c.arg(3)?, Some(c.arg(4)?));
+    sort(c, compare)
+}
+
+fn sort(c: &mut Call<'_>, compare: Compare) -> Done {
+    let (base, count, size) = (c.arg(0)?, c.arg(1)?, c.arg(2)?);
     let total = u64::from(count) * u64::from(size);
     if count < 2 || size == 0 || total > u64::from(u32::MAX) {
         return c.ret(0);
@@ -148,7 +162,13 @@ fn qsort(c: &mut Call<'_>) -> Done {
     go_on(c, (Merge::new(count), share), base, size, compare)
 }
 
-fn go_on(c: &mut Call<'_>, (mut merge, share): (Merge, Share), base: u32, size: u32, compare: u32) -> Done {
+fn go_on(
+    c: &mut Call<'_>,
+    (mut merge, share): (Merge, Share),
+    base: u32,
+    size: u32,
+    compare: Compare,
+) -> Done {
     let Some((a, b)) = merge.ask() else {
         let mut sorted = Vec::new();
         for &i in &merge.order {
@@ -157,12 +177,13 @@ fn go_on(c: &mut Call<'_>, (mut merge, share): (Merge, Share), base: u32, size: 
         c.store(base, &sorted)?;
         return c.ret(0);
     };
-    let args = vec![base + a * size, base + b * size];
+    let mut args = vec![base + a * size, base + b * size];
+    args.extend(compare.1);
     let then = move |c: &mut Call<'_>, result: u64| {
         merge.answer(result as i32 <= 0);
         go_on(c, (merge, share), base, size, compare)
     };
-    Ok(Outcome::Enter(compare, args, Box::new(then)))
+    Ok(Outcome::Enter(compare.0, args, Box::new(then)))
 }
 
 fn bsearch(c: &mut Call<'_>) -> Done {

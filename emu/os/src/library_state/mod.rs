@@ -84,6 +84,14 @@ pub struct LibraryState {
     pub sorting: Arc<AtomicU32>,
     /// `rand`'s state.
     pub random: u32,
+    /// The state of `drand48` and its kin.
+    pub random48: u64,
+    /// What signals do that do not do what they do by default: handler and flags, by number.
+    pub signals: BTreeMap<u32, (u32, u32)>,
+    /// Where the facts about the locale are; 0: nobody asked for them yet.
+    pub facts: u32,
+    /// Where the text "." is; 0: nobody asked for it yet.
+    pub dot: u32,
     /// Functions whose lack of effect the log has told of.
     pub told: HashSet<&'static str>,
 }
@@ -115,6 +123,10 @@ impl LibraryState {
             calendar: 0,
             sorting: Arc::default(),
             random: 1,
+            random48: 0x1234_abcd_330e,
+            signals: BTreeMap::new(),
+            facts: 0,
+            dot: 0,
             told: HashSet::new(),
         }
     }
