@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "static_assert.h"
+
 /* Wait for ever. A time of 0 does not wait. */
 #define DSPQUEUE_TIMEOUT_NONE 0xffffffffu
 
@@ -56,7 +58,7 @@ struct dspqueue_buffer {
         uint64_t address;
     };
 };
-_Static_assert(sizeof(struct dspqueue_buffer) == 24, "as in the queue");
+VHX_STATIC_ASSERT(sizeof(struct dspqueue_buffer) == 24, "as in the queue");
 
 typedef void (*dspqueue_callback_t)(dspqueue_t queue, int error, void *context);
 
@@ -64,7 +66,14 @@ typedef void (*dspqueue_callback_t)(dspqueue_t queue, int error, void *context);
 extern "C" {
 #endif
 
+#ifdef __hexagon__
 int dspqueue_import(uint64_t id, dspqueue_callback_t packets, dspqueue_callback_t errors, void *context, dspqueue_t *queue);
+#else
+/* The AP's library makes queues. */
+int dspqueue_create(int domain, uint32_t flags, uint32_t req_queue_size, uint32_t resp_queue_size,
+                    dspqueue_callback_t packets, dspqueue_callback_t errors, void *context, dspqueue_t *queue);
+int dspqueue_export(dspqueue_t queue, uint64_t *id);
+#endif
 int dspqueue_close(dspqueue_t queue);
 int dspqueue_read(dspqueue_t queue, uint32_t *flags, uint32_t max_buffers, uint32_t *num_buffers,
                   struct dspqueue_buffer *buffers, uint32_t max_message_length, uint32_t *message_length, uint8_t *message,

@@ -6,6 +6,7 @@
 #define QURT_THREAD_H
 
 #include "qurt_types.h"
+#include "static_assert.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -30,7 +31,7 @@ typedef struct {
     uint16_t reserved;
 } qurt_thread_attr_t;
 
-_Static_assert(sizeof(qurt_thread_attr_t) == 36, "the layout is fixed");
+VHX_STATIC_ASSERT(sizeof(qurt_thread_attr_t) == 36, "the layout is fixed");
 
 int qurt_thread_create(qurt_thread_t *thread, qurt_thread_attr_t *attributes, void (*entry)(void *), void *argument);
 void qurt_thread_exit(int status) __attribute__((noreturn));

@@ -16,6 +16,8 @@
 
 #include <stdint.h>
 
+#include "static_assert.h"
+
 typedef uint64_t remote_handle64;
 
 /* One argument as the DSP sees it: eight bytes. */
@@ -31,7 +33,7 @@ typedef union {
     } dma;               /* a piece of shared memory known by the host's file descriptor */
 } __attribute__((aligned(8))) remote_arg;
 
-_Static_assert(sizeof(remote_arg) == 8, "an argument is two words");
+VHX_STATIC_ASSERT(sizeof(remote_arg) == 8, "an argument is two words");
 
 #define SC(method, in, out, hin, hout) \
     ((uint32_t)(method) << 24 | (uint32_t)(in) << 16 | (uint32_t)(out) << 8 | (uint32_t)(hin) << 4 | (uint32_t)(hout))

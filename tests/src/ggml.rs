@@ -271,6 +271,11 @@ pub fn build_ops(compilers: &Compilers, ggml: &Path) -> PathBuf {
         compilers.options,
         compilers.link,
         contents(&[ours.clone(), host.clone()]),
+        // Which host/dspqueue.h includes.
+        ["dspqueue.h", "static_assert.h"].map(|name| {
+            let header = assets::workspace().join("firmware/include").join(name);
+            std::fs::read(header).expect("a header of the kit")
+        }),
     );
     let folder = kept(&format!("ops-{}", compilers.cxx), &key, |folder| {
         let src = ggml.join("src");

@@ -79,6 +79,35 @@ fn each_header_stands_alone_in_c_and_in_cxx() {
     assert!(said.is_empty(), "{said}");
 }
 
+/// A compiler that knows C++ only: 32 bits and short enumerations as the DSP has them, its own headers beside ours.
+#[test]
+fn each_header_is_one_for_gxx_too() {
+    let Ok(found) = Command::new("g++").arg("-print-file-name=include").output() else {
+        return assets::skip_without_tool("there is no g++");
+    };
+    let own = String::from_utf8(found.stdout).unwrap();
+    let folder = assets::workspace().join("firmware/include");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("source.cc");
+    let mut count = 0;
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        std::fs::write(&file, format!("#include \"{name}\"\n")).unwrap();
+        let output = Command::new("g++")
+            .args(["-m32", "-fshort-enums", "-ffreestanding", "-nostdinc", "-isystem"])
+            .arg(own.trim())
+            .args(["-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I"])
+            .arg(&folder)
+            .arg(&file)
+            .output()
+            .expect("g++ runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{name}: {said}");
+        count += 1;
+    }
+    assert!(count > 50, "{count}");
+}
+
 /// Numbers that a skeleton and this program must agree on: result codes, layouts with the short enumerations of this target.
 #[test]
 fn numbers_are_those_that_the_dsp_has() {
