@@ -97,6 +97,7 @@ fn a_recorded_run_explains_itself_and_can_be_played_again() -> Result<()> {
     let words = [
         "run",
         "--account",
+        "--strict-silicon",
         "--trace",
         path(&trace),
         "--timeline",
@@ -121,6 +122,9 @@ fn a_recorded_run_explains_itself_and_can_be_played_again() -> Result<()> {
         ensure!(answer["fastrpc"]["retval"] == 0, "{answer}");
         ensure!(answer["fastrpc"]["time"].as_u64() > Some(0), "{answer}");
     }
+    let about = lines.iter().find_map(|l| l["about"].as_str()).context("about")?;
+    let about: Value = serde_json::from_str(about)?;
+    ensure!(about["strict_silicon"] == true, "{about}");
     let created = lines.iter().any(|l| l["memory"]["process"] == "vh-calc");
     let fopen = |l: &Value| {
         l["reverse"]["method_name"]

@@ -18,6 +18,25 @@ pub enum VectorFloat {
 }
 
 impl VectorFloat {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Qfloat, Self::Ieee, Self::Bytes];
+
+    /// Its name in profiles and recordings.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Qfloat => "qfloat",
+            Self::Ieee => "ieee",
+            Self::Bytes => "bytes",
+        }
+    }
+
+    /// The one of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|floats| floats.name() == name)
+    }
+
     /// What an instruction needs.
     #[must_use]
     pub fn needed(info: &InsnInfo) -> Self {

@@ -94,14 +94,11 @@ pub struct BankProfile {
 
 /// The name of a [`VectorFloat`].
 fn vector_float<'de, D: serde::Deserializer<'de>>(from: D) -> Result<VectorFloat, D::Error> {
-    match String::deserialize(from)?.as_str() {
-        "qfloat" => Ok(VectorFloat::Qfloat),
-        "ieee" => Ok(VectorFloat::Ieee),
-        "bytes" => Ok(VectorFloat::Bytes),
-        other => Err(serde::de::Error::custom(format!(
-            "{other:?} is none of qfloat, ieee, bytes"
-        ))),
-    }
+    let name = String::deserialize(from)?;
+    VectorFloat::named(&name).ok_or_else(|| {
+        let names = VectorFloat::ALL.map(VectorFloat::name).join(", ");
+        serde::de::Error::custom(format!("{name:?} is none of {names}"))
+    })
 }
 
 fn default_sid_position() -> u32 {

@@ -1,9 +1,11 @@
 //! What a trace tells of each DSP, so that it explains itself and can be played again.
 
+use emu_core::{VectorFloat, VectorFloats};
 use emu_os::services::DspConfig;
 use hexagon_isa::Arch;
 use rpmsg::fastrpc::{Addressing, SidPosition};
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 
 /// A DSP as the driver met it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -29,6 +31,18 @@ pub struct About {
     /// Whether the sensors' process is on it. Not said by older recordings.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sensors: bool,
+    /// What the part's vector unit has of floating point, if not all that its architecture has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vector_float: Option<String>,
+    /// Whether what it has not was an exception (`--strict-silicon`). Not said by older recordings.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub strict_silicon: bool,
+    /// Threads that the core runs at once, as programs are told. Not said by older recordings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardware_threads: Option<u16>,
+    /// Host threads that ran each process's (`--dsp-threads`), if that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dsp_threads: Option<NonZeroUsize>,
 }
 
 impl About {
@@ -46,6 +60,12 @@ impl About {
             vtcm: config.vtcm,
             hvx_units: config.hvx_units,
             sensors: config.sensors,
+            vector_float: Some(config.floats.has)
+                .filter(|has| *has != VectorFloat::default())
+                .map(|has| has.name().to_owned()),
+            strict_silicon: config.floats.strict,
+            hardware_threads: Some(config.hardware_threads),
+            dsp_threads: config.dsp_threads,
         }
     }
 
@@ -62,7 +82,7 @@ impl About {
         }
     }
 
-    /// A DSP that is the same; `None` if this program has no core of that architecture.
+    /// A DSP that is the same; `None` if this program has no core of that architecture, or with such a vector unit.
     #[must_use]
     pub fn config(&self) -> Option<DspConfig> {
         let arch = Arch::ALL.into_iter().find(|arch| arch.to_string() == self.arch)?;
@@ -72,6 +92,15 @@ impl About {
         config.vtcm = self.vtcm;
         config.hvx_units = self.hvx_units;
         config.sensors = self.sensors;
+        config.floats = VectorFloats {
+            has: match &self.vector_float {
+                Some(name) => VectorFloat::named(name)?,
+                None => VectorFloat::default(),
+            },
+            strict: self.strict_silicon,
+        };
+        config.hardware_threads = self.hardware_threads.unwrap_or(config.hardware_threads);
+        config.dsp_threads = self.dsp_threads;
         Some(config)
     }
 }
@@ -87,6 +116,12 @@ mod tests {
         config.addressing.sid_position = SidPosition::from_bit(56).unwrap();
         config.vtcm = 4 << 20;
         config.sensors = true;
+        config.floats = VectorFloats {
+            has: VectorFloat::Qfloat,
+            strict: true,
+        };
+        config.hardware_threads = 4;
+        config.dsp_threads = NonZeroUsize::new(1);
         let about = About::new(&config, "rpm");
         let json = serde_json::to_string(&about).unwrap();
         let again: About = serde_json::from_str(&json).unwrap();
@@ -97,13 +132,40 @@ mod tests {
             (config.addressing, config.streams, config.attributes, 4 << 20)
         );
         assert!(made.sensors);
-        let older = json.replace(",\"sensors\":true", "");
-        assert_ne!(older, json);
-        assert!(!serde_json::from_str::<About>(&older).unwrap().sensors);
-        let unknown = About {
+        assert_eq!(
+            (made.floats, made.hardware_threads, made.dsp_threads),
+            (config.floats, 4, config.dsp_threads)
+        );
+        // What older recordings do not say is as it was then.
+        let standard = DspConfig::new("cdsp", Arch::V68, 0x68, about.streams.clone());
+        let mut older: serde_json::Value = serde_json::from_str(&json).unwrap();
+        for name in [
+            "sensors",
+            "vector_float",
+            "strict_silicon",
+            "hardware_threads",
+            "dsp_threads",
+        ] {
+            assert!(older.as_object_mut().unwrap().remove(name).is_some(), "{name}");
+        }
+        let older = serde_json::from_value::<About>(older).unwrap().config().unwrap();
+        assert_eq!(
+            (
+                older.sensors,
+                older.floats,
+                older.hardware_threads,
+                older.dsp_threads
+            ),
+            (false, standard.floats, standard.hardware_threads, None)
+        );
+        let other_arch = About {
             arch: "V12".into(),
+            ..about.clone()
+        };
+        let other_floats = About {
+            vector_float: Some("decimal".into()),
             ..about
         };
-        assert!(unknown.config().is_none());
+        assert!(other_arch.config().is_none() && other_floats.config().is_none());
     }
 }
