@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::c_int;
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -39,6 +39,8 @@ impl Machine {
         // A program that has a subscriber of its own keeps it.
         let _ = tracing_subscriber::fmt()
             .with_env_filter(filter)
+            // Nobody may read what is written; telling that would panic.
+            .log_internal_errors(false)
             .with_writer(std::io::stderr)
             .with_ansi(std::io::stderr().is_terminal())
             .without_time()
@@ -110,8 +112,11 @@ pub fn machine() -> Result<&'static Machine, Aee> {
     static MACHINE: OnceLock<Option<Machine>> = OnceLock::new();
     let start = || {
         let made = Machine::start();
-        made.map_err(|error| eprintln!("libcdsprpc (emulated): {error:#}"))
-            .ok()
+        // Nobody may read that; a panic would end the program.
+        made.map_err(|error| {
+            let _ = writeln!(std::io::stderr(), "libcdsprpc (emulated): {error:#}");
+        })
+        .ok()
     };
     MACHINE.get_or_init(start).as_ref().ok_or(Aee::NO_SESSION)
 }

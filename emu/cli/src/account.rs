@@ -1,5 +1,6 @@
 //! `--account` and `--suppress` of `run` and `serve`.
 
+use crate::output::{tell, tell_text};
 use anyhow::Context as _;
 use emu_lab::account::{Account, Report, Suppressions};
 use emu_machine::device::DspDevice;
@@ -75,9 +76,9 @@ impl Accounting {
                 };
                 file.write_all(text.as_bytes())
                     .with_context(|| format!("cannot write the account to {}", path.display()))?;
-                reports.iter().for_each(|r| eprintln!("{}", r.summary()));
+                reports.iter().for_each(|r| tell!("{}", r.summary()));
             }
-            None => reports.iter().for_each(|r| eprint!("{}", r.text())),
+            None => reports.iter().for_each(|r| tell_text(&r.text())),
         }
         Ok(reports)
     }

@@ -2,6 +2,7 @@
 //! them, takes the file. So do the instructions that read the performance counters `upmucnt0` to `upmucnt7`, which it does not know
 //! either.
 
+use crate::output::tell;
 use anyhow::Context as _;
 use hexagon_isa::info::Feature;
 use hexagon_isa::{Arch, EndLoop, Insn, InsnInfo, assemble_packet, decode_packet};
@@ -53,7 +54,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let words = match filter(&text, args.cpu) {
         Ok(words) => words,
         Err((line, why)) => {
-            eprintln!("error: {what}:{line}: {why}");
+            tell!("error: {what}:{line}: {why}");
             return Ok(ExitCode::FAILURE);
         }
     };

@@ -2,6 +2,7 @@
 
 use super::progress::Progress;
 use super::signals::Ending;
+use crate::output::tell;
 use anyhow::Context as _;
 use emu_lab::account::Suppressions;
 use emu_lab::ci::report::{self, Command};
@@ -299,7 +300,7 @@ fn play(args: &Args) -> anyhow::Result<ExitCode> {
         text.push_str("\nNothing was tested.");
     }
     if args.ktap {
-        eprintln!("{text}");
+        tell!("{text}");
         write!(super::output::stdout(), "{}", ktap::text(&played, &command))?;
     } else {
         super::output::say!("{text}");

@@ -1,5 +1,6 @@
 //! `vhost-hexagon exec`: a static Hexagon program in user mode, as `qemu-hexagon` runs it.
 
+use crate::output::tell;
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
@@ -134,7 +135,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     if args.count {
         let (t, seconds) = (program.thread(), start.elapsed().as_secs_f64());
-        eprintln!(
+        tell!(
             "{}: {} packets, {} instructions, {} of them HVX, in {seconds:.3} s: {:.1} million packets a second",
             program.arch(),
             t.packets,
@@ -165,6 +166,6 @@ fn crash(name: &std::path::Path, program: &Program, error: ExecError) -> anyhow:
     let Some(signal) = error.signal() else {
         return Err(anyhow::Error::from(error).context(format!("{}", name.display())));
     };
-    eprintln!("{}: {error}\n{}", name.display(), program.report());
+    tell!("{}: {error}\n{}", name.display(), program.report());
     Ok(ExitCode::from(signal + 128))
 }

@@ -2,6 +2,7 @@
 
 use super::ci::{Guests, UNUSABLE, ignore_file_size_signal};
 use super::signals::Ending;
+use crate::output::tell;
 use anyhow::Context as _;
 use emu_lab::ci::report::{self, Command};
 use emu_lab::ci::suite::Entry;
@@ -288,7 +289,7 @@ impl Run<'_> {
 
     fn tell(&self, text: &str) {
         if self.bar.is_hidden() {
-            eprintln!("{text}");
+            tell!("{text}");
         } else {
             self.bar.println(text);
         }

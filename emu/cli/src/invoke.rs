@@ -9,6 +9,7 @@ mod watch;
 
 use super::assets::{Skeletons, read_or_skeleton};
 use super::signals::Waiting;
+use crate::output::tell;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -123,7 +124,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (sc, inputs, outputs) = match buffers(args) {
         Ok(buffers) => buffers,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            tell!("error: {error:#}");
             return Ok(ExitCode::from(2));
         }
     };
@@ -139,9 +140,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         .chain(outputs.iter().map(|out| out.len() as usize));
     let sum: usize = sum.sum();
     if sum > MOST {
-        eprintln!(
-            "error: the buffers have {sum} bytes together; {MOST} is the most that a DSP can see of them"
-        );
+        tell!("error: the buffers have {sum} bytes together; {MOST} is the most that a DSP can see of them");
         return Ok(ExitCode::from(2));
     }
     // Before threads are started: they inherit what is blocked.
@@ -159,10 +158,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         print_stats(&stats);
     }
     if let Some(crash) = driver.dsp().last_crash() {
-        eprintln!("error: the DSP process crashed");
+        tell!("error: the DSP process crashed");
         // The DSP's own log has the report already, unless the user silenced it.
         if !tracing::enabled!(target: "emu::os", tracing::Level::ERROR) {
-            crash.lines().iter().for_each(|line| eprintln!("{line}"));
+            crash.lines().iter().for_each(|line| tell!("{line}"));
         }
         return Ok(ExitCode::from(CRASHED));
     }
@@ -344,7 +343,7 @@ fn call(
     let handle = match client.open(uri) {
         Ok(handle) => handle,
         Err(error @ ClientError::Open { .. }) => {
-            eprintln!("error: cannot open {uri}: {error}");
+            tell!("error: cannot open {uri}: {error}");
             return Ok(ExitCode::from(RETURNED_ERROR));
         }
         Err(error) => return Err(error.into()),
@@ -354,7 +353,7 @@ fn call(
             Ok(queue) => Some(queue),
             Err(code) if code == Aee::GONE => return Ok(ExitCode::from(CRASHED)),
             Err(code) => {
-                eprintln!("error: method {method} returned {code}");
+                tell!("error: method {method} returned {code}");
                 return Ok(ExitCode::from(RETURNED_ERROR));
             }
         },
@@ -375,7 +374,7 @@ fn call(
     }
     if args.repeat > 1 {
         let each = started.elapsed() / args.repeat;
-        eprintln!("{} calls, {each:?} each", args.repeat);
+        tell!("{} calls, {each:?} each", args.repeat);
     }
     if answer.retval == Aee::GONE {
         // The crash report follows.
@@ -391,19 +390,21 @@ fn call(
         client.close(handle)?;
         return Ok(ExitCode::SUCCESS);
     }
-    eprintln!("error: method {} returned {}", args.method, answer.retval);
+    tell!("error: method {} returned {}", args.method, answer.retval);
     Ok(ExitCode::from(RETURNED_ERROR))
 }
 
 fn print_stats(stats: &DspStats) {
-    eprintln!("packets executed {:>12}", stats.packets);
-    eprintln!("bytes mapped     {:>12}", stats.bytes_mapped);
-    eprintln!(
+    tell!("packets executed {:>12}", stats.packets);
+    tell!("bytes mapped     {:>12}", stats.bytes_mapped);
+    tell!(
         "messages         {:>12} in, {} out",
-        stats.messages_in, stats.messages_out
+        stats.messages_in,
+        stats.messages_out
     );
-    eprintln!(
+    tell!(
         "reverse calls    {:>12}, {} bytes of libraries read",
-        stats.reverse_calls, stats.bytes_read
+        stats.reverse_calls,
+        stats.bytes_read
     );
 }

@@ -1,5 +1,8 @@
 //! Commands of `vhost-hexagon`.
 
+// `println!` and `eprintln!` panic when the reader has left: `output::say` and `output::tell` do not.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod account;
 mod assemble;
 mod assets;

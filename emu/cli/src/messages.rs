@@ -1,5 +1,6 @@
 //! How errors, headings and sizes are written.
 
+use crate::output::tell;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
@@ -10,7 +11,7 @@ pub(super) fn fail(error: &anyhow::Error) -> ExitCode {
     } else {
         "error:"
     };
-    eprintln!("{mark} {}", chain(error));
+    tell!("{mark} {}", chain(error));
     ExitCode::FAILURE
 }
 

@@ -2,6 +2,7 @@
 
 use super::ci::{Guests, ignore_file_size_signal};
 use super::signals::Ending;
+use crate::output::tell;
 use anyhow::Context as _;
 use emu_lab::ci::minimize::{Trial, minimize, size};
 use emu_lab::ci::suite::Entry;
@@ -130,7 +131,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             .first()
             .map_or_else(String::new, |reason| reason.signature.clone()),
     };
-    eprintln!("{} as {signature:?}: {}", first.verdict, words(&text));
+    tell!("{} as {signature:?}: {}", first.verdict, words(&text));
     let mut result = output::create(&path, args.force.existing())?;
     // What is found is kept as soon as it is found: a run may be ended at any time.
     let mut trouble = None;
@@ -145,7 +146,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         };
         let fails = same(&played, Some(&signature));
         let told = if fails { "still fails" } else { "does not" };
-        eprintln!("{:>4}/{} {:<50} {told}", trials.runs, args.runs, what);
+        tell!("{:>4}/{} {:<50} {told}", trials.runs, args.runs, what);
         if fails && let Err(error) = output::rewrite(&mut result, candidate.as_bytes()) {
             trouble = Some(anyhow::Error::new(error).context(format!("cannot write {}", path.display())));
             return Trial::Enough;

@@ -1,5 +1,6 @@
-//! Standard output whose reader may leave early (`… | head`): then the program ends quietly, with the exit code a shell
-//! shows for one that SIGPIPE ended. (The signal itself stays ignored: a QEMU that goes away must not end the emulator.)
+//! Standard output and standard error, whose readers may leave early (`… | head`). Without standard output the program ends quietly,
+//! with the exit code a shell shows for one that SIGPIPE ended; without standard error it goes on as with it. (The signal itself stays
+//! ignored: a QEMU that goes away must not end the emulator.)
 
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
@@ -57,6 +58,19 @@ macro_rules! say {
     };
 }
 pub(crate) use say;
+
+/// `eprintln!` that nobody has to read: what the program found out and ends with is the same without a reader.
+macro_rules! tell {
+    ($($arg:tt)*) => {
+        $crate::output::tell_text(&format!("{}\n", format_args!($($arg)*)))
+    };
+}
+pub(crate) use tell;
+
+/// Writes to standard error, if somebody reads it.
+pub fn tell_text(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
 
 #[cfg(test)]
 mod tests {

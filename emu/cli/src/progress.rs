@@ -1,5 +1,6 @@
 //! What is going on while cases are played: a line for each guest that runs on a terminal, plain lines elsewhere.
 
+use crate::output::tell;
 use emu_lab::ci::{Event, Verdict, report};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeMap;
@@ -45,7 +46,7 @@ impl Progress {
     pub fn tell(&self, event: &Event<'_>) {
         match (&self.live, event) {
             (None, Event::Begins(..)) => {}
-            (None, Event::Ends(_, played)) => eprintln!("{}", report::line(played)),
+            (None, Event::Ends(_, played)) => tell!("{}", report::line(played)),
             (Some(live), Event::Begins(number, entry)) => {
                 let bar = live.all.insert_before(&live.total, ProgressBar::new_spinner());
                 if let Ok(style) = ProgressStyle::with_template("{spinner} {msg:<50} {elapsed}") {

@@ -1,6 +1,7 @@
 //! `vhost-hexagon replay`: a recorded run again.
 
 use super::output::say;
+use crate::output::tell;
 use emu_lab::replay::{Player, Recording, dsp};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -90,15 +91,17 @@ fn report(players: &[(String, Player)]) -> bool {
     let mut same = true;
     for (label, player) in players {
         let outcome = player.outcome();
-        eprintln!(
+        tell!(
             "replay of {label}: {} requests were asked as recorded, {} answered; {} recorded ones were not asked",
-            outcome.matched, outcome.answered, outcome.left
+            outcome.matched,
+            outcome.answered,
+            outcome.left
         );
         for difference in &outcome.differences {
-            eprintln!("replay of {label}: differs: {difference}");
+            tell!("replay of {label}: differs: {difference}");
         }
         if outcome.more != 0 {
-            eprintln!("replay of {label}: and {} more differences", outcome.more);
+            tell!("replay of {label}: and {} more differences", outcome.more);
         }
         same &= outcome.differences.is_empty();
     }

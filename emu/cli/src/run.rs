@@ -3,6 +3,7 @@
 use super::account::NOT_CLEAN;
 use super::hooks::Hooked;
 use super::signals::Ending;
+use crate::output::tell;
 use anyhow::Context as _;
 use emu_lab::account::Census;
 use emu_lab::replay::{Player, Recording};
@@ -168,7 +169,7 @@ pub fn run_with(
     hooked.guest_started(vm.pid());
     let mut report = Report::default();
     let exit = if interactive {
-        eprintln!("A shell follows when the guest is up; `exit` or Ctrl-A x ends it.");
+        tell!("A shell follows when the guest is up; `exit` or Ctrl-A x ends it.");
         vm.wait_forever()?.exit.or(Some(0))
     } else {
         follow(
@@ -218,7 +219,7 @@ impl Unpinned {
     fn tell(&mut self, pin: &unpinned::Unpinned) {
         if !self.0.contains(&pin.name) {
             self.0.push(pin.name.clone());
-            eprintln!("warning: --deterministic does not hold still {pin}");
+            tell!("warning: --deterministic does not hold still {pin}");
         }
     }
 }

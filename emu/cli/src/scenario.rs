@@ -1,5 +1,6 @@
 //! `--scenario`, `--seed` and `--history` of `run` and `serve`.
 
+use crate::output::tell;
 use anyhow::Context as _;
 use emu_lab::scenario::{Scenario, Watch};
 use emu_machine::device::layout::PlatformKind;
@@ -69,7 +70,7 @@ impl Loaded {
     /// Tells how often each rule fired, and writes the history.
     pub fn report(&mut self, watches: &[Watch]) -> anyhow::Result<()> {
         let seed = self.seed.unwrap_or(self.scenario.seed());
-        eprintln!("Scenario {} (seed {seed}):", self.scenario.name());
+        tell!("Scenario {} (seed {seed}):", self.scenario.name());
         for watch in watches {
             for (rule, times) in watch.fired() {
                 let times = match times {
@@ -77,7 +78,7 @@ impl Loaded {
                     1 => "fired once".to_owned(),
                     n => format!("fired {n} times"),
                 };
-                eprintln!("  {:<6} {rule}: {times}", watch.label());
+                tell!("  {:<6} {rule}: {times}", watch.label());
             }
         }
         let Some((path, file)) = self.history.take() else {

@@ -1,6 +1,7 @@
 //! `vhost-hexagon trace`, and `--trace` and `--timeline` of `run` and `serve`.
 
 use super::output::say;
+use crate::output::tell;
 use anyhow::Context as _;
 use emu_lab::hooks::TraceRequest;
 use emu_lab::trace::decode::Decoder;
@@ -38,7 +39,7 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(other) = &args.diff {
         let found = diff::differences(&args.file, other)?;
-        found.iter().for_each(|difference| eprintln!("{difference}"));
+        found.iter().for_each(|difference| tell!("{difference}"));
         return Ok(if found.is_empty() {
             ExitCode::SUCCESS
         } else {
@@ -69,10 +70,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         anyhow::bail!("the trace {} has nothing of a DSP {only:?}", args.file.display());
     }
     if reader.is_cut() {
-        eprintln!("The file ends in the middle of a packet: the run was killed, or the disk was full.");
+        tell!("The file ends in the middle of a packet: the run was killed, or the disk was full.");
     }
     if reader.dropped() != 0 {
-        eprintln!(
+        tell!(
             "{} packets are missing: the disk did not keep up.",
             reader.dropped()
         );
@@ -163,12 +164,12 @@ impl Tracing {
         }
         let summary = trace.close();
         if let Some(why) = &summary.failed {
-            eprintln!(
+            tell!(
                 "The trace {} is not complete: {why}. The run was not disturbed.",
                 trace.path().display()
             );
         } else if summary.lost != 0 {
-            eprintln!(
+            tell!(
                 "The trace lacks {} of {} packets: the disk did not keep up.",
                 summary.lost,
                 summary.packets + summary.lost

@@ -1,4 +1,4 @@
-//! The program's output piped into something that closes early.
+//! The program's output and its standard error piped into something that closes early.
 
 use std::io::Read as _;
 use std::process::{Command, Stdio};
@@ -49,4 +49,68 @@ fn output_that_never_had_a_reader_is_no_panic() {
         ),
         ("", Some(141))
     );
+}
+
+/// Runs the program with a standard error that nobody reads, and with one that somebody does: both exit codes.
+fn without_and_with_a_reader(words: &str) -> (Option<i32>, Option<i32>) {
+    let run = |errors: Stdio| {
+        Command::new(env!("CARGO_BIN_EXE_vhost-hexagon"))
+            .args(words.split_whitespace())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(errors)
+            .status()
+            .unwrap()
+            .code()
+    };
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    (run(writer.into()), run(Stdio::null()))
+}
+
+#[test]
+fn errors_that_nobody_reads_are_the_same_errors() {
+    for (words, code) in [
+        // The command line is wrong: told by us, and by the parser of it.
+        ("invoke --skel x --method 2 --in wrong", 2),
+        ("invoke --skel x", 2),
+        // An error chain.
+        ("invoke --skel /nowhere/x.so --method 2", 1),
+        ("trace /nowhere/x.pcapng", 1),
+        ("exec /nowhere/x", 1),
+        // The DSP process crashes: its report in the log, and told by us.
+        (
+            "invoke --skel libmisbehave_skel.so --method 6 --in u32:0 --out u32",
+            3,
+        ),
+        (
+            "--log off invoke --skel libmisbehave_skel.so --method 6 --in u32:0 --out u32",
+            3,
+        ),
+        // It does not come to an end, and we say where its threads are.
+        (
+            "invoke --skel libmisbehave_skel.so --method 10 --in u32:0 --out u32 --timeout 0.5",
+            4,
+        ),
+        // What cannot be opened, a method that refuses, statistics, a talkative log.
+        (
+            "invoke --skel libcalculator_skel.so --method 2 --uri file:///no.so?x",
+            1,
+        ),
+        ("invoke --skel libcalculator_skel.so --method 2", 1),
+        (
+            "invoke --skel libcalculator_skel.so --method 2 --in seq:i32:0..9 --out i64 --stats --repeat 2",
+            0,
+        ),
+        (
+            "-vvv invoke --skel libcalculator_skel.so --method 3 --in seq:i32:0..9 --out i32",
+            0,
+        ),
+    ] {
+        assert_eq!(
+            without_and_with_a_reader(words),
+            (Some(code), Some(code)),
+            "{words}"
+        );
+    }
 }

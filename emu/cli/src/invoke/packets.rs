@@ -1,5 +1,6 @@
 //! Packets to and from a skeleton over a queue (dspqueue).
 
+use crate::output::tell;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -89,7 +90,7 @@ pub fn exchange(
         }
     }
     let took = started.elapsed();
-    eprintln!(
+    tell!(
         "{packets} packets with {bytes} bytes of messages there and back in {took:.2?}: {:.0} packets/s",
         f64::from(packets) / took.as_secs_f64().max(f64::EPSILON)
     );

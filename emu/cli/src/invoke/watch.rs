@@ -1,5 +1,6 @@
 //! What happens to `invoke` from outside: its time is over, somebody wants to know where the DSP's threads are, or it is to end.
 
+use crate::output::tell;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -53,7 +54,7 @@ pub fn start(
                 }
                 None => {
                     let limit = limit.unwrap_or_default();
-                    eprintln!("error: not done after {limit:?}; this is where the DSP's threads are");
+                    tell!("error: not done after {limit:?}; this is where the DSP's threads are");
                     print_threads(&driver);
                     folder.remove();
                     std::process::exit(TIMED_OUT);
@@ -67,15 +68,17 @@ pub fn start(
 fn print_threads(driver: &Driver) {
     let (processes, threads) = driver.dsp().autopsy();
     if threads.is_empty() {
-        eprintln!("no DSP thread answers");
+        tell!("no DSP thread answers");
     }
     for process in processes {
-        eprintln!(
+        tell!(
             "DSP process {}: {}, {} packets",
-            process.name, process.state, process.packets
+            process.name,
+            process.state,
+            process.packets
         );
     }
     for thread in threads {
-        thread.whereabouts().iter().for_each(|line| eprintln!("{line}"));
+        thread.whereabouts().iter().for_each(|line| tell!("{line}"));
     }
 }
