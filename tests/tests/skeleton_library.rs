@@ -1,4 +1,4 @@
-//! Skeletons (tests/programs/library.c, wide.c, standard.c) that use what the DSP's C library has beyond the functions of every program, run by
+//! Skeletons (tests/programs/library.c, wide.c, vtcm.c, standard.c) that use what the DSP's C library has beyond the functions of every program, run by
 //! `vhost-hexagon invoke`.
 
 use std::path::Path;
@@ -52,6 +52,15 @@ fn wide_characters_are_read_formatted_and_searched() {
         // Scanned 2; 7 and the byte of the ü; a line; wide; 12 characters, the last a euro, which has no byte (-1 + 1 + 4); the place
         // of "|€"; "grün" and one number; 1 and a class.
         assert_eq!(found, "2 7252 1 1 12 8364 4 10 401 11");
+    });
+}
+
+#[test]
+fn vtcm_is_had_by_its_address() {
+    with("vtcm", |skeleton| {
+        // The profile's 2 MiB; queries that succeed; 42; aligned; less is left; twice refused; given back.
+        let found = answer(skeleton, &["--method", "2", "--out", "u32:8"]);
+        assert_eq!(found, "2048 0 42 1 1 0 1 0");
     });
 }
 
