@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tests::assets::{self, Kernel};
 use tests::guest::requirements;
+use tests::hexagon::{build_shared, llvm_and_emulator};
 
 /// Scenarios in `scenarios/fastrpc` that are run twice with `VH_DETERMINISM=all`, beside the honest DSP; the first ones always.
 const SCENARIOS: [&str; 19] = [
@@ -230,6 +231,44 @@ fn twice(setup: &Setup, scenario: Option<&str>) -> Result<u64> {
     let requests = text(&output.stdout).matches("\"type\":\"request\"").count();
     ensure!(requests >= 3, "only {requests} requests");
     Ok(requests as u64)
+}
+
+/// A call that crashed because the run was strict about the part's vector unit does so again.
+#[test]
+fn a_strict_run_is_played_to_a_strict_dsp() -> Result<()> {
+    let Some(setup) = Setup::new("newest") else {
+        return Ok(());
+    };
+    let Some(llvm) = llvm_and_emulator() else {
+        return Ok(());
+    };
+    let skeleton = setup.file("libfloats_skel.so");
+    let skeleton = build_shared(&llvm, "floats", 68, &["-mhvx-ieee-fp"], skeleton);
+    let trace = setup.file("strict.pcapng");
+    let file = format!("{}:/vh/skel/libfloats_skel.so", skeleton.display());
+    let words = [
+        "run",
+        "--soc",
+        "sm8550",
+        "--strict-silicon",
+        "--file",
+        &file,
+        "--trace",
+        path(&trace),
+    ];
+    let output = setup.guest(&words, "vh-invoke floats 2 --in 128 --in 128 --out 128")?;
+    ensure!(
+        said(&output).contains("has no such floating point"),
+        "{}",
+        said(&output)
+    );
+    let output = program().args(["replay", "--dsp", path(&trace)]).output()?;
+    ensure!(
+        output.status.success() && said(&output).contains("compared"),
+        "{}",
+        said(&output)
+    );
+    Ok(())
 }
 
 #[test]
