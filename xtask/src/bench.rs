@@ -3,7 +3,8 @@
 //! * the guest's view: invokes per second and round trips of a call without arguments and of one with 1 MiB in and
 //!   1 MiB out; packets per second over a queue (dspqueue); time from power-on to the first result;
 //! * the same packets without a guest, with `vhost-hexagon invoke`;
-//! * the core's view: packets per second of small programs, with `vhost-hexagon exec` and on QEMU's user-mode Hexagon.
+//! * the core's view: packets per second of small programs, with `vhost-hexagon exec` (the interpreter, and the translator as users
+//!   have it) and on QEMU's user-mode Hexagon, in a short run and in one that is long enough for translation not to count.
 //!
 //! Both sides of a core benchmark run the same file, which measures itself, by turns, and must agree on the checksum.
 
@@ -43,13 +44,14 @@ pub struct BenchArgs {
     pub sources: Option<PathBuf>,
 }
 
-/// Core benchmarks and how often each is repeated: enough for a second or so of work on the slower side.
-const CORE: &[(&str, u32)] = &[
-    ("b1_int", 12),
-    ("b2_mem", 4),
-    ("b3_fp", 10),
-    ("b4_gemm", 20),
-    ("b5_hvxadd", 2),
+/// Core benchmarks, how often each is repeated in a short run (a second or so on the slowest side), and how much longer the long run
+/// is.
+const CORE: &[(&str, u32, u32)] = &[
+    ("b1_int", 12, 6),
+    ("b2_mem", 4, 20),
+    ("b3_fp", 10, 15),
+    ("b4_gemm", 20, 10),
+    ("b5_hvxadd", 2, 6),
 ];
 /// Each is run this often on both sides by turns; the median of the ratios counts.
 const ROUNDS: usize = 5;
@@ -133,17 +135,26 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
         None => ui::say("core benchmarks left out: no sources (name their folder with --sources)"),
         Some(dir) => {
             ui::say(format!(
-                "{:<10} {:>14} {:>14} {:>8}",
-                "core", "ours Mpkt/s", "QEMU Mpkt/s", "ratio"
+                "{:<10} {:>6} {:>9} {:>9} {:>9} {:>9} {:>9}   (Mpkt/s; x: of QEMU's in the same round)",
+                "core", "run", "interp", "auto", "QEMU", "interp x", "auto x"
             ));
-            for (name, iterations) in CORE {
-                let Core { ours, qemu, ratio } =
-                    core(&emulator, &dir, name, *iterations).with_context(|| format!("benchmark {name}"))?;
-                ui::say(format!("{name:<10} {ours:>14.1} {qemu:>14.1} {ratio:>8.3}"));
-                report.insert(
-                    format!("core_{name}"),
-                    json!({ "ours_mpkt_s": ours, "qemu_mpkt_s": qemu, "ratio": ratio }),
-                );
+            for (name, short, times) in CORE {
+                for (run, iterations) in [("short", *short), ("long", short * times)] {
+                    let Core { ours, qemu, ratios } = core(&emulator, &dir, name, iterations)
+                        .with_context(|| format!("benchmark {name}"))?;
+                    let [interp, auto] = ours;
+                    let [interp_ratio, auto_ratio] = ratios;
+                    ui::say(format!(
+                        "{name:<10} {run:>6} {interp:>9.1} {auto:>9.1} {qemu:>9.1} {interp_ratio:>9.3} {auto_ratio:>9.3}"
+                    ));
+                    report.insert(
+                        format!("core_{name}_{run}"),
+                        json!({
+                            "interp_mpkt_s": interp, "auto_mpkt_s": auto, "qemu_mpkt_s": qemu,
+                            "interp_ratio": interp_ratio, "auto_ratio": auto_ratio,
+                        }),
+                    );
+                }
             }
         }
     }
@@ -181,14 +192,17 @@ fn number(text: &str) -> serde_json::Value {
     text.parse::<f64>().map_or(serde_json::Value::Null, |n| json!(n))
 }
 
-/// One program on both sides.
+/// Our engines that are measured.
+const ENGINES: [&str; 2] = ["interp", "auto"];
+
+/// One program on all sides.
 struct Core {
-    /// Millions of packets per second, median: ours.
-    ours: f64,
+    /// Millions of packets per second, medians: ours.
+    ours: [f64; ENGINES.len()],
     /// QEMU's.
     qemu: f64,
-    /// Median of the rounds' ratios.
-    ratio: f64,
+    /// Medians of the rounds' ratios.
+    ratios: [f64; ENGINES.len()],
 }
 
 fn core(emulator: &Path, sources: &Path, name: &str, iterations: u32) -> Result<Core> {
@@ -217,25 +231,28 @@ fn core(emulator: &Path, sources: &Path, name: &str, iterations: u32) -> Result<
     let qemu = tools::on_path("qemu-hexagon-static")
         .or_else(|| tools::on_path("qemu-hexagon"))
         .context("no qemu-hexagon")?;
-    let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ours, mut theirs, mut ratios) =
+        ([const { Vec::new() }; 2], Vec::new(), [const { Vec::new() }; 2]);
     for _ in 0..ROUNDS {
-        let (us, check) = rate(
-            Command::new(emulator)
-                .args(["exec", "--cpu", "v68"])
-                .arg(&program),
-        )?;
         let (them, expected) = rate(Command::new(&qemu).args(["-cpu", "v68"]).arg(&program))?;
-        if check != expected {
-            bail!("our result {check} differs from QEMU's {expected}");
-        }
-        ours.push(us);
         theirs.push(them);
-        ratios.push(us / them);
+        for (n, engine) in ENGINES.iter().enumerate() {
+            let mut command = Command::new(emulator);
+            command
+                .args(["exec", "--cpu", "v68", "--engine", engine])
+                .arg(&program);
+            let (us, check) = rate(&mut command)?;
+            if check != expected {
+                bail!("the result {check} of {engine} differs from QEMU's {expected}");
+            }
+            ours[n].push(us);
+            ratios[n].push(us / them);
+        }
     }
     Ok(Core {
-        ours: median(ours),
+        ours: ours.map(median),
         qemu: median(theirs),
-        ratio: median(ratios),
+        ratios: ratios.map(median),
     })
 }
 
