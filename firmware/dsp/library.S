@@ -818,7 +818,6 @@ builtin adsp_mmap_fd_getinfo
 builtin HAP_mem_get_stats
 builtin HAP_mem_set_grow_size
 builtin HAP_mem_available_stack
-builtin HAP_mem_request
 builtin HAP_cache_lock
 builtin HAP_cache_unlock
 builtin HAP_query_total_cachelock
@@ -826,6 +825,9 @@ builtin HAP_query_avail_cachelock
 builtin qurt_mem_cache_clean
 builtin qurt_mem_cache_clean2
 builtin qurt_mem_barrier
+
+// HAP: requests for address space
+builtin HAP_mem_request
 
 // HAP: power
 builtin HAP_power_set

@@ -47,6 +47,7 @@ int HAP_mem_set_grow_size(uint64 least, uint64 most);
 /* Bytes of stack left to the calling thread. Newer headers of the vendor give 64 bits; programs count on these. */
 int HAP_mem_available_stack(void);
 
+/* The first two are refused with AEE_EUNSUPPORTED. */
 typedef enum {
     HAP_MEM_LOG_BLOCKS = 1,
     HAP_MEM_SET_MARKER = 2,
@@ -67,7 +68,7 @@ typedef struct {
     uint64_t addr;   /* reserved address, or 0 */
     uint64_t len;
     int prot;
-    int flags;
+    int flags;       /* 0 or HAP_MEM_FLAGS_EXTENDED_MAP */
     int fd;
     uint64_t dsp_pa; /* offset */
     uint64_t dsp_va; /* answer */
@@ -81,7 +82,6 @@ typedef struct {
 typedef struct {
     uint64_t len;
     int prot;
-    int flags;
     uint64_t dsp_va; /* answer */
 } HAP_mem_reserve_t;
 

@@ -21,7 +21,6 @@ pub const IMPORTS: &[Import] = &[
     import("HAP_mem_get_stats", stats, "`int HAP_mem_get_stats(HAP_mem_stats_t *)`: bytes free and used, segments free and used, least growth"),
     import("HAP_mem_set_grow_size", set_grow_size, "`int HAP_mem_set_grow_size(uint64 least, uint64 most)`: how the heap grows; 0 leaves a bound as it is"),
     import("HAP_mem_available_stack", available_stack, "`int HAP_mem_available_stack(void)`: bytes between the stack pointer and the stack's end"),
-    import("HAP_mem_request", request, "`int HAP_mem_request(payload *)`: address space without memory").refuses("AEE_EUNSUPPORTED"),
     import("HAP_cache_lock", cache_lock, "`void *HAP_cache_lock(unsigned size, void **physical)`: ordinary memory, every access costs the same here"),
     import("HAP_cache_unlock", cache_unlock, "`int HAP_cache_unlock(void *)`: gives it back"),
     import("HAP_query_total_cachelock", cache_total, "`int HAP_query_total_cachelock(void)`: bytes that can be locked"),
@@ -120,10 +119,6 @@ fn available_stack(c: &mut Call<'_>) -> Done {
     };
     // As 64 bits, too, which newer headers of the vendor read.
     c.ret64(i64::from(left as i32) as u64)
-}
-
-fn request(c: &mut Call<'_>) -> Done {
-    c.ret_code(Aee::UNSUPPORTED)
 }
 
 fn cache_lock(c: &mut Call<'_>) -> Done {

@@ -20,6 +20,7 @@ mod float_text;
 mod format;
 mod frames;
 mod hap_debug;
+mod hap_mem_request;
 mod hap_memory;
 mod hap_power;
 mod hap_time;
@@ -113,6 +114,7 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "The compiler's beginnings and ends of functions", imports: frames::IMPORTS },
     Family { title: "HAP: messages (FARF)", imports: hap_debug::IMPORTS },
     Family { title: "HAP: memory, caches", imports: hap_memory::IMPORTS },
+    Family { title: "HAP: requests for address space", imports: hap_mem_request::IMPORTS },
     Family { title: "HAP: power", imports: hap_power::IMPORTS },
     Family { title: "Time and sleep", imports: hap_time::IMPORTS },
     Family { title: "HAP: compute resources (VTCM, matrix unit)", imports: compute_res::IMPORTS },

@@ -225,6 +225,21 @@ impl Descriptors {
         Ok(self.unmap_idle(fd, id))
     }
 
+    /// Something maps the newest descriptor of that number elsewhere; what [`Self::remove_map`] takes.
+    pub fn add_map(&mut self, fd: i32) -> Result<u64, OsError> {
+        let descriptor = self.newest_mut(fd)?;
+        let maps = descriptor.maps.checked_add(1);
+        descriptor.maps = maps.ok_or(OsError::Limit("mappings of one descriptor"))?;
+        Ok(descriptor.id)
+    }
+
+    /// What [`Self::add_map`] counted is gone.
+    pub fn remove_map(&mut self, fd: i32, id: u64) -> Option<Unmap> {
+        let descriptor = self.find_mut(fd, |d| d.id == id)?;
+        descriptor.maps = descriptor.maps.saturating_sub(1);
+        self.unmap_idle(fd, id)
+    }
+
     /// `HAP_mmap_get`: another user of the newest descriptor of that number, which is mapped.
     pub fn add_user(&mut self, fd: i32) -> Result<(), OsError> {
         let descriptor = self.newest_mut(fd)?;

@@ -11,6 +11,7 @@ mod descriptors;
 pub mod heap;
 pub mod layout;
 pub mod ranges;
+mod reserved;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +23,7 @@ use emu_core::mem::{AddressSpace, PAGE, PAGE_SIZE, Prot};
 use emu_core::memory::Memory as _;
 use layout::RANGE;
 use ranges::Ranges;
+use reserved::Reservations;
 
 /// Why there is no own memory to be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +68,7 @@ struct Inner {
     pool: Ranges,
     regions: BTreeMap<u32, Region>,
     descriptors: Descriptors,
+    reservations: Reservations,
     own: u64,
     mapped: u64,
     mapped_total: u64,
@@ -91,6 +94,7 @@ impl ProcessMemory {
             pool: Ranges::default(),
             regions: BTreeMap::new(),
             descriptors: Descriptors::default(),
+            reservations: Reservations::default(),
             own: 0,
             mapped: 0,
             mapped_total: 0,
@@ -121,6 +125,7 @@ impl ProcessMemory {
         inner.closed = true;
         inner.taken.clear();
         inner.descriptors = Descriptors::default();
+        inner.reservations = Reservations::default();
         inner.regions.clear();
         inner.pool = Ranges::default();
         inner.own = 0;
@@ -375,7 +380,9 @@ impl ProcessMemory {
     pub fn withdraw_fd(&self, fd: i32, va: u32) -> Result<(), OsError> {
         let mut inner = self.lock();
         inner.alive()?;
-        if inner.descriptors.withdraw(fd, va)?.mapped {
+        let gone = inner.descriptors.withdraw(fd, va)?;
+        self.unplace_all(&mut inner, gone.id);
+        if gone.mapped {
             self.unmap_locked(&mut inner, va);
         } else {
             inner.release_range(va);
@@ -400,7 +407,7 @@ impl ProcessMemory {
     }
 
     fn check_descriptors(&self, inner: &Inner) -> Result<(), OsError> {
-        if inner.descriptors.count() >= self.limits.fds {
+        if inner.descriptors.count() + inner.reservations.count() >= self.limits.fds {
             return Err(OsError::Limit("mapped file descriptors"));
         }
         Ok(())

@@ -3,7 +3,7 @@
 use emu_os::invocation::Arg;
 use emu_os::process::State;
 use rpmsg::Aee;
-use rpmsg::fastrpc::control::MAP_FD;
+use rpmsg::fastrpc::control::{MAP_FD, MAP_FD_DELAYED};
 
 use super::host::{Options, Session, finish, skeletons};
 
@@ -272,21 +272,21 @@ fn hap_example_methods_succeed() {
     };
     assert_eq!(s.invoke(handle, 0x0600_0010, vec![carried]), 0, "{:?}", s.texts());
     assert!(!s.process.knows_fd(13));
-    // reserve_va and what maps there: HAP_mem_request is refused, and they say so.
-    for scalars in [0x0800_0000, 0x0901_0000] {
-        let (prim, _) = s.buffer(&[13, 0, 0, 0, 0, 0x10, 0, 0], 0);
-        let args = if scalars == 0x0901_0000 {
-            vec![prim]
-        } else {
-            vec![]
-        };
-        assert_eq!(
-            s.invoke(handle, scalars, args),
-            Aee::UNSUPPORTED.0,
-            "{:?}",
-            s.texts()
-        );
-    }
+    // reserve_va: 2 GiB of address space; map_reserve_va: 1 GiB of a descriptor there, and away again.
+    const GIB: u32 = 1 << 30;
+    let name = s.process.map_fd(14, dma.iova, GIB, 0, MAP_FD_DELAYED).unwrap();
+    assert_eq!(all(8), 0, "{:?}", s.texts());
+    let (fd, _) = s.buffer(&14u32.to_le_bytes(), 0);
+    assert_eq!(s.invoke(handle, 0x0901_0000, vec![fd]), 0, "{:?}", s.texts());
+    s.process.unmap_fd(14, name, GIB.into()).unwrap();
+    // Of a descriptor that it does not know, it says so.
+    let (fd, _) = s.buffer(&14u32.to_le_bytes(), 0);
+    assert_eq!(
+        s.invoke(handle, 0x0901_0000, vec![fd]),
+        Aee::NO_SUCH_MAP.0,
+        "{:?}",
+        s.texts()
+    );
     // perf, power, cache lock, compute resources
     for method in [10, 11, 12, 2, 3] {
         assert_eq!(all(method), 0, "method {method}: {:?}", s.texts());
