@@ -834,6 +834,8 @@ builtin HAP_power_set
 builtin HAP_power_get
 builtin HAP_power_destroy_client
 builtin HAP_power_set_priority
+builtin sysmon_set_dcvs_v3_protected_bus_corners
+builtin sysmon_set_dcvs_v3_duty_cycle_params
 builtin HAP_user_etm_enable
 builtin HAP_user_etm_disable
 

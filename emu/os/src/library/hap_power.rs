@@ -4,6 +4,7 @@ use crate::library_state::votes::KINDS;
 
 use crate::kernel::call::{Call, Done};
 use crate::kernel::import::{Import, import};
+use rpmsg::Aee;
 
 /// This family's table.
 #[rustfmt::skip]
@@ -12,6 +13,8 @@ pub const IMPORTS: &[Import] = &[
     import("HAP_power_get", get, "`int HAP_power_get(void *client, response *)`: clocks and power, as constants"),
     import("HAP_power_destroy_client", destroy, "`int HAP_power_destroy_client(void *client)`: forgets the client's votes"),
     import("HAP_power_set_priority", accept, "`int HAP_power_set_priority(void *client, int priority)`: how much the client's votes count").without_effect("0"),
+    import("sysmon_set_dcvs_v3_protected_bus_corners", addition, "`int sysmon_set_dcvs_v3_protected_bus_corners(request *, unsigned on)`: corners of the bus count as they are").without_effect("0"),
+    import("sysmon_set_dcvs_v3_duty_cycle_params", addition, "`int sysmon_set_dcvs_v3_duty_cycle_params(request *, uint32 active, uint32 period)`: how long the DSP is busy at a time").without_effect("0"),
     import("HAP_user_etm_enable", accept, "`int HAP_user_etm_enable(void)`: traces into the trace unit").without_effect("0"),
     import("HAP_user_etm_disable", accept, "`int HAP_user_etm_disable(void)`: traces no more").without_effect("0"),
 ];
@@ -37,6 +40,16 @@ fn set(c: &mut Call<'_>) -> Done {
 fn destroy(c: &mut Call<'_>) -> Done {
     let client = c.arg(0)?;
     c.os.lib.votes.forget(client);
+    c.ret(0)
+}
+
+/// An addition to a request that `HAP_power_set` gets later. Where a request holds it is not public, and clocks are not modelled.
+fn addition(c: &mut Call<'_>) -> Done {
+    let at = c.arg(0)?;
+    if at == 0 {
+        return c.ret_code(Aee::BAD_PARM);
+    }
+    c.check_readable(at, REQUEST)?;
     c.ret(0)
 }
 
@@ -76,6 +89,20 @@ mod tests {
         assert_eq!(g.call("HAP_power_destroy_client", &[0x1000]), 0);
         assert_eq!(g.os.lib.votes.get(0x1000, 12), None);
         assert!(g.try_call("HAP_power_set", &[0, 3]).is_err());
+    }
+
+    #[test]
+    fn additions_to_a_request_need_one() {
+        let mut g = Guest::new();
+        let at = g.bytes(&[12; 0x78]);
+        for name in ["protected_bus_corners", "duty_cycle_params"].map(|n| format!("sysmon_set_dcvs_v3_{n}"))
+        {
+            assert_eq!(g.call(&name, &[at, 1, 2]), 0);
+            assert_eq!(g.call(&name, &[0, 1, 2]), rpmsg::Aee::BAD_PARM.0);
+            assert!(g.try_call(&name, &[3, 1, 2]).is_err());
+        }
+        // What is asked for stays as it was.
+        assert_eq!(g.read(at, 0x78), [12; 0x78]);
     }
 
     #[test]
