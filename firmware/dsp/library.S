@@ -807,7 +807,7 @@ builtin HAP_debug_v2
 builtin HAP_debug_runtime
 builtin HAP_setFARFRuntimeLoggingParams
 
-// HAP: memory, caches
+// HAP: memory, lockable cache
 builtin HAP_mmap
 builtin HAP_mmap2
 builtin HAP_munmap
@@ -822,9 +822,6 @@ builtin HAP_cache_lock
 builtin HAP_cache_unlock
 builtin HAP_query_total_cachelock
 builtin HAP_query_avail_cachelock
-builtin qurt_mem_cache_clean
-builtin qurt_mem_cache_clean2
-builtin qurt_mem_barrier
 
 // HAP: requests for address space
 builtin HAP_mem_request
@@ -1235,6 +1232,40 @@ builtin qurt_hvx_get_mode
 builtin qurt_hvx_get_units
 builtin qurt_hvx_reserve
 builtin qurt_hvx_cancel_reserve
+
+// QuRT: memory regions, pools
+builtin qurt_mem_region_create
+builtin qurt_mem_region_delete
+builtin qurt_mem_region_attr_get
+builtin qurt_mem_region_query
+builtin qurt_mem_region_query_64
+builtin qurt_mem_pool_attach
+builtin qurt_mem_pool_attr_get
+builtin qurt_mem_pool_create
+builtin qurt_mem_pool_add_pages
+builtin qurt_mem_pool_remove_pages
+
+// QuRT: mappings
+builtin qurt_mapping_create
+builtin qurt_mapping_create_64
+builtin qurt_mapping_remove
+builtin qurt_mapping_remove_64
+builtin qurt_mapping_reclaim
+builtin qurt_mem_map_static_query
+builtin qurt_mem_map_static_query_64
+builtin qurt_lookup_physaddr
+builtin qurt_lookup_physaddr_64
+builtin qurt_lookup_physaddr2
+
+// QuRT: caches
+builtin qurt_mem_cache_clean
+builtin qurt_mem_cache_clean2
+builtin qurt_mem_barrier
+builtin qurt_mem_syncht
+builtin qurt_mem_l2cache_line_lock
+builtin qurt_mem_l2cache_line_unlock
+builtin qurt_mem_configure_cache_partition
+builtin qurt_l2fetch_disable
 
 // QuRT: system, counters
 builtin qurt_sysenv_get_max_hw_threads

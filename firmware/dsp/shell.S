@@ -29,6 +29,13 @@ __stack_chk_guard:
 errno:
 	.word 0
 	.size errno, 4
+	.p2align 2
+// The handle of the pool that memory regions come from.
+	.globl qurt_mem_default_pool
+	.type qurt_mem_default_pool, @object
+qurt_mem_default_pool:
+	.word 1
+	.size qurt_mem_default_pool, 4
 	.p2align 3
 // What strerror answers.
 	.globl __error_text
@@ -60,4 +67,5 @@ __error_text:
 
 	export __stack_chk_guard
 	export errno
+	export qurt_mem_default_pool
 	export __error_text

@@ -25,6 +25,8 @@ pub const ERRNO: &str = "errno";
 pub const STREAMS: [&str; 3] = ["_Stdin", "_Stdout", "_Stderr"];
 /// Symbols of pointers to them, as musl and newlib have them.
 pub const STREAM_POINTERS: [&str; 3] = ["stdin", "stdout", "stderr"];
+/// Symbol of the word that holds the handle of the pool of memory regions, and that handle.
+pub const DEFAULT_POOL: (&str, u32) = ("qurt_mem_default_pool", 1);
 /// Symbol of the text that `strerror` answers.
 pub const ERROR_TEXT: &str = "__error_text";
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
 
-use crate::builtins::{ERRNO, ERROR_TEXT, STACK_GUARD, STREAM_POINTERS, STREAMS};
+use crate::builtins::{DEFAULT_POOL, ERRNO, ERROR_TEXT, STACK_GUARD, STREAM_POINTERS, STREAMS};
 use crate::memory::layout::STUBS;
 use emu_core::mem::PAGE_SIZE;
 
@@ -54,6 +54,10 @@ pub const DATA: &[(&str, &str)] = &[
         STACK_GUARD,
         "`unsigned __stack_chk_guard`: what the compiler's stack checks compare with",
     ),
+    (
+        DEFAULT_POOL.0,
+        "`qurt_mem_pool_t qurt_mem_default_pool`: the pool that memory regions come from",
+    ),
     ("_Stdin", "`FILE _Stdin`: the standard input, which is empty"),
     ("_Stdout", "`FILE _Stdout`: the standard output, which is the log"),
     (
@@ -94,14 +98,20 @@ fn make_standard() -> Builtins {
     let mut symbols: BTreeMap<String, u32> = functions
         .map(|(name, n)| (name.to_owned(), STUBS + n * STUB))
         .collect();
-    for (name, offset) in [(STACK_GUARD, 0), (ERRNO, 8), (ERROR_TEXT, 16)] {
+    for (name, offset) in [
+        (STACK_GUARD, 0),
+        (ERRNO, 8),
+        (DEFAULT_POOL.0, 12),
+        (ERROR_TEXT, 16),
+    ] {
         symbols.insert(name.into(), data_at + offset);
     }
     let code: Vec<u8> = (0..count)
         .flat_map(|_| [TRAP0, JUMPR_R31])
         .flat_map(u32::to_le_bytes)
         .collect();
-    let mut data = vec![0; 16];
+    let mut data = vec![0; 12];
+    data.extend(DEFAULT_POOL.1.to_le_bytes());
     data.extend(b"error\0");
     data.resize(24, 0);
     for (name, pointer) in STREAMS.into_iter().zip(STREAM_POINTERS) {

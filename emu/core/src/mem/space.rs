@@ -366,6 +366,17 @@ impl AddressSpace {
         self.shared.slow().regions.find(va).is_some()
     }
 
+    /// The device or physical address behind a mapped one. Anonymous memory has none outside of the DSP: what stands for it is
+    /// where it is mapped.
+    pub fn device_address(&self, va: u32) -> Option<u64> {
+        let offset = u64::from(va & (PAGE_SIZE - 1));
+        match self.shared.slow().regions.find(va)?.0 {
+            Backing::Iova(at) | Backing::Physical(at) => Some(at + offset),
+            Backing::Anonymous => Some(va.into()),
+            Backing::Guard => None,
+        }
+    }
+
     /// Bytes mapped at the moment.
     pub fn mapped_bytes(&self) -> u64 {
         self.shared.slow().regions.mapped()

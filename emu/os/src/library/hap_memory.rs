@@ -25,9 +25,6 @@ pub const IMPORTS: &[Import] = &[
     import("HAP_cache_unlock", cache_unlock, "`int HAP_cache_unlock(void *)`: gives it back"),
     import("HAP_query_total_cachelock", cache_total, "`int HAP_query_total_cachelock(void)`: bytes that can be locked"),
     import("HAP_query_avail_cachelock", cache_available, "`int HAP_query_avail_cachelock(void)`: bytes that are not locked"),
-    import("qurt_mem_cache_clean", cache_clean, "`int qurt_mem_cache_clean(address, size, operation, kind)`: memory is coherent, there is nothing to do"),
-    import("qurt_mem_cache_clean2", cache_clean, "`int qurt_mem_cache_clean2(address, size, operation, kind)`: memory is coherent, there is nothing to do"),
-    import("qurt_mem_barrier", cache_clean, "`void qurt_mem_barrier(void)`: memory is in order, there is nothing to do"),
 ];
 
 /// The descriptor is the AP's: it was announced, or the call carries it. Mapping it again gives the same address and
@@ -154,10 +151,6 @@ fn cache_total(c: &mut Call<'_>) -> Done {
 fn cache_available(c: &mut Call<'_>) -> Done {
     let available = c.os.lib.cache_locks.available();
     c.ret(available)
-}
-
-fn cache_clean(c: &mut Call<'_>) -> Done {
-    c.ret(0)
 }
 
 #[cfg(test)]

@@ -35,13 +35,16 @@ mod posix_sync;
 mod posix_thread;
 mod posix_time;
 mod qurt_barrier;
+mod qurt_cache;
 mod qurt_cond;
 mod qurt_futex;
 mod qurt_hvx;
+mod qurt_mapping;
 mod qurt_misc;
 mod qurt_mutex;
 mod qurt_object;
 mod qurt_pipe;
+mod qurt_region;
 mod qurt_sem;
 mod qurt_signal;
 mod qurt_thread;
@@ -113,7 +116,7 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "The compiler's run-time library", imports: runtime::IMPORTS },
     Family { title: "The compiler's beginnings and ends of functions", imports: frames::IMPORTS },
     Family { title: "HAP: messages (FARF)", imports: hap_debug::IMPORTS },
-    Family { title: "HAP: memory, caches", imports: hap_memory::IMPORTS },
+    Family { title: "HAP: memory, lockable cache", imports: hap_memory::IMPORTS },
     Family { title: "HAP: requests for address space", imports: hap_mem_request::IMPORTS },
     Family { title: "HAP: power", imports: hap_power::IMPORTS },
     Family { title: "Time and sleep", imports: hap_time::IMPORTS },
@@ -135,5 +138,8 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "QuRT: timers", imports: qurt_timer::IMPORTS },
     Family { title: "QuRT: pipes", imports: qurt_pipe::IMPORTS },
     Family { title: "QuRT: vector contexts", imports: qurt_hvx::IMPORTS },
+    Family { title: "QuRT: memory regions, pools", imports: qurt_region::IMPORTS },
+    Family { title: "QuRT: mappings", imports: qurt_mapping::IMPORTS },
+    Family { title: "QuRT: caches", imports: qurt_cache::IMPORTS },
     Family { title: "QuRT: system, counters", imports: qurt_misc::IMPORTS },
 ];

@@ -1,9 +1,12 @@
 //! The lockable cache (`HAP_cache_lock`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// Bytes that can be locked in all.
 pub const CACHE: u32 = 1 << 20;
+
+/// Bytes of a line.
+pub const LINE: u32 = 32;
 
 /// Memory that skeletons have locked in the cache.
 #[derive(Debug, Default)]
@@ -12,6 +15,8 @@ pub struct CacheLocks {
     bytes: u32,
     /// Locked heap blocks by address: bytes.
     blocks: HashMap<u32, u32>,
+    /// Lines that are locked by themselves.
+    lines: BTreeSet<u32>,
 }
 
 impl CacheLocks {
@@ -45,4 +50,33 @@ impl CacheLocks {
         self.bytes = self.bytes.saturating_sub(size.unwrap_or(0));
         size.is_some()
     }
+
+    /// Locks lines; those that are locked already stay so. `false`: there is no room, and none is locked.
+    pub fn lock_lines(&mut self, at: u32, size: u32) -> bool {
+        let all = lines(at, size.min(CACHE)).filter(|line| !self.lines.contains(line));
+        let new: Vec<u32> = all.collect();
+        let bytes = new.len() as u32 * LINE;
+        let fits = size <= CACHE && bytes <= self.available();
+        if fits {
+            self.bytes += bytes;
+            self.lines.extend(new);
+        }
+        fits
+    }
+
+    /// Unlocks lines; `false`: not all of them are locked, and none is unlocked.
+    pub fn unlock_lines(&mut self, at: u32, size: u32) -> bool {
+        let locked = size <= CACHE && lines(at, size).all(|line| self.lines.contains(&line));
+        if locked {
+            for line in lines(at, size) {
+                self.lines.remove(&line);
+            }
+            self.bytes = self.bytes.saturating_sub(size);
+        }
+        locked
+    }
+}
+
+fn lines(at: u32, size: u32) -> impl Iterator<Item = u32> {
+    (0..size / LINE).map(move |n| at.wrapping_add(n * LINE))
 }

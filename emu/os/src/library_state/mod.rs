@@ -12,6 +12,7 @@ pub mod libraries;
 pub mod pipes;
 pub mod posix;
 pub mod queues;
+pub mod regions;
 pub mod resources;
 pub mod timers;
 pub mod vectors;
@@ -31,6 +32,7 @@ use libraries::Libraries;
 use pipes::Pipes;
 use posix::Posix;
 use queues::Queues;
+use regions::Regions;
 use resources::Resources;
 use timers::Timers;
 use vectors::Vectors;
@@ -72,6 +74,8 @@ pub struct LibraryState {
     pub posix: Posix,
     /// What is locked in the cache.
     pub cache_locks: CacheLocks,
+    /// Memory regions of QuRT.
+    pub regions: Regions,
     /// The line of standard output that is not complete yet.
     pub line: Vec<u8>,
     /// Where `strtok` goes on.
@@ -117,6 +121,7 @@ impl LibraryState {
             files: Files::default(),
             posix: Posix::default(),
             cache_locks: CacheLocks::default(),
+            regions: Regions::default(),
             line: Vec::new(),
             tokens: 0,
             error_text: 0,

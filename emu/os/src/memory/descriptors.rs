@@ -225,12 +225,28 @@ impl Descriptors {
         Ok(self.unmap_idle(fd, id))
     }
 
-    /// Something maps the newest descriptor of that number elsewhere; what [`Self::remove_map`] takes.
-    pub fn add_map(&mut self, fd: i32) -> Result<u64, OsError> {
-        let descriptor = self.newest_mut(fd)?;
+    /// The newest descriptor that has all these device addresses, and its number.
+    pub fn holding(&self, iova: u64, len: u64) -> Result<(i32, &Descriptor), OsError> {
+        let all = self
+            .by_fd
+            .iter()
+            .flat_map(|(&fd, list)| list.iter().map(move |d| (fd, d)));
+        let here = |&(_, d): &(i32, &Descriptor)| {
+            let offset = iova.checked_sub(d.iova);
+            let end = offset.and_then(|offset| offset.checked_add(len));
+            end.is_some_and(|end| end <= d.whole_pages())
+        };
+        let found = all.filter(here).max_by_key(|(_, d)| d.id);
+        found.ok_or(OsError::NoSuchMap(iova))
+    }
+
+    /// Something maps a descriptor elsewhere, until [`Self::remove_map`].
+    pub fn add_map(&mut self, fd: i32, id: u64) -> Result<(), OsError> {
+        let found = self.find_mut(fd, |d| d.id == id);
+        let descriptor = found.ok_or(OsError::NoSuchMap(fd as u64))?;
         let maps = descriptor.maps.checked_add(1);
         descriptor.maps = maps.ok_or(OsError::Limit("mappings of one descriptor"))?;
-        Ok(descriptor.id)
+        Ok(())
     }
 
     /// What [`Self::add_map`] counted is gone.

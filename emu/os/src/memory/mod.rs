@@ -45,6 +45,21 @@ struct Backing {
     pages: Option<Vec<(u64, u64)>>,
 }
 
+impl Backing {
+    /// Where the byte with this device address is. Memory of the emulator counts as lying where it is mapped.
+    fn holds(&self, iova: u64) -> Option<u32> {
+        let own = [(u64::from(self.va), u64::from(self.len))];
+        let mut before = 0;
+        for &(at, len) in self.pages.as_deref().unwrap_or(&own) {
+            if let Some(offset) = iova.checked_sub(at).filter(|&offset| offset < len) {
+                return self.va.checked_add((before + offset) as u32);
+            }
+            before += len;
+        }
+        None
+    }
+}
+
 /// A virtual range that is taken.
 #[derive(Debug)]
 struct Taken {
@@ -237,14 +252,19 @@ impl ProcessMemory {
         let Some(taken) = inner.taken.remove(&va) else {
             return;
         };
-        for b in taken.backing {
-            let _ = self.space.unmap(b.va, b.len);
-            inner.own = inner.own.saturating_sub(u64::from(b.len));
-            for (at, len) in b.pages.into_iter().flatten() {
-                inner.pool.put(at, len);
-            }
+        for backing in taken.backing {
+            self.unback(&mut inner, backing);
         }
         inner.va.put(taken.start, taken.len);
+    }
+
+    /// Takes pages out of a range and gives them back.
+    fn unback(&self, inner: &mut Inner, backing: Backing) {
+        let _ = self.space.unmap(backing.va, backing.len);
+        inner.own = inner.own.saturating_sub(u64::from(backing.len));
+        for (at, len) in backing.pages.into_iter().flatten() {
+            inner.pool.put(at, len);
+        }
     }
 
     /// Adds memory to the pool. The address returned names the region to the driver; nothing is mapped there.
