@@ -1267,14 +1267,23 @@ builtin qurt_mem_l2cache_line_unlock
 builtin qurt_mem_configure_cache_partition
 builtin qurt_l2fetch_disable
 
-// QuRT: system, counters
+// QuRT: the system
 builtin qurt_sysenv_get_max_hw_threads
 builtin qurt_sysenv_get_arch_version
 builtin qurt_sysenv_get_process_name
+builtin qurt_sysenv_get_app_heap
+builtin qurt_sysenv_get_hw_timer
+builtin qurt_sysenv_get_max_pi_prio
+builtin qurt_sysenv_get_swap_spool0
+builtin qurt_sysenv_get_swap_spool1
+
+// QuRT: performance counters
+builtin qurt_pmu_enable
+builtin qurt_pmu_set
+builtin qurt_pmu_get
+
+// QuRT: cycles, ticks
 builtin qurt_getpid
 builtin qurt_get_core_pcycles
 builtin qurt_sysclock_get_hw_ticks_32
 builtin qurt_timer_get_ticks
-builtin qurt_pmu_enable
-builtin qurt_pmu_set
-builtin qurt_pmu_get

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
  *
- * Performance counters.
+ * Performance counters. Counted are packets of the process (event 3) and overflows of counters (1, 2, 5, 6).
  */
 #ifndef QURT_PMU_H
 #define QURT_PMU_H

@@ -140,6 +140,7 @@ _Static_assert(__builtin_offsetof(HAP_mem_req_payload_t, mmap.dsp_va) == 48, \"m
 _Static_assert(sizeof(qurt_thread_attr_t) == 36 && __builtin_offsetof(qurt_thread_attr_t, stack_addr) == 28, \"thread\");
 _Static_assert(sizeof(qurt_mem_region_attr_t) == 24 && __builtin_offsetof(qurt_mem_region_attr_t, perms) == 20, \"region\");
 _Static_assert(sizeof(qurt_mem_pool_attr_t) == 56 && QURT_MEM_MAPPING_NONE == 4 && QURT_EPRIVILEGE == 36, \"pool\");
+_Static_assert(sizeof(qurt_sysenv_procname_t) == 68 && QURT_PMUEVTCFG == 5 && QURT_PMUCNT7 == 9, \"system\");
 _Static_assert(QURT_MEM_CACHE_FLUSH_INVALIDATE_ALL == 4 && QURT_MEM_DCACHE == 1, \"cache\");
 ";
     let said = complaints(&llvm, "c", &source);

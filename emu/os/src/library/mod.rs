@@ -44,9 +44,11 @@ mod qurt_misc;
 mod qurt_mutex;
 mod qurt_object;
 mod qurt_pipe;
+mod qurt_pmu;
 mod qurt_region;
 mod qurt_sem;
 mod qurt_signal;
+mod qurt_sysenv;
 mod qurt_thread;
 mod qurt_timer;
 mod runtime;
@@ -141,5 +143,7 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "QuRT: memory regions, pools", imports: qurt_region::IMPORTS },
     Family { title: "QuRT: mappings", imports: qurt_mapping::IMPORTS },
     Family { title: "QuRT: caches", imports: qurt_cache::IMPORTS },
-    Family { title: "QuRT: system, counters", imports: qurt_misc::IMPORTS },
+    Family { title: "QuRT: the system", imports: qurt_sysenv::IMPORTS },
+    Family { title: "QuRT: performance counters", imports: qurt_pmu::IMPORTS },
+    Family { title: "QuRT: cycles, ticks", imports: qurt_misc::IMPORTS },
 ];

@@ -10,6 +10,7 @@ pub mod guards;
 pub mod keys;
 pub mod libraries;
 pub mod pipes;
+pub mod pmu;
 pub mod posix;
 pub mod queues;
 pub mod regions;
@@ -30,6 +31,7 @@ use guards::Guards;
 use keys::Keys;
 use libraries::Libraries;
 use pipes::Pipes;
+use pmu::Pmu;
 use posix::Posix;
 use queues::Queues;
 use regions::Regions;
@@ -56,6 +58,8 @@ pub struct LibraryState {
     pub timers: Timers,
     /// Pipes.
     pub pipes: Pipes,
+    /// Performance counters.
+    pub pmu: Pmu,
     /// Votes for clocks and power.
     pub votes: Votes,
     /// What `setenv` set, by name, and where copies are that `getenv` gave.
@@ -112,6 +116,7 @@ impl LibraryState {
             resources: Resources::new(vtcm),
             timers: Timers::default(),
             pipes: Pipes::default(),
+            pmu: Pmu::default(),
             votes: Votes::default(),
             environment: BTreeMap::new(),
             locale: 0,
