@@ -1093,6 +1093,32 @@ builtin popen
 builtin realpath
 builtin getcwd
 builtin fdopendir
+// Threads of C11
+builtin thrd_create
+builtin thrd_exit
+builtin thrd_join
+builtin thrd_detach
+builtin thrd_current
+builtin thrd_equal
+builtin thrd_sleep
+builtin thrd_yield
+builtin mtx_init
+builtin mtx_destroy
+builtin mtx_lock
+builtin mtx_timedlock
+builtin mtx_trylock
+builtin mtx_unlock
+builtin cnd_init
+builtin cnd_destroy
+builtin cnd_wait
+builtin cnd_timedwait
+builtin cnd_signal
+builtin cnd_broadcast
+builtin tss_create
+builtin tss_delete
+builtin tss_set
+builtin tss_get
+builtin call_once
 
 // QuRT: threads, thread-local values
 builtin qurt_thread_create

@@ -156,11 +156,12 @@ fn posix_types_have_the_sizes_of_musl() {
     let said = complaints(
         &llvm,
         "c",
-        "#include <dlfcn.h>\n#include <errno.h>\n#include <pthread.h>\n#include <semaphore.h>\n#include <setjmp.h>\n#include <time.h>
+        "#include <dlfcn.h>\n#include <errno.h>\n#include <pthread.h>\n#include <semaphore.h>\n#include <setjmp.h>\n#include <threads.h>\n#include <time.h>
 _Static_assert(sizeof(time_t) == 8 && sizeof(struct timespec) == 16, \"time\");
 _Static_assert(sizeof(struct tm) == 44 && __builtin_offsetof(struct tm, tm_gmtoff) == 36, \"tm\");
 _Static_assert(sizeof(pthread_t) == 4 && sizeof(pthread_attr_t) == 36 && sizeof(sem_t) == 16, \"thread\");
 _Static_assert(sizeof(pthread_mutex_t) == 24 && sizeof(pthread_cond_t) == 48 && sizeof(pthread_rwlock_t) == 32, \"locks\");
+_Static_assert(sizeof(thrd_t) == 4 && sizeof(mtx_t) == 24 && sizeof(cnd_t) == 48 && thrd_timedout == 4, \"threads of C11\");
 _Static_assert(sizeof(jmp_buf) == 64 && sizeof(Dl_info) == 16 && RTLD_GLOBAL == 0x100, \"libraries\");
 _Static_assert(ENOENT == 2 && ETIMEDOUT == 110, \"errors\");
 ",

@@ -64,6 +64,7 @@ mod string;
 mod string_more;
 mod strings_bsd;
 mod thread;
+mod threads;
 mod unistd;
 mod unit;
 mod vtcm;
@@ -130,6 +131,7 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "POSIX: read-write locks", imports: posix_rwlock::IMPORTS },
     Family { title: "POSIX: clocks, sleeps, semaphores", imports: posix_time::IMPORTS },
     Family { title: "C and POSIX: what a DSP has nothing for", imports: posix_refused::IMPORTS },
+    Family { title: "Threads of C11", imports: threads::IMPORTS },
     Family { title: "QuRT: threads, thread-local values", imports: qurt_thread::IMPORTS },
     Family { title: "QuRT: mutexes", imports: qurt_mutex::IMPORTS },
     Family { title: "QuRT: barriers", imports: qurt_barrier::IMPORTS },

@@ -76,7 +76,7 @@ fn object(c: &Call<'_>) -> Result<Option<u32>, crate::kernel::call::Stop> {
     Ok(Some(at))
 }
 
-fn initialise(c: &mut Call<'_>, kind: Kind, new: Object) -> Done {
+pub(super) fn initialise(c: &mut Call<'_>, kind: Kind, new: Object) -> Done {
     let Some(at) = object(c)? else {
         return c.ret(EINVAL);
     };
@@ -151,7 +151,7 @@ fn mutex_init(c: &mut Call<'_>) -> Done {
     initialise(c, Kind::Mutex, Object::mutex(kind))
 }
 
-fn mutex_destroy(c: &mut Call<'_>) -> Done {
+pub(super) fn mutex_destroy(c: &mut Call<'_>) -> Done {
     let Some(at) = object(c)? else {
         return c.ret(EINVAL);
     };
@@ -192,11 +192,11 @@ fn mutex_kind(c: &mut Call<'_>, at: u32) -> Result<MutexKind, crate::kernel::cal
     Ok(kind?)
 }
 
-fn mutex_lock(c: &mut Call<'_>) -> Done {
+pub(super) fn mutex_lock(c: &mut Call<'_>) -> Done {
     lock(c, None)
 }
 
-fn mutex_timed_lock(c: &mut Call<'_>) -> Done {
+pub(super) fn mutex_timed_lock(c: &mut Call<'_>) -> Done {
     let until = c.arg(1)?;
     match timespec(c, until)? {
         Some(until) => lock(c, Some(until)),
@@ -209,7 +209,7 @@ fn mutex_timed_lock(c: &mut Call<'_>) -> Done {
     }
 }
 
-fn mutex_try_lock(c: &mut Call<'_>) -> Done {
+pub(super) fn mutex_try_lock(c: &mut Call<'_>) -> Done {
     let Some(at) = object(c)? else {
         return c.ret(EINVAL);
     };
@@ -218,7 +218,7 @@ fn mutex_try_lock(c: &mut Call<'_>) -> Done {
     c.ret(if got == Locked::Got { 0 } else { EBUSY })
 }
 
-fn mutex_unlock(c: &mut Call<'_>) -> Done {
+pub(super) fn mutex_unlock(c: &mut Call<'_>) -> Done {
     let Some(at) = object(c)? else {
         return c.ret(EINVAL);
     };
@@ -250,12 +250,12 @@ fn spin_lock(c: &mut Call<'_>) -> Done {
 
 // Condition variables
 
-fn cond_init(c: &mut Call<'_>) -> Done {
+pub(super) fn cond_init(c: &mut Call<'_>) -> Done {
     let waiters = Waiters::default();
     initialise(c, Kind::Condition, Object::Queue { waiters })
 }
 
-fn cond_destroy(c: &mut Call<'_>) -> Done {
+pub(super) fn cond_destroy(c: &mut Call<'_>) -> Done {
     let Some(at) = object(c)? else {
         return c.ret(EINVAL);
     };
@@ -283,11 +283,11 @@ fn wait(c: &mut Call<'_>, until: Option<Time>) -> Done {
     ))
 }
 
-fn cond_wait(c: &mut Call<'_>) -> Done {
+pub(super) fn cond_wait(c: &mut Call<'_>) -> Done {
     wait(c, None)
 }
 
-fn cond_timed_wait(c: &mut Call<'_>) -> Done {
+pub(super) fn cond_timed_wait(c: &mut Call<'_>) -> Done {
     let until = c.arg(2)?;
     match timespec(c, until)? {
         Some(until) => wait(c, Some(until)),
@@ -303,11 +303,11 @@ fn signal(c: &mut Call<'_>, most: usize) -> Done {
     c.ret(0)
 }
 
-fn cond_signal(c: &mut Call<'_>) -> Done {
+pub(super) fn cond_signal(c: &mut Call<'_>) -> Done {
     signal(c, 1)
 }
 
-fn cond_broadcast(c: &mut Call<'_>) -> Done {
+pub(super) fn cond_broadcast(c: &mut Call<'_>) -> Done {
     signal(c, usize::MAX)
 }
 
@@ -355,7 +355,7 @@ fn barrier_wait(c: &mut Call<'_>) -> Done {
 const RUNNING: u32 = 1;
 const DONE: u32 = 2;
 
-fn once(c: &mut Call<'_>) -> Done {
+pub(super) fn once(c: &mut Call<'_>) -> Done {
     let (at, f) = (c.arg(0)?, c.arg(1)?);
     let (me, priority) = (c.thread.id, c.priority());
     match c.load32(at)? {

@@ -95,7 +95,7 @@ fn from_qurt(priority: u8) -> u32 {
     u32::from(255 - priority).max(1)
 }
 
-fn create(c: &mut Call<'_>) -> Done {
+pub(super) fn create(c: &mut Call<'_>) -> Done {
     let (place, attributes, entry, argument) = (c.arg(0)?, c.arg(1)?, c.arg(2)?, c.arg(3)?);
     c.load32(place)?;
     let mut word = [0; 8];
@@ -164,7 +164,7 @@ fn give_back(c: &mut Call<'_>, stack: Option<u32>) {
     }
 }
 
-fn exit(c: &mut Call<'_>) -> Done {
+pub(super) fn exit(c: &mut Call<'_>) -> Done {
     let result = c.arg(0)?;
     clean_up(c, result)
 }
@@ -207,7 +207,7 @@ fn cleanup_pop(c: &mut Call<'_>) -> Done {
     Ok(Outcome::Enter(f, vec![argument], Box::new(|c, _| c.ret(0))))
 }
 
-fn join(c: &mut Call<'_>) -> Done {
+pub(super) fn join(c: &mut Call<'_>) -> Done {
     let (thread, place) = (c.arg(0)?, c.arg(1)?);
     if place != 0 {
         c.load32(place)?;
@@ -239,7 +239,7 @@ fn join(c: &mut Call<'_>) -> Done {
     ))
 }
 
-fn detach(c: &mut Call<'_>) -> Done {
+pub(super) fn detach(c: &mut Call<'_>) -> Done {
     let thread = c.arg(0)?;
     if c.os.lib.posix.ended.remove(&thread).is_some() {
         return c.ret(0);
@@ -255,12 +255,12 @@ fn detach(c: &mut Call<'_>) -> Done {
     c.ret(code)
 }
 
-fn me(c: &mut Call<'_>) -> Done {
+pub(super) fn me(c: &mut Call<'_>) -> Done {
     let id = c.thread.id;
     c.ret(id)
 }
 
-fn equal(c: &mut Call<'_>) -> Done {
+pub(super) fn equal(c: &mut Call<'_>) -> Done {
     let same = c.arg(0)? == c.arg(1)?;
     c.ret(same.into())
 }
@@ -380,7 +380,7 @@ fn priority_min(c: &mut Call<'_>) -> Done {
     c.ret(1)
 }
 
-fn sched_yield(c: &mut Call<'_>) -> Done {
+pub(super) fn sched_yield(c: &mut Call<'_>) -> Done {
     c.set(0);
     Ok(Outcome::Yield)
 }
@@ -525,25 +525,25 @@ fn get_attr(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }
 
-fn key_create(c: &mut Call<'_>) -> Done {
+pub(super) fn key_create(c: &mut Call<'_>) -> Done {
     let (place, destructor) = (c.arg(0)?, c.arg(1)?);
     let added = thread::add_key(c, place, destructor)?;
     c.ret(if added.is_ok() { 0 } else { EAGAIN })
 }
 
-fn key_delete(c: &mut Call<'_>) -> Done {
+pub(super) fn key_delete(c: &mut Call<'_>) -> Done {
     let key = c.arg(0)?;
     let known = c.os.lib.keys.remove(key);
     c.ret(if known { 0 } else { EINVAL })
 }
 
-fn set_specific(c: &mut Call<'_>) -> Done {
+pub(super) fn set_specific(c: &mut Call<'_>) -> Done {
     let (key, value) = (c.arg(0)?, c.arg(1)?);
     let known = thread::set_value(c, key, value);
     c.ret(if known { 0 } else { EINVAL })
 }
 
-fn get_specific(c: &mut Call<'_>) -> Done {
+pub(super) fn get_specific(c: &mut Call<'_>) -> Done {
     let value = thread::value(c, c.arg(0)?);
     c.ret(value)
 }

@@ -93,7 +93,7 @@ fn clock_nanosleep(c: &mut Call<'_>) -> Done {
     park_until(c, until)
 }
 
-fn nanosleep(c: &mut Call<'_>) -> Done {
+pub(super) fn nanosleep(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
     let negative = (c.load64(at)? as i64) < 0;
     match timespec(c, at)? {
