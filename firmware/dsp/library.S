@@ -915,12 +915,6 @@ builtin pthread_detach
 builtin pthread_self
 builtin pthread_equal
 builtin pthread_kill
-builtin pthread_cancel
-builtin pthread_testcancel
-builtin pthread_setcancelstate
-builtin pthread_setcanceltype
-builtin _pthread_cleanup_push
-builtin _pthread_cleanup_pop
 builtin pthread_atfork
 builtin pthread_setname_np
 builtin pthread_getname_np
@@ -955,6 +949,14 @@ builtin pthread_key_create
 builtin pthread_key_delete
 builtin pthread_setspecific
 builtin pthread_getspecific
+
+// POSIX: cancellation, cleanup handlers
+builtin pthread_cancel
+builtin pthread_testcancel
+builtin pthread_setcancelstate
+builtin pthread_setcanceltype
+builtin _pthread_cleanup_push
+builtin _pthread_cleanup_pop
 
 // POSIX: mutexes, condition variables, barriers, once
 builtin pthread_mutex_init

@@ -64,6 +64,8 @@ typedef struct {
 #define PTHREAD_CANCEL_ENABLE 0
 #define PTHREAD_CANCEL_DISABLE 1
 #define PTHREAD_CANCEL_DEFERRED 0
+#define PTHREAD_CANCEL_ASYNCHRONOUS 1 /* ENOTSUP */
+#define PTHREAD_CANCELED ((void *)-1)
 
 struct __ptcb {
     void (*f)(void *);

@@ -48,7 +48,7 @@ pub fn by_name(name: &str) -> Option<Import> {
 pub const DATA: &[(&str, &str)] = &[
     (
         ERRNO,
-        "`int errno`: number of the last error, one for the process",
+        "`int errno`: number of the last error of any thread; each has its own by __errno_location",
     ),
     (
         STACK_GUARD,

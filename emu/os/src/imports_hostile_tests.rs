@@ -224,6 +224,7 @@ impl Program {
                         let id = thread.id;
                         g.os.lib.vectors.give_back(id);
                         g.os.lib.posix.thread_ended(id, status);
+                        g.os.lib.forget_thread(id);
                         g.os.sched.remove(id);
                         g.os.modules.thread_ends(id, &g.os.shared.memory);
                         g.os.continuations.forget(id);

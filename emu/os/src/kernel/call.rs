@@ -111,12 +111,26 @@ impl Call<'_> {
         f64::from_bits(self.arg64(n))
     }
 
-    /// Sets `errno`, if the process has one.
-    pub fn set_errno(&self, number: u32) -> Result<(), Stop> {
-        match self.os.builtins.errno() {
-            Some(at) => self.store32(at, number),
-            None => Ok(()),
+    /// Where the calling thread's `errno` is; that of the process if it has none of its own.
+    pub fn errno(&mut self) -> Result<Option<u32>, Stop> {
+        match self.os.lib.errnos.of(self.thread.id) {
+            Some((at, new)) => {
+                if new {
+                    self.store32(at, 0)?;
+                }
+                Ok(Some(at))
+            }
+            None => Ok(self.os.builtins.errno()),
         }
+    }
+
+    /// Sets the calling thread's `errno`, and the process's, which is the last of any thread.
+    pub fn set_errno(&mut self, number: u32) -> Result<(), Stop> {
+        let places = [self.errno()?, self.os.builtins.errno()];
+        places
+            .into_iter()
+            .flatten()
+            .try_for_each(|at| self.store32(at, number))
     }
 
     /// The stack pointer: where stack arguments start.

@@ -16,6 +16,7 @@ use crate::clock::{LONGEST, Time};
 use crate::crash::CrashReport;
 use crate::error::OsError;
 use crate::library_state::LibraryState;
+use crate::library_state::errnos::Errnos;
 use crate::loader::modules::Modules;
 use crate::loader::thread_storage::NoStorage;
 use crate::memory::heap::Heap;
@@ -23,7 +24,7 @@ use crate::objects::{Kind, Objects};
 use crate::process::shared::Shared;
 use crate::sched::{DspThread, Scheduler, ThreadId, Wait};
 use emu_core::Ctl;
-use emu_core::mem::AddressSpace;
+use emu_core::mem::{AddressSpace, MapError};
 
 /// Everything that the threads of a process work on. Whoever has it has the process's lock; no DSP thread runs under it.
 pub struct Kernel {
@@ -64,7 +65,9 @@ impl Kernel {
     pub fn new(shared: Arc<Shared>) -> Result<Self, OsError> {
         let space = shared.memory.space.clone();
         let builtins = shared.builtins.clone();
-        builtins.map(&space).map_err(|e| OsError::Host(e.to_string()))?;
+        let host = |e: MapError| OsError::Host(e.to_string());
+        builtins.map(&space).map_err(host)?;
+        let errnos = Errnos::new(shared.config.limits.threads, &space).map_err(host)?;
         Ok(Self {
             sched: Scheduler::new(shared.config.hardware_threads),
             continuations: Continuations::default(),
@@ -76,7 +79,7 @@ impl Kernel {
             workers: Workers::default(),
             handles: Handles::new(shared.config.handles.clone()),
             loading: Loading::default(),
-            lib: LibraryState::new(shared.config.vtcm),
+            lib: LibraryState::new(shared.config.vtcm, errnos),
             asked: Vec::new(),
             builtins,
             space,
@@ -117,6 +120,22 @@ impl Kernel {
                 Wait::Condition { mutex, .. } => self.lock_again(id, mutex, result),
                 _ => self.sched.wake(id, result),
             }
+        }
+    }
+
+    /// Ends a parked thread's wait, whatever it waits for, and has it go on at `pc`. One that waits on a condition variable has the
+    /// mutex first.
+    pub fn break_wait(&mut self, id: ThreadId, wait: Wait, pc: u32) {
+        self.leave_queue(id, wait);
+        if let Wait::Join { thread, .. } = wait
+            && let Some(joined) = self.lib.posix.live.get_mut(&thread)
+        {
+            joined.joined = false;
+        }
+        self.sched.redirect(id, pc);
+        match wait {
+            Wait::Condition { mutex, .. } => self.lock_again(id, mutex, 0),
+            _ => self.sched.wake(id, 0),
         }
     }
 

@@ -139,13 +139,13 @@ fn read(c: &Call<'_>, chars: Chars) -> Result<Parsed, Stop> {
     Ok(parsed)
 }
 
-fn out_of_range<T>(c: &Call<'_>, value: T) -> Result<T, Stop> {
+fn out_of_range<T>(c: &mut Call<'_>, value: T) -> Result<T, Stop> {
     c.set_errno(ERANGE)?;
     Ok(value)
 }
 
 /// Within the bounds of a signed type.
-fn signed(c: &Call<'_>, p: &Parsed, max: i64) -> Result<i64, Stop> {
+fn signed(c: &mut Call<'_>, p: &Parsed, max: i64) -> Result<i64, Stop> {
     let limit = if p.negative {
         max.unsigned_abs() + 1
     } else {
@@ -162,7 +162,7 @@ fn signed(c: &Call<'_>, p: &Parsed, max: i64) -> Result<i64, Stop> {
 }
 
 /// Within the bounds of an unsigned type; a minus sign wraps.
-fn unsigned(c: &Call<'_>, p: &Parsed, max: u64) -> Result<u64, Stop> {
+fn unsigned(c: &mut Call<'_>, p: &Parsed, max: u64) -> Result<u64, Stop> {
     if p.overflow || p.value > max {
         return out_of_range(c, max);
     }
@@ -239,7 +239,7 @@ fn read_float(c: &Call<'_>, chars: Chars) -> Result<Number, Stop> {
 }
 
 /// Too large, or too small to keep all its digits: `ERANGE`.
-fn check_range(c: &Call<'_>, number: &Number, infinite: bool, normal: bool) -> Result<(), Stop> {
+fn check_range(c: &mut Call<'_>, number: &Number, infinite: bool, normal: bool) -> Result<(), Stop> {
     if number.has_digits() && (infinite || (!normal && !number.is_zero())) {
         c.set_errno(ERANGE)?;
     }

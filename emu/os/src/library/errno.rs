@@ -8,9 +8,9 @@ use crate::kernel::import::{Import, import};
 /// This family's table.
 #[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
-    import("_Geterrno", address, "`int *_Geterrno(void)`: where errno is, one for the process"),
-    import("__errno", address, "`int *__errno(void)`: where errno is, one for the process"),
-    import("__errno_location", address, "`int *__errno_location(void)`: where errno is, one for the process"),
+    import("_Geterrno", address, "`int *_Geterrno(void)`: where the caller's errno is"),
+    import("__errno", address, "`int *__errno(void)`: where the caller's errno is"),
+    import("__errno_location", address, "`int *__errno_location(void)`: where the caller's errno is"),
     import("strerror", strerror, "`char *strerror(int number)`: what it means; the text is the process's, the next call writes over it"),
     import("strerror_r", strerror_r, "`int strerror_r(int number, char *to, size_t room)`: what it means; ERANGE if it does not fit"),
     import("__xpg_strerror_r", strerror_r, "`int __xpg_strerror_r(int number, char *to, size_t room)`: as strerror_r"),
@@ -87,7 +87,7 @@ fn text_of(number: u32) -> Vec<u8> {
 }
 
 fn address(c: &mut Call<'_>) -> Done {
-    let at = c.os.builtins.errno();
+    let at = c.errno()?;
     c.ret(at.unwrap_or(0))
 }
 
@@ -123,7 +123,7 @@ fn strerror_r(c: &mut Call<'_>) -> Done {
 }
 
 fn perror(c: &mut Call<'_>) -> Done {
-    let (what, at) = (c.arg(0)?, c.os.builtins.errno());
+    let (what, at) = (c.arg(0)?, c.errno()?);
     let number = at.map_or(Ok(0), |at| c.load32(at))?;
     let mut line = Vec::new();
     if what != 0 {
@@ -176,5 +176,33 @@ mod tests {
         g.call("perror", &[what]);
         let log = g.ap.0.lock().unwrap();
         assert_eq!(log[0].text, "weights: No such file or directory");
+    }
+
+    #[test]
+    fn each_thread_has_its_own() {
+        let mut g = Guest::new();
+        let first = g.call("__errno_location", &[]);
+        let bad = g.bytes(&[0xff; 16]);
+        g.call("nanosleep", &[bad, 0]);
+        assert_eq!(g.word(first), EINVAL);
+        // The variable of that name is the last of any thread.
+        let variable = g.os.builtins.errno().unwrap();
+        assert_eq!(g.word(variable), EINVAL);
+        let other = g.new_thread(100);
+        let me = std::mem::replace(&mut g.thread, other);
+        let second = g.call("_Geterrno", &[]);
+        assert_eq!((g.word(second), g.word(first)), (0, EINVAL));
+        let semaphore = g.bytes(&[0; 32]);
+        g.call("sem_trywait", &[semaphore]);
+        assert_eq!((g.word(second), g.word(first)), (EAGAIN, EINVAL));
+        assert_eq!(g.word(variable), EAGAIN);
+        // Who comes after a thread that ended finds 0.
+        let ended = g.thread.id;
+        g.os.lib.forget_thread(ended);
+        g.thread = g.new_thread(100);
+        assert_eq!(g.call("__errno", &[]), second);
+        assert_eq!(g.word(second), 0);
+        g.thread = me;
+        assert_eq!(g.call("__errno", &[]), first);
     }
 }

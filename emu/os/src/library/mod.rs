@@ -30,6 +30,7 @@ mod locale;
 mod math;
 mod math_more;
 mod posix_refused;
+mod posix_cancel;
 mod posix_rwlock;
 mod posix_sync;
 mod posix_thread;
@@ -127,6 +128,7 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "HAP: VTCM by its address", imports: vtcm::IMPORTS },
     Family { title: "Packet queues (dspqueue)", imports: dspqueue::IMPORTS },
     Family { title: "POSIX: threads", imports: posix_thread::IMPORTS },
+    Family { title: "POSIX: cancellation, cleanup handlers", imports: posix_cancel::IMPORTS },
     Family { title: "POSIX: mutexes, condition variables, barriers, once", imports: posix_sync::IMPORTS },
     Family { title: "POSIX: read-write locks", imports: posix_rwlock::IMPORTS },
     Family { title: "POSIX: clocks, sleeps, semaphores", imports: posix_time::IMPORTS },

@@ -2,13 +2,13 @@
 //!
 //! The headers of Qualcomm's SDK are not public; types have the sizes of musl for Hexagon: `pthread_t` and `pthread_key_t` 4
 //! bytes, `pthread_attr_t` 36, whose contents are ours. A `sched_priority` is 1 (worst) … 254 (best), 255 less QuRT's; 0 stands
-//! for the creator's. Not built: cancellation (a `pthread_cancel` is refused), guard pages.
+//! for the creator's. Not built: guard pages.
 
 use super::errno::{EAGAIN, EDEADLK, EINVAL, ENOSYS, ENOTSUP, ERANGE, ESRCH};
+use super::posix_cancel::clean_up;
 use super::thread::{self, Start, Started};
-use crate::kernel::call::{Call, Done, Outcome, Stop};
+use crate::kernel::call::{Call, Done, Outcome};
 use crate::kernel::import::{Import, import};
-use crate::library_state::keys::CLEANUP;
 use crate::library_state::posix::PosixThread;
 use crate::sched::{ThreadId, Wait};
 
@@ -22,12 +22,6 @@ pub const IMPORTS: &[Import] = &[
     import("pthread_self", me, "`pthread_t pthread_self(void)`: the caller's number"),
     import("pthread_equal", equal, "`int pthread_equal(pthread_t, pthread_t)`: are they the same?"),
     import("pthread_kill", kill, "`int pthread_kill(pthread_t, int signal)`: with signal 0: is there such a thread? Others: ENOSYS, there are no signals"),
-    import("pthread_cancel", refuse, "`int pthread_cancel(pthread_t)`: asks a thread to end").refuses("ENOSYS"),
-    import("pthread_testcancel", nothing, "`void pthread_testcancel(void)`: nobody is ever cancelled"),
-    import("pthread_setcancelstate", set_cancel_state, "`int pthread_setcancelstate(int state, int *old)`: nobody is ever cancelled; the old one is 0"),
-    import("pthread_setcanceltype", set_cancel_state, "`int pthread_setcanceltype(int type, int *old)`: nobody is ever cancelled; the old one is 0"),
-    import("_pthread_cleanup_push", cleanup_push, "`void _pthread_cleanup_push(struct __ptcb *, void (*f)(void *), void *)`: musl's pthread_cleanup_push"),
-    import("_pthread_cleanup_pop", cleanup_pop, "`void _pthread_cleanup_pop(struct __ptcb *, int run)`: musl's pthread_cleanup_pop"),
     import("pthread_atfork", nothing, "`int pthread_atfork(void (*)(void), void (*)(void), void (*)(void))`: there is no fork"),
     import("pthread_setname_np", set_name, "`int pthread_setname_np(pthread_t, const char *)`: at most 15 bytes; ERANGE, ESRCH"),
     import("pthread_getname_np", get_name, "`int pthread_getname_np(pthread_t, char *to, size_t room)`: ERANGE if there are less than 16 bytes, ESRCH"),
@@ -169,44 +163,6 @@ pub(super) fn exit(c: &mut Call<'_>) -> Done {
     clean_up(c, result)
 }
 
-/// Runs the cleanup handlers, last registered first, and ends the thread.
-fn clean_up(c: &mut Call<'_>, result: u32) -> Done {
-    let Some(at) = c.thread.tls.get(&CLEANUP).copied().filter(|&at| at != 0) else {
-        c.thread.tls.remove(&CLEANUP);
-        return thread::end(c, result);
-    };
-    let [f, argument, next] = handler(c, at)?;
-    c.thread.tls.insert(CLEANUP, next);
-    let then = move |c: &mut Call<'_>, _: u64| clean_up(c, result);
-    Ok(Outcome::Enter(f, vec![argument], Box::new(then)))
-}
-
-/// `struct __ptcb`: function, argument, the handler before.
-fn handler(c: &Call<'_>, at: u32) -> Result<[u32; 3], Stop> {
-    let word = |n: u32| c.load32(at.wrapping_add(4 * n));
-    Ok([word(0)?, word(1)?, word(2)?])
-}
-
-fn cleanup_push(c: &mut Call<'_>) -> Done {
-    let (at, f, argument) = (c.arg(0)?, c.arg(1)?, c.arg(2)?);
-    let before = c.thread.tls.get(&CLEANUP).copied().unwrap_or(0);
-    for (n, v) in (0..).zip([f, argument, before]) {
-        c.store32(at.wrapping_add(4 * n), v)?;
-    }
-    c.thread.tls.insert(CLEANUP, at);
-    c.ret(0)
-}
-
-fn cleanup_pop(c: &mut Call<'_>) -> Done {
-    let (at, run) = (c.arg(0)?, c.arg(1)?);
-    let [f, argument, before] = handler(c, at)?;
-    c.thread.tls.insert(CLEANUP, before);
-    if run == 0 {
-        return c.ret(0);
-    }
-    Ok(Outcome::Enter(f, vec![argument], Box::new(|c, _| c.ret(0))))
-}
-
 pub(super) fn join(c: &mut Call<'_>) -> Done {
     let (thread, place) = (c.arg(0)?, c.arg(1)?);
     if place != 0 {
@@ -279,22 +235,7 @@ fn kill(c: &mut Call<'_>) -> Done {
     })
 }
 
-fn refuse(c: &mut Call<'_>) -> Done {
-    c.ret(ENOSYS)
-}
-
 fn nothing(c: &mut Call<'_>) -> Done {
-    c.ret(0)
-}
-
-fn set_cancel_state(c: &mut Call<'_>) -> Done {
-    let (state, old) = (c.arg(0)?, c.arg(1)?);
-    if state > 1 {
-        return c.ret(EINVAL);
-    }
-    if old != 0 {
-        c.store32(old, 0)?;
-    }
     c.ret(0)
 }
 
@@ -661,30 +602,6 @@ mod tests {
             }
         }
         assert_eq!(rounds, 4);
-    }
-
-    #[test]
-    fn cleanup_handlers_run_last_first() {
-        let mut g = Guest::new();
-        let (a, b) = (g.bytes(&[0; 12]), g.bytes(&[0; 12]));
-        g.call("_pthread_cleanup_push", &[a, 0x3000, 1]);
-        g.call("_pthread_cleanup_push", &[b, 0x4000, 2]);
-        let Ok(Outcome::Enter(0x4000, args, then)) = g.try_call("pthread_exit", &[0]) else {
-            panic!("the last one first")
-        };
-        assert_eq!(args, [2]);
-        let mut call = Call {
-            os: &mut g.os,
-            thread: &mut g.thread,
-        };
-        assert!(matches!(then(&mut call, 0), Ok(Outcome::Enter(0x3000, ..))));
-        g.call("_pthread_cleanup_push", &[b, 0x4000, 2]);
-        assert_eq!(g.call("_pthread_cleanup_pop", &[b, 0]), 0);
-        assert!(matches!(
-            g.try_call("_pthread_cleanup_pop", &[a, 1]),
-            Ok(Outcome::Enter(0x3000, ..))
-        ));
-        assert!(g.try_call("_pthread_cleanup_pop", &[3, 1]).is_err());
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Apart from the functions, which lie above the kernel that holds this.
 
 pub mod cache_locks;
+pub mod cancels;
+pub mod errnos;
 pub mod exits;
 pub mod farf;
 pub mod files;
@@ -23,7 +25,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
+use crate::sched::ThreadId;
 use cache_locks::CacheLocks;
+use cancels::Cancels;
+use errnos::Errnos;
 use exits::{Exits, ThreadObjects};
 use farf::Farf;
 use files::Files;
@@ -74,6 +79,10 @@ pub struct LibraryState {
     pub queues: Queues,
     /// Files of the AP.
     pub files: Files,
+    /// Where threads have their `errno`.
+    pub errnos: Errnos,
+    /// Threads that are to be cancelled.
+    pub cancels: Cancels,
     /// POSIX threads.
     pub posix: Posix,
     /// What is locked in the cache.
@@ -105,8 +114,17 @@ pub struct LibraryState {
 }
 
 impl LibraryState {
+    /// A thread is gone: whatever is kept by its number.
+    pub fn forget_thread(&mut self, thread: ThreadId) {
+        self.thread_objects.forget(thread);
+        self.errnos.thread_ended(thread);
+        self.cancels.thread_ended(thread);
+    }
+}
+
+impl LibraryState {
     /// The state of a new process with so many bytes of VTCM.
-    pub fn new(vtcm: u32) -> Self {
+    pub fn new(vtcm: u32, errnos: Errnos) -> Self {
         Self {
             farf: Farf::default(),
             exits: Exits::default(),
@@ -124,6 +142,8 @@ impl LibraryState {
             keys: Keys::default(),
             queues: Queues::default(),
             files: Files::default(),
+            errnos,
+            cancels: Cancels::default(),
             posix: Posix::default(),
             cache_locks: CacheLocks::default(),
             regions: Regions::default(),

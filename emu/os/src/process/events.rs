@@ -39,7 +39,7 @@ pub fn handle_all(os: &mut Kernel) -> Option<End> {
         }
     }
     for gone in os.workers.take_gone() {
-        os.lib.thread_objects.forget(gone);
+        os.lib.forget_thread(gone);
     }
     None
 }

@@ -9,6 +9,7 @@ use crate::crash::{CrashReport, backtrace};
 use crate::imports::{self, Import, Support};
 use crate::kernel::call::{Call, Done, Outcome, Stop};
 use crate::kernel::state::Kernel;
+use crate::library_state::cancels::is_point;
 use crate::sched::{DspThread, Role, ThreadId, Wait};
 
 /// How a process ends.
@@ -45,6 +46,11 @@ pub fn trap(os: &mut Kernel, thread: &mut DspThread, imm: u32) -> Flow {
             };
             tracing::trace!(target: "emu::os::call", thread = thread.id, function = f.name);
             tell_lack(os, &f);
+            let f = if os.lib.cancels.is_due(thread.id) {
+                cancelled_in(f)
+            } else {
+                f
+            };
             let done = (f.handler)(&mut Call { os, thread });
             carry_out(os, thread, done, at)
         }
@@ -69,6 +75,15 @@ pub fn trap(os: &mut Kernel, thread: &mut DspThread, imm: u32) -> Flow {
             thread.core.regs.pc = at;
             crash(os, thread, format!("trap0(#{imm}): the program stopped itself"))
         }
+    }
+}
+
+/// What a thread that is to be cancelled calls in place of a function: where it is one that threads are cancelled in, that ends
+/// it.
+fn cancelled_in(f: Import) -> Import {
+    match is_point(f.name) {
+        true => imports::by_name("pthread_testcancel").unwrap_or(f),
+        false => f,
     }
 }
 
@@ -177,7 +192,7 @@ fn thread_ended(os: &mut Kernel, thread: &DspThread, status: u32) {
         os.wake(next, 0);
     }
     os.lib.posix.thread_ended(thread.id, status);
-    os.lib.thread_objects.forget(thread.id);
+    os.lib.forget_thread(thread.id);
     os.sched.remove(thread.id);
     os.modules.thread_ends(thread.id, &os.shared.memory);
     os.continuations.forget(thread.id);
@@ -213,5 +228,21 @@ mod tests {
         // The other one is of worse priority, and its turn comes first all the same.
         assert_eq!(g.os.sched.pick().unwrap().id, other_id);
         assert_eq!(g.os.sched.get(id).unwrap().1, RunState::Ready);
+    }
+
+    #[test]
+    fn a_thread_is_cancelled_in_the_functions_for_that() {
+        let mut g = Guest::new();
+        let mut call = |name: &str| {
+            let at = g.os.builtins.address(name.as_bytes()).unwrap();
+            let thread = &mut g.thread;
+            thread.core.regs.pc = at + 4;
+            g.os.lib.cancels.ask(thread.id);
+            trap(&mut g.os, thread, 0)
+        };
+        assert!(matches!(call("pthread_self"), Flow::Continue));
+        assert!(matches!(call("sleep"), Flow::Exit(u32::MAX)));
+        // It is ending.
+        assert!(matches!(call("pthread_testcancel"), Flow::Continue));
     }
 }

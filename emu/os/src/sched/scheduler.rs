@@ -280,6 +280,26 @@ impl Scheduler {
         }
     }
 
+    /// Where a thread that waits goes on when its wait is over.
+    pub fn goes_on_at(&self, id: ThreadId) -> Option<u32> {
+        let slot = self.threads.get(&id)?;
+        let waits = matches!(slot.place, Place::Parked(_));
+        slot.thread
+            .as_ref()
+            .filter(|_| waits)
+            .map(|thread| thread.core.regs.pc)
+    }
+
+    /// Has a thread that waits go on elsewhere when its wait is over.
+    pub fn redirect(&mut self, id: ThreadId, pc: u32) {
+        if let Some(slot) = self.threads.get_mut(&id)
+            && matches!(slot.place, Place::Parked(_))
+            && let Some(thread) = &mut slot.thread
+        {
+            thread.core.regs.pc = pc;
+        }
+    }
+
     fn make_ready(&mut self, id: ThreadId) {
         if let Some(slot) = self.threads.get_mut(&id) {
             slot.place = Place::Ready(self.ready.push_back(slot.priority, id));
