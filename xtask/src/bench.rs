@@ -48,7 +48,7 @@ pub struct BenchArgs {
 /// is.
 const CORE: &[(&str, u32, u32)] = &[
     ("b1_int", 12, 6),
-    ("b2_mem", 4, 20),
+    ("b2_mem", 4, 6),
     ("b3_fp", 10, 15),
     ("b4_gemm", 20, 10),
     ("b5_hvxadd", 2, 6),

@@ -145,7 +145,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         );
         if let Some(made) = program.translated() {
             let of = |n: &AtomicU64| n.load(Ordering::Relaxed);
-            eprintln!(
+            tell!(
                 "translated: {} packets in {} units, {} bytes of host code, in {} ms; left to the interpreter {} times",
                 of(&made.packets),
                 of(&made.units),
