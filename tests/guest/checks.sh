@@ -59,6 +59,11 @@ section log
 vh-invoke bench 7 --word 4711
 grep 4711 /tmp/syslog
 
+section perf
+FASTRPC_PERF_ADSP=1 FASTRPC_PERF_FREQ=5 vh-invoke bench 2 --repeat 12
+echo "status $?"
+grep -o -E 'fastrpc\.dsp\.perf.*|dsp perf for handle.*|perf init.*|fastrpc_perf_init: .*|Failed to .* perf .*' /tmp/syslog
+
 section echo
 vh-bench --null 50 --echo 5
 echo "status $?"

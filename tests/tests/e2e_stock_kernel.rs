@@ -103,6 +103,29 @@ macro_rules! kernel_tests {
             }
 
             #[test]
+            fn the_library_prints_what_calls_cost_on_the_dsp() {
+                let Some(run) = run() else { return };
+                let text = run.section("perf");
+                assert_has(text, "status 0");
+                let told = |key: &str| -> Vec<u64> {
+                    let lines = text.lines().filter(|line| line.contains(key));
+                    lines
+                        .filter_map(|line| {
+                            line.split(':')
+                                .nth(1)?
+                                .split_whitespace()
+                                .next()?
+                                .parse()
+                                .ok()
+                        })
+                        .collect()
+                };
+                // After every fifth call, and the open is none of them.
+                assert_eq!(told("fastrpc.dsp.perf_invoke_count"), [5, 10], "{text}");
+                assert!(told("fastrpc.dsp.perf_mod_invoke").is_sorted(), "{text}");
+            }
+
+            #[test]
             fn a_megabyte_goes_in_and_comes_out_unchanged() {
                 let Some(run) = run() else { return };
                 let text = run.section("echo");

@@ -10,6 +10,7 @@
 pub mod action;
 pub mod ap;
 mod builtins;
+mod call_times;
 mod calls;
 pub mod clock;
 pub mod config;

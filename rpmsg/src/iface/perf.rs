@@ -1,21 +1,21 @@
-//! adsp_perf (handle 6) and adsp_perf1 (handle 9): the DSP's time stamps of a call. Only asked when the user enables it.
+//! adsp_perf (handle 6) and adsp_perf1 (handle 9): what calls cost on the DSP. Only asked when the user enables it.
 //!
 //! Source: `src/adsp_perf_stub.c`, `src/adsp_perf1_stub.c` of qualcomm/fastrpc.
 
 use super::Cap;
 
 interface! {
-    /// Records time stamps under this key.
+    /// Measures what this key stands for.
     0 "enable" Enable {
         /// Key.
         index: i32,
     }
-    /// Time stamps.
+    /// What was measured.
     1 "get_usecs" GetUsecs {
         /// Capacity in stamps.
         stamps: Cap<8>,
     } => GetUsecsReply {
-        /// Microseconds for each key.
+        /// For each key microseconds, or a number of calls.
         stamps: Vec<i64>,
     }
     /// Names of the keys.
@@ -23,11 +23,11 @@ interface! {
         /// Capacity in bytes.
         keys: Cap<1>,
     } => GetKeysReply {
-        /// Length of the longest name.
+        /// Bytes that the names take with their NULs: the example in `inc/adsp_perf.h` compares it with the size of its buffer.
         max_len: i32,
         /// Number of keys.
         count: i32,
-        /// The names, one after the other.
+        /// The names, one after the other, each with its NUL.
         keys: Vec<u8>,
     }
 }

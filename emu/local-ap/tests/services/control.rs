@@ -548,10 +548,6 @@ fn current_process_accepts_what_a_library_says_about_itself() {
         buffer_size: 0x40000,
     };
     assert_eq!(call(&session, handle::ADSPMSGD1, &init3).retval, Aee::UNSUPPORTED);
-    assert_eq!(
-        call(&session, handle::PERF1, &rpmsg::iface::perf::Enable { index: 0 }).retval,
-        Aee::UNSUPPORTED
-    );
 }
 
 #[test]

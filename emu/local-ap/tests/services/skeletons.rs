@@ -5,7 +5,8 @@ use emu_os::services::{DspConfig, FarfTo};
 use rpmsg::Aee;
 use rpmsg::fastrpc::control::MAP_FD;
 use rpmsg::fastrpc::{POLL_RESPONSE, Scalars};
-use rpmsg::iface::{current_process, handle};
+use rpmsg::iface::perf::{Enable, GetKeys, GetUsecs};
+use rpmsg::iface::{Cap, Kind, Method as _, Reply as _, current_process, handle, perf};
 
 use crate::support::*;
 
@@ -79,6 +80,60 @@ fn the_calculator_computes() {
     assert_eq!(driver.stray_answers(), 0);
     let log = log.lock().unwrap();
     assert!(log.iter().any(|line| line.contains("499500")), "{log:?}");
+}
+
+#[test]
+fn what_calls_cost_is_told_of_the_parts_that_were_asked_for() {
+    let driver = machine(config());
+    let (client, _) = client(&driver, 1, 1, &[own_skeleton("misbehave")]);
+    let session = client.session();
+    let keys = reply(session, handle::PERF1, &GetKeys { keys: Cap(2048) });
+    let names = String::from_utf8(keys.keys.clone()).unwrap();
+    let names: Vec<&str> = names.trim_end_matches('\0').split('\0').take(6).collect();
+    let all = [
+        "perf_invoke_count",
+        "perf_map_header",
+        "perf_map_pages",
+        "perf_mod_invoke",
+        "perf_unmap_pages",
+        "perf_rsp",
+    ];
+    assert_eq!((&names[..], keys.count, keys.max_len), (&all[..], 6, 91));
+    let times = |room| {
+        let mut stamps = reply(session, handle::PERF1, &GetUsecs { stamps: Cap(room) }).stamps;
+        stamps.truncate(6);
+        stamps
+    };
+    let misbehave = client.open(&uri("misbehave")).unwrap();
+    // Sleeps so many milliseconds.
+    let sleep = || assert_eq!(sin(&client, misbehave, 15, 2).0, Aee::SUCCESS);
+    sleep();
+    assert_eq!(times(64), [0; 6], "nobody asked for anything");
+    for index in [0, 3] {
+        let enable = Enable { index };
+        assert_eq!(call(session, handle::PERF1, &enable).retval, Aee::SUCCESS);
+    }
+    (0..3).for_each(|_| sleep());
+    let [calls, header, maps, method, unmaps, answers] = times(64)[..] else {
+        panic!()
+    };
+    assert_eq!([calls, header, maps, unmaps, answers], [3, 0, 0, 0, 0]);
+    assert!(method >= 6000, "{method} us");
+    assert_eq!(times(1), [3], "room for one");
+
+    // What is wrong is refused, and the plain handle has the same counters.
+    for index in [-1, 6, i32::MAX] {
+        let enable = Enable { index };
+        assert_eq!(call(session, handle::PERF1, &enable).retval, Aee::BAD_PARM);
+    }
+    let keys = GetKeys { keys: Cap(90) };
+    assert_eq!(call(session, handle::PERF1, &keys).retval, Aee::BUFFER_TOO_SMALL);
+    let plain = GetUsecs { stamps: Cap(6) }.payload(Kind::Plain);
+    let answer = raw(session, handle::PERF, &plain);
+    let stamps = perf::GetUsecsReply::parse(&answer.outs).unwrap().stamps;
+    assert_eq!((answer.retval, stamps[0]), (Aee::SUCCESS, 3));
+    assert!(stamps[3] >= method);
+    client.exit().unwrap();
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::ending;
 use super::handles::OpenModule;
 use super::job::{Job, Opening};
 use super::opening;
+use crate::call_times::Part;
 use crate::error::OpenError;
 use crate::invocation::Invocation;
 use crate::kernel::call::{Call, Done, Outcome, Stop};
@@ -73,6 +74,7 @@ fn invoke(c: &mut Call<'_>, invocation: Invocation, answer: CallAnswer) -> Done 
         return Ok(Outcome::Return);
     };
     let at = c.thread.stack.end;
+    let begun = c.os.shared.times.begin(Part::MapBuffers);
     let mapped = match arguments::place(&c.os.shared, &invocation, at) {
         Ok(mapped) => mapped,
         Err(code) => {
@@ -80,6 +82,7 @@ fn invoke(c: &mut Call<'_>, invocation: Invocation, answer: CallAnswer) -> Done 
             return Ok(Outcome::Return);
         }
     };
+    c.os.shared.times.end(Part::MapBuffers, begun);
     c.os.handles.begin_call(number);
     c.os.shared.counters.add_call();
     let (sc, ctx, thread) = (invocation.sc, invocation.ctx, c.thread.id);
@@ -94,9 +97,15 @@ fn invoke(c: &mut Call<'_>, invocation: Invocation, answer: CallAnswer) -> Done 
         true => vec![open.context as u32, (open.context >> 32) as u32, sc, at],
         false => vec![sc, at],
     };
+    let begun = c.os.shared.times.begin(Part::Method);
     let over = move |c: &mut Call<'_>, result: u64| {
+        let times = &c.os.shared.times;
+        times.end(Part::Method, begun);
+        let begun = times.begin(Part::UnmapBuffers);
         // The driver may free the buffers as soon as it has the answer.
         drop(mapped);
+        times.end(Part::UnmapBuffers, begun);
+        times.count();
         if let Some(close) = c.os.handles.end_call(number) {
             c.os.submit(None, Job::Close(number, close));
         }

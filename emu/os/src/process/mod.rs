@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::call_times::CallTimes;
 use crate::config::ProcessConfig;
 use crate::crash::CrashReport;
 use crate::error::OsError;
@@ -210,6 +211,11 @@ impl Process {
                 receive.recv_timeout(wait).unwrap_or_default()
             }
         }
+    }
+
+    /// What its calls cost.
+    pub(crate) fn call_times(&self) -> &CallTimes {
+        &self.shared.times
     }
 
     /// Counters.

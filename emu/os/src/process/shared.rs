@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::inbox::Inbox;
 use crate::builtins::Builtins;
+use crate::call_times::CallTimes;
 use crate::config::ProcessConfig;
 use crate::crash::CrashReport;
 use crate::error::OsError;
@@ -75,6 +76,8 @@ pub struct Shared {
     pub inbox: Inbox,
     /// Its counters.
     pub counters: Counters,
+    /// What its calls cost, as far as somebody asked.
+    pub times: CallTimes,
     killed: AtomicBool,
     state: Mutex<State>,
 }
@@ -92,6 +95,7 @@ impl Shared {
             builtins,
             inbox: Inbox::new(config.limits.pending),
             counters: Counters::default(),
+            times: CallTimes::default(),
             killed: AtomicBool::new(false),
             state: Mutex::new(State::Running),
             config,

@@ -6,6 +6,7 @@
 //! (docs/protocol.md#invoke-buffer).
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rpmsg::Aee;
 use rpmsg::fastrpc::{Arg, InvokeLayout, Message, POLL_RESPONSE, encode_fdlist, parse_args, snapshot_len};
@@ -28,6 +29,8 @@ pub(super) struct ApCall {
     /// I/O virtual address of the invoke buffer.
     invoke: u64,
     args: Vec<Arg>,
+    /// How long it took to read them.
+    reading: Duration,
     bus: Arc<Bus>,
     answerer: Answerer,
 }
@@ -35,8 +38,10 @@ pub(super) struct ApCall {
 impl ApCall {
     /// Reads the descriptors of a message's invoke buffer. A message that is not acceptable is answered here.
     pub fn receive(message: Message, config: &DspConfig, bus: &Arc<Bus>, answerer: Answerer) -> Option<Self> {
+        let begun = Instant::now();
         match Self::read_args(&message, config, bus) {
             Ok((sid, stream, invoke, args)) => {
+                let reading = begun.elapsed();
                 let bus = Arc::clone(bus);
                 Some(Self {
                     message,
@@ -44,6 +49,7 @@ impl ApCall {
                     stream,
                     invoke,
                     args,
+                    reading,
                     bus,
                     answerer,
                 })
@@ -99,6 +105,11 @@ impl ApCall {
     /// The arguments, in wire order.
     pub fn args(&self) -> &[Arg] {
         &self.args
+    }
+
+    /// How long it took to read its descriptors.
+    pub fn reading(&self) -> Duration {
+        self.reading
     }
 
     /// Capacities of the output buffers.

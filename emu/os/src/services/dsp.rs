@@ -177,8 +177,8 @@ fn route(sessions: &Arc<Sessions>, call: ApCall) {
         handle::LISTENER1 => listener::serve(&pd, call, Kind::Handle64),
         handle::CURRENT_PROCESS1 => current_process::serve(&pd, call, Kind::Handle64),
         handle::ADSPMSGD1 => adspmsgd::serve(call, Kind::Handle64),
-        handle::PERF => perf::serve(call, Kind::Plain),
-        handle::PERF1 => perf::serve(call, Kind::Handle64),
+        handle::PERF => perf::serve(&pd, call, Kind::Plain),
+        handle::PERF1 => perf::serve(&pd, call, Kind::Handle64),
         _ => modules::serve(&pd, call, &sessions.counters),
     }
 }

@@ -13,6 +13,7 @@ use super::call::ApCall;
 use super::pd::{MappingKind, Origin, Pd};
 use super::stats::{Counters, add, count};
 use super::{adspmsgd, current_process, default_listener, dspqueue};
+use crate::call_times::Part;
 use crate::invocation;
 
 /// Serves a call of a module handle.
@@ -48,6 +49,8 @@ fn invoke(pd: &Arc<Pd>, call: ApCall, counters: &Counters) {
         tid: message.tid,
         ctx: message.ctx.0,
     };
+    let times = pd.process.call_times();
+    times.took(Part::ReadHeader, call.reading());
     let owner = Arc::clone(pd);
     pd.process.invoke(
         invocation,
@@ -56,7 +59,10 @@ fn invoke(pd: &Arc<Pd>, call: ApCall, counters: &Counters) {
                 owner.note_crash();
                 return finish(&owner, call.given_up(), retval);
             }
+            let times = owner.process.call_times();
+            let begun = times.begin(Part::Answer);
             finish(&owner, call, retval);
+            times.end(Part::Answer, begun);
         }),
     );
 }
