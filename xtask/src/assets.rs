@@ -8,7 +8,7 @@ use emu_assets::cache::Cache;
 use emu_setup::command::succeeds;
 use emu_setup::{Options, ui};
 
-use crate::{peers, tools};
+use crate::{guest_packages, peers, tools};
 
 /// Checks programs, kernels and user space, and completes them.
 pub fn setup(options: &Options) -> Result<()> {
@@ -23,6 +23,15 @@ pub fn setup(options: &Options) -> Result<()> {
             match peers::fetch(&cache, options.mirror.as_deref()) {
                 Ok(program) => ui::say(format!("   {}", program.display())),
                 Err(error) => ui::say(format!("   doing without it: {error:#}")),
+            }
+            anyhow::Ok(())
+        })?;
+    }
+    if !options.check && !guest_packages::missing(&cache).is_empty() {
+        ui::step("programs for guests", || {
+            // Only tests run them, and say that they go without.
+            if let Err(error) = guest_packages::fetch(&cache, options.mirror.as_deref()) {
+                ui::say(format!("   doing without: {error:#}"));
             }
             anyhow::Ok(())
         })?;

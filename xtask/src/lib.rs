@@ -16,6 +16,7 @@ mod difftest;
 mod dsp_image;
 mod firmware;
 mod fresh_root;
+mod guest_packages;
 mod kernel_build;
 mod kernel_config;
 mod kernel_source;

@@ -14,7 +14,7 @@ use emu_setup::{Options, command, ui};
 
 use crate::build::cargo;
 use crate::test_summary::Summary;
-use crate::{assets, firmware, peers};
+use crate::{assets, firmware, guest_packages, peers};
 
 /// Options of `test`.
 #[derive(Args, Clone, Default)]
@@ -51,6 +51,7 @@ fn is_there(need: Need, args: &TestArgs) -> Result<bool> {
                 .iter()
                 .all(|wheel| wheels::unpacked(cache.root(), wheel).is_some())
         }
+        Need::GuestPackages => !args.no_e2e && guest_packages::missing(&Cache::open()?).is_empty(),
         Need::QdaKernel => {
             let kernels = Cache::open()?.extra_kernels();
             !args.no_e2e && kernels.iter().any(|name| name.contains("qda"))

@@ -7,6 +7,7 @@
 //!   sources/linux-<version>/   kernel sources of Debian packages; safe to delete
 //!   guest-root/…      arm64 user space, SOURCES
 //!   peers/qemu-user/  a newer qemu-hexagon, SOURCES
+//!   guest-packages/<name>-<version>/   Debian's arm64 programs that tests run in guests, SOURCES
 //!   wheels/<name>-<version>/   packages of PyPI that tests use, and what was built of them; safe to delete
 //!   logs/             the console of the last demo
 //!   apt/…             private apt roots (lists, sources); safe to delete
@@ -24,6 +25,23 @@ use std::path::{Path, PathBuf};
 const VARIABLE: &str = "VHOST_HEXAGON_CACHE";
 /// Name of the file that marks a complete folder.
 pub const SOURCES: &str = "SOURCES";
+
+/// Debian's programs that tests run in guests, with what they need beside the guest's user space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GuestPackages(&'static str);
+
+/// The daemon that serves files to the sensors' DSP, from Debian 13.
+pub const HEXAGONRPCD: GuestPackages = GuestPackages("hexagonrpcd-0.3.2");
+/// The library of sensor clients with its command `ssccli`, from Debian 14.
+pub const LIBSSC: GuestPackages = GuestPackages("libssc-0.4.4");
+
+impl GuestPackages {
+    /// Name and version.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.0
+    }
+}
 
 /// The cache folder.
 #[derive(Debug, Clone)]
@@ -156,6 +174,18 @@ impl Cache {
     #[must_use]
     pub fn newer_qemu_user(&self) -> PathBuf {
         self.root.join("peers/qemu-user")
+    }
+
+    /// Folder of Debian's programs for guests, laid out as their file system.
+    #[must_use]
+    pub fn guest_packages(&self, which: GuestPackages) -> PathBuf {
+        self.root.join("guest-packages").join(which.name())
+    }
+
+    /// Are they there?
+    #[must_use]
+    pub fn has_guest_packages(&self, which: GuestPackages) -> bool {
+        self.guest_packages(which).join(SOURCES).is_file()
     }
 
     /// A private apt root.

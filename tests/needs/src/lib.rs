@@ -42,11 +42,13 @@ pub enum Need {
     CrateSources,
     /// Packages of PyPI, which pip fetches; see [`wheels`].
     Wheels,
+    /// Debian's programs for guests that are not in the guests' user space, which `cargo xtask setup` fetches: hexagonrpcd, libssc.
+    GuestPackages,
 }
 
 impl Need {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Guests,
         Self::TestData,
         Self::Tools,
@@ -57,6 +59,7 @@ impl Need {
         Self::QdaKernel,
         Self::CrateSources,
         Self::Wheels,
+        Self::GuestPackages,
     ];
 
     /// The variable that makes going without it a failure.
@@ -73,6 +76,7 @@ impl Need {
             Self::QdaKernel => "VH_REQUIRE_QDA_KERNEL",
             Self::CrateSources => "VH_REQUIRE_CRATE_SOURCES",
             Self::Wheels => "VH_REQUIRE_WHEELS",
+            Self::GuestPackages => "VH_REQUIRE_GUEST_PACKAGES",
         }
     }
 }

@@ -5,7 +5,9 @@ use emu_os::services::{DspConfig, PdKey};
 use rpmsg::Aee;
 use rpmsg::fastrpc::control::{ATTR_UNSIGNED, Control, MAP_FD, MMAP_ADD_PAGES, MMAP_REMOTE_HEAP};
 use rpmsg::fastrpc::{Page, PdHint, Scalars};
-use rpmsg::iface::{Cap, Payload, current_process, default_listener, handle, listener, remotectl};
+use rpmsg::iface::{
+    Cap, Kind, Method as _, Payload, current_process, default_listener, handle, listener, remotectl,
+};
 
 use crate::support::*;
 
@@ -273,8 +275,9 @@ fn a_sensors_daemon_registers_and_waits_and_is_asked_for_nothing() {
         error_text: Cap(256),
     };
     assert_eq!(reply(&session, handle::REMOTECTL1, &close).error, Aee::SUCCESS);
-    call(&session, handle::LISTENER1, &listener::Init2 {});
-    let parked = start(&session, 7, handle::LISTENER1, &next2(0, -1, vec![], 256));
+    let plain = |payload: Payload| session.start_payload(1, 7, handle::LISTENER, &payload).unwrap();
+    plain(listener::Init2 {}.payload(Kind::Plain)).wait(SOON).unwrap();
+    let parked = plain(next2(0, -1, vec![], 256).payload(Kind::Plain));
     let second = open(&session, "adsp_default_listener");
     assert_eq!(second.error, Aee::SUCCESS, "other calls are served meanwhile");
     assert_eq!(driver.dsp().stats().reverse_calls, 0);

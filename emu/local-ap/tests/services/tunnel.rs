@@ -106,6 +106,38 @@ fn a_request_is_fetched_in_pieces_and_its_reply_is_taken_once() {
     assert!(parked.poll().is_err(), "nothing more is asked");
 }
 
+/// hexagonrpcd: its listener is on handle 3, and it ends when it is asked for a method that it does not know.
+#[test]
+fn a_daemon_is_asked_for_no_files_length() {
+    let driver = machine(config());
+    let session = process(&driver, 1, 1);
+    let parked = |payload: Payload| {
+        session
+            .start_payload(1, LISTENER_TID, handle::LISTENER, &payload)
+            .unwrap()
+    };
+    let plain = |next: listener::Next2| parked(next.payload(Kind::Plain)).wait(SOON).unwrap();
+    parked(listener::Init2 {}.payload(Kind::Plain))
+        .wait(SOON)
+        .unwrap();
+    let opening = start(&session, 111, handle::REMOTECTL1, &open_request(URI));
+    let first = request(plain(next2(0, -1, vec![], 256)));
+    assert_eq!((first.ctx, first.handle), (1, handle::APPS_REMOTECTL));
+    let second = request(plain(next2(1, 0, module(1), 256)));
+    assert_eq!((second.ctx, second.handle, second.sc), (2, 1, 0x1305_0100));
+    let file = apps_std::FopenWithEnvReply { file: 7 };
+    let opened = tunnel::pack_out(&file.encode(&[4]).unwrap());
+    let third = request(plain(next2(2, 0, opened, 256)));
+    assert_eq!((third.ctx, Scalars(third.sc).method()), (3, 4), "fread");
+    let fourth = request(plain(next2(3, 9, vec![], 256)));
+    assert_eq!((fourth.ctx, Scalars(fourth.sc).method()), (4, 3), "fclose");
+    let waiting = parked(next2(4, 0, vec![], 256).payload(Kind::Plain));
+    let answer = opening.wait(SOON).unwrap();
+    let opened = rpmsg::iface::remotectl::OpenReply::parse(&answer.outs).unwrap();
+    assert_eq!(opened.error, Aee::UNABLE_TO_LOAD);
+    drop(waiting);
+}
+
 #[test]
 fn a_lost_request_is_handed_out_again() {
     let (_driver, session) = listening();

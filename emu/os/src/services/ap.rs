@@ -1,7 +1,8 @@
 //! What a DSP process asks of the AP, over the reverse tunnel: files (apps_std), heap (apps_mem), log lines (adspmsgd_apps).
 //!
 //! The AP's modules are opened by name once per process. Libraries are read the way the firmware does it: `fopen_with_env` along
-//! the AP's search path, `flen`, `fread` in chunks, `fclose`. An AP without `flen` (hexagonrpcd) is read until end of file.
+//! the AP's search path, `flen`, `fread` in chunks, `fclose`. hexagonrpcd, which has no `flen` and ends when it is asked for one, is
+//! not asked: it is read until end of file, as is an AP that refuses.
 
 use std::sync::Arc;
 
@@ -67,6 +68,9 @@ impl Drop for File<'_> {
 impl File<'_> {
     /// The file's size, if the AP can tell.
     fn size(&self) -> Result<Option<u64>, ApError> {
+        if !self.ap.tunnel.survives_unknown_methods() {
+            return Ok(None);
+        }
         let size = match self
             .ap
             .tunnel
@@ -132,7 +136,10 @@ impl TunnelAp {
             }),
             Err(ReverseError::Result(errno)) => Err(ApError::NotFound {
                 errno,
-                searched: self.read.searched.clone(),
+                searched: match self.tunnel.survives_unknown_methods() {
+                    true => self.read.searched.clone(),
+                    false => "in the folder that hexagonrpcd serves (dsp/NAME below its -R)".to_owned(),
+                },
             }),
             Err(other) => Err(other.into()),
         }

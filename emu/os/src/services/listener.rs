@@ -1,5 +1,5 @@
 //! adsp_listener (handle 3) and adsp_listener1 (handle 7): the AP's end of the reverse tunnel. Both are served alike, because the
-//! library falls back from one to the other. The rules are in [`tunnel`](super::tunnel).
+//! library falls back from the second to the first. The rules are in [`tunnel`](super::tunnel).
 
 use rpmsg::iface::Kind;
 use rpmsg::iface::listener::{GetInBufs2Reply, Request};
@@ -13,6 +13,7 @@ pub(super) fn serve(pd: &Pd, call: ApCall, kind: Kind) {
     let Some((call, payload)) = call.with_payload() else {
         return;
     };
+    pd.tunnel.called(kind);
     match Request::parse(&payload, kind) {
         Ok(Request::Init(_) | Request::Init2(_)) => match pd.tunnel.init() {
             Ok(()) => call.done(),

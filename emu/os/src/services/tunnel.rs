@@ -8,7 +8,7 @@
 //! the AP needs to work on it, unless the process ends.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -57,6 +57,8 @@ pub(super) struct Tunnel {
     counters: Arc<Counters>,
     listener_wait: Duration,
     next_id: AtomicU64,
+    /// The listener tried handle 7.
+    tried_handle64: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -115,6 +117,7 @@ impl Tunnel {
             counters,
             listener_wait,
             next_id: AtomicU64::new(0),
+            tried_handle64: AtomicBool::new(false),
             state: Mutex::default(),
         })
     }
@@ -183,7 +186,20 @@ impl Tunnel {
         }
     }
 
+    /// Whether the AP answers methods that it does not know. hexagonrpcd ends instead (seen, 0.3.2). It is told by its listener, which
+    /// knows handle 3 only: Qualcomm's library tries handle 7 before.
+    pub fn survives_unknown_methods(&self) -> bool {
+        self.tried_handle64.load(Ordering::Relaxed)
+    }
+
     // ---- the AP's side: the listener's calls --------------------------------------------------------------------
+
+    /// The listener called the interface of this kind.
+    pub fn called(&self, kind: Kind) {
+        if kind == Kind::Handle64 {
+            self.tried_handle64.store(true, Ordering::Relaxed);
+        }
+    }
 
     /// `init2` (or `init`).
     pub fn init(&self) -> Result<(), Aee> {
