@@ -28,6 +28,17 @@ pub struct Guest {
     scratch: tempfile::TempDir,
 }
 
+/// What a DSP is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DspStatus {
+    /// Domain label.
+    pub label: String,
+    /// Processes alive.
+    pub processes: u64,
+    /// Calls that are not answered.
+    pub open_calls: u64,
+}
+
 /// What a guest is started with.
 pub struct Boot<'a> {
     /// Name of the boot, for the log's file name.
@@ -209,6 +220,24 @@ impl Guest {
             .next()
             .and_then(|n| n.parse().ok())
             .unwrap_or(0)
+    }
+
+    /// What the DSPs are doing.
+    ///
+    /// # Panics
+    /// When the emulator does not tell.
+    pub fn status(&self) -> Vec<DspStatus> {
+        let answer = ask(&self.scratch.path().join("control"), &Request::Status).expect("the DSPs' status");
+        let dsps = answer["dsps"].as_array().expect("a list of DSPs");
+        let status = |dsp: &serde_json::Value| {
+            let number = |name: &str| dsp[name].as_u64().expect("a number");
+            DspStatus {
+                label: dsp["label"].as_str().expect("a label").to_owned(),
+                processes: number("processes"),
+                open_calls: number("messages_in").abs_diff(number("messages_out")),
+            }
+        };
+        dsps.iter().map(status).collect()
     }
 
     /// Waits for the end and gives the exit code; `None` when a signal ended it, or nothing did.

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use crate::assets;
-use crate::guest::{Boot, Guest, requirements};
+use crate::guest::{Boot, DspStatus, Guest, requirements};
 
 /// What one boot printed, and the emulator's memory at the marked moments.
 pub struct Run {
@@ -18,10 +18,12 @@ pub struct Run {
     pub release: String,
     /// Each line "@sample name", and the emulator's own memory at that moment in KiB.
     samples: Vec<(String, u64)>,
+    /// Each line "@status name", and what the DSPs were doing at that moment.
+    statuses: Vec<(String, Vec<DspStatus>)>,
 }
 
 impl Run {
-    /// Boots the kernel of a series with a script, does what its "@ctl" and "@sample" lines ask for, and waits for the end.
+    /// Boots the kernel of a series with a script, does what its "@ctl", "@sample" and "@status" lines ask for, and waits for the end.
     ///
     /// # Errors
     /// Why guests cannot run here.
@@ -49,10 +51,13 @@ impl Run {
             arguments: &arguments,
         };
         let mut guest = Guest::start(&boot, &firmware);
-        let mut samples = Vec::new();
+        let (mut samples, mut statuses) = (Vec::new(), Vec::new());
         let ended = guest.read_until(|guest, line| {
             if let Some(name) = line.strip_prefix("@sample ") {
                 samples.push((name.to_owned(), guest.emulator_kib()));
+            }
+            if let Some(name) = line.strip_prefix("@status ") {
+                statuses.push((name.to_owned(), guest.status()));
             }
             guest.obey(line);
             false
@@ -64,6 +69,7 @@ impl Run {
             log: guest.log.clone(),
             release: kernel.release.clone(),
             samples,
+            statuses,
         })
     }
 
@@ -118,6 +124,16 @@ impl Run {
         let kib = found.map_or_else(|| panic!("no sample {name}; {}", self.end()), |(_, kib)| *kib);
         assert!(kib > 0, "the emulator's memory could not be read");
         kib
+    }
+
+    /// What the DSPs were doing at a mark.
+    ///
+    /// # Panics
+    /// When the guest did not get there.
+    #[track_caller]
+    pub fn status(&self, name: &str) -> &[DspStatus] {
+        let found = self.statuses.iter().find(|(n, _)| n == name);
+        found.map_or_else(|| panic!("no status {name}; {}", self.end()), |(_, dsps)| dsps)
     }
 
     /// The guest ran to its end, and the emulator with it.
