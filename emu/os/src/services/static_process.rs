@@ -2,7 +2,7 @@
 //!
 //! Source: the AP's library (qualcomm/fastrpc, `remote_init`) attaches to the root process or the sensors' process, which the
 //! domain bits of the message tell apart, or makes "audiopd" by name; `qcom_pd_mapper.c` of the kernel has the audio process on the ADSP
-//! only. Each session gets a process of its own here: nothing tells a session what another did in the shared one.
+//! only. Each session gets a process of its own here (docs/leniencies.md#static-processes says why).
 //!
 //! Not modelled: the audio process's remote heap. Its memory is a physical address that no context bank translates, and nothing
 //! here allocates from it; the log says so.
