@@ -59,6 +59,64 @@ fn is_there(need: Need, args: &TestArgs) -> Result<bool> {
     })
 }
 
+/// Names the engine that executes DSP code where nothing else does (`emu_core::ENGINE_VARIABLE`).
+const ENGINE: &str = "VHOST_HEXAGON_ENGINE";
+
+/// What is tested once more with all DSP code translated before it is first executed: what executes it, and guests whose skeletons
+/// do most.
+const TRANSLATED: &[&str] = &[
+    "--package=emu-linux-user",
+    "--package=emu-os",
+    "--package=emu-local-ap",
+    "--package=tests",
+    "--lib",
+    "--test=os",
+    "--test=services",
+    "--test=address_space",
+    "--test=exec_programs",
+    "--test=skeleton_*",
+    "--test=halide",
+    "--test=e2e_dspqueue",
+    "--test=e2e_stock_kernel",
+];
+
+/// Runs these tests, with this engine if one is named.
+fn run_tests(args: &TestArgs, which: &[&str], engine: Option<&str>) -> Result<()> {
+    let mut summary = Summary::default();
+    let notes = firmware::target_dir().join("test-notes");
+    match std::fs::remove_file(&notes) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| notes.display().to_string());
+        }
+        _ => {}
+    }
+    let mut command = cargo(&["test", "--quiet", "--no-fail-fast"]);
+    command.args(which);
+    if let Some(filter) = &args.filter {
+        command.arg("--").arg(filter);
+    }
+    if args.no_e2e {
+        command.env("VH_SKIP_E2E", "1");
+    }
+    for need in Need::ALL {
+        if is_there(need, args)? {
+            command.env(need.variable(), "1");
+        } else {
+            command.env_remove(need.variable());
+        }
+    }
+    match engine {
+        Some(engine) => command.env(ENGINE, engine),
+        None => command.env_remove(ENGINE),
+    };
+    command.env(test_needs::NOTES, &notes);
+    let done = command::run_and_read(&mut command, |line| summary.line(line));
+    // No test had anything to say: no file.
+    summary.notes(&std::fs::read_to_string(&notes).unwrap_or_default());
+    ui::say(format!("   {summary}"));
+    done.context("tests failed; the lines above name them")
+}
+
 /// Runs all checks and tests.
 pub fn test(args: &TestArgs) -> Result<()> {
     let start = Instant::now();
@@ -104,35 +162,9 @@ pub fn test(args: &TestArgs) -> Result<()> {
             "--quiet",
         ]))?)
     })?;
-    let mut summary = Summary::default();
-    step("tests", &mut || {
-        let notes = firmware::target_dir().join("test-notes");
-        match std::fs::remove_file(&notes) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| notes.display().to_string());
-            }
-            _ => {}
-        }
-        let mut command = cargo(&["test", "--workspace", "--quiet", "--no-fail-fast"]);
-        if let Some(filter) = &args.filter {
-            command.arg("--").arg(filter);
-        }
-        if args.no_e2e {
-            command.env("VH_SKIP_E2E", "1");
-        }
-        for need in Need::ALL {
-            if is_there(need, args)? {
-                command.env(need.variable(), "1");
-            } else {
-                command.env_remove(need.variable());
-            }
-        }
-        command.env(test_needs::NOTES, &notes);
-        let done = command::run_and_read(&mut command, |line| summary.line(line));
-        // No test had anything to say: no file.
-        summary.notes(&std::fs::read_to_string(&notes).unwrap_or_default());
-        ui::say(format!("   {summary}"));
-        done.context("tests failed; the lines above name them")
+    step("tests", &mut || run_tests(args, &["--workspace"], None))?;
+    step("tests, all code translated", &mut || {
+        run_tests(args, TRANSLATED, Some("jit"))
     })?;
     ui::say(format!(
         "ALL PASSED: {steps} steps in {}",

@@ -5,31 +5,17 @@ use std::cell::Cell;
 use hexagon_isa::facts::{NotExecutable, PacketFacts};
 use hexagon_isa::interp::{Step, emit};
 use hexagon_isa::plan::Plan;
-use hexagon_isa::{Arch, EndLoop, decode_packet};
+use hexagon_isa::{EndLoop, decode_packet};
 
-use super::cpu::may_stop;
 use super::exception::Exception;
 use super::fetch::fetch;
-use super::host::VectorUnit;
 use super::memory::{CodeMemory, Memory};
-use super::vector_float::{Simulated, VectorFloat, VectorFloats};
+use super::part::{Core, NOWHERE};
+use super::stop::may_stop;
+use super::vector_float::{Simulated, VectorFloat};
 
 /// Packets of a block at most: all of a page.
 pub(super) const MAX_PACKETS: usize = 1 << 10;
-
-/// What decoding depends on.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Core {
-    pub arch: Arch,
-    pub vectors: VectorUnit,
-    /// The DSP has vector contexts; without one every instruction on vectors is an exception.
-    pub has_hvx: bool,
-    pub floats: VectorFloats,
-    /// Packets of a block at most.
-    pub most: usize,
-    /// How often a block is run before a translator is asked for it.
-    pub heat: u32,
-}
 
 /// Where a packet stands in its block, for precise exceptions and statistics.
 #[derive(Debug, Clone, Copy)]
@@ -64,9 +50,6 @@ pub(super) struct Block<M: Memory> {
     /// How often it is yet to be run before a translator is asked for it.
     pub cold: Cell<u32>,
 }
-
-/// No packet begins there.
-pub(super) const NOWHERE: u32 = 1;
 
 /// Decodes the block at `pc`.
 pub(super) fn build<M: CodeMemory>(mem: &M, core: Core, pc: u32) -> Result<Block<M>, Exception> {

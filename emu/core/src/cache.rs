@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::block::{Block, Core, NOWHERE, build};
+use super::block::{Block, build};
 use super::exception::Exception;
 use super::memory::CodeMemory;
+use super::part::{Core, NOWHERE};
 use super::vector_float::Simulated;
 
 /// Entries of the table in front of the hash map; a power of two.

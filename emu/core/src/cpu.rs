@@ -7,14 +7,15 @@ use hexagon_isa::state::hmx::HmxModel;
 use hexagon_isa::state::{DmaCommand, Event, Qfloat, Regs};
 use hexagon_isa::{Arch, Opcode, ir};
 
-use super::block::{Block, Core, MAX_PACKETS, Mark};
+use super::block::{Block, MAX_PACKETS, Mark};
 use super::cache::Cache;
 use super::dma::Outcome;
 use super::exception::{Exception, Exit};
 use super::host::VectorUnit;
 use super::jit::{Native, Ran, Translator};
-use super::mem::PAGE_SHIFT;
 use super::memory::{Cause, CodeMemory, FaultWord, Memory};
+use super::part::Core;
+use super::stop::may_stop;
 use super::thread::{Ctl, Thread};
 use super::vector_float::{Simulated, VectorFloats};
 
@@ -23,12 +24,6 @@ pub struct Cpu<M: CodeMemory> {
     core: Core,
     cache: Cache<M>,
     native: Option<Native>,
-}
-
-/// Whether a run whose budget is used up stops between a packet and the one that the thread goes to: where control goes back, or
-/// into another page. That is often enough, and every engine knows it.
-pub(super) const fn may_stop(from: u32, to: u32) -> bool {
-    to <= from || (from ^ to) >> PAGE_SHIFT != 0
 }
 
 /// What a place is given that a translator has not made yet, and one that it never will.
@@ -175,7 +170,7 @@ impl<M: CodeMemory> Cpu<M> {
             {
                 return exit;
             }
-            if thread.packets >= until && self.core.stops(block, pc) {
+            if thread.packets >= until && stops(self.core, block, pc) {
                 thread.regs.pc = pc;
                 return Exit::Budget;
             }
@@ -195,12 +190,10 @@ impl<M: CodeMemory> Cpu<M> {
     }
 }
 
-impl Core {
-    /// Whether a run may stop behind a block that is left to `to`.
-    #[cold]
-    fn stops<M: Memory>(&self, block: &Block<M>, to: u32) -> bool {
-        self.most == 1 || block.marks.last().is_none_or(|last| may_stop(last.pc, to))
-    }
+/// Whether a run may stop behind a block that is left to `to`.
+#[cold]
+fn stops<M: Memory>(core: Core, block: &Block<M>, to: u32) -> bool {
+    core.most == 1 || block.marks.last().is_none_or(|last| may_stop(last.pc, to))
 }
 
 /// Runs a block's steps. On a fault: the address of the packet.

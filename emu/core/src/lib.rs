@@ -14,6 +14,8 @@ pub mod inspect;
 mod jit;
 pub mod mem;
 pub mod memory;
+mod part;
+mod stop;
 mod thread;
 mod vector_float;
 

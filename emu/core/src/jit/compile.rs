@@ -10,7 +10,7 @@ use cranelift_codegen::{Context, verify_function};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 
 use super::growth::Unit;
-use super::lower::{Host, Lower, function, unit_signature};
+use super::lower::{self, Host, function, unit_signature};
 
 /// Why there is no translator here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -111,7 +111,7 @@ impl Compiler {
         };
         self.context.func = Function::with_name_signature(UserFuncName::default(), unit_signature());
         let mut b = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
-        Lower::unit(&mut b, unit, host);
+        lower::unit(&mut b, unit, host);
         b.finalize(self.isa.frontend_config());
         self.compile()
     }

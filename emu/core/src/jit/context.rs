@@ -18,7 +18,7 @@ pub(super) struct Near {
 impl Near {
     /// No packet is there.
     pub(super) const NOWHERE: Near = Near {
-        pc: crate::block::NOWHERE,
+        pc: crate::part::NOWHERE,
         which: 0,
         code: 0,
     };

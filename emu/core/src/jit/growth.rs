@@ -13,10 +13,10 @@ use hexagon_isa::plan::Plan;
 use hexagon_isa::state::Args;
 use hexagon_isa::{EndLoop, decode_packet};
 
-use super::lower::can_lower;
-use crate::block::Core;
+use super::lower::possible::can_lower;
 use crate::fetch::fetch;
 use crate::memory::CodeMemory;
+use crate::part::Core;
 use crate::vector_float::VectorFloat;
 
 /// Packets of a unit at most.

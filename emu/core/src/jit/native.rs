@@ -7,8 +7,8 @@ use hexagon_isa::state::{Ctl, Regs, Status};
 
 use super::context::{Context, Left, NEAR, Near, SLICE, count, counted};
 use super::translator::{Found, Generation, Translator};
-use crate::block::Core;
 use crate::memory::CodeMemory;
+use crate::part::Core;
 use crate::thread::Thread;
 
 type WayIn = unsafe extern "C" fn(*mut Regs, *mut Context, u64, u64) -> u64;

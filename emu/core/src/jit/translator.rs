@@ -13,8 +13,8 @@ use super::code::CodePages;
 use super::compile::{Compiler, Failed, NoTranslator};
 use super::engine::Engine;
 use super::growth::{Unit, grow};
-use crate::block::Core;
 use crate::memory::CodeMemory;
+use crate::part::Core;
 
 /// A place that is reached so often is translated: what the fewest of four real programs lost by (`docs/translator.md`).
 const HOT: u32 = 2000;

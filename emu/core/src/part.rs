@@ -1,0 +1,23 @@
+//! The part whose core it is, as decoding and translating code depend on it.
+
+use hexagon_isa::Arch;
+
+use super::host::VectorUnit;
+use super::vector_float::VectorFloats;
+
+/// What decoding depends on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Core {
+    pub arch: Arch,
+    pub vectors: VectorUnit,
+    /// The DSP has vector contexts; without one every instruction on vectors is an exception.
+    pub has_hvx: bool,
+    pub floats: VectorFloats,
+    /// Packets of a block at most.
+    pub most: usize,
+    /// How often a block is run before a translator is asked for it.
+    pub heat: u32,
+}
+
+/// No packet begins there.
+pub(super) const NOWHERE: u32 = 1;
