@@ -54,6 +54,10 @@ pub struct MemFault {
 pub trait CodeMemory: Memory<Fault = FaultWord> + Sized {
     /// Fetches one instruction word (needs execute permission).
     fn fetch32(&self, va: u32) -> Result<u32, FaultWord>;
+    /// An instruction word, if it is at hand: without asking anybody, so that a look at code that may never run is seen nowhere.
+    fn code_at_hand(&self, va: u32) -> Option<u32> {
+        self.fetch32(va).ok()
+    }
     /// Changes whenever executable mappings changed, so that decoded blocks are thrown away.
     fn code_epoch(&self) -> u64;
     /// Where the entries of its pages are, a word each for 4 GiB, for code that accesses them without it

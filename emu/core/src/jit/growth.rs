@@ -14,7 +14,7 @@ use hexagon_isa::state::Args;
 use hexagon_isa::{EndLoop, decode_packet};
 
 use super::lower::possible::can_lower;
-use crate::fetch::fetch;
+use crate::fetch::fetch_by;
 use crate::memory::CodeMemory;
 use crate::part::Core;
 use crate::vector_float::VectorFloat;
@@ -31,7 +31,7 @@ pub(super) struct Call {
     pub function: usize,
     /// It takes the memory and may fault.
     pub memory: bool,
-    pub args: Box<Args>,
+    pub args: Args,
 }
 
 /// How a packet is executed.
@@ -124,8 +124,9 @@ fn loop_start(n: &InsnFacts, pc: u32) -> Option<u32> {
 
 /// The packet at an address; `None` if it cannot be executed, which the interpreter says when it gets there.
 fn look<M: CodeMemory>(mem: &M, core: Core, pc: u32) -> Option<Piece> {
-    let fetched = fetch(mem, pc);
-    if pc & 3 != 0 || fetched.fault.is_some() {
+    // Code may never get there: pages that are not at hand are not asked for, which an SMMU would notice.
+    let fetched = fetch_by(|va| mem.code_at_hand(va).ok_or(()), pc);
+    if fetched.fault.is_some() {
         return None;
     }
     let packet = decode_packet(fetched.words(), core.arch).ok()?;
@@ -151,11 +152,10 @@ fn look<M: CodeMemory>(mem: &M, core: Core, pc: u32) -> Option<Piece> {
                 Exec::Register(f) => (f as usize, false),
                 Exec::Memory(f) => (f as usize, true),
             };
-            let args = Box::new(step.args);
             Call {
                 function,
                 memory,
-                args,
+                args: step.args,
             }
         };
         Way::Called(steps.iter().map(call).collect())
@@ -235,6 +235,15 @@ pub(super) fn grow<M: CodeMemory>(
 }
 
 impl Unit {
+    /// What it calls, which stays where it is.
+    pub(super) fn into_calls(self) -> impl Iterator<Item = Box<[Call]>> {
+        let ways = self.pieces.into_values().map(|piece| piece.way);
+        ways.filter_map(|way| match way {
+            Way::Called(calls) => Some(calls),
+            Way::Lowered | Way::Interpreted => None,
+        })
+    }
+
     /// Where the inner loop that ends at `pc` begins, most likely.
     pub(super) fn inner_start(&self, pc: u32) -> Option<u32> {
         self.loops.range(..=pc).next_back().copied()

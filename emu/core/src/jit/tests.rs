@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{Engine, Translator};
 use crate::mem::{AddressSpace, Bus, GuestRam, NoFaultLine, PAGE_SIZE, Prot};
-use crate::memory::Memory as _;
+use crate::memory::{CodeMemory as _, Memory as _};
 use crate::{Cpu, Ctl, Exception, Exit, Thread, TimeSource};
 
 const CODE: u32 = 0x1000;
@@ -406,4 +406,35 @@ proptest! {
             }
         }
     }
+}
+
+/// A look at code that may never run is seen nowhere: a page behind an SMMU that does not know it would be a fault of the guest's.
+#[test]
+fn what_is_never_reached_is_not_fetched() {
+    let far = CODE + 2 * PAGE_SIZE;
+    let program = Program::default()
+        .packet(&[i(Opcode::C2_cmpeqi, &[0, 29, 0])])
+        .packet(&[i(Opcode::J2_jumpt, &[0, (far - CODE - 4) as i32])])
+        .trap();
+    let mut m = Machine::new(&program, Engine::Translator);
+    assert_eq!(m.run(100).exit, END);
+    assert_eq!(m.translator.as_ref().unwrap().statistics.units.load(Relaxed), 1);
+    assert!(m.space.code_at_hand(CODE).is_some());
+    assert_eq!(m.space.code_at_hand(far), None);
+}
+
+/// A place that only the interpreter does is no fault.
+#[test]
+fn code_that_is_the_interpreter_s_alone_stays_there() {
+    let program = Program::default().trap();
+    let mut m = Machine::new(&program, Engine::Translator);
+    for _ in 0..3 {
+        m.thread.regs.pc = CODE;
+        assert_eq!(m.run(10).exit, END);
+    }
+    let statistics = &m.translator.as_ref().unwrap().statistics;
+    assert_eq!(
+        (statistics.units.load(Relaxed), statistics.failed.load(Relaxed)),
+        (0, 0)
+    );
 }

@@ -5,19 +5,23 @@
 //! blocks do; host threads that are in the middle of it keep its pages until they look again.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::code::CodePages;
 use super::compile::{Compiler, Failed, NoTranslator};
 use super::engine::Engine;
-use super::growth::{Unit, grow};
+use super::growth::{Call, Unit, grow};
 use crate::memory::CodeMemory;
 use crate::part::Core;
 
 /// A place that is reached so often is translated: what the fewest of four real programs lost by (`docs/translator.md`).
 const HOT: u32 = 2000;
+
+/// Places that are remembered as not to be translated at most.
+const MOST_NEVER: usize = 1 << 16;
 
 /// Units that wait for the background thread at most, of all processes.
 const QUEUE: usize = 256;
@@ -52,8 +56,8 @@ pub(super) struct Generation {
     pages: CodePages,
     /// The function through which units are entered.
     pub way_in: u64,
-    /// Code points into them.
-    units: Mutex<Vec<Unit>>,
+    /// What units call: code points to the arguments.
+    calls: Mutex<Vec<Box<[Call]>>>,
 }
 
 struct State {
@@ -61,8 +65,10 @@ struct State {
     /// `None` until something is translated.
     generation: Option<Arc<Generation>>,
     entries: HashMap<u32, Entry>,
-    /// Places that are being compiled, and those that cannot be.
+    /// Places that are being compiled.
     busy: HashSet<u32>,
+    /// Places that cannot be.
+    never: HashSet<u32>,
 }
 
 /// Translated code of a process.
@@ -87,10 +93,11 @@ impl Generation {
         let pages = CodePages::new().map_err(Failed::new)?;
         let way_in = Compiler::new().map_err(Failed::new)?.way_in()?;
         let at = pages.add(&way_in).map_err(Failed::new)?;
+        let at = at.ok_or_else(|| Failed::new("no room for the way in"))?;
         Ok(Self {
             pages,
-            way_in: at.map_or(0, |at| at as u64),
-            units: Mutex::default(),
+            way_in: at as u64,
+            calls: Mutex::default(),
         })
     }
 }
@@ -102,14 +109,17 @@ struct Job {
     unit: Unit,
 }
 
+/// Units in the queue.
+static QUEUED: AtomicUsize = AtomicUsize::new(0);
+
 /// The background thread's queue; `None` if the host gives no thread.
 static BACKGROUND: LazyLock<Option<SyncSender<Job>>> = LazyLock::new(|| {
     let (send, receive) = sync_channel::<Job>(QUEUE);
     let work = move || {
-        let Ok(mut compiler) = Compiler::new() else { return };
         while let Ok(job) = receive.recv() {
+            QUEUED.fetch_sub(1, Relaxed);
             if let Some(translator) = job.of.upgrade() {
-                translator.finish(&mut compiler, job.epoch, job.unit);
+                translator.finish(job.epoch, job.unit);
             }
         }
     };
@@ -134,6 +144,7 @@ impl Translator {
                 generation: None,
                 entries: HashMap::new(),
                 busy: HashSet::new(),
+                never: HashSet::new(),
             }),
             statistics: Statistics::default(),
         })))
@@ -184,33 +195,33 @@ impl Translator {
         if let Some(found) = state.found(pc) {
             return found;
         }
-        if state.busy.contains(&pc) {
-            return if self.engine == Engine::Translator {
-                Found::Never
-            } else {
-                Found::NotYet
-            };
+        if state.never.contains(&pc) {
+            return Found::Never;
+        }
+        let at_once = self.engine == Engine::Translator;
+        if state.busy.contains(&pc) || !at_once && QUEUED.load(Relaxed) >= QUEUE {
+            return Found::NotYet;
         }
         let Some(unit) = grow(mem, core, pc, starts, |pc| state.entries.contains_key(&pc)) else {
-            state.busy.insert(pc);
+            state.give_up(pc);
             return Found::Never;
         };
         state.busy.insert(pc);
         drop(state);
-        if self.engine == Engine::Translator {
-            if let Ok(mut compiler) = Compiler::new() {
-                self.finish(&mut compiler, epoch, unit);
-            }
+        if at_once {
+            self.finish(epoch, unit);
         } else {
             let job = Job {
                 of: Arc::downgrade(self),
                 epoch,
                 unit,
             };
+            QUEUED.fetch_add(1, Relaxed);
             let queued = BACKGROUND
                 .as_ref()
                 .is_some_and(|queue| queue.try_send(job).is_ok());
             if !queued {
+                QUEUED.fetch_sub(1, Relaxed);
                 self.state().busy.remove(&pc);
             }
             return Found::NotYet;
@@ -221,11 +232,19 @@ impl Translator {
     }
 
     /// Compiles a unit and lets it be found.
-    fn finish(&self, compiler: &mut Compiler, epoch: u64, unit: Unit) {
+    fn finish(&self, epoch: u64, unit: Unit) {
+        if self.state().epoch != epoch {
+            return;
+        }
         let begun = std::time::Instant::now();
         let pc = unit.entries.first().copied().unwrap_or_default();
         let packets = unit.pieces.len() as u64;
-        let done = compiler.unit(&unit).and_then(|code| {
+        // A fault of the generator's or ours is no reason to stop: the code stays interpreted.
+        let compiled = catch_unwind(AssertUnwindSafe(|| {
+            Compiler::new().map_err(Failed::new)?.unit(&unit)
+        }));
+        let compiled = compiled.unwrap_or_else(|_| Err(Failed::new("the translator failed")));
+        let done = compiled.and_then(|code| {
             let bytes = code.len() as u64;
             self.add(epoch, unit, &code).map(|added| (added, bytes))
         });
@@ -241,6 +260,10 @@ impl Translator {
             Ok((false, _)) => {}
             Err(why) => {
                 s.failed.fetch_add(1, Relaxed);
+                let mut state = self.state();
+                state.busy.remove(&pc);
+                state.give_up(pc);
+                drop(state);
                 tracing::warn!(target: "emu::core", "the code at {pc:#010x} stays interpreted: {why}");
             }
         }
@@ -266,8 +289,9 @@ impl Translator {
             state.entries.entry(*pc).or_insert(Entry { code, which });
             state.busy.remove(pc);
         }
-        let units = &generation.units;
-        units.lock().unwrap_or_else(PoisonError::into_inner).push(unit);
+        let calls = &generation.calls;
+        let mut calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.extend(unit.into_calls());
         Ok(true)
     }
 }
@@ -279,6 +303,15 @@ impl State {
         self.generation = None;
         self.entries.clear();
         self.busy.clear();
+        self.never.clear();
+    }
+
+    /// This place stays interpreted. Guests have many places, so only so many are remembered.
+    fn give_up(&mut self, pc: u32) {
+        if self.never.len() >= MOST_NEVER {
+            self.never.clear();
+        }
+        self.never.insert(pc);
     }
 
     /// Where code is put.

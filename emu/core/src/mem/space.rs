@@ -625,6 +625,15 @@ impl CodeMemory for AddressSpace {
         Ok(unsafe { raw::load32(p) })
     }
 
+    fn code_at_hand(&self, va: u32) -> Option<u32> {
+        let entry = self.table[(va >> PAGE_SHIFT) as usize].load(Acquire);
+        if !va.is_multiple_of(4) || entry & u64::from(Prot::EXECUTE.0) == 0 {
+            return None;
+        }
+        // SAFETY: the entry's page stays mapped while `self` lives (see the file's head); an aligned word lies in it
+        Some(unsafe { raw::load32(entry::host(entry, va)) })
+    }
+
     #[inline(always)]
     fn code_epoch(&self) -> u64 {
         self.shared.code_epoch.load(Relaxed)

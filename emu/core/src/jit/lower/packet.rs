@@ -56,7 +56,7 @@ pub(super) fn called(l: &mut Lower<'_, '_>, piece: &Piece, calls: &[Call]) -> Op
     let memory = l.b.ins().load(I64, MemFlagsData::trusted(), l.context, at);
     for call in calls {
         let function = l.int(I64, call.function as i64);
-        let args = l.int(I64, &raw const *call.args as usize as i64);
+        let args = l.int(I64, &raw const call.args as usize as i64);
         if !call.memory {
             let on_registers = l.signatures.on_registers;
             l.b.ins().call_indirect(on_registers, function, &[l.regs, args]);
