@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use anyhow::Context;
+use emu_core::Engine;
 use emu_linux_user::{Console, ExecError, Program, Setup};
 use hexagon_isa::Arch;
 
@@ -120,7 +121,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         env,
         files: !args.no_files,
         memory: args.memory,
-        engine: args.engine.engine.unwrap_or_default(),
+        engine: args.engine.engine.unwrap_or(Engine::Auto),
     };
     let mut program = Program::new(&file, &setup).with_context(|| format!("cannot run {name}"))?;
     let mut host = Host::new()?;

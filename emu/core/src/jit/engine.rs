@@ -40,15 +40,16 @@ impl FromStr for Engine {
     }
 }
 
-/// What [`ENGINE_VARIABLE`] says, read once; else [`Engine::Auto`].
+/// What [`ENGINE_VARIABLE`] says, read once; else [`Engine::Interpreter`]: one run of many with several DSP threads and translated code
+/// failed for a reason that is not found yet (docs/translator.md).
 impl Default for Engine {
     fn default() -> Self {
         static SAID: LazyLock<Engine> = LazyLock::new(|| match std::env::var(ENGINE_VARIABLE) {
             Ok(name) if !name.is_empty() => name.parse().unwrap_or_else(|error| {
                 tracing::warn!(target: "emu::core", "{ENGINE_VARIABLE}: {error}");
-                Engine::Auto
+                Engine::Interpreter
             }),
-            _ => Engine::Auto,
+            _ => Engine::Interpreter,
         });
         *SAID
     }
