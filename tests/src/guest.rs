@@ -51,6 +51,31 @@ pub struct Boot<'a> {
     pub arguments: &'a [&'a str],
 }
 
+/// A C program of `tests/guest` built for a guest, with these options; a test is skipped without a compiler for it.
+///
+/// # Panics
+/// It does not compile. See [`test_needs::skip`] for the other case.
+#[track_caller]
+pub fn program_or_skip(name: &str, options: &[&str], into: &Path) -> Option<PathBuf> {
+    let program = into.join(name);
+    let compiled = Command::new("aarch64-linux-gnu-gcc")
+        .args(["-O1", "-Wall", "-Wextra", "-Werror"])
+        .args(options)
+        .arg("-I")
+        .arg(assets::workspace().join("firmware/guest"))
+        .arg("-o")
+        .arg(&program)
+        .arg(assets::workspace().join(format!("tests/guest/{}.c", name.replace('-', "_"))))
+        .output();
+    let Ok(compiled) = compiled else {
+        assets::skip_without_tool("there is no aarch64-linux-gnu-gcc");
+        return None;
+    };
+    let said = String::from_utf8_lossy(&compiled.stderr);
+    assert!(compiled.status.success(), "{said}");
+    Some(program)
+}
+
 /// The files a guest test needs, or why it cannot run.
 pub fn requirements(series: &str) -> Result<(Kernel, PathBuf), String> {
     let kernel = assets::kernel(series).ok_or_else(|| {

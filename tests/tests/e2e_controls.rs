@@ -1,8 +1,6 @@
 //! What becomes of each control of the unmodified library (`remote_session_control`, `remote_handle64_control`): done, or refused by
 //! whoever lacks it. The table is docs/protocol.md#controls-of-the-library.
 
-use std::process::Command;
-
 use tests::assets;
 use tests::run::Run;
 
@@ -16,22 +14,9 @@ fn controls(series: &str, soc: &str, polling: &str) {
         return assets::skip(&why);
     }
     let folder = tempfile::tempdir().unwrap();
-    let program = folder.path().join("controls");
-    let compiled = Command::new("aarch64-linux-gnu-gcc")
-        .args(["-O1", "-Wall", "-Wextra", "-Werror", "-I"])
-        .arg(assets::workspace().join("firmware/guest"))
-        .arg("-o")
-        .arg(&program)
-        .arg(assets::workspace().join("tests/guest/controls.c"))
-        .output();
-    let Ok(compiled) = compiled else {
-        return assets::skip_without_tool("there is no aarch64-linux-gnu-gcc");
+    let Some(program) = tests::guest::program_or_skip("controls", &[], folder.path()) else {
+        return;
     };
-    assert!(
-        compiled.status.success(),
-        "{}",
-        String::from_utf8_lossy(&compiled.stderr)
-    );
     let file = format!("{}:/vh/bin/controls", program.display());
     let script = "echo '@@ controls'; controls; echo \"exit $?\"; echo '@@ end'\n";
     let run = Run::boot("controls", series, script, &["--soc", soc, "--file", &file]);

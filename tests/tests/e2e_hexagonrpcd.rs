@@ -1,8 +1,7 @@
 //! Debian's unmodified daemon and command for sensors in guests: hexagonrpcd attaches, registers and serves the DSP's file requests,
 //! for a client that shares its session; ssccli (libssc) finds the sensor core and understands what it answers.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use emu_assets::cache::{GuestPackages, HEXAGONRPCD, LIBSSC};
 use test_needs::Need;
@@ -51,26 +50,6 @@ fn is_loaded(path: &Path) -> bool {
     path.is_symlink() || !links.any(|link| link.file_name() == path.file_name())
 }
 
-/// A static program for guests.
-fn compile(folder: &Path, source: &str, program: &str) -> Option<PathBuf> {
-    let built = folder.join(program);
-    let compiled = Command::new("aarch64-linux-gnu-gcc")
-        .args(["-O1", "-static", "-Wall", "-Wextra", "-Werror", "-o"])
-        .arg(&built)
-        .arg(assets::workspace().join("tests/guest").join(source))
-        .output();
-    let Ok(compiled) = compiled else {
-        assets::skip_without_tool("there is no aarch64-linux-gnu-gcc");
-        return None;
-    };
-    assert!(
-        compiled.status.success(),
-        "{}",
-        String::from_utf8_lossy(&compiled.stderr)
-    );
-    Some(built)
-}
-
 /// `/usr/bin/hexagonrpcd` is Debian's script: it takes its options from the environment.
 const DAEMON: &str = r#"
 mkdir -p /tmp/firmware/dsp/adsp
@@ -112,7 +91,7 @@ fn daemon(series: &str) {
     let folder = tempfile::tempdir().unwrap();
     let (Some(files), Some(client)) = (
         files_or_skip(HEXAGONRPCD),
-        compile(folder.path(), "shared_session.c", "shared-session"),
+        tests::guest::program_or_skip("shared-session", &["-static"], folder.path()),
     ) else {
         return;
     };

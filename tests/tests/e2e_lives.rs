@@ -8,8 +8,6 @@
 //!
 //! `VH_KILLS=500 cargo test -p tests --test e2e_lives` kills so many; without it is 60.
 
-use std::process::Command;
-
 use tests::assets;
 use tests::run::{Run, assert_has};
 
@@ -27,23 +25,9 @@ fn lives(series: &str) {
         return assets::skip(&why);
     }
     let folder = tempfile::tempdir().unwrap();
-    let program = folder.path().join("gibibyte");
-    let guest = assets::workspace();
-    let compiled = Command::new("aarch64-linux-gnu-gcc")
-        .args(["-O1", "-Wall", "-Wextra", "-Werror", "-I"])
-        .arg(guest.join("firmware/guest"))
-        .arg("-o")
-        .arg(&program)
-        .arg(guest.join("tests/guest/gibibyte.c"))
-        .output();
-    let Ok(compiled) = compiled else {
-        return assets::skip_without_tool("there is no aarch64-linux-gnu-gcc");
+    let Some(program) = tests::guest::program_or_skip("gibibyte", &[], folder.path()) else {
+        return;
     };
-    assert!(
-        compiled.status.success(),
-        "{}",
-        String::from_utf8_lossy(&compiled.stderr)
-    );
     let kills = kills();
     let script = format!("KILLS={kills}\n{}", include_str!("../guest/lives.sh"));
     let file = format!("{}:/vh/bin/gibibyte", program.display());

@@ -1,8 +1,6 @@
 //! A sensor client in a guest, on a board whose audio DSP has the sensors: it finds the sensor core by the kernel's name service, and
 //! is answered as on a board without the sensors' files.
 
-use std::process::Command;
-
 use tests::assets;
 use tests::run::Run;
 
@@ -12,20 +10,9 @@ fn a_client_finds_the_sensor_core_and_hears_of_no_sensor() {
         return assets::skip(&why);
     }
     let folder = tempfile::tempdir().unwrap();
-    let program = folder.path().join("sensor-lookup");
-    let compiled = Command::new("aarch64-linux-gnu-gcc")
-        .args(["-O1", "-static", "-Wall", "-Wextra", "-Werror", "-o"])
-        .arg(&program)
-        .arg(assets::workspace().join("tests/guest/sensor_lookup.c"))
-        .output();
-    let Ok(compiled) = compiled else {
-        return assets::skip_without_tool("there is no aarch64-linux-gnu-gcc");
+    let Some(program) = tests::guest::program_or_skip("sensor-lookup", &["-static"], folder.path()) else {
+        return;
     };
-    assert!(
-        compiled.status.success(),
-        "{}",
-        String::from_utf8_lossy(&compiled.stderr)
-    );
     let file = format!("{}:/vh/bin/sensor-lookup", program.display());
     let script = "echo '@@ lookup'; sensor-lookup accel; echo \"exit $?\"; echo '@@ end'\n";
     let arguments = ["--platform", "board", "--soc", "sm8350", "--file", &file];

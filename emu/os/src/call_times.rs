@@ -2,7 +2,7 @@
 //!
 //! The names are those that the AP's library knows (`inc/fastrpc_perf.h` and `IS_KEY_ENABLED` in `src/fastrpc_perf.c` of
 //! qualcomm/fastrpc). Each is measured where this DSP does the work, by the host's clock, because that is what a caller waits for;
-//! a part that nobody asked for is not measured. The sums go on for as long as the process lives: no public source says that
+//! a part that nobody asked for is not measured, but for the reading: whose call it is shows only then. The sums go on for as long as the process lives: no public source says that
 //! reading starts them anew.
 //!
 //! Not there, because there is nothing to measure: copying of arguments (`perf_get_args`, `perf_put_args`: they are used where they

@@ -89,6 +89,13 @@ impl Guest {
         at
     }
 
+    /// Puts a text somewhere as wide characters, with the one that ends it.
+    pub fn wide(&mut self, text: &str) -> u32 {
+        let characters = text.chars().chain(['\0']);
+        let bytes: Vec<u8> = characters.flat_map(|ch| u32::from(ch).to_le_bytes()).collect();
+        self.bytes(&bytes)
+    }
+
     pub fn write(&mut self, at: u32, bytes: &[u8]) {
         self.os.space.store(at, bytes).unwrap();
     }

@@ -459,15 +459,7 @@ mod tests {
     #[test]
     fn wide_formats_are_those_of_bytes() {
         let mut g = Guest::new();
-        let wide = |g: &mut Guest, text: &str| {
-            let text = text.chars().chain(['\0']);
-            g.bytes(
-                &text
-                    .flat_map(|ch| u32::from(ch).to_le_bytes())
-                    .collect::<Vec<u8>>(),
-            )
-        };
-        let (at, format, to) = (g.bytes(&[0; 8]), wide(&mut g, "%Y\u{20ac}%p"), g.bytes(&[0; 64]));
+        let (at, format, to) = (g.bytes(&[0; 8]), g.wide("%Y\u{20ac}%p"), g.bytes(&[0; 64]));
         let tm = g.call("gmtime", &[at]);
         assert_eq!(g.call("wcsftime", &[to, 8, format, tm]), 7);
         assert_eq!(
@@ -475,7 +467,7 @@ mod tests {
             (0x20ac, 77, 0)
         );
         assert_eq!(g.call("wcsftime", &[to, 7, format, tm]), 0);
-        let wrong = wide(&mut g, "%\u{20ac}");
+        let wrong = g.wide("%\u{20ac}");
         assert_eq!(g.call("wcsftime", &[to, 7, wrong, tm]), 0);
     }
 

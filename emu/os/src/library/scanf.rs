@@ -218,21 +218,13 @@ mod tests {
     #[test]
     fn wide_formats_read_strings_and_files() {
         let mut g = Guest::new();
-        let wide = |g: &mut Guest, text: &str| {
-            let text = text.chars().chain(['\0']);
-            g.bytes(
-                &text
-                    .flat_map(|ch| u32::from(ch).to_le_bytes())
-                    .collect::<Vec<u8>>(),
-            )
-        };
-        let (s, format) = (wide(&mut g, "7 \u{20ac}x"), wide(&mut g, "%d %ls"));
+        let (s, format) = (g.wide("7 \u{20ac}x"), g.wide("%d %ls"));
         let (number, to) = (g.bytes(&[0; 4]), g.bytes(&[0; 16]));
         g.varargs(&[number, to]);
         assert_eq!(g.call("swscanf", &[s, format]), 2);
         assert_eq!((g.word(number), g.word(to), g.word(to + 8)), (7, 0x20ac, 0));
         let list = g.bytes(&[number, to].map(u32::to_le_bytes).concat());
-        let narrow = wide(&mut g, "%d %s");
+        let narrow = g.wide("%d %s");
         assert_eq!(g.call("vswscanf", &[s, narrow, list]), 1);
         assert_eq!(g.word(g.os.builtins.errno().unwrap()), super::EILSEQ);
         let mut ap = ApFiles::with("/f", b"12 ab\xe4 x");

@@ -150,15 +150,6 @@ mod tests {
     use crate::kernel::testing_files::ApFiles;
     use crate::library::errno::EILSEQ;
 
-    fn wide(g: &mut Guest, text: &str) -> u32 {
-        let text = text.chars().chain(['\0']);
-        g.bytes(
-            &text
-                .flat_map(|ch| u32::from(ch).to_le_bytes())
-                .collect::<Vec<u8>>(),
-        )
-    }
-
     fn errno(g: &Guest) -> u32 {
         g.word(g.os.builtins.errno().unwrap())
     }
@@ -196,7 +187,7 @@ mod tests {
         let mut g = Guest::new();
         let mut ap = ApFiles::with("/f", b"");
         let f = open(&mut g, &mut ap, "w");
-        let (format, name) = (wide(&mut g, "%ls=%d\u{e4};"), wide(&mut g, "x"));
+        let (format, name) = (g.wide("%ls=%d\u{e4};"), g.wide("x"));
         g.varargs(&[name, 7]);
         assert_eq!(ap.call(&mut g, "fwprintf", &[f, format]), 5);
         let list = g.bytes(&[name, 8].map(u32::to_le_bytes).concat());
@@ -204,7 +195,7 @@ mod tests {
         assert_eq!(ap.call(&mut g, "fputwc", &[0xff, f]), 0xff);
         assert_eq!(ap.call(&mut g, "putwc", &[u32::from(b'!'), f]), u32::from(b'!'));
         assert_eq!(ap.call(&mut g, "fputws", &[name, f]), 0);
-        let euro = wide(&mut g, "a\u{20ac}");
+        let euro = g.wide("a\u{20ac}");
         for (name, args) in [
             ("fputws", [euro, f]),
             ("fputwc", [0x20ac, f]),
@@ -222,7 +213,7 @@ mod tests {
     #[test]
     fn the_standard_output_is_the_log() {
         let mut g = Guest::new();
-        let (format, list) = (wide(&mut g, "%d wide\n"), g.bytes(&[2, 0, 0, 0]));
+        let (format, list) = (g.wide("%d wide\n"), g.bytes(&[2, 0, 0, 0]));
         g.varargs(&[1]);
         assert_eq!(g.call("wprintf", &[format]), 7);
         assert_eq!(g.call("vwprintf", &[format, list]), 7);

@@ -419,15 +419,6 @@ mod tests {
     use super::*;
     use crate::kernel::testing::Guest;
 
-    fn wide(g: &mut Guest, text: &str) -> u32 {
-        let text = text.chars().chain(['\0']);
-        g.bytes(
-            &text
-                .flat_map(|ch| u32::from(ch).to_le_bytes())
-                .collect::<Vec<u8>>(),
-        )
-    }
-
     fn text(g: &Guest, at: u32) -> String {
         (0..)
             .map(|n| g.word(at + 4 * n))
@@ -443,7 +434,7 @@ mod tests {
     #[test]
     fn strings_are_copied_and_appended() {
         let mut g = Guest::new();
-        let (s, to) = (wide(&mut g, "ab\u{20ac}"), g.bytes(&[0x55; 64]));
+        let (s, to) = (g.wide("ab\u{20ac}"), g.bytes(&[0x55; 64]));
         assert_eq!(g.call("wcpcpy", &[to, s]), to + 12);
         assert_eq!(g.call("wcsncat", &[to, s, 2]), to);
         assert_eq!(text(&g, to), "ab\u{20ac}ab");
@@ -466,20 +457,20 @@ mod tests {
     #[test]
     fn strings_are_searched() {
         let mut g = Guest::new();
-        let (hay, needle) = (wide(&mut g, "aabaabaac\u{20ac}"), wide(&mut g, "aabaac"));
+        let (hay, needle) = (g.wide("aabaabaac\u{20ac}"), g.wide("aabaac"));
         assert_eq!(g.call("wcsstr", &[hay, needle]), hay + 12);
         assert_eq!(g.call("wcsstr", &[needle, hay]), 0);
-        let (none, set) = (wide(&mut g, ""), wide(&mut g, "\u{20ac}c"));
+        let (none, set) = (g.wide(""), g.wide("\u{20ac}c"));
         assert_eq!(g.call("wcsstr", &[hay, none]), hay);
         assert_eq!(g.call("wcspbrk", &[hay, set]), hay + 32);
         assert_eq!(g.call("wcspbrk", &[needle, none]), 0);
         assert_eq!(g.call("wcscspn", &[hay, set]), 8);
-        let ab = wide(&mut g, "ba");
+        let ab = g.wide("ba");
         assert_eq!(
             (g.call("wcsspn", &[hay, ab]), g.call("wcsspn", &[hay, none])),
             (8, 0)
         );
-        let (list, commas, rest) = (wide(&mut g, ",one,,two"), wide(&mut g, ","), g.bytes(&[0; 4]));
+        let (list, commas, rest) = (g.wide(",one,,two"), g.wide(","), g.bytes(&[0; 4]));
         let one = g.call("wcstok", &[list, commas, rest]);
         assert_eq!(text(&g, one), "one");
         let two = g.call("wcstok", &[0, commas, rest]);
@@ -501,7 +492,7 @@ mod tests {
     #[test]
     fn texts_are_compared_and_measured() {
         let mut g = Guest::new();
-        let (a, b) = (wide(&mut g, "Hello\u{c4}"), wide(&mut g, "hELLO\u{e4}"));
+        let (a, b) = (g.wide("Hello\u{c4}"), g.wide("hELLO\u{e4}"));
         assert_eq!(g.call("wcscasecmp", &[a, b]), u32::MAX);
         assert_eq!(g.call("wcsncasecmp", &[a, b, 5]), 0);
         assert_eq!(g.call("wcscoll", &[a, b]), u32::MAX);
@@ -528,7 +519,7 @@ mod tests {
         g.write(from, &s.to_le_bytes());
         assert_eq!(g.call("mbsnrtowcs", &[to, from, 1, 9, 0]), 1);
         assert_eq!(g.word(from), s + 1);
-        let w = wide(&mut g, "ab\u{20ac}");
+        let w = g.wide("ab\u{20ac}");
         g.write(from, &w.to_le_bytes());
         assert_eq!(
             (g.call("wcsrtombs", &[0, from, 0, 0]), errno(&g)),
@@ -537,7 +528,7 @@ mod tests {
         assert_eq!(g.call("wcsnrtombs", &[to, from, 2, 9, 0]), 2);
         assert_eq!((g.word(from), g.read(to, 2)), (w + 8, b"ab".to_vec()));
         assert_eq!(g.call("wcsrtombs", &[to, from, 9, 0]), u32::MAX);
-        let w = wide(&mut g, "xy");
+        let w = g.wide("xy");
         g.write(from, &w.to_le_bytes());
         assert_eq!(g.call("wcsrtombs", &[to, from, 9, 0]), 2);
         assert_eq!((g.word(from), g.text(to)), (0, "xy".into()));

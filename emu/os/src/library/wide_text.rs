@@ -55,23 +55,14 @@ fn into_buffer(c: &mut Call<'_>, list: VaList) -> Done {
 mod tests {
     use crate::kernel::testing::Guest;
 
-    fn wide(g: &mut Guest, text: &str) -> u32 {
-        let bytes: Vec<u8> = text
-            .chars()
-            .chain(['\0'])
-            .flat_map(|ch| (ch as u32).to_le_bytes())
-            .collect();
-        g.bytes(&bytes)
-    }
-
     #[test]
     fn numbers_are_read_from_wide_characters_as_from_bytes() {
         let mut g = Guest::new();
         let end = g.bytes(&[0; 4]);
-        let text = wide(&mut g, "  -0x1fg");
+        let text = g.wide("  -0x1fg");
         assert_eq!(g.call("wcstol", &[text, end, 0]) as i32, -31);
         assert_eq!(g.word(end), text + 4 * 7);
-        let text = wide(&mut g, "99999999999\u{20ac}1");
+        let text = g.wide("99999999999\u{20ac}1");
         assert_eq!(g.call("wcstoul", &[text, end, 10]), u32::MAX);
         assert_eq!(
             (g.word(end), g.word(g.os.builtins.errno().unwrap())),
@@ -79,11 +70,11 @@ mod tests {
         );
         assert_eq!(g.call64("wcstoll", &[text, 0, 10]), 99_999_999_999);
         assert_eq!(g.call64("wcstoull", &[text, 0, 10]), 99_999_999_999);
-        let text = wide(&mut g, "1.5e2x");
+        let text = g.wide("1.5e2x");
         assert_eq!(f64::from_bits(g.call64("wcstod", &[text, end])), 150.0);
         assert_eq!(g.word(end), text + 20);
         assert_eq!(f32::from_bits(g.call("wcstof", &[text, 0])), 150.0);
-        let text = wide(&mut g, "none");
+        let text = g.wide("none");
         assert_eq!(g.call("wcstol", &[text, end, 10]), 0);
         assert_eq!(g.word(end), text);
         assert!(g.try_call("wcstol", &[2, 0, 10]).is_err());
@@ -92,7 +83,7 @@ mod tests {
     #[test]
     fn text_is_formatted_into_wide_characters_or_not_at_all() {
         let mut g = Guest::new();
-        let (to, text) = (g.bytes(&[0x55; 64]), wide(&mut g, "<%d>"));
+        let (to, text) = (g.bytes(&[0x55; 64]), g.wide("<%d>"));
         g.varargs(&[-42_i32 as u32]);
         assert_eq!(g.call("swprintf", &[to, 6, text]), 5);
         let read: Vec<u32> = (0..6).map(|n| g.word(to + 4 * n)).collect();
@@ -102,7 +93,7 @@ mod tests {
         }
         assert_eq!(g.word(g.os.builtins.errno().unwrap()), 75);
         // No byte is needed for a wide character in a wide text.
-        let (format, euro) = (wide(&mut g, "%ls%lc\u{20ac}"), wide(&mut g, "\u{20ac}"));
+        let (format, euro) = (g.wide("%ls%lc\u{20ac}"), g.wide("\u{20ac}"));
         g.varargs(&[euro, 0x20ad]);
         assert_eq!(g.call("swprintf", &[to, 6, format]), 3);
         let read: Vec<u32> = (0..4).map(|n| g.word(to + 4 * n)).collect();
@@ -112,7 +103,7 @@ mod tests {
     #[test]
     fn a_wide_character_is_found_before_memory_ends() {
         let mut g = Guest::new();
-        let text = wide(&mut g, "abc");
+        let text = g.wide("abc");
         assert_eq!(g.call("wmemchr", &[text, 'c' as u32, u32::MAX]), text + 8);
         assert_eq!(g.call("wmemchr", &[text, 'c' as u32, 2]), 0);
         assert!(g.try_call("wmemchr", &[0xffff_fff0, 1, 9]).is_err());
