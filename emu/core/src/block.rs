@@ -12,7 +12,7 @@ use super::fetch::fetch;
 use super::memory::{CodeMemory, Memory};
 use super::part::{Core, NOWHERE};
 use super::stop::may_stop;
-use super::vector_float::{Simulated, VectorFloat};
+use super::vector_float::Simulated;
 
 /// Packets of a block at most: all of a page.
 pub(super) const MAX_PACKETS: usize = 1 << 10;
@@ -114,9 +114,8 @@ pub(super) fn build<M: CodeMemory>(mem: &M, core: Core, pc: u32) -> Result<Block
 
 /// The first instruction of a packet for which the part has no unit.
 fn lacking(facts: &PacketFacts, core: Core, pc: u32) -> Option<Simulated> {
-    let mut infos = facts.insns.iter().map(|n| n.insn.info());
-    let info = infos.find(|info| VectorFloat::needed(info) > core.floats.has)?;
-    Some(Simulated { pc, name: info.name })
+    let name = core.lacks(facts)?.name;
+    Some(Simulated { pc, name })
 }
 
 /// Fetches, decodes and plans one packet; returns its facts and bytes.

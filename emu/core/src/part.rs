@@ -1,9 +1,11 @@
 //! The part whose core it is, as decoding and translating code depend on it.
 
 use hexagon_isa::Arch;
+use hexagon_isa::facts::PacketFacts;
+use hexagon_isa::info::InsnInfo;
 
 use super::host::VectorUnit;
-use super::vector_float::VectorFloats;
+use super::vector_float::{VectorFloat, VectorFloats};
 
 /// What decoding depends on.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +19,14 @@ pub(super) struct Core {
     pub most: usize,
     /// How often a block is run before a translator is asked for it.
     pub heat: u32,
+}
+
+impl Core {
+    /// The first instruction of a packet for which the part has no unit.
+    pub fn lacks(&self, facts: &PacketFacts) -> Option<&'static InsnInfo> {
+        let mut infos = facts.insns.iter().map(|n| n.insn.info());
+        infos.find(|info| VectorFloat::needed(info) > self.floats.has)
+    }
 }
 
 /// No packet begins there.

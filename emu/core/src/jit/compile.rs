@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, LazyLock};
 
+use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{Function, InstBuilder as _, UserFuncName};
 use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable as _};
-use cranelift_codegen::{Context, verify_function};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 
 use super::growth::Unit;
@@ -117,12 +117,6 @@ impl Compiler {
     }
 
     fn compile(&mut self) -> Result<Vec<u8>, Failed> {
-        if cfg!(debug_assertions)
-            && let Err(errors) = verify_function(&self.context.func, &*self.isa)
-        {
-            let text = self.context.func.display();
-            return Err(Failed::new(format_args!("{errors}\n{text}")));
-        }
         let done = self.context.compile(&*self.isa, &mut ControlPlane::default());
         let code = done.map_err(|e| Failed::new(format_args!("{:?}", e.inner)))?;
         // Code calls by address; a relocation would be a function of the generator's own.
@@ -132,9 +126,7 @@ impl Compiler {
                 needed.target
             )));
         }
-        let bytes = code.code_buffer().to_vec();
-        self.context.clear();
-        Ok(bytes)
+        Ok(code.code_buffer().to_vec())
     }
 }
 

@@ -17,7 +17,7 @@ use super::lower::possible::can_lower;
 use crate::fetch::fetch_by;
 use crate::memory::CodeMemory;
 use crate::part::Core;
-use crate::vector_float::VectorFloat;
+use crate::stop::may_stop;
 
 /// Packets of a unit at most.
 const MAX_PACKETS: usize = 256;
@@ -86,11 +86,6 @@ pub(super) struct Unit {
     pub loops: BTreeSet<u32>,
 }
 
-/// A place in a page has another page than another.
-pub(super) fn other_page(a: u32, b: u32) -> bool {
-    (a ^ b) >> crate::mem::PAGE_SHIFT != 0
-}
-
 /// The branch of an instruction, if it has one.
 fn branch(n: &InsnFacts, pc: u32) -> Option<Branch> {
     fn find(body: &[Stmt], n: &InsnFacts, pc: u32, conditional: bool) -> Option<Branch> {
@@ -134,11 +129,10 @@ fn look<M: CodeMemory>(mem: &M, core: Core, pc: u32) -> Option<Piece> {
     let next = pc.wrapping_add(packet.bytes());
     let facts = plan.facts.clone();
     let branches: Vec<Branch> = facts.insns.iter().filter_map(|n| branch(n, pc)).collect();
-    let lacks = |n: &InsnFacts| VectorFloat::needed(n.insn.info()) > core.floats.has;
     let way = if facts.may_stop()
         || facts.reads_clocks()
         || facts.hvx() > 0 && !core.has_hvx
-        || facts.any(lacks)
+        || core.lacks(&facts).is_some()
         || facts.endloop != EndLoop::None && !branches.is_empty()
     {
         Way::Interpreted
@@ -209,12 +203,12 @@ pub(super) fn grow<M: CodeMemory>(
             let targets = piece.branches.iter().filter_map(|b| b.target);
             let mut to: Vec<u32> = targets.collect();
             if piece.facts.endloop != EndLoop::None {
-                to.extend(unit.loops.range(..=pc).next_back());
+                to.extend(unit.inner_start(pc));
             }
             unit.leaders.extend(&to);
             todo.extend(to);
             let falls = !piece.never_falls();
-            if !piece.branches.is_empty() || piece.facts.endloop != EndLoop::None || other_page(pc, next) {
+            if !piece.branches.is_empty() || piece.facts.endloop != EndLoop::None || may_stop(pc, next) {
                 unit.leaders.insert(next);
             }
             unit.pieces.insert(pc, piece);
