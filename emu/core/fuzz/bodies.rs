@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use emu_core::mem::{AddressSpace, Bus, GuestRam, NoFaultLine, PAGE_SIZE, Prot};
 use emu_core::memory::Memory;
-use emu_core::{Cpu, Exit, Thread};
+use emu_core::{Cpu, Engine, Exit, Thread, TimeSource, Translator};
 use hexagon_isa::Arch;
 
 const CODE: u32 = 0x1000_0000;
@@ -19,38 +19,68 @@ fn nothing_mapped() -> AddressSpace {
     AddressSpace::new(Arc::new(bus), 0)
 }
 
-/// Runs what stands at `CODE`, with every register an address of the data.
-fn run(space: &AddressSpace, arch: Arch) {
-    let mut cpu = Cpu::<AddressSpace>::new(arch);
+/// What a run leaves: how it ended, registers, counts, the data.
+#[derive(Debug, PartialEq)]
+struct Left {
+    exit: Exit,
+    registers: Vec<u32>,
+    vectors: Vec<[u8; 128]>,
+    counts: [u64; 3],
+    data: Vec<u8>,
+}
+
+/// Runs what stands at `CODE` on this engine, with every register an address of the data.
+fn run(space: &AddressSpace, arch: Arch, engine: Engine) -> Left {
+    let mut cpu = Cpu::<AddressSpace>::new(arch).with_translator(Translator::or_interpreter(engine));
     let mut thread = Thread::new(arch, CODE);
+    thread.time = TimeSource::Packets;
     for n in 0..32 {
         thread.regs.r[n] = DATA + 64 * n as u32;
     }
-    while thread.packets < BUDGET {
+    let mut exit = Exit::Budget;
+    while thread.packets < BUDGET && !matches!(exit, Exit::Exception(_)) {
         let left = BUDGET - thread.packets;
-        match cpu.run(&mut thread, space, left) {
-            Exit::Budget | Exit::Yield | Exit::Trap0 { .. } | Exit::Trap1 { .. } => {}
-            Exit::Exception(_) => return,
-        }
+        exit = cpu.run(&mut thread, space, left);
+    }
+    let mut data = vec![0; 4 * PAGE_SIZE as usize];
+    space.load(DATA, &mut data).expect("mapped");
+    let r = &thread.regs;
+    let preds = r.p.iter().map(|p| u32::from(*p));
+    Left {
+        exit,
+        registers: r
+            .r
+            .iter()
+            .chain(r.c.iter())
+            .copied()
+            .chain(preds)
+            .chain([r.pc])
+            .collect(),
+        vectors: r.hvx.v.iter().copied().collect(),
+        counts: [thread.packets, thread.insns, thread.hvx_insns],
+        data,
     }
 }
 
-/// The first byte chooses the core, the others are its code.
+/// The first byte chooses the core, the others are its code. Both engines make the same of it.
 pub fn code(data: &[u8]) {
     let Some((arch, words)) = data.split_first() else {
         return;
     };
     let arch = Arch::ALL[usize::from(*arch) % Arch::ALL.len()];
-    let space = nothing_mapped();
-    for va in [CODE, DATA] {
-        space
-            .map_anonymous(Some(va), 4 * PAGE_SIZE, Prot::RW)
-            .expect("room");
-    }
     let words = &words[..words.len().min(PAGE_SIZE as usize)];
-    space.store(CODE, words).expect("mapped");
-    space.protect(CODE, 4 * PAGE_SIZE, Prot::RX).expect("mapped");
-    run(&space, arch);
+    let [interpreted, translated] = [Engine::Interpreter, Engine::Translator].map(|engine| {
+        let space = nothing_mapped();
+        for va in [CODE, DATA] {
+            space
+                .map_anonymous(Some(va), 4 * PAGE_SIZE, Prot::RW)
+                .expect("room");
+        }
+        space.store(CODE, words).expect("mapped");
+        space.protect(CODE, 4 * PAGE_SIZE, Prot::RX).expect("mapped");
+        run(&space, arch, engine)
+    });
+    assert_eq!(interpreted, translated);
 }
 
 /// Descriptors, a list of them from byte 64 on; each instruction of the engine is executed on them. Gives the memory afterwards.
@@ -83,7 +113,7 @@ pub fn dma(data: &[u8]) -> AddressSpace {
             space.store32(DATA + at, near).expect("mapped");
         }
     }
-    run(&space, Arch::V75);
+    run(&space, Arch::V75, Engine::Interpreter);
     space
 }
 

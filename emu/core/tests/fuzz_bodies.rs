@@ -13,6 +13,13 @@ proptest! {
         bodies::code(&data);
     }
 
+    /// Of words that each end a packet more are good.
+    #[test]
+    fn any_words_as_code(arch in any::<u8>(), words in vec(any::<u32>(), 0..60)) {
+        let words = words.iter().flat_map(|word| (word | 0xc000).to_le_bytes());
+        bodies::code(&[arch].into_iter().chain(words).collect::<Vec<u8>>());
+    }
+
     #[test]
     fn any_bytes_as_descriptors(data in vec(any::<u8>(), 0..2048)) {
         bodies::dma(&data);
