@@ -1,5 +1,6 @@
 //! Host code of units: Cranelift set up for this host.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use cranelift_codegen::Context;
@@ -62,6 +63,27 @@ fn generator() -> Result<OwnedTargetIsa, NoTranslator> {
 
 static GENERATOR: LazyLock<Result<OwnedTargetIsa, NoTranslator>> = LazyLock::new(generator);
 
+/// Host code of a unit.
+pub(super) struct Compiled {
+    pub(super) bytes: Vec<u8>,
+    /// Where the unit finds the functions that it calls, which are in `bytes` too.
+    pub(super) table: Table,
+    /// Where each begins in `bytes`.
+    starts: Vec<usize>,
+}
+
+/// Addresses of functions, for code that was made before they had one.
+pub(super) type Table = Box<[AtomicU64]>;
+
+impl Compiled {
+    /// Fills the table in: the code is at this address now.
+    pub(super) fn placed(&self, at: u64) {
+        for (place, start) in self.table.iter().zip(&self.starts) {
+            place.store(at + *start as u64, Ordering::Relaxed);
+        }
+    }
+}
+
 /// Makes host code.
 pub(super) struct Compiler {
     isa: Arc<dyn TargetIsa>,
@@ -104,16 +126,18 @@ impl Compiler {
     }
 
     /// The function of a unit.
-    pub(super) fn unit(&mut self, unit: &Unit) -> Result<Vec<u8>, Failed> {
+    pub(super) fn unit(&mut self, unit: &Unit) -> Result<Compiled, Failed> {
         let host = Host {
             convention: self.isa.default_call_conv(),
             fused: has_fused(),
         };
         self.context.func = Function::with_name_signature(UserFuncName::default(), unit_signature());
         let mut b = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
-        lower::unit(&mut b, unit, host);
+        let functions = lower::unit(&mut b, unit, host);
         b.finalize(self.isa.frontend_config());
-        self.compile()
+        let mut bytes = self.compile()?;
+        let (table, starts) = functions.append_to(&mut bytes);
+        Ok(Compiled { bytes, table, starts })
     }
 
     fn compile(&mut self) -> Result<Vec<u8>, Failed> {

@@ -4,16 +4,18 @@
 //! in front of what only the interpreter does. Where calls return to is one more way in.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use hexagon_isa::facts::{InsnFacts, PacketFacts};
 use hexagon_isa::info::{Flags, OperandClass};
 use hexagon_isa::interp::{Exec, Step, emit};
 use hexagon_isa::ir::{Kind, Stmt};
 use hexagon_isa::plan::Plan;
-use hexagon_isa::state::Args;
+use hexagon_isa::state::{Args, Qfloat};
 use hexagon_isa::{EndLoop, decode_packet};
 
 use super::lower::possible::can_lower;
+use super::vector::{Features, Held, VectorPart, assemble, part};
 use crate::fetch::fetch_by;
 use crate::memory::CodeMemory;
 use crate::part::Core;
@@ -37,8 +39,8 @@ pub(super) struct Call {
 /// How a packet is executed.
 #[derive(Debug)]
 pub(super) enum Way {
-    /// By host code made of its meaning.
-    Lowered,
+    /// By host code made of its meaning; what it does on vectors is apart.
+    Lowered(Option<Box<VectorPart>>),
     /// By the interpreter's functions, called one after the other.
     Called(Box<[Call]>),
     /// By the interpreter: the unit is left in front of it.
@@ -84,6 +86,8 @@ pub(super) struct Unit {
     pub entries: Vec<u32>,
     /// Where hardware loops may begin.
     pub loops: BTreeSet<u32>,
+    /// The core's vectors have hidden bits, which plain writes take away.
+    pub hidden_bits: bool,
 }
 
 /// The branch of an instruction, if it has one.
@@ -117,6 +121,15 @@ fn loop_start(n: &InsnFacts, pc: u32) -> Option<u32> {
     relative.next().map(|(_, v)| pc.wrapping_add(v as u32))
 }
 
+/// What a packet does on vectors, if all of that is host code of ours.
+fn vectors(facts: &PacketFacts) -> Option<VectorPart> {
+    static FEATURES: LazyLock<Option<Features>> = LazyLock::new(Features::of_host);
+    let part = part(facts, (*FEATURES)?)?;
+    // There may be more values at a time than registers.
+    assemble(&[&part], &Held::nothing())?;
+    Some(part)
+}
+
 /// The packet at an address; `None` if it cannot be executed, which the interpreter says when it gets there.
 fn look<M: CodeMemory>(mem: &M, core: Core, pc: u32) -> Option<Piece> {
     // Code may never get there: pages that are not at hand are not asked for, which an SMMU would notice.
@@ -137,7 +150,9 @@ fn look<M: CodeMemory>(mem: &M, core: Core, pc: u32) -> Option<Piece> {
     {
         Way::Interpreted
     } else if can_lower(&facts) {
-        Way::Lowered
+        Way::Lowered(None)
+    } else if let Some(part) = vectors(&facts) {
+        Way::Lowered(Some(Box::new(part)))
     } else {
         let mut steps: Vec<Step<M>> = Vec::new();
         emit(&plan, |op| M::function(core.vectors, op), pc, next, &mut steps);
@@ -179,6 +194,7 @@ pub(super) fn grow<M: CodeMemory>(
         leaders: BTreeSet::from([start]),
         entries: vec![start],
         loops: BTreeSet::from(starts),
+        hidden_bits: Qfloat::of(core.arch) == Qfloat::Extended,
     };
     let mut todo = vec![start];
     while let Some(mut pc) = todo.pop() {
@@ -234,7 +250,7 @@ impl Unit {
         let ways = self.pieces.into_values().map(|piece| piece.way);
         ways.filter_map(|way| match way {
             Way::Called(calls) => Some(calls),
-            Way::Lowered | Way::Interpreted => None,
+            Way::Lowered(_) | Way::Interpreted => None,
         })
     }
 

@@ -17,6 +17,7 @@ mod lower;
 mod native;
 mod registers;
 mod translator;
+mod vector;
 
 #[cfg(test)]
 mod tests;

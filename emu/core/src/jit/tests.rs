@@ -11,6 +11,8 @@ use crate::mem::{AddressSpace, Bus, GuestRam, NoFaultLine, PAGE_SIZE, Prot};
 use crate::memory::{CodeMemory as _, Memory as _};
 use crate::{Cpu, Ctl, Exception, Exit, Thread, TimeSource};
 
+mod vectors;
+
 const CODE: u32 = 0x1000;
 const DATA: u32 = 0x10_0000;
 /// A page that can only be read, behind the data.
@@ -58,6 +60,8 @@ struct Seen {
     predicates: Vec<u8>,
     control: Vec<u32>,
     vectors: Vec<[u8; 128]>,
+    vector_predicates: Vec<u128>,
+    hidden: Vec<u128>,
     counts: [u64; 3],
     pc: u32,
     data: Vec<u8>,
@@ -65,6 +69,10 @@ struct Seen {
 
 impl Machine {
     fn new(program: &Program, engine: Engine) -> Self {
+        Self::of(Arch::V68, program, engine)
+    }
+
+    fn of(arch: Arch, program: &Program, engine: Engine) -> Self {
         let ram = GuestRam::anonymous(PAGE_SIZE as usize, 0).unwrap();
         let bus = Bus::new(ram, 0, iommu::Geometry::SMALL, Arc::new(NoFaultLine));
         let space = AddressSpace::new(Arc::new(bus), 0);
@@ -80,7 +88,7 @@ impl Machine {
             space.store32(DATA + at, at.wrapping_mul(0x9e37_79b9)).unwrap();
         }
         let translator = Translator::new(engine).unwrap();
-        let mut thread = Thread::new(Arch::V68, CODE);
+        let mut thread = Thread::new(arch, CODE);
         thread.time = TimeSource::Packets;
         for n in 0..28 {
             thread.regs.r[n] = (n as u32).wrapping_mul(0x0123_4567);
@@ -88,7 +96,7 @@ impl Machine {
         (thread.regs.r[0], thread.regs.r[29]) = (DATA, DATA + PAGE_SIZE);
         Self {
             space,
-            cpu: Cpu::new(Arch::V68).with_translator(translator.clone()),
+            cpu: Cpu::new(arch).with_translator(translator.clone()),
             translator,
             thread,
         }
@@ -105,6 +113,8 @@ impl Machine {
             predicates: t.regs.p.iter().copied().collect(),
             control: t.regs.c.iter().copied().collect(),
             vectors: t.regs.hvx.v.iter().copied().collect(),
+            vector_predicates: t.regs.hvx.q.iter().copied().collect(),
+            hidden: (0..32).map(|n| t.regs.hvx.hidden.get(n)).collect(),
             counts: [t.packets, t.insns, t.hvx_insns],
             pc: t.regs.pc,
             data,
@@ -115,7 +125,13 @@ impl Machine {
 /// Runs a program with both engines, so many packets at a time, and compares at each stop; what it ended with comes back, and how
 /// often the interpreter did a packet for a unit.
 fn both(program: &Program, budget: u64, set_up: impl Fn(&mut Machine)) -> (Seen, u64) {
-    let mut machines = [Engine::Interpreter, Engine::Translator].map(|engine| Machine::new(program, engine));
+    both_of(Arch::V68, program, budget, set_up)
+}
+
+/// The same on a core of this architecture.
+fn both_of(arch: Arch, program: &Program, budget: u64, set_up: impl Fn(&mut Machine)) -> (Seen, u64) {
+    let mut machines =
+        [Engine::Interpreter, Engine::Translator].map(|engine| Machine::of(arch, program, engine));
     machines.iter_mut().for_each(&set_up);
     for _ in 0..10_000 {
         let [interpreted, translated] = machines.each_mut().map(|m| m.run(budget));

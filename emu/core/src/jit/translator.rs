@@ -11,7 +11,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::code::CodePages;
-use super::compile::{Compiler, Failed, NoTranslator};
+use super::compile::{Compiled, Compiler, Failed, NoTranslator, Table};
 use super::engine::Engine;
 use super::growth::{Call, Unit, grow};
 use crate::memory::CodeMemory;
@@ -58,7 +58,14 @@ pub(super) struct Generation {
     /// The function through which units are entered.
     pub way_in: u64,
     /// What units call: code points to the arguments.
-    calls: Mutex<Vec<Box<[Call]>>>,
+    calls: Mutex<Calls>,
+}
+
+/// What code of units points to.
+#[derive(Debug, Default)]
+struct Calls {
+    of_interpreter: Vec<Box<[Call]>>,
+    tables: Vec<Table>,
 }
 
 struct State {
@@ -246,8 +253,8 @@ impl Translator {
         }));
         let compiled = compiled.unwrap_or_else(|_| Err(Failed::new("the translator failed")));
         let done = compiled.and_then(|code| {
-            let bytes = code.len() as u64;
-            self.add(epoch, unit, &code).map(|added| (added, bytes))
+            let bytes = code.bytes.len() as u64;
+            self.add(epoch, unit, code).map(|added| (added, bytes))
         });
         let took = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let s = &self.statistics;
@@ -271,28 +278,31 @@ impl Translator {
     }
 
     /// Lets a unit be found, unless the code that it was made of has changed.
-    fn add(&self, epoch: u64, unit: Unit, code: &[u8]) -> Result<bool, Failed> {
+    fn add(&self, epoch: u64, unit: Unit, code: Compiled) -> Result<bool, Failed> {
         let mut state = self.state();
         if state.epoch != epoch {
             return Ok(false);
         }
         let mut generation = state.generation()?;
-        let mut at = generation.pages.add(code).map_err(Failed::new)?;
+        let mut at = generation.pages.add(&code.bytes).map_err(Failed::new)?;
         if at.is_none() {
             // All of it goes when there is no room left: what is hot is soon there again.
             state.begin(epoch);
             generation = state.generation()?;
-            at = generation.pages.add(code).map_err(Failed::new)?;
+            at = generation.pages.add(&code.bytes).map_err(Failed::new)?;
         }
         let at = at.ok_or_else(|| Failed::new("it is larger than all room for code"))?;
+        code.placed(at as u64);
+        let at = at as u64;
         for (which, pc) in (0..).zip(&unit.entries) {
-            let code = at as u64;
+            let code = at;
             state.entries.entry(*pc).or_insert(Entry { code, which });
             state.busy.remove(pc);
         }
         let calls = &generation.calls;
         let mut calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
-        calls.extend(unit.into_calls());
+        calls.of_interpreter.extend(unit.into_calls());
+        calls.tables.push(code.table);
         Ok(true)
     }
 }

@@ -3,13 +3,14 @@
 
 use std::mem::offset_of;
 
+use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I8, I16, I64};
 use cranelift_codegen::ir::{self as cl, InstBuilder as _, MemFlagsData, Value};
 use hexagon_isa::ir::Type;
 
 use super::super::context::Context;
 use super::state::{Lower, Store, ty};
-use crate::mem::{PAGE_SHIFT, Prot, entry};
+use crate::mem::{PAGE_SHIFT, PAGE_SIZE, Prot, entry};
 
 /// Of an access that was checked. It may not be moved over what changes a page table, so it counts as one that may fault.
 fn access() -> MemFlagsData {
@@ -38,6 +39,21 @@ fn host(l: &mut Lower<'_, '_>, va: Value, size: u32, wanted: Prot) -> Value {
     }
     let difference = l.b.ins().band_imm_s(page, !(entry::PROT as i64));
     l.b.ins().iadd(difference, wide)
+}
+
+/// The host's address of the vector at `va`, which may be accessed that way and lies in one page; else the interpreter has the packet.
+pub(super) fn vector(l: &mut Lower<'_, '_>, va: Value, aligned: bool, wanted: Prot) -> Value {
+    const BYTES: i64 = 128;
+    if aligned {
+        let va = l.b.ins().band_imm_s(va, -BYTES);
+        return host(l, va, 1, wanted);
+    }
+    let place = l.b.ins().band_imm_u(va, i64::from(PAGE_SIZE - 1));
+    let crosses =
+        l.b.ins()
+            .icmp_imm_u(IntCC::UnsignedGreaterThan, place, i64::from(PAGE_SIZE) - BYTES);
+    l.unless(crosses, true);
+    host(l, va, 1, wanted)
 }
 
 /// Loads a value of type `of` from `va`, extended to `to`.

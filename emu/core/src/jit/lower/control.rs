@@ -14,11 +14,12 @@ use super::super::context::{Context, Left, NEAR, Near, count};
 use super::super::growth::{Branch, Piece, Unit, Way};
 use super::super::registers::{self, CTL, PRED, USR, place};
 use super::state::{Host, Jump, Lower, Pending, Signatures, function, unit_signature};
-use super::{access, packet};
+use super::vector::{Functions, Vectors};
+use super::{access, packet, vector};
 use crate::stop::may_stop;
 
-/// Fills the function of `b` with the unit.
-pub(in crate::jit) fn unit<'a, 'b>(b: &'a mut FunctionBuilder<'b>, unit: &'a Unit, host: Host) {
+/// Fills the function of `b` with the unit. The functions that it calls come back.
+pub(in crate::jit) fn unit<'a, 'b>(b: &'a mut FunctionBuilder<'b>, unit: &'a Unit, host: Host) -> Functions {
     let entry = b.create_block();
     b.append_block_params_for_function_params(entry);
     b.switch_to_block(entry);
@@ -74,8 +75,10 @@ pub(in crate::jit) fn unit<'a, 'b>(b: &'a mut FunctionBuilder<'b>, unit: &'a Uni
         signatures,
         host_convention: host.convention,
         fused: host.fused,
+        vectors: Vectors::new(unit, regs),
     };
     lower.table = access::load_table(&mut lower);
+    vector::enter(&mut lower);
     enter(&mut lower, which);
     for (pc, block) in lower.blocks.clone() {
         lower.b.switch_to_block(block);
@@ -84,6 +87,7 @@ pub(in crate::jit) fn unit<'a, 'b>(b: &'a mut FunctionBuilder<'b>, unit: &'a Uni
     }
     leave(&mut lower);
     lower.b.seal_all_blocks();
+    lower.vectors.functions
 }
 
 fn enter(l: &mut Lower<'_, '_>, which: Value) {
@@ -118,8 +122,12 @@ fn straight(l: &mut Lower<'_, '_>, mut pc: u32) {
                 l.b.ins().jump(out, &[]);
                 return;
             }
-            Way::Lowered => packet::lowered(l, piece),
+            Way::Lowered(part) => {
+                vector::make_room(l, piece, part.as_deref());
+                packet::lowered(l, piece, part.as_deref())
+            }
             Way::Called(calls) => {
+                vector::flush(l);
                 let taken = packet::called(l, piece, calls);
                 taken
                     .map(|taken| packet::called_jump(l, taken))
@@ -154,7 +162,7 @@ fn take(l: &mut Lower<'_, '_>, piece: &Piece, jumps: &[Jump]) {
         l.b.switch_to_block(taken);
         // A called packet has one for all of them.
         let known = match &piece.way {
-            Way::Lowered => piece.branches.get(n).into_iter().copied().collect(),
+            Way::Lowered(_) => piece.branches.get(n).into_iter().copied().collect(),
             _ => piece.branches.clone(),
         };
         go_to_one_of(l, piece, &known, jump.target);
@@ -184,8 +192,9 @@ fn go_to_one_of(l: &mut Lower<'_, '_>, piece: &Piece, known: &[Branch], target: 
     go_away(l, piece.pc, target);
 }
 
-/// Adds what the block counted.
+/// Does what was put off, and adds what the block counted.
 fn finish_block(l: &mut Lower<'_, '_>) {
+    vector::flush(l);
     let n = l.b.use_var(l.counter);
     let n = l.b.ins().iadd_imm_s(n, l.counted);
     l.b.def_var(l.counter, n);
@@ -215,6 +224,7 @@ fn go(l: &mut Lower<'_, '_>, from: u32, to: u32) {
 
 /// Leaves the packet at `from` for an address in a register: into another unit if one is known there.
 fn go_away(l: &mut Lower<'_, '_>, from: u32, target: Value) {
+    vector::bring_back(l);
     l.store_count(0);
     let over = used_up(l);
     let (look, over_block) = (l.b.create_block(), l.b.create_block());
@@ -328,6 +338,7 @@ fn end_loop(l: &mut Lower<'_, '_>, piece: &Piece, control: usize, likely: Option
 fn leave(l: &mut Lower<'_, '_>) {
     for exit in std::mem::take(&mut l.exits) {
         l.b.switch_to_block(exit.block);
+        vector::leave(l, &exit.waiting);
         l.store_count(exit.counted);
         let left = l.int(I64, (u64::from(exit.pc) | exit.how) as i64);
         l.b.ins().return_(&[left]);
@@ -338,7 +349,7 @@ fn leave(l: &mut Lower<'_, '_>) {
 fn touched(unit: &Unit) -> registers::Set {
     let mut all = 1 << USR;
     for piece in unit.pieces.values() {
-        if matches!(piece.way, Way::Lowered) {
+        if matches!(piece.way, Way::Lowered(_)) {
             for n in &piece.facts.insns {
                 all |= registers::set(&n.reads) | registers::set(&n.writes);
             }

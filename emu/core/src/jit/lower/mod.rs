@@ -15,6 +15,7 @@ mod packet;
 pub(super) mod possible;
 mod state;
 mod stmt;
+mod vector;
 
 pub(super) use control::unit;
 pub(super) use state::{Host, function, unit_signature};

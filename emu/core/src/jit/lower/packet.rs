@@ -9,8 +9,9 @@ use hexagon_isa::state::Regs;
 use super::super::context::{Context, Left};
 use super::super::growth::{Call, Piece};
 use super::super::registers::{self, USR, place};
+use super::super::vector::VectorPart;
 use super::state::{Jump, Lower, Pending};
-use super::{access, builtin, stmt};
+use super::{access, builtin, stmt, vector};
 
 /// Where the branch goes that the called functions of a packet took: bit 32 is set if one was taken.
 extern "C" fn taken(regs: &mut Regs) -> u64 {
@@ -18,12 +19,14 @@ extern "C" fn taken(regs: &mut Regs) -> u64 {
 }
 
 /// A packet that is lowered; its branches come back.
-pub(super) fn lowered(l: &mut Lower<'_, '_>, piece: &Piece) -> Vec<Jump> {
+pub(super) fn lowered<'a>(l: &mut Lower<'a, '_>, piece: &Piece, part: Option<&'a VectorPart>) -> Vec<Jump> {
     l.now = Pending::default();
     if builtin::wants_settled(&piece.facts) {
         l.settled = builtin::find_settled(l);
     }
     let insns = &piece.facts.insns;
+    let of_vectors = part.map_or(0, |part| part.of);
+    let mut arguments = part.map_or_else(Vec::new, |part| vec![None; part.arguments.len()]);
     let mut left: u8 = (1 << insns.len()) - 1;
     while left != 0 {
         let ready = |k: &usize| left >> k & 1 != 0 && insns[*k].producers & left & !(1 << k) == 0;
@@ -31,9 +34,15 @@ pub(super) fn lowered(l: &mut Lower<'_, '_>, piece: &Piece) -> Vec<Jump> {
         let k = (0..insns.len()).find(ready).unwrap_or(first);
         left &= !(1 << k);
         l.position = k;
-        stmt::insn(l, &insns[k]);
+        match part.filter(|_| of_vectors >> k & 1 != 0) {
+            Some(part) => vector::insn(l, &insns[k], part, &mut arguments),
+            None => stmt::insn(l, &insns[k]),
+        }
     }
     access::make_stores(l);
+    if let Some(part) = part {
+        vector::put_off(l, piece.pc, part, arguments);
+    }
     let sticky = std::mem::take(&mut l.now.sticky);
     if !sticky.is_empty() {
         let mut usr = l.newest(USR);

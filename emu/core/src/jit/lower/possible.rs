@@ -23,7 +23,7 @@ fn scalar(ty: Type) -> bool {
 }
 
 /// It neither loads nor raises flags, so it may be computed when it is not asked for.
-pub(super) fn pure(e: &Expr) -> bool {
+pub(in crate::jit) fn pure(e: &Expr) -> bool {
     let own = match e.kind {
         Kind::Load(_) | Kind::Saturate { sticky: true, .. } => false,
         Kind::Call(b, _) => b.signature().needs == Needs::Nothing,
@@ -33,7 +33,8 @@ pub(super) fn pure(e: &Expr) -> bool {
     own && e.children().all(pure)
 }
 
-fn expr(e: &Expr, n: &InsnFacts) -> bool {
+/// An expression whose value is in a register of the host.
+pub(in crate::jit) fn scalar_expr(e: &Expr, n: &InsnFacts) -> bool {
     let own = match e.kind {
         Kind::Operand(k) => match n.insn.info().operands[k].class {
             OperandClass::Gpr | OperandClass::GprPair | OperandClass::Pred => true,
@@ -76,13 +77,13 @@ fn expr(e: &Expr, n: &InsnFacts) -> bool {
         Kind::Call(b, _) => matches!(b.signature().needs, Needs::Nothing | Needs::Status),
         _ => true,
     };
-    own && scalar(e.ty) && e.children().all(|c| expr(c, n))
+    own && scalar(e.ty) && e.children().all(|c| scalar_expr(c, n))
 }
 
 fn stmt(s: &Stmt, n: &InsnFacts, inside: bool) -> bool {
     match s {
-        Stmt::Set(_, e) => expr(e, n) && !inside,
-        Stmt::Jump(e) => expr(e, n) && pure(e),
+        Stmt::Set(_, e) => scalar_expr(e, n) && !inside,
+        Stmt::Jump(e) => scalar_expr(e, n) && pure(e),
         Stmt::Write(k, e) => {
             let c = n.insn.v[*k] & 31;
             let place = match n.insn.info().operands[*k].class {
@@ -90,18 +91,18 @@ fn stmt(s: &Stmt, n: &InsnFacts, inside: bool) -> bool {
                 OperandClass::Ctrl => plain_control(c) || matches!(c, P3_0 | USR) && !inside,
                 _ => false,
             };
-            place && expr(e, n)
+            place && scalar_expr(e, n)
         }
-        Stmt::WriteFixed(Fixed::Ctl(c), e) => plain_control(i32::from(*c)) && expr(e, n),
-        Stmt::WriteFixed(_, e) => expr(e, n),
+        Stmt::WriteFixed(Fixed::Ctl(c), e) => plain_control(i32::from(*c)) && scalar_expr(e, n),
+        Stmt::WriteFixed(_, e) => scalar_expr(e, n),
         Stmt::If(c, a, b) => {
             // What is stored or gone to depends on one condition.
             let both = a.iter().any(effect) && b.iter().any(effect);
-            !inside && !both && expr(c, n) && a.iter().chain(*b).all(|s| stmt(s, n, true))
+            !inside && !both && scalar_expr(c, n) && a.iter().chain(*b).all(|s| stmt(s, n, true))
         }
-        Stmt::Store(a, e) => expr(a, n) && expr(e, n),
+        Stmt::Store(a, e) => scalar_expr(a, n) && scalar_expr(e, n),
         Stmt::Call(Builtin::loop_config, [e]) => !inside && matches!(e.kind, Kind::Const(_)),
-        Stmt::Call(Builtin::frame_check, [e]) => !inside && expr(e, n),
+        Stmt::Call(Builtin::frame_check, [e]) => !inside && scalar_expr(e, n),
         _ => false,
     }
 }
@@ -110,20 +111,31 @@ fn effect(s: &Stmt) -> bool {
     matches!(s, Stmt::Store(..) | Stmt::Jump(_))
 }
 
+/// A statement that writes a scalar register, on no condition.
+pub(in crate::jit) fn scalar_stmt(s: &Stmt, n: &InsnFacts) -> bool {
+    matches!(s, Stmt::Write(..)) && stmt(s, n, false)
+}
+
+/// An instruction that works on scalars and memory only.
+pub(in crate::jit) fn scalar_insn(n: &InsnFacts) -> bool {
+    n.meaning.locals.iter().all(|t| scalar(*t)) && n.meaning.body.iter().all(|s| stmt(s, n, false))
+}
+
 /// It writes USR as a register.
 fn writes_usr(n: &InsnFacts) -> bool {
     n.writes.ctl & 1 << USR != 0
 }
 
-/// Whether a packet can be lowered. What cannot, the interpreter's functions do.
-pub(in crate::jit) fn can_lower(facts: &PacketFacts) -> bool {
-    let insn = |n: &InsnFacts| {
-        n.meaning.locals.iter().all(|t| scalar(*t)) && n.meaning.body.iter().all(|s| stmt(s, n, false))
-    };
+/// Whether a packet ends in a way that can be had, whatever its instructions are.
+pub(in crate::jit) fn ends_plainly(facts: &PacketFacts) -> bool {
     let anded = |n: &InsnFacts| n.conditional && n.writes.pred & facts.anded != 0;
     let usr_twice = facts.any(writes_usr) && facts.any(|n| n.writes.sticky || n.reads.rounding);
-    let refused = facts.decided_late || usr_twice || facts.any(anded);
-    !refused && facts.insns.iter().all(insn) && memory_in_order(facts)
+    !(facts.decided_late || usr_twice || facts.any(anded))
+}
+
+/// Whether a packet on scalars can be lowered. What cannot, the interpreter's functions do.
+pub(in crate::jit) fn can_lower(facts: &PacketFacts) -> bool {
+    ends_plainly(facts) && facts.insns.iter().all(scalar_insn) && memory_in_order(facts)
 }
 
 /// The accesses are made in an order that can be had: of two, a load behind a store sees what it stored, so neither depends on

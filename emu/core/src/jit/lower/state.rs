@@ -14,6 +14,7 @@ use hexagon_isa::ir::Type;
 use super::super::context::{Context, Left};
 use super::super::growth::Unit;
 use super::super::registers::place;
+use super::vector::{Vectors, Waiting};
 
 /// A store that is made later.
 #[derive(Debug, Clone)]
@@ -44,8 +45,10 @@ pub(super) struct Pending {
 
 /// A way out that is emitted at the end.
 #[derive(Debug)]
-pub(super) struct Exit {
+pub(super) struct Exit<'a> {
     pub(super) block: Block,
+    /// What has to be done on vectors first.
+    pub(super) waiting: Vec<Waiting<'a>>,
     pub(super) pc: u32,
     pub(super) how: u64,
     pub(super) counted: i64,
@@ -91,7 +94,7 @@ pub(super) struct Lower<'a, 'b> {
     pub(super) context: Value,
     pub(super) table: Value,
     pub(super) blocks: BTreeMap<u32, Block>,
-    pub(super) exits: Vec<Exit>,
+    pub(super) exits: Vec<Exit<'a>>,
     /// Truth values behind predicates that were made of them.
     pub(super) truths: HashMap<Value, Value>,
     pub(super) now: Pending,
@@ -110,6 +113,7 @@ pub(super) struct Lower<'a, 'b> {
     pub(super) signatures: Signatures,
     pub(super) host_convention: CallConv,
     pub(super) fused: bool,
+    pub(super) vectors: Vectors<'a>,
 }
 
 /// The host's type for values of a scalar type. A float is its bits.
@@ -176,6 +180,7 @@ impl Lower<'_, '_> {
         let counted = self.counted;
         self.exits.push(Exit {
             block,
+            waiting: self.vectors.waiting.clone(),
             pc,
             how,
             counted,

@@ -32,7 +32,7 @@ fn jump(l: &mut Lower<'_, '_>, condition: Option<Value>, target: Value) {
     });
 }
 
-fn stmt(l: &mut Lower<'_, '_>, insn: &Insn, s: &Stmt) {
+pub(super) fn stmt(l: &mut Lower<'_, '_>, insn: &Insn, s: &Stmt) {
     match s {
         Stmt::Set(n, e) => l.locals[*n] = Some(expr::expr(l, insn, e)),
         Stmt::Write(n, e) => {
