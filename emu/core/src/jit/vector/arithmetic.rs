@@ -2,11 +2,17 @@
 
 use hexagon_isa::ir::{self, Expr, Kind, Type};
 
-use super::lanes::{Lane, Lanes, UNKNOWN, bounds_of, within};
+use super::lanes::{Lane, Lanes, Part, UNKNOWN, bounds_of, within};
 use super::ops::{Binary, Compare, Op, Shift, Unary, Value, Width};
 
 impl Lanes<'_, '_> {
     pub(super) fn unary(&mut self, op: ir::Unary, ty: Type, a: &'static Expr) -> Option<Lane> {
+        if op == ir::Unary::Abs
+            && let Kind::Binary(ir::Binary::Sub, a, b) = a.kind
+            && let Some(x) = self.distance(a, b)
+        {
+            return self.wrap(x, ty);
+        }
         let x = self.eval(a)?;
         let whole = a.ty.bits() == self.width.bits();
         match op {
@@ -59,6 +65,30 @@ impl Lanes<'_, '_> {
         }
     }
 
+    /// `abs(a - b)`, for which the difference need not fit the lane.
+    fn distance(&mut self, a: &'static Expr, b: &'static Expr) -> Option<Lane> {
+        let (x, y) = (self.eval(a)?, self.eval(b)?);
+        let (more, less) = match self.common_sign(x, y)? {
+            true => (Binary::MaxS, Binary::MinS),
+            false => (Binary::MaxU, Binary::MinU),
+        };
+        // The meaning's own difference does not wrap.
+        if !within(
+            (x.bounds.0 - y.bounds.1, x.bounds.1 - y.bounds.0),
+            bounds_of(Type::I64)?,
+        ) || a.ty.bits() <= self.width.bits()
+        {
+            return None;
+        }
+        let (more, less) = (self.binary(more, x.v, y.v), self.binary(less, x.v, y.v));
+        let most = (x.bounds.1 - y.bounds.0).max(y.bounds.1 - x.bounds.0);
+        Some(Lane {
+            v: self.binary(Binary::Sub, more, less),
+            bounds: (0, most),
+            mask: false,
+        })
+    }
+
     pub(super) fn arithmetic(
         &mut self,
         op: ir::Binary,
@@ -68,6 +98,11 @@ impl Lanes<'_, '_> {
     ) -> Option<Lane> {
         if op == ir::Binary::Shr
             && let Some(x) = self.average(ty, a, b)
+        {
+            return Some(x);
+        }
+        if op == ir::Binary::Shr
+            && let Some(x) = self.low_bits(ty, a, b)
         {
             return Some(x);
         }
@@ -100,8 +135,9 @@ impl Lanes<'_, '_> {
                 (self.binary(host, x.v, y.v), Some(bounds))
             }
             ir::Binary::Rem => {
+                // By a power of two, which a lane is a multiple of.
                 let c = y.bounds.0;
-                if y.bounds != (c, c) || c <= 0 || !self.fits_unsigned(x) {
+                if y.bounds != (c, c) || c <= 0 || c > self.unsigned_bounds().1 + 1 || ty.signed() {
                     return None;
                 }
                 let mask = self.constant(c - 1);
@@ -119,6 +155,52 @@ impl Lanes<'_, '_> {
             mask: false,
         };
         self.wrap(z, ty)
+    }
+
+    /// `(a << k) >> k`: the low bits of a number, extended.
+    fn low_bits(&mut self, ty: Type, shifted: &'static Expr, by: &'static Expr) -> Option<Lane> {
+        let Kind::Binary(ir::Binary::Shl, a, left) = shifted.kind else {
+            return None;
+        };
+        let (Kind::Const(left), Kind::Const(right)) = (left.kind, by.kind) else {
+            return None;
+        };
+        let bits = ty.bits().checked_sub(u32::try_from(left).ok()?)?;
+        if left != right || bits == 0 || bits >= self.width.bits() {
+            return None;
+        }
+        let x = self.eval(a)?;
+        self.extracted(Part {
+            vector: x.v,
+            bits,
+            signed: ty.signed(),
+            shift: 0,
+        })
+    }
+
+    /// Left by a signed amount, or right if it is below 0; of a number of which the lane holds all.
+    pub(super) fn shift_signed(&mut self, signed: bool, x: Lane, n: Lane, ty: Type) -> Option<Lane> {
+        let fits = if signed {
+            self.fits_signed(x)
+        } else {
+            self.fits_unsigned(x)
+        };
+        let near = within(n.bounds, (-64, 64));
+        if !fits || !near || matches!(self.width, Width::B | Width::D) || !self.fits_signed(n) {
+            return None;
+        }
+        let zero = self.constant(0);
+        let back = self.binary(Binary::Sub, zero, n.v);
+        let left = self.binary(Binary::Shl, x.v, n.v);
+        let how = if signed { Binary::ShrS } else { Binary::ShrU };
+        let right = self.binary(how, x.v, back);
+        let negative = self.push(Op::Compare(Compare::LtS, self.width, n.v, zero));
+        let y = Lane {
+            v: self.push(Op::Select(negative, right, left)),
+            bounds: UNKNOWN,
+            mask: false,
+        };
+        self.wrap(y, ty)
     }
 
     fn bitwise(&mut self, op: ir::Binary, ty: Type, x: Lane, y: Lane) -> Option<Lane> {

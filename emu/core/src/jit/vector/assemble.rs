@@ -228,11 +228,11 @@ pub(in crate::jit) fn assemble(parts: &[&VectorPart], held: &Held) -> Option<Fun
             a.before[usize::from(n)] = a.lives[k].last;
         }
     }
-    let constants = all.iter().enumerate().filter(|(k, _)| needed[*k]);
-    let constants = constants.filter_map(|(_, op)| match op {
-        Op::Constant(w, v) => Some((*w, *v)),
-        _ => None,
-    });
+    let constants = all
+        .iter()
+        .zip(&needed)
+        .filter(|(_, needed)| **needed)
+        .map(|(op, _)| *op);
     let mut e = Encoder::new(constants);
     for (k, op) in all.iter().copied().enumerate().filter(|(k, _)| needed[*k]) {
         operation(&mut a, &mut e, k, op)?;
@@ -266,7 +266,7 @@ fn operation(a: &mut Allocation<'_>, e: &mut Encoder, k: Value, op: Op) -> Optio
         }
         Op::SetPredicate(n, v) => e.store_predicate(a.at(v)?, usize::from(n)),
         // The first operand becomes the result: in its place if nobody needs it any more.
-        Op::Select(x, ..) | Op::Dot(x, ..) => {
+        Op::Select(x, ..) | Op::Dot(x, ..) | Op::Gather(_, x, _) => {
             let old = a.at(x)?;
             let others: Vec<Pair> = op.operands().skip(1).filter_map(|v| a.at(v)).collect();
             let home = a.home(k).filter(|home| *home == old || !others.contains(home));

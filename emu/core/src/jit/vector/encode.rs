@@ -30,6 +30,8 @@ pub(super) struct Encoder {
     host: iced_x86::Encoder,
     /// Where constants are: pattern of 64 bits, offset.
     constants: Vec<(u64, usize)>,
+    /// The same of whole vectors.
+    tables: Vec<([u8; 128], usize)>,
     entry: usize,
     /// What could not be encoded.
     failed: bool,
@@ -51,20 +53,30 @@ fn zmm(pair: Pair, half: u8) -> Register {
 
 impl Encoder {
     /// One for a function that uses these constants.
-    pub(super) fn new(constants: impl Iterator<Item = (Width, u64)>) -> Self {
+    pub(super) fn new(constants: impl Iterator<Item = Op>) -> Self {
         let mut e = Self {
             bytes: Vec::new(),
             host: iced_x86::Encoder::new(64),
             constants: Vec::new(),
+            tables: Vec::new(),
             entry: 0,
             failed: false,
         };
-        for (width, v) in constants {
-            let v = pattern(width, v);
-            let plain = v == 0 || v == u64::MAX;
-            if !plain && e.constants.iter().all(|c| c.0 != v) {
-                e.constants.push((v, e.bytes.len()));
-                e.bytes.extend(v.to_le_bytes());
+        for op in constants {
+            match op {
+                Op::Constant(width, v) => {
+                    let v = pattern(width, v);
+                    let plain = v == 0 || v == u64::MAX;
+                    if !plain && e.constants.iter().all(|c| c.0 != v) {
+                        e.constants.push((v, e.bytes.len()));
+                        e.bytes.extend(v.to_le_bytes());
+                    }
+                }
+                Op::Table(v) if e.tables.iter().all(|c| c.0 != v) => {
+                    e.tables.push((v, e.bytes.len()));
+                    e.bytes.extend(v);
+                }
+                _ => {}
             }
         }
         e.bytes.resize(e.bytes.len().next_multiple_of(16), 0xcc);
@@ -167,6 +179,10 @@ impl Encoder {
             (Op::Predicate(n), []) => self.load_predicate(to, usize::from(n)),
             (Op::Splat(width, argument), []) => self.splat(to, width, argument),
             (Op::Constant(width, v), []) => self.constant(to, pattern(width, v))?,
+            (Op::Table(v), []) => {
+                let at = self.tables.iter().find(|t| t.0 == v)?.1;
+                self.load_at(to, Register::RIP, at);
+            }
             (Op::Unary(op, width, _), [a]) => self.unary(op, width, to, *a)?,
             (Op::Binary(op, width, ..), [a, b]) => {
                 let code = binary(op, width)?;
@@ -190,6 +206,23 @@ impl Encoder {
 
     /// An operation whose first operand is where its result is to be.
     pub(super) fn onto(&mut self, op: Op, to: Pair, others: &[Pair]) -> Option<()> {
+        if let (Op::Gather(width, ..), &[table]) = (op, others) {
+            let code = match width {
+                Width::B => Code::EVEX_Vpermi2b_zmm_k1z_zmm_zmmm512,
+                Width::H => Code::EVEX_Vpermi2w_zmm_k1z_zmm_zmmm512,
+                Width::W => Code::EVEX_Vpermi2d_zmm_k1z_zmm_zmmm512b32,
+                Width::D => Code::EVEX_Vpermi2q_zmm_k1z_zmm_zmmm512b64,
+            };
+            for half in 0..2 {
+                self.add(Instruction::with3(
+                    code,
+                    zmm(to, half),
+                    zmm(table, 0),
+                    zmm(table, 1),
+                ));
+            }
+            return Some(());
+        }
         let &[b, c] = others else { return None };
         for half in 0..2 {
             let (to, b, c) = (zmm(to, half), zmm(b, half), zmm(c, half));

@@ -6,7 +6,7 @@
 
 use hexagon_isa::facts::InsnFacts;
 use hexagon_isa::info::OperandClass;
-use hexagon_isa::ir::{self, Expr, Kind, Stmt, Type};
+use hexagon_isa::ir::{self, Builtin, Expr, Kind, Stmt, Type};
 
 use super::Features;
 use super::ops::{Binary, Compare, Op, Shift, Unary, Value, Width};
@@ -103,6 +103,15 @@ pub(super) fn scalar_bounds(e: &'static Expr, locals: &[Option<Bounds>]) -> Opti
             Kind::Const(c) if c >= 0 => Some((0, c)),
             _ => None,
         },
+        Kind::Binary(ir::Binary::Sub, a, b) => scalar_bounds(a, locals)
+            .zip(scalar_bounds(b, locals))
+            .map(|(a, b)| (a.0 - b.1, a.1 - b.0)),
+        Kind::Binary(ir::Binary::Shl, a, by) => match by.kind {
+            Kind::Const(by) if (0..32).contains(&by) => {
+                scalar_bounds(a, locals).map(|a| (a.0 << by, a.1 << by))
+            }
+            _ => None,
+        },
         Kind::Cast(a) if a.ty.is_int() => scalar_bounds(a, locals),
         _ => None,
     };
@@ -167,7 +176,7 @@ impl Lanes<'_, '_> {
         (-half, half - 1)
     }
 
-    fn unsigned_bounds(&self) -> Bounds {
+    pub(super) fn unsigned_bounds(&self) -> Bounds {
         (0, (1i128 << self.width.bits()) - 1)
     }
 
@@ -337,7 +346,7 @@ impl Lanes<'_, '_> {
     }
 
     /// The value of a part.
-    fn extracted(&mut self, part: Part) -> Option<Lane> {
+    pub(super) fn extracted(&mut self, part: Part) -> Option<Lane> {
         let width = self.width.bits();
         let bounds = bounds_of(Type::Int(part.signed, part.bits as u8))?;
         let (top, left) = (part.shift + part.bits == width, width - part.shift - part.bits);
@@ -362,13 +371,80 @@ impl Lanes<'_, '_> {
         })
     }
 
+    /// The lanes' own numbers.
+    fn numbers(&mut self) -> Option<Lane> {
+        if self.round.is_some() {
+            return None;
+        }
+        let mut table = [0; 128];
+        let bytes = self.width.bits() as usize / 8;
+        for (n, lane) in table.chunks_exact_mut(bytes).enumerate() {
+            // There are 128 at most.
+            lane[0] = n as u8;
+        }
+        Some(Lane {
+            v: self.push(Op::Table(table)),
+            bounds: (0, (128 / bytes - 1) as i128),
+            mask: false,
+        })
+    }
+
+    /// An element whose number is computed; beyond the vector there are zeros.
+    fn gathered(&mut self, operand: usize, index: &'static Expr, ty: Type) -> Option<Lane> {
+        let bytes = self.width == Width::B;
+        let allowed = if bytes {
+            self.features().permute
+        } else {
+            self.width != Width::D
+        };
+        let single = self.n.insn.info().operands.get(operand)?.class == OperandClass::Vec;
+        if ty.bits() != self.width.bits() || !allowed || !single || self.round.is_some() {
+            return None;
+        }
+        let lanes = i128::from(1024 / self.width.bits());
+        let number = self.number(index)?;
+        let all = self.unsigned_bounds().1;
+        // Seen as an unsigned number the lane is below the number of lanes only if the index is.
+        if number.bounds.0 < lanes - 1 - all || number.bounds.1 > all {
+            return None;
+        }
+        let vector = self.s.read(self.n, operand, 0)?;
+        let mut v = self.push(Op::Gather(self.width, number.v, vector));
+        if number.bounds.0 < 0 || number.bounds.1 >= lanes {
+            let end = self.constant(lanes);
+            let inside = self.push(Op::Compare(Compare::LtU, self.width, number.v, end));
+            v = self.push(Op::Binary(Binary::And, Width::D, v, inside));
+        }
+        Some(Lane {
+            v,
+            bounds: bounds_of(ty)?,
+            mask: false,
+        })
+    }
+
+    /// An index, which wraps far beyond any vector: a difference below 0 is none.
+    fn number(&mut self, index: &'static Expr) -> Option<Lane> {
+        let Kind::Binary(ir::Binary::Sub, a, b) = index.kind else {
+            return self.eval(index);
+        };
+        let (x, y) = (self.eval(a)?, self.eval(b)?);
+        Some(Lane {
+            v: self.binary(Binary::Sub, x.v, y.v),
+            bounds: (
+                x.bounds.0.checked_sub(y.bounds.1)?,
+                x.bounds.1.checked_sub(y.bounds.0)?,
+            ),
+            mask: false,
+        })
+    }
+
     /// It is the same in all lanes.
     fn same(&self, e: &'static Expr) -> bool {
         let mut varies = false;
         e.visit(&mut |x| {
             varies |= match x.kind {
                 Kind::Local(n) => self.scalars.get(n).is_none_or(Option::is_none),
-                Kind::Load(_) => true,
+                Kind::Load(_) | Kind::Lane => true,
                 _ => false,
             };
         });
@@ -399,8 +475,11 @@ impl Lanes<'_, '_> {
         }
         match e.kind {
             Kind::Local(n) => self.locals.get(n).copied().flatten(),
-            Kind::Element(k, _) => {
-                let part = self.part(e)?;
+            Kind::Lane => self.numbers(),
+            Kind::Element(k, index) => {
+                let Some(part) = self.part(e) else {
+                    return self.gathered(k, index, e.ty);
+                };
                 let predicate = self.n.insn.info().operands.get(k)?.class == OperandClass::VecPred;
                 let x = self.extracted(part)?;
                 Some(Lane {
@@ -458,6 +537,10 @@ impl Lanes<'_, '_> {
                 })
             }
             Kind::Saturate { value, sticky: false } => self.saturate(e.ty, value),
+            Kind::Call(b @ (Builtin::shl_signed | Builtin::shl_unsigned), [v, n]) => {
+                let (v, n) = (self.eval(v)?, self.eval(n)?);
+                self.shift_signed(b == Builtin::shl_signed, v, n, e.ty)
+            }
             Kind::Unary(op, a) => self.unary(op, e.ty, a),
             Kind::Binary(op, a, b) => {
                 if op == ir::Binary::Add

@@ -12,6 +12,7 @@ mod arithmetic;
 mod assemble;
 mod encode;
 mod lanes;
+mod moves;
 mod ops;
 mod products;
 mod select;
@@ -26,6 +27,8 @@ pub(super) struct Features {
     dot: bool,
     /// Leading zeros (CD).
     clz: bool,
+    /// Permutations of bytes (VBMI).
+    permute: bool,
     /// Ones (BITALG and VPOPCNTDQ).
     popcount: bool,
 }
@@ -40,6 +43,7 @@ impl Features {
             base.then(|| Features {
                 dot: has!("avx512vnni"),
                 clz: has!("avx512cd"),
+                permute: has!("avx512vbmi"),
                 popcount: has!("avx512bitalg") && has!("avx512vpopcntdq"),
             })
         }

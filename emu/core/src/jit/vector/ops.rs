@@ -113,6 +113,8 @@ pub(in crate::jit) enum Op {
     Splat(Width, usize),
     /// A constant in every lane.
     Constant(Width, u64),
+    /// A constant vector.
+    Table([u8; 128]),
     Unary(Unary, Width, Value),
     Binary(Binary, Width, Value, Value),
     Shift(Shift, Width, Value, u8),
@@ -122,6 +124,8 @@ pub(in crate::jit) enum Op {
     Select(Value, Value, Value),
     /// The first, plus the sum of the products of the four unsigned bytes of a word of the second and the signed ones of the third.
     Dot(Value, Value, Value),
+    /// For each lane the second's lane with the number that the first has there, modulo how many there are.
+    Gather(Width, Value, Value),
     /// To the address that is this argument.
     Store(usize, Value),
     /// What a vector register is behind the packet.
@@ -134,15 +138,20 @@ impl Op {
     /// What it works on.
     pub(super) fn operands(self) -> impl Iterator<Item = Value> {
         let all = match self {
-            Op::Register(_) | Op::Predicate(_) | Op::Load(_) | Op::Splat(..) | Op::Constant(..) => {
-                [None, None, None]
-            }
+            Op::Register(_)
+            | Op::Predicate(_)
+            | Op::Load(_)
+            | Op::Splat(..)
+            | Op::Constant(..)
+            | Op::Table(_) => [None, None, None],
             Op::Unary(_, _, a)
             | Op::Shift(_, _, a, _)
             | Op::Store(_, a)
             | Op::SetRegister(_, a)
             | Op::SetPredicate(_, a) => [Some(a), None, None],
-            Op::Binary(_, _, a, b) | Op::Compare(_, _, a, b) => [Some(a), Some(b), None],
+            Op::Binary(_, _, a, b) | Op::Compare(_, _, a, b) | Op::Gather(_, a, b) => {
+                [Some(a), Some(b), None]
+            }
             Op::Select(a, b, c) | Op::Dot(a, b, c) => [Some(a), Some(b), Some(c)],
         };
         all.into_iter().flatten()
@@ -156,7 +165,7 @@ impl Op {
     /// The same with other operands and arguments.
     pub(super) fn map(self, value: impl Fn(Value) -> Value, argument: impl Fn(usize) -> usize) -> Op {
         match self {
-            Op::Register(_) | Op::Predicate(_) | Op::Constant(..) => self,
+            Op::Register(_) | Op::Predicate(_) | Op::Constant(..) | Op::Table(_) => self,
             Op::Load(at) => Op::Load(argument(at)),
             Op::Splat(w, at) => Op::Splat(w, argument(at)),
             Op::Unary(op, w, a) => Op::Unary(op, w, value(a)),
@@ -165,6 +174,7 @@ impl Op {
             Op::Compare(op, w, a, b) => Op::Compare(op, w, value(a), value(b)),
             Op::Select(a, b, c) => Op::Select(value(a), value(b), value(c)),
             Op::Dot(a, b, c) => Op::Dot(value(a), value(b), value(c)),
+            Op::Gather(w, a, b) => Op::Gather(w, value(a), value(b)),
             Op::Store(at, a) => Op::Store(argument(at), value(a)),
             Op::SetRegister(n, a) => Op::SetRegister(n, value(a)),
             Op::SetPredicate(n, a) => Op::SetPredicate(n, value(a)),

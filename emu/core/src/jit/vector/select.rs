@@ -7,6 +7,7 @@ use hexagon_isa::ir::{Expr, Kind, Stmt, Type};
 
 use super::Features;
 use super::lanes::{Bounds, lanes, scalar_bounds};
+use super::moves::moves;
 use super::ops::{Op, Unary, Value, Width};
 use crate::jit::lower::possible::{ends_plainly, scalar_expr, scalar_insn, scalar_stmt};
 
@@ -136,6 +137,23 @@ fn orderly(facts: &PacketFacts, of: u8) -> bool {
 }
 
 impl<'a> Selector<'a> {
+    fn mark(&self) -> [usize; 4] {
+        [
+            self.ops.len(),
+            self.arguments.len(),
+            self.registers.len(),
+            self.predicates.len(),
+        ]
+    }
+
+    /// Forgets what was added since.
+    fn back_to(&mut self, [ops, arguments, registers, predicates]: [usize; 4]) {
+        self.ops.truncate(ops);
+        self.arguments.truncate(arguments);
+        self.registers.truncate(registers);
+        self.predicates.truncate(predicates);
+    }
+
     /// Adds an operation, or finds the same one.
     pub(super) fn push(&mut self, op: Op) -> Value {
         let known = match op {
@@ -224,7 +242,14 @@ impl<'a> Selector<'a> {
     fn stmt(&mut self, n: &'a InsnFacts, st: &'static Stmt, scalars: &mut [Option<Bounds>]) -> Option<()> {
         let class = |k: usize| Some(n.insn.info().operands.get(k)?.class);
         match st {
-            Stmt::Lanes(count, body) => lanes(self, n, *count, body, scalars),
+            Stmt::Lanes(count, body) => {
+                let before = self.mark();
+                if lanes(self, n, *count, body, scalars).is_some() {
+                    return Some(());
+                }
+                self.back_to(before);
+                moves(self, n, *count, body)
+            }
             Stmt::Set(k, e) if scalar_expr(e, n) => {
                 *scalars.get_mut(*k)? = Some(scalar_bounds(e, scalars)?);
                 Some(())
