@@ -65,6 +65,11 @@ pub trait CodeMemory: Memory<Fault = FaultWord> + Sized {
     fn page_table(&self) -> Option<*const AtomicU64> {
         None
     }
+    /// Where 4 GiB begin in which pages of its own stand at their addresses, and in front of which a byte for each page says what may be done
+    /// there at once ([`mem::RIGHTS`](crate::mem::RIGHTS)); `None` if it has none. It stays there as long as the memory does.
+    fn window(&self) -> Option<*const u8> {
+        None
+    }
     /// The function of an instruction on this memory; `None` if it has no meaning. A memory that crates above use says so itself:
     /// the instructions are then compiled once, with the memory, and not in each of those crates.
     fn function(vectors: VectorUnit, op: Opcode) -> Option<Exec<Self>> {

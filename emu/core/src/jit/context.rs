@@ -35,6 +35,8 @@ impl Near {
 pub(super) struct Context {
     /// The page table.
     pub table: u64,
+    /// The memory's [window](crate::memory::CodeMemory::window).
+    pub window: u64,
     /// The memory, as the interpreter's functions know it.
     pub memory: u64,
     /// What was executed: see [`count`].

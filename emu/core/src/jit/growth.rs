@@ -15,7 +15,7 @@ use hexagon_isa::state::{Args, Qfloat};
 use hexagon_isa::{EndLoop, decode_packet};
 
 use super::lower::possible::can_lower;
-use super::vector::{Features, Held, VectorPart, assemble, part};
+use super::vector::{Features, Held, Member, VectorPart, assemble, part};
 use crate::fetch::fetch_by;
 use crate::memory::CodeMemory;
 use crate::part::Core;
@@ -126,7 +126,7 @@ fn vectors(facts: &PacketFacts) -> Option<VectorPart> {
     static FEATURES: LazyLock<Option<Features>> = LazyLock::new(Features::of_host);
     let part = part(facts, (*FEATURES)?)?;
     // There may be more values at a time than registers.
-    assemble(&[&part], &Held::nothing())?;
+    assemble(&[Member::alone(&part)], &Held::nothing())?;
     Some(part)
 }
 

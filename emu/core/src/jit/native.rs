@@ -116,7 +116,7 @@ impl Native {
         core: Core,
         budget: u64,
     ) -> Ran {
-        let Some(table) = mem.page_table() else {
+        let (Some(table), Some(window)) = (mem.page_table(), mem.window()) else {
             return Ran::Never;
         };
         let (near, way_in) = match self.find(mem, core, &thread.regs, thread.regs.pc) {
@@ -126,6 +126,7 @@ impl Native {
         let budget = budget.clamp(1, SLICE);
         let mut context = Context {
             table: table as u64,
+            window: window as u64,
             memory: std::ptr::from_ref(mem) as u64,
             count: count(1, 0, 0).wrapping_mul((budget as i64).wrapping_neg()),
             near: self.near.as_ptr() as u64,

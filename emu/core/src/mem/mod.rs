@@ -28,6 +28,7 @@ mod space;
 #[allow(unsafe_code)]
 mod table;
 
+pub use arena::RIGHTS;
 pub use bus::{Bus, BusFault, FaultLine, MAX_REFUSED, NoFaultLine};
 pub use page::{PAGE, PAGE_SHIFT, PAGE_SIZE};
 pub use ram::{GuestRam, RamError};

@@ -11,8 +11,9 @@
 //! Not modelled: the DSP's own TLB entries and page sizes (pages are 4 KiB), cacheability, supervisor mode.
 
 use std::collections::HashSet;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use hexagon_isa::Opcode;
 use hexagon_isa::interp::Exec;
@@ -33,6 +34,8 @@ pub(super) struct Shared {
     bus: Arc<Bus>,
     stream: u16,
     code_epoch: AtomicU64,
+    /// Made when it is first wanted.
+    arena: OnceLock<Arena>,
     slow: Mutex<Slow>,
 }
 
@@ -40,7 +43,6 @@ pub(super) struct Shared {
 #[derive(Default)]
 struct Slow {
     regions: Regions,
-    arena: Option<Arena>,
     /// Pages whose table entry came through the SMMU.
     translated: HashSet<u32>,
     /// Where to look for a gap next, so that an address is not given out again at once.
@@ -77,6 +79,15 @@ impl Shared {
         &self.table[(va >> PAGE_SHIFT) as usize]
     }
 
+    /// The space's own pages.
+    fn arena(&self) -> io::Result<&Arena> {
+        if let Some(arena) = self.arena.get() {
+            return Ok(arena);
+        }
+        let arena = Arena::new()?;
+        Ok(self.arena.get_or_init(|| arena))
+    }
+
     /// Fills the table entry of a page that has to allow `access`, and returns it.
     #[cold]
     #[inline(never)]
@@ -93,7 +104,7 @@ impl Shared {
             return Err(fault(FaultKind::Permission));
         }
         let (host, prot) = match backing {
-            Backing::Anonymous => match &slow.arena {
+            Backing::Anonymous => match self.arena.get() {
                 Some(arena) => (arena.page(va), prot),
                 None => return Err(fault(FaultKind::Unmapped)),
             },
@@ -119,6 +130,9 @@ impl Shared {
         };
         let entry = entry::new(host, va, prot);
         self.entry(va).store(entry, Release);
+        if let (Backing::Anonymous, Some(arena)) = (backing, self.arena.get()) {
+            arena.rights(va).store(prot.bits(), Release);
+        }
         Ok(entry)
     }
 
@@ -170,13 +184,16 @@ impl Shared {
         for page in 0..(region.len >> PAGE_SHIFT) as u32 {
             let number = (va >> PAGE_SHIFT) + page;
             self.table[number as usize].store(0, Release);
+            if let Some(arena) = self.arena.get() {
+                arena.rights(number << PAGE_SHIFT).store(0, Release);
+            }
             if matches!(region.backing, Backing::Iova(_)) {
                 slow.translated.remove(&number);
             }
         }
         if gone
             && region.backing == Backing::Anonymous
-            && let Some(arena) = &slow.arena
+            && let Some(arena) = self.arena.get()
         {
             arena.decommit(va, region.len as u32);
         }
@@ -239,6 +256,7 @@ impl AddressSpace {
             bus,
             stream,
             code_epoch: AtomicU64::new(0),
+            arena: OnceLock::new(),
             slow: Mutex::default(),
         });
         shared.bus.attach(Arc::downgrade(&shared));
@@ -276,10 +294,7 @@ impl AddressSpace {
         };
         slow.regions.insert(va, len, backing, prot)?;
         if backing == Backing::Anonymous {
-            let committed = match &slow.arena {
-                Some(arena) => arena.commit(va, len),
-                None => Arena::new().and_then(|a| slow.arena.insert(a).commit(va, len)),
-            };
+            let committed = self.shared.arena().and_then(|arena| arena.commit(va, len));
             if let Err(e) = committed {
                 // nothing was touched yet, so taking the region out again is all there is to undo
                 slow.regions.remove(va, len)?;
@@ -641,6 +656,11 @@ impl CodeMemory for AddressSpace {
 
     fn page_table(&self) -> Option<*const AtomicU64> {
         Some(self.table.as_ptr())
+    }
+
+    fn window(&self) -> Option<*const u8> {
+        let arena = self.shared.arena().ok()?;
+        Some(arena.base().cast_const())
     }
 
     #[inline(never)]

@@ -1,5 +1,6 @@
-//! Accesses to memory: through the page table, as [`AddressSpace`](crate::mem::AddressSpace) makes them. What is not there, or not
-//! aligned, is the interpreter's.
+//! Accesses to memory: in the [window](crate::memory::CodeMemory::window), so that the access does not
+//! wait for what says that it is allowed; else through the page table, as [`AddressSpace`](crate::mem::AddressSpace)
+//! makes them. What is not there, or not aligned, is the interpreter's.
 
 use std::mem::offset_of;
 
@@ -10,35 +11,70 @@ use hexagon_isa::ir::Type;
 
 use super::super::context::Context;
 use super::state::{Lower, Store, ty};
-use crate::mem::{PAGE_SHIFT, PAGE_SIZE, Prot, entry};
+use crate::mem::{PAGE_SHIFT, PAGE_SIZE, Prot, RIGHTS, entry};
 
 /// Of an access that was checked. It may not be moved over what changes a page table, so it counts as one that may fault.
 fn access() -> MemFlagsData {
     MemFlagsData::new()
 }
 
-/// The page table's address.
-pub(super) fn load_table(l: &mut Lower<'_, '_>) -> Value {
-    let at = offset_of!(Context, table) as i32;
+/// The window's address.
+pub(super) fn load_window(l: &mut Lower<'_, '_>) -> Value {
+    let at = offset_of!(Context, window) as i32;
     let flags = MemFlagsData::trusted().with_readonly();
     l.b.ins().load(I64, flags, l.context, at)
 }
 
-/// The host's address of so many bytes at `va`, which may be accessed that way; else the interpreter has the packet.
-fn host(l: &mut Lower<'_, '_>, va: Value, size: u32, wanted: Prot) -> Value {
+/// An address in the window, and whether what is wanted may be done there at once.
+fn in_window(l: &mut Lower<'_, '_>, va: Value, wanted: Prot) -> (Value, Value, Value) {
     let wide = l.b.ins().uextend(I64, va);
+    let window = l.window;
+    let page = l.b.ins().ushr_imm_u(wide, i64::from(PAGE_SHIFT));
+    let at = l.b.ins().iadd(window, page);
+    // One may change at any time, and is looked at each time.
+    let rights = l.b.ins().load(I8, access(), at, -(RIGHTS as i32));
+    let allowed = l.b.ins().band_imm_u(rights, i64::from(wanted.bits()));
+    (wide, window, allowed)
+}
+
+/// The host's address of a page that is not in the window, as the page table says; if it does not, the interpreter has the packet.
+fn by_table(l: &mut Lower<'_, '_>, wide: Value, wanted: Prot) -> Value {
+    let at = offset_of!(Context, table) as i32;
+    let table = l.b.ins().load(I64, MemFlagsData::trusted(), l.context, at);
     let page = l.b.ins().ushr_imm_u(wide, i64::from(PAGE_SHIFT));
     let at = l.b.ins().ishl_imm_u(page, 3);
-    let at = l.b.ins().iadd(l.table, at);
-    let page = l.b.ins().load(I64, MemFlagsData::trusted(), at, 0);
+    let at = l.b.ins().iadd(table, at);
+    let page = l.b.ins().load(I64, access(), at, 0);
     let allowed = l.b.ins().band_imm_u(page, i64::from(wanted.bits()));
-    l.unless(allowed, false);
+    let (out, on) = (l.way_out(), l.b.create_block());
+    l.b.set_cold_block(on);
+    l.b.ins().brif(allowed, on, &[], out, &[]);
+    l.b.switch_to_block(on);
+    let difference = l.b.ins().band_imm_s(page, !(entry::PROT as i64));
+    l.b.ins().iadd(difference, wide)
+}
+
+fn aligned(l: &mut Lower<'_, '_>, va: Value, size: u32) {
     if size > 1 {
         let low = l.b.ins().band_imm_u(va, i64::from(size - 1));
         l.unless(low, true);
     }
-    let difference = l.b.ins().band_imm_s(page, !(entry::PROT as i64));
-    l.b.ins().iadd(difference, wide)
+}
+
+/// The host's address of so many bytes at `va`, which may be accessed that way; else the interpreter has the packet.
+fn host(l: &mut Lower<'_, '_>, va: Value, size: u32, wanted: Prot) -> Value {
+    aligned(l, va, size);
+    let (wide, window, allowed) = in_window(l, va, wanted);
+    let (elsewhere, on) = (l.b.create_block(), l.b.create_block());
+    l.b.set_cold_block(elsewhere);
+    l.b.append_block_param(on, I64);
+    let host = l.b.ins().iadd(window, wide);
+    l.b.ins().brif(allowed, on, &[host.into()], elsewhere, &[]);
+    l.b.switch_to_block(elsewhere);
+    let host = by_table(l, wide, wanted);
+    l.b.ins().jump(on, &[host.into()]);
+    l.b.switch_to_block(on);
+    l.b.block_params(on)[0]
 }
 
 /// The host's address of the vector at `va`, which may be accessed that way and lies in one page; else the interpreter has the packet.
@@ -58,9 +94,32 @@ pub(super) fn vector(l: &mut Lower<'_, '_>, va: Value, aligned: bool, wanted: Pr
 
 /// Loads a value of type `of` from `va`, extended to `to`.
 pub(super) fn load(l: &mut Lower<'_, '_>, va: Value, of: Type, to: cl::Type) -> Value {
-    let host = host(l, va, of.bits().div_ceil(8), Prot::READ);
-    // A load behind a store sees what was stored; nothing can be in the way of the store any more.
-    make_stores(l);
+    let size = of.bits().div_ceil(8);
+    if !l.now.stores.is_empty() {
+        let host = host(l, va, size, Prot::READ);
+        // A load behind a store sees what was stored; nothing can be in the way of the store any more.
+        make_stores(l);
+        return load_host(l, host, of, to);
+    }
+    aligned(l, va, size);
+    let (wide, window, allowed) = in_window(l, va, Prot::READ);
+    let (here, elsewhere, on) = (l.b.create_block(), l.b.create_block(), l.b.create_block());
+    l.b.set_cold_block(elsewhere);
+    l.b.append_block_param(on, to);
+    l.b.ins().brif(allowed, here, &[], elsewhere, &[]);
+    l.b.switch_to_block(elsewhere);
+    let host = by_table(l, wide, Prot::READ);
+    let v = load_host(l, host, of, to);
+    l.b.ins().jump(on, &[v.into()]);
+    l.b.switch_to_block(here);
+    let host = l.b.ins().iadd(window, wide);
+    let v = load_host(l, host, of, to);
+    l.b.ins().jump(on, &[v.into()]);
+    l.b.switch_to_block(on);
+    l.b.block_params(on)[0]
+}
+
+fn load_host(l: &mut Lower<'_, '_>, host: Value, of: Type, to: cl::Type) -> Value {
     let narrow = ty(of);
     if narrow == to {
         return l.b.ins().load(narrow, access(), host, 0);

@@ -60,7 +60,7 @@ pub(in crate::jit) fn unit<'a, 'b>(b: &'a mut FunctionBuilder<'b>, unit: &'a Uni
         counter,
         regs,
         context,
-        table: regs,
+        window: regs,
         blocks,
         exits: Vec::new(),
         truths: HashMap::new(),
@@ -77,7 +77,7 @@ pub(in crate::jit) fn unit<'a, 'b>(b: &'a mut FunctionBuilder<'b>, unit: &'a Uni
         fused: host.fused,
         vectors: Vectors::new(unit, regs),
     };
-    lower.table = access::load_table(&mut lower);
+    lower.window = access::load_window(&mut lower);
     vector::enter(&mut lower);
     enter(&mut lower, which);
     for (pc, block) in lower.blocks.clone() {
@@ -123,12 +123,16 @@ fn straight(l: &mut Lower<'_, '_>, mut pc: u32) {
                 return;
             }
             Way::Lowered(part) => {
-                vector::make_room(l, piece, part.as_deref());
-                packet::lowered(l, piece, part.as_deref())
+                vector::begin(l, piece, part.as_deref());
+                let jumps = packet::lowered(l, piece, part.as_deref());
+                vector::end(l, piece);
+                jumps
             }
             Way::Called(calls) => {
                 vector::flush(l);
+                vector::begin(l, piece, None);
                 let taken = packet::called(l, piece, calls);
+                vector::end(l, piece);
                 taken
                     .map(|taken| packet::called_jump(l, taken))
                     .into_iter()
@@ -335,12 +339,36 @@ fn end_loop(l: &mut Lower<'_, '_>, piece: &Piece, control: usize, likely: Option
     l.b.switch_to_block(on);
 }
 
+/// The ways out: each does what waits, and all leave in one place.
 fn leave(l: &mut Lower<'_, '_>) {
-    for exit in std::mem::take(&mut l.exits) {
+    let exits = std::mem::take(&mut l.exits);
+    let mut out = [None; 2];
+    for exit in exits {
         l.b.switch_to_block(exit.block);
-        vector::leave(l, &exit.waiting);
-        l.store_count(exit.counted);
+        vector::done(l, &exit.waiting);
+        let n = l.b.use_var(l.counter);
+        let n = l.b.ins().iadd_imm_s(n, exit.counted);
         let left = l.int(I64, (u64::from(exit.pc) | exit.how) as i64);
+        let block = *out[usize::from(exit.away)].get_or_insert_with(|| {
+            let block = l.b.create_block();
+            l.b.set_cold_block(block);
+            l.b.append_block_param(block, I64);
+            l.b.append_block_param(block, I64);
+            block
+        });
+        l.b.ins().jump(block, &[n.into(), left.into()]);
+    }
+    for (away, block) in [false, true].into_iter().zip(out) {
+        let Some(block) = block else { continue };
+        l.b.switch_to_block(block);
+        if !away {
+            vector::bring_back(l);
+        }
+        let &[n, left] = l.b.block_params(block) else {
+            unreachable!("it was given two")
+        };
+        let at = offset_of!(Context, count) as i32;
+        l.b.ins().store(MemFlagsData::trusted(), n, l.context, at);
         l.b.ins().return_(&[left]);
     }
 }

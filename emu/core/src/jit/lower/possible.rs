@@ -140,7 +140,7 @@ pub(in crate::jit) fn can_lower(facts: &PacketFacts) -> bool {
 
 /// The accesses are made in an order that can be had: of two, a load behind a store sees what it stored, so neither depends on
 /// a condition; and none waits for a later one. (What loads and stores in one stands alone.)
-fn memory_in_order(facts: &PacketFacts) -> bool {
+pub(in crate::jit) fn memory_in_order(facts: &PacketFacts) -> bool {
     let (mut accesses, mut stored, mut conditional) = (0, false, false);
     for (n, position) in facts.insns.iter().zip(0..) {
         let fx = n.effects;

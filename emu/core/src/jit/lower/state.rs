@@ -49,6 +49,8 @@ pub(super) struct Exit<'a> {
     pub(super) block: Block,
     /// What has to be done on vectors first.
     pub(super) waiting: Vec<Waiting<'a>>,
+    /// Held registers are back already.
+    pub(super) away: bool,
     pub(super) pc: u32,
     pub(super) how: u64,
     pub(super) counted: i64,
@@ -92,7 +94,7 @@ pub(super) struct Lower<'a, 'b> {
     pub(super) counter: Variable,
     pub(super) regs: Value,
     pub(super) context: Value,
-    pub(super) table: Value,
+    pub(super) window: Value,
     pub(super) blocks: BTreeMap<u32, Block>,
     pub(super) exits: Vec<Exit<'a>>,
     /// Truth values behind predicates that were made of them.
@@ -181,6 +183,7 @@ impl Lower<'_, '_> {
         self.exits.push(Exit {
             block,
             waiting: self.vectors.waiting.clone(),
+            away: self.vectors.away,
             pc,
             how,
             counted,
@@ -195,17 +198,21 @@ impl Lower<'_, '_> {
         self.b.ins().store(MemFlagsData::trusted(), n, self.context, at);
     }
 
-    /// Goes on only if `v` is zero (or is not); else the interpreter has the packet.
-    pub(super) fn unless(&mut self, v: Value, zero: bool) {
-        let out = match self.way_out {
+    /// The way out in front of the running packet, which the interpreter has then.
+    pub(super) fn way_out(&mut self) -> Block {
+        match self.way_out {
             Some(out) => out,
             None => {
                 let out = self.exit(self.pc, Left::INTERPRET);
                 self.way_out = Some(out);
                 out
             }
-        };
-        let on = self.b.create_block();
+        }
+    }
+
+    /// Goes on only if `v` is zero (or is not); else the interpreter has the packet.
+    pub(super) fn unless(&mut self, v: Value, zero: bool) {
+        let (out, on) = (self.way_out(), self.b.create_block());
         if zero {
             self.b.ins().brif(v, out, &[], on, &[]);
         } else {

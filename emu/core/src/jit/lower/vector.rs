@@ -10,12 +10,15 @@ use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder as _, MemFlagsData, SigRef, Value};
 use cranelift_codegen::isa::CallConv;
 use hexagon_isa::facts::InsnFacts;
-use hexagon_isa::ir::{Builtin, Kind, Stmt, Type};
+use hexagon_isa::ir::{Kind, Stmt, Type};
 use hexagon_isa::state::layout;
 
 use super::super::compile::Table;
 use super::super::growth::{Piece, Unit, Way};
-use super::super::vector::{Function, Held, MOST_ADDRESSES, MOST_VALUES, VectorPart, assemble, bring};
+use super::super::vector::{
+    Function, Held, MOST_ADDRESSES, MOST_VALUES, Member, VectorPart, assemble, bring,
+};
+use super::builtin::calls;
 use super::state::{Lower, function};
 use super::{access, expr, stmt};
 use crate::mem::Prot;
@@ -26,12 +29,26 @@ const MOST_PACKETS: usize = 16;
 /// How much more a packet in a loop counts when registers are chosen that are held.
 const LOOP: u32 = 8;
 
+/// What bringing held registers back and in again costs, in vector parts that need not load and store theirs.
+const BRINGING: u32 = 6;
+
 /// A vector part that is put off.
 #[derive(Debug, Clone)]
 pub(super) struct Waiting<'a> {
     part: &'a VectorPart,
     pc: u32,
     arguments: Vec<Value>,
+    /// General registers that were written since, a bit each.
+    stale: u32,
+}
+
+impl<'a> Waiting<'a> {
+    fn member(&self) -> Member<'a> {
+        Member {
+            part: self.part,
+            stale: self.stale,
+        }
+    }
 }
 
 /// The functions that a unit calls, and the table where it finds their addresses.
@@ -54,6 +71,8 @@ pub(super) struct Vectors<'a> {
     singles: HashMap<u32, usize>,
     /// The functions that bring held registers in and back.
     bring: [Option<usize>; 2],
+    /// Held registers are in the register file just now.
+    pub(super) away: bool,
 }
 
 impl Functions {
@@ -79,14 +98,13 @@ fn part_of(piece: &Piece) -> Option<&VectorPart> {
 /// Host code of the packet leaves vector registers alone: it calls nothing and computes with no float.
 fn leaves_vectors_alone(piece: &Piece) -> bool {
     if !matches!(piece.way, Way::Lowered(_)) {
-        return matches!(piece.way, Way::Interpreted);
+        return false;
     }
     let mut alone = true;
     for n in &piece.facts.insns {
         n.meaning.visit(&mut |e| {
             alone &= match e.kind {
-                Kind::Call(Builtin::shl_signed | Builtin::shl_unsigned, _) => true,
-                Kind::Call(..) => false,
+                Kind::Call(b, _) => !calls(b),
                 _ => !matches!(e.ty, Type::Float(_)),
             };
         });
@@ -94,7 +112,20 @@ fn leaves_vectors_alone(piece: &Piece) -> bool {
     alone
 }
 
-/// Which HVX registers the unit holds: those that its loops use most, if its code leaves the host's alone.
+/// The packet computes with floats. Such values may be in a vector register of the host's lower half anywhere in the unit, before
+/// and behind their packet too.
+fn computes_with_floats(piece: &Piece) -> bool {
+    let mut floats = false;
+    for n in &piece.facts.insns {
+        n.meaning.visit(&mut |e| floats |= matches!(e.ty, Type::Float(_)));
+        n.meaning
+            .visit(&mut |e| floats |= matches!(e.kind, Kind::Call(b, _) if calls(b)));
+    }
+    matches!(piece.way, Way::Lowered(_)) && floats
+}
+
+/// Which HVX registers the unit holds: those that its loops use most, if that is worth bringing them back and in again for the
+/// packets that do not leave the host's registers alone.
 fn choose(unit: &Unit) -> Held {
     let back = |piece: &Piece| {
         let branches = piece.branches.iter().filter_map(|b| b.target);
@@ -103,25 +134,34 @@ fn choose(unit: &Unit) -> Held {
         to.min().map(|to| (to, piece.pc))
     };
     let loops: BTreeSet<(u32, u32)> = unit.pieces.values().filter_map(back).collect();
-    let parts = || unit.pieces.values().filter_map(|p| Some((p.pc, part_of(p)?)));
-    if loops.is_empty() || parts().next().is_none() || !unit.pieces.values().all(leaves_vectors_alone) {
-        return Held::nothing();
-    }
-    let mut uses = [0u32; 32];
-    for (pc, part) in parts() {
-        let inside = loops.iter().any(|(from, to)| (*from..=*to).contains(&pc));
-        for (n, uses) in uses.iter_mut().enumerate() {
-            if part.touched >> n & 1 != 0 {
-                *uses += if inside { LOOP } else { 1 };
+    let weight = |pc: u32| {
+        let around = loops.iter().filter(|(from, to)| (*from..=*to).contains(&pc));
+        LOOP.saturating_pow(around.count().min(3) as u32)
+    };
+    let (mut uses, mut gain, mut cost) = ([0u32; 32], 0u32, BRINGING);
+    for piece in unit.pieces.values() {
+        let weight = weight(piece.pc);
+        if let Some(part) = part_of(piece) {
+            gain += weight;
+            for (n, uses) in uses.iter_mut().enumerate() {
+                *uses += if part.touched >> n & 1 != 0 { weight } else { 0 };
             }
         }
+        if piece.call || !leaves_vectors_alone(piece) {
+            cost += weight * BRINGING;
+        }
+    }
+    if gain <= cost {
+        return Held::nothing();
     }
     let mut registers: Vec<u8> = (0..32).filter(|n| uses[usize::from(*n)] >= LOOP).collect();
     registers.sort_by_key(|n| std::cmp::Reverse(uses[usize::from(*n)]));
-    let alone = parts().filter_map(|(_, part)| assemble(&[part], &Held::nothing()));
+    let parts = || unit.pieces.values().filter_map(part_of);
+    let alone = parts().filter_map(|part| assemble(&[Member::alone(part)], &Held::nothing()));
     let others = alone.map(|f| f.others).max().unwrap_or(0);
-    let held = Held::new(registers, others + 1);
-    let fit = parts().all(|(_, part)| assemble(&[part], &held).is_some());
+    let floats = unit.pieces.values().any(computes_with_floats);
+    let held = Held::new(registers, others + 1, floats);
+    let fit = parts().all(|part| assemble(&[Member::alone(part)], &held).is_some());
     if fit { held } else { Held::nothing() }
 }
 
@@ -145,6 +185,7 @@ impl Vectors<'_> {
             signatures: HashMap::new(),
             singles: HashMap::new(),
             bring: [None; 2],
+            away: false,
         }
     }
 
@@ -160,7 +201,7 @@ fn call(l: &mut Lower<'_, '_>, which: usize, arguments: &[Value]) {
     let place = l.int(I64, place as i64);
     let flags = MemFlagsData::trusted().with_readonly();
     let callee = l.b.ins().load(I64, flags, place, 0);
-    let params = arguments.len() + 1;
+    let params = arguments.len() + 2;
     let signature = match l.vectors.signatures.get(&params) {
         Some(signature) => *signature,
         None => {
@@ -171,7 +212,7 @@ fn call(l: &mut Lower<'_, '_>, which: usize, arguments: &[Value]) {
             signature
         }
     };
-    let mut all = vec![l.vectors.file];
+    let mut all = vec![l.vectors.file, l.regs];
     all.extend(arguments);
     l.b.ins().call_indirect(signature, callee, &all);
 }
@@ -202,12 +243,34 @@ pub(super) fn bring_back(l: &mut Lower<'_, '_>) {
     }
 }
 
-/// The unit is left from where this waits.
-pub(super) fn leave<'a>(l: &mut Lower<'a, '_>, waiting: &[Waiting<'a>]) {
+/// A packet begins. If its code does not leave the host's vector registers alone held ones go back until it ends.
+pub(super) fn begin<'a>(l: &mut Lower<'a, '_>, piece: &Piece, part: Option<&'a VectorPart>) {
+    make_room(l, piece, part);
+    if l.vectors.bring[1].is_some() && !leaves_vectors_alone(piece) {
+        flush(l);
+        bring_back(l);
+        l.vectors.away = true;
+    }
+}
+
+/// The packet's code has ended.
+pub(super) fn end(l: &mut Lower<'_, '_>, piece: &Piece) {
+    let written = piece.facts.insns.iter().fold(0, |m, n| m | n.writes.gpr);
+    for w in &mut l.vectors.waiting {
+        w.stale |= written;
+    }
+    if std::mem::take(&mut l.vectors.away)
+        && let Some(bring_in) = l.vectors.bring[0]
+    {
+        call(l, bring_in, &[]);
+    }
+}
+
+/// Does what waits, one packet after the other.
+pub(super) fn done<'a>(l: &mut Lower<'a, '_>, waiting: &[Waiting<'a>]) {
     for one in waiting {
         single(l, one);
     }
-    bring_back(l);
 }
 
 /// Calls the function of one packet.
@@ -216,7 +279,7 @@ fn single<'a>(l: &mut Lower<'a, '_>, one: &Waiting<'a>) {
         Some(which) => *which,
         None => {
             // Growth and `choose` made sure of it.
-            let Some(function) = assemble(&[one.part], &l.vectors.held) else {
+            let Some(function) = assemble(&[Member::alone(one.part)], &l.vectors.held) else {
                 unreachable!("a packet's part has a function")
             };
             let which = l.vectors.add(function);
@@ -224,7 +287,7 @@ fn single<'a>(l: &mut Lower<'a, '_>, one: &Waiting<'a>) {
             which
         }
     };
-    let arguments = ordered(std::slice::from_ref(one));
+    let arguments = ordered(&[(Member::alone(one.part), &one.arguments)]);
     call(l, which, &arguments);
     forget_hidden(l, std::slice::from_ref(one));
 }
@@ -242,12 +305,13 @@ fn forget_hidden(l: &mut Lower<'_, '_>, done: &[Waiting<'_>]) {
 }
 
 /// Addresses first, then values.
-fn ordered(waiting: &[Waiting<'_>]) -> Vec<Value> {
+fn ordered(members: &[(Member<'_>, &Vec<Value>)]) -> Vec<Value> {
     let of = |address: bool| {
-        waiting.iter().flat_map(move |w| {
-            let arguments = w.part.arguments.iter().zip(&w.arguments);
-            let those = arguments.filter(move |(a, _)| a.access.is_some() == address);
-            those.map(|(_, v)| *v)
+        members.iter().flat_map(move |(member, values)| {
+            let arguments = member.part.arguments.iter().zip(*values);
+            let handed = arguments
+                .filter(move |(a, _)| a.access.is_some() == address && member.in_registers(a).is_none());
+            handed.map(|(_, v)| *v)
         })
     };
     of(true).chain(of(false)).collect()
@@ -256,15 +320,17 @@ fn ordered(waiting: &[Waiting<'_>]) -> Vec<Value> {
 /// Does what was put off.
 pub(super) fn flush(l: &mut Lower<'_, '_>) {
     let waiting = std::mem::take(&mut l.vectors.waiting);
-    if waiting.len() > 1 {
-        let parts: Vec<&VectorPart> = waiting.iter().map(|w| w.part).collect();
-        if let Some(function) = assemble(&parts, &l.vectors.held) {
-            let which = l.vectors.add(function);
-            let arguments = ordered(&waiting);
-            call(l, which, &arguments);
-            forget_hidden(l, &waiting);
-            return;
-        }
+    if waiting.is_empty() {
+        return;
+    }
+    let members: Vec<_> = waiting.iter().map(|w| (w.member(), &w.arguments)).collect();
+    let parts: Vec<Member<'_>> = members.iter().map(|m| m.0).collect();
+    if let Some(function) = assemble(&parts, &l.vectors.held) {
+        let which = l.vectors.add(function);
+        let arguments = ordered(&members);
+        call(l, which, &arguments);
+        forget_hidden(l, &waiting);
+        return;
     }
     for one in &waiting {
         single(l, one);
@@ -272,7 +338,7 @@ pub(super) fn flush(l: &mut Lower<'_, '_>) {
 }
 
 /// Does what was put off if the packet must not overtake it, or there is no room to put more off.
-pub(super) fn make_room(l: &mut Lower<'_, '_>, piece: &Piece, part: Option<&VectorPart>) {
+fn make_room(l: &mut Lower<'_, '_>, piece: &Piece, part: Option<&VectorPart>) {
     let waiting = &l.vectors.waiting;
     if waiting.is_empty() {
         return;
@@ -317,7 +383,7 @@ pub(super) fn insn(l: &mut Lower<'_, '_>, n: &InsnFacts, part: &VectorPart, argu
                 let wanted = if how.store { Prot::WRITE } else { Prot::READ };
                 access::vector(l, v, how.aligned, wanted)
             }
-            None => l.fit(v, a.e.ty.signed(), I64),
+            None => l.fit(v, a.wide && a.e.ty.signed(), I64),
         });
     }
 }
@@ -334,5 +400,6 @@ pub(super) fn put_off<'a>(
         part,
         pc,
         arguments: arguments.into_iter().map(|v| v.unwrap_or(zero)).collect(),
+        stale: 0,
     });
 }

@@ -7,10 +7,10 @@ use hexagon_isa::state::layout;
 
 use super::encode::{Encoder, Pair, SCRATCH};
 use super::ops::{Op, Value};
-use super::select::VectorPart;
+use super::select::{Argument, VectorPart};
 
 /// Addresses that a function takes: in registers.
-pub(in crate::jit) const MOST_ADDRESSES: usize = 5;
+pub(in crate::jit) const MOST_ADDRESSES: usize = 4;
 /// Addresses and values: what finds no register is on the stack.
 pub(in crate::jit) const MOST_VALUES: usize = 12;
 
@@ -35,11 +35,15 @@ impl Held {
         }
     }
 
-    /// Holds these, the first of them if there is not room for all beside so many pairs for other values. The unit's other code must
-    /// not touch vector registers.
-    pub(in crate::jit) fn new(mut registers: Vec<u8>, others: usize) -> Self {
-        registers.truncate(usize::from(SCRATCH).saturating_sub(others));
-        Self { registers, first: 0 }
+    /// Holds these, the first of them if there is not room for all beside so many pairs for other values. If the unit computes with
+    /// floats the lower half of the host's registers is Cranelift's.
+    pub(in crate::jit) fn new(mut registers: Vec<u8>, others: usize, floats: bool) -> Self {
+        let first = if floats { UPPER } else { 0 };
+        registers.truncate(usize::from(SCRATCH - first).saturating_sub(others));
+        if registers.is_empty() {
+            return Self::nothing();
+        }
+        Self { registers, first }
     }
 
     fn home(&self, register: u8) -> Option<Pair> {
@@ -81,17 +85,48 @@ struct Life {
     at: Option<Pair>,
 }
 
+/// A packet's part, and which of its arguments are to be found in the register they name: those that no packet of the function has
+/// written since.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::jit) struct Member<'a> {
+    pub(in crate::jit) part: &'a VectorPart,
+    /// General registers that were written since, a bit each, the packet's own among them.
+    pub(in crate::jit) stale: u32,
+}
+
+impl<'a> Member<'a> {
+    /// A packet's part of which nothing is known: all arguments are handed over.
+    pub(in crate::jit) fn alone(part: &'a VectorPart) -> Self {
+        Self {
+            part,
+            stale: u32::MAX,
+        }
+    }
+
+    /// Where the registers have this argument.
+    pub(in crate::jit) fn in_registers(&self, a: &Argument) -> Option<usize> {
+        let register = a
+            .register
+            .filter(|r| a.access.is_none() && self.stale >> r & 1 == 0)?;
+        Some(layout::GPR + 4 * usize::from(register))
+    }
+}
+
 /// Packets' operations as one list, registers by the values that they have then.
-fn joined(parts: &[&VectorPart]) -> Vec<Op> {
+fn joined(parts: &[Member<'_>]) -> Vec<Op> {
     let mut all: Vec<Op> = Vec::new();
     let (mut vectors, mut predicates) = ([None; 32], [None; 4]);
-    let (mut addresses, mut values) = (0, parts.iter().map(|p| p.addresses()).sum());
-    for part in parts {
+    let (mut addresses, mut values) = (0, parts.iter().map(|p| p.part.addresses()).sum());
+    for member in parts {
+        let part = member.part;
         // Addresses of all packets come first.
         let places: Vec<usize> = part
             .arguments
             .iter()
             .map(|a| {
+                if member.in_registers(a).is_some() {
+                    return 0;
+                }
                 let next = if a.access.is_some() {
                     &mut addresses
                 } else {
@@ -113,7 +148,13 @@ fn joined(parts: &[&VectorPart]) -> Vec<Op> {
                 names.push(v);
                 continue;
             }
-            let op = op.map(|v| names[v], |a| places[a]);
+            let splat = match *op {
+                Op::Splat(w, a) => member
+                    .in_registers(&part.arguments[a])
+                    .map(|at| Op::SplatRegister(w, at)),
+                _ => None,
+            };
+            let op = splat.unwrap_or_else(|| op.map(|v| names[v], |a| places[a]));
             match op {
                 Op::SetRegister(..) | Op::SetPredicate(..) => set.push(op),
                 Op::Register(n) => vectors[usize::from(n)] = Some(all.len()),
@@ -207,7 +248,7 @@ impl Allocation<'_> {
 }
 
 /// The function of these packets' vector parts; `None` if there are not enough registers for it.
-pub(in crate::jit) fn assemble(parts: &[&VectorPart], held: &Held) -> Option<Function> {
+pub(in crate::jit) fn assemble(parts: &[Member<'_>], held: &Held) -> Option<Function> {
     let all = joined(parts);
     let needed = needed(&all);
     let mut a = Allocation {

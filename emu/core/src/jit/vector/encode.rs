@@ -11,7 +11,7 @@ pub(super) type Pair = u8;
 /// The pair that values pass through on their way.
 pub(super) const SCRATCH: Pair = 15;
 
-/// The register file, then addresses and values; others are on the stack.
+/// The vector registers, the scalar ones, then addresses and values; others are on the stack.
 const ARGUMENTS: [Register; 6] = [
     Register::RDI,
     Register::RSI,
@@ -21,6 +21,9 @@ const ARGUMENTS: [Register; 6] = [
     Register::R9,
 ];
 const FILE: Register = ARGUMENTS[0];
+const SCALARS: Register = ARGUMENTS[1];
+/// Where an argument is, if it is in a register.
+const FIRST: usize = 2;
 
 /// The first argument on the stack, behind the return address.
 const STACK: i64 = 8;
@@ -139,7 +142,7 @@ impl Encoder {
 
     /// To the address that is this argument.
     pub(super) fn store(&mut self, from: Pair, argument: usize) {
-        match ARGUMENTS.get(argument + 1) {
+        match ARGUMENTS.get(argument + FIRST) {
             Some(base) => self.store_at(from, *base, 0),
             None => self.failed = true,
         }
@@ -175,9 +178,13 @@ impl Encoder {
     /// An operation whose result may be where an operand is. `None`: it is none of these.
     pub(super) fn operation(&mut self, op: Op, to: Pair, from: &[Pair]) -> Option<()> {
         match (op, from) {
-            (Op::Load(argument), []) => self.load_at(to, *ARGUMENTS.get(argument + 1)?, 0),
+            (Op::Load(argument), []) => self.load_at(to, *ARGUMENTS.get(argument + FIRST)?, 0),
             (Op::Predicate(n), []) => self.load_predicate(to, usize::from(n)),
             (Op::Splat(width, argument), []) => self.splat(to, width, argument),
+            (Op::SplatRegister(width, at), []) => {
+                let m = MemoryOperand::with_base_displ(SCALARS, at as i64);
+                self.splat_memory(to, width, m);
+            }
             (Op::Constant(width, v), []) => self.constant(to, pattern(width, v))?,
             (Op::Table(v), []) => {
                 let at = self.tables.iter().find(|t| t.0 == v)?.1;
@@ -261,32 +268,36 @@ impl Encoder {
     }
 
     fn splat(&mut self, to: Pair, width: Width, argument: usize) {
+        let Some(register) = ARGUMENTS.get(argument + FIRST) else {
+            let at = STACK + 8 * (argument + FIRST - ARGUMENTS.len()) as i64;
+            let m = MemoryOperand::with_base_displ(Register::RSP, at);
+            return self.splat_memory(to, width, m);
+        };
+        let code = match width {
+            Width::B => Code::EVEX_Vpbroadcastb_zmm_k1z_r32,
+            Width::H => Code::EVEX_Vpbroadcastw_zmm_k1z_r32,
+            Width::W => Code::EVEX_Vpbroadcastd_zmm_k1z_r32,
+            Width::D => Code::EVEX_Vpbroadcastq_zmm_k1z_r64,
+        };
+        // The 32-bit registers stand in the same order as the 64-bit ones.
+        let register = match width {
+            Width::D => *register,
+            _ => Register::EAX + (*register as u32 - Register::RAX as u32),
+        };
         for half in 0..2 {
-            let to = zmm(to, half);
-            if let Some(register) = ARGUMENTS.get(argument + 1) {
-                let code = match width {
-                    Width::B => Code::EVEX_Vpbroadcastb_zmm_k1z_r32,
-                    Width::H => Code::EVEX_Vpbroadcastw_zmm_k1z_r32,
-                    Width::W => Code::EVEX_Vpbroadcastd_zmm_k1z_r32,
-                    Width::D => Code::EVEX_Vpbroadcastq_zmm_k1z_r64,
-                };
-                // The 32-bit registers stand in the same order as the 64-bit ones.
-                let register = match width {
-                    Width::D => *register,
-                    _ => Register::EAX + (*register as u32 - Register::RAX as u32),
-                };
-                self.add(Instruction::with2(code, to, register));
-            } else {
-                let code = match width {
-                    Width::B => Code::EVEX_Vpbroadcastb_zmm_k1z_xmmm8,
-                    Width::H => Code::EVEX_Vpbroadcastw_zmm_k1z_xmmm16,
-                    Width::W => Code::EVEX_Vpbroadcastd_zmm_k1z_xmmm32,
-                    Width::D => Code::EVEX_Vpbroadcastq_zmm_k1z_xmmm64,
-                };
-                let at = STACK + 8 * (argument + 1 - ARGUMENTS.len()) as i64;
-                let m = MemoryOperand::with_base_displ(Register::RSP, at);
-                self.add(Instruction::with2(code, to, m));
-            }
+            self.add(Instruction::with2(code, zmm(to, half), register));
+        }
+    }
+
+    fn splat_memory(&mut self, to: Pair, width: Width, m: MemoryOperand) {
+        let code = match width {
+            Width::B => Code::EVEX_Vpbroadcastb_zmm_k1z_xmmm8,
+            Width::H => Code::EVEX_Vpbroadcastw_zmm_k1z_xmmm16,
+            Width::W => Code::EVEX_Vpbroadcastd_zmm_k1z_xmmm32,
+            Width::D => Code::EVEX_Vpbroadcastq_zmm_k1z_xmmm64,
+        };
+        for half in 0..2 {
+            self.add(Instruction::with2(code, zmm(to, half), m));
         }
     }
 

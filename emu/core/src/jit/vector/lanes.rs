@@ -332,8 +332,7 @@ impl Lanes<'_, '_> {
                 if every == 0 || bits.checked_mul(every)? != self.width.bits() || self.round.is_some() {
                     return None;
                 }
-                let at = self.s.value(word);
-                let vector = self.push(Op::Splat(Width::W, at));
+                let vector = self.s.splat(self.n, Width::W, word);
                 Some(Part {
                     vector,
                     bits,
@@ -578,9 +577,8 @@ impl Lanes<'_, '_> {
             return None;
         }
         let bounds = scalar_bounds(e, self.scalars)?;
-        let at = self.s.value(e);
         Some(Lane {
-            v: self.push(Op::Splat(self.width, at)),
+            v: self.s.splat(self.n, self.width, e),
             bounds,
             mask: false,
         })

@@ -17,7 +17,7 @@ mod ops;
 mod products;
 mod select;
 
-pub(super) use assemble::{Function, Held, MOST_ADDRESSES, MOST_VALUES, assemble, bring};
+pub(super) use assemble::{Function, Held, MOST_ADDRESSES, MOST_VALUES, Member, assemble, bring};
 pub(super) use select::{VectorPart, part};
 
 /// Which of the host's instructions may be used.

@@ -111,6 +111,8 @@ pub(in crate::jit) enum Op {
     Load(usize),
     /// This argument in every lane.
     Splat(Width, usize),
+    /// What lies at this offset of the registers in every lane.
+    SplatRegister(Width, usize),
     /// A constant in every lane.
     Constant(Width, u64),
     /// A constant vector.
@@ -142,6 +144,7 @@ impl Op {
             | Op::Predicate(_)
             | Op::Load(_)
             | Op::Splat(..)
+            | Op::SplatRegister(..)
             | Op::Constant(..)
             | Op::Table(_) => [None, None, None],
             Op::Unary(_, _, a)
@@ -165,7 +168,9 @@ impl Op {
     /// The same with other operands and arguments.
     pub(super) fn map(self, value: impl Fn(Value) -> Value, argument: impl Fn(usize) -> usize) -> Op {
         match self {
-            Op::Register(_) | Op::Predicate(_) | Op::Constant(..) | Op::Table(_) => self,
+            Op::Register(_) | Op::Predicate(_) | Op::SplatRegister(..) | Op::Constant(..) | Op::Table(_) => {
+                self
+            }
             Op::Load(at) => Op::Load(argument(at)),
             Op::Splat(w, at) => Op::Splat(w, argument(at)),
             Op::Unary(op, w, a) => Op::Unary(op, w, value(a)),

@@ -9,7 +9,7 @@ use super::Features;
 use super::lanes::{Bounds, lanes, scalar_bounds};
 use super::moves::moves;
 use super::ops::{Op, Unary, Value, Width};
-use crate::jit::lower::possible::{ends_plainly, scalar_expr, scalar_insn, scalar_stmt};
+use crate::jit::lower::possible::{ends_plainly, memory_in_order, scalar_expr, scalar_insn, scalar_stmt};
 
 /// What Cranelift's code hands to the operations of a packet.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +19,10 @@ pub(in crate::jit) struct Argument {
     pub(in crate::jit) e: &'static Expr,
     /// It is the address of a vector: how it is accessed.
     pub(in crate::jit) access: Option<Access>,
+    /// The general register that it is, as the packet found it.
+    pub(in crate::jit) register: Option<u8>,
+    /// Lanes of 64 bits want it.
+    pub(in crate::jit) wide: bool,
 }
 
 /// How a vector in memory is accessed.
@@ -62,6 +66,19 @@ pub(super) struct Selector<'a> {
     predicates: Vec<(u8, Value)>,
     /// The instruction that is being looked at.
     position: usize,
+}
+
+/// The general register that an expression is, as the packet found it.
+fn register(n: &InsnFacts, e: &Expr) -> Option<u8> {
+    match e.kind {
+        Kind::Cast(a) if a.ty.bits() == 32 && e.ty.bits() <= 32 => register(n, a),
+        Kind::Operand(k) => {
+            let o = n.insn.info().operands.get(k)?;
+            let plain = o.class == OperandClass::Gpr && !o.new && o.role == Role::Read;
+            plain.then_some(*n.insn.v.get(k)? as u8 & 31)
+        }
+        _ => None,
+    }
 }
 
 /// An instruction on vectors.
@@ -111,29 +128,31 @@ pub(in crate::jit) fn part(facts: &PacketFacts, features: Features) -> Option<Ve
     s.finish(of)
 }
 
-/// The scalar rest is lowered, and whatever is accessed is accessed in an order that can be had: vectors are after all
-/// scalars, each kind as in the packet.
+/// The scalar rest is lowered, and whatever is accessed is accessed in an order that can be had: vectors after scalars, each kind
+/// as in the packet.
 fn orderly(facts: &PacketFacts, of: u8) -> bool {
     let vector = |k: usize| of >> k & 1 != 0;
-    let (mut vector_store, mut vector_access, mut scalar_access, mut scalar_store) = (false, false, 0, false);
+    let (mut vector_store, mut vector_access, mut scalar_store) = (false, false, false);
     for (k, n) in facts.insns.iter().enumerate() {
         let fx = n.effects;
-        let any = fx.load || fx.store;
         if vector(k) {
             if n.conditional || fx.load && vector_store && !n.early {
                 return false;
             }
-            vector_access |= any;
+            vector_access |= fx.load || fx.store;
             vector_store |= fx.store;
         } else {
             if n.producers & of != 0 || !scalar_insn(n) || fx.load && vector_store {
                 return false;
             }
-            scalar_access += u32::from(any);
             scalar_store |= fx.store;
         }
     }
-    scalar_access <= 1 && !(scalar_store && vector_access)
+    if vector_access {
+        !scalar_store
+    } else {
+        memory_in_order(facts)
+    }
 }
 
 impl<'a> Selector<'a> {
@@ -166,12 +185,16 @@ impl<'a> Selector<'a> {
         })
     }
 
-    /// The argument that a scalar expression is.
-    pub(super) fn value(&mut self, e: &'static Expr) -> usize {
-        self.argument(e, None)
+    /// A scalar expression in every lane.
+    pub(super) fn splat(&mut self, n: &InsnFacts, width: Width, e: &'static Expr) -> Value {
+        let at = self.argument(n, e, None);
+        if let Some(argument) = self.arguments.get_mut(at) {
+            argument.wide |= width == Width::D;
+        }
+        self.push(Op::Splat(width, at))
     }
 
-    fn argument(&mut self, e: &'static Expr, access: Option<Access>) -> usize {
+    fn argument(&mut self, n: &InsnFacts, e: &'static Expr, access: Option<Access>) -> usize {
         let position = self.position;
         let same = |a: &Argument| a.insn == position && a.access == access && *a.e == *e;
         if let Some(k) = self.arguments.iter().position(same) {
@@ -181,6 +204,8 @@ impl<'a> Selector<'a> {
             insn: position,
             e,
             access,
+            register: register(n, e),
+            wide: false,
         });
         self.arguments.len() - 1
     }
@@ -273,7 +298,7 @@ impl<'a> Selector<'a> {
                     store: true,
                     aligned: *aligned,
                 };
-                let at = self.argument(ea, Some(access));
+                let at = self.argument(n, ea, Some(access));
                 self.ops.push(Op::Store(at, v));
                 Some(())
             }
@@ -290,7 +315,7 @@ impl<'a> Selector<'a> {
                     store: false,
                     aligned,
                 };
-                let at = self.argument(ea, Some(access));
+                let at = self.argument(n, ea, Some(access));
                 Some(self.push(Op::Load(at)))
             }
             Kind::Operand(_) | Kind::Half(..) => {
