@@ -43,7 +43,7 @@ impl VectorUnit {
     }
 
     /// An instruction's function; `None` if it has no meaning.
-    pub(crate) fn exec<M: Memory>(self, op: Opcode) -> Option<Exec<M>> {
+    pub fn exec<M: Memory>(self, op: Opcode) -> Option<Exec<M>> {
         match self.0 {
             Level::Plain => interp::exec(op),
             // SAFETY: this value exists because the processor was found to have these features
@@ -53,6 +53,18 @@ impl VectorUnit {
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 => unsafe { interp::exec_avx512(op) },
         }
+    }
+}
+
+impl std::fmt::Display for VectorUnit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self.0 {
+            Level::Plain => "plain",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => "avx512",
+        })
     }
 }
 
