@@ -29,6 +29,7 @@ mod print;
 mod regnames;
 mod regset;
 mod rules;
+mod simd;
 mod slots;
 pub mod state;
 mod vocabulary;

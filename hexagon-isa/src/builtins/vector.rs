@@ -1,65 +1,7 @@
-//! HVX permutations and masked stores.
+//! HVX prefix sums of predicates and masked stores.
 
 use crate::memory::Memory;
-use crate::state::lanes::{half, join};
-use crate::state::{Args, Regs, Vector, VectorPair};
-
-/// Swaps bytes between two vectors at the distances that are set in `control`, in the order given. `hi` is the vector that
-/// gives its byte `k` for the other's byte `k + distance`.
-fn exchange(lo: &Vector, hi: &Vector, control: u32, distances: impl Iterator<Item = u32>) -> VectorPair {
-    let (mut lo, mut hi) = (*lo, *hi);
-    for d in distances.filter(|d| control & d != 0) {
-        let d = d as usize;
-        for k in (0..128).filter(|k| k & d == 0) {
-            if let (Some(a), Some(b)) = (hi.get_mut(k), lo.get_mut(k + d)) {
-                std::mem::swap(a, b);
-            }
-        }
-    }
-    join(&lo, &hi)
-}
-
-/// `vshuff`: distances from 1 up.
-pub(crate) fn vshuff_pair(lo: &Vector, hi: &Vector, control: u32) -> VectorPair {
-    exchange(lo, hi, control, (0..7).map(|k| 1 << k))
-}
-
-/// `vdeal`: distances from 64 down.
-pub(crate) fn vdeal_pair(lo: &Vector, hi: &Vector, control: u32) -> VectorPair {
-    exchange(lo, hi, control, (0..7).rev().map(|k| 1 << k))
-}
-
-pub(crate) fn vec_lo(p: &VectorPair) -> Vector {
-    half(p, 0)
-}
-
-pub(crate) fn vec_hi(p: &VectorPair) -> Vector {
-    half(p, 1)
-}
-
-/// A butterfly network: at each stage a byte takes its partner's value if its control byte has the stage's bit.
-fn network(data: &Vector, control: &Vector, distances: impl Iterator<Item = usize>) -> Vector {
-    let mut v = *data;
-    for d in distances {
-        let old = v;
-        for (k, (o, c)) in v.iter_mut().zip(control).enumerate() {
-            if usize::from(*c) & d != 0 {
-                *o = old.get(k ^ d).copied().unwrap_or_default();
-            }
-        }
-    }
-    v
-}
-
-/// `vdelta`: distances from 64 down.
-pub(crate) fn vdelta(data: &Vector, control: &Vector) -> Vector {
-    network(data, control, (0..7).rev().map(|k| 1 << k))
-}
-
-/// `vrdelta`: distances from 1 up.
-pub(crate) fn vrdelta(data: &Vector, control: &Vector) -> Vector {
-    network(data, control, (0..7).map(|k| 1 << k))
-}
+use crate::state::{Args, Regs, Vector};
 
 /// Running count of a predicate's bits, one value for each lane of `N` bytes, counting the lane's own bits.
 fn prefix<const N: usize>(mask: &Vector) -> Vector {
@@ -119,35 +61,6 @@ pub(crate) fn vstore_masked<M: Memory>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn ramp() -> Vector {
-        std::array::from_fn(|k| k as u8)
-    }
-
-    #[test]
-    fn dealing_undoes_shuffling() {
-        let (lo, hi) = (ramp(), std::array::from_fn(|k| 128 + k as u8));
-        for control in [1, 4, 0x40, 0x7f, 0x25] {
-            let p = vshuff_pair(&lo, &hi, control);
-            let q = vdeal_pair(&half(&p, 0), &half(&p, 1), control);
-            assert_eq!((half(&q, 0), half(&q, 1)), (lo, hi), "{control:#x}");
-        }
-    }
-
-    #[test]
-    fn shuffling_bytes_interleaves() {
-        // All distances below 128: bytes of the two vectors alternate.
-        let (lo, hi) = ([0; 128], [1; 128]);
-        let p = vshuff_pair(&lo, &hi, 0x7f);
-        assert!(p.iter().enumerate().all(|(k, b)| usize::from(*b) == k & 1));
-    }
-
-    #[test]
-    fn a_delta_with_one_bit_swaps_neighbours() {
-        let v = vdelta(&ramp(), &[1; 128]);
-        assert_eq!((v[0], v[1], v[126]), (1, 0, 127));
-        assert_eq!(vrdelta(&ramp(), &[0; 128]), ramp());
-    }
 
     #[test]
     fn prefix_counts_include_the_lane_itself() {

@@ -4,7 +4,6 @@
 //! The functions read the state before the packet because whoever makes the list gives each call, in its [`Args`], where it reads
 //! and where it writes; see [`state`](crate::state) for how a packet ends.
 
-mod dot;
 mod steps;
 
 pub use steps::{Step, emit};
@@ -116,11 +115,15 @@ pub fn run_packet<M: Memory>(packet: &Packet, regs: &mut Regs, mem: &M) -> Resul
 )]
 #[allow(clippy::all)]
 mod generated {
-    use super::dot::{self, plain::dot4};
     use super::{Args, Exec, Memory, Regs};
     use crate::builtins;
+    use crate::simd::dot::{self, plain::dot4};
+    use crate::simd::lookup::{
+        self,
+        plain::{lookup8, lookup16, pack},
+    };
     use crate::state::lanes::*;
-    use crate::state::qfloat::{Qf16, Qf32};
+    use crate::state::qfloat::{Elements, Qf16, Qf32};
     use crate::state::*;
 
     include!(concat!(env!("OUT_DIR"), "/functions.rs"));

@@ -197,9 +197,8 @@ impl Regs {
     }
 
     #[inline(always)]
-    pub(crate) fn w_vec_pred(&mut self, n: i32, off: u8, v: Vector) {
+    pub(crate) fn w_vec_pred(&mut self, n: i32, off: u8, q: VecPred) {
         let n = n as u8 & 3;
-        let q: VecPred = super::lanes::pack(&v);
         if off == 0 {
             self.hvx.q.set(n, q);
         } else {

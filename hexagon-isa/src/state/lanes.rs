@@ -70,19 +70,23 @@ pub(crate) fn put<T: Copy, const N: usize>(lanes: &mut [T; N], i: u32, v: T) {
 /// One vector of a pair: 0 low, 1 high.
 #[inline(always)]
 pub(crate) fn half(v: &VectorPair, h: usize) -> Vector {
-    let mut out = [0; 128];
-    for (o, b) in out.iter_mut().zip(v.iter().skip(h * 128)) {
-        *o = *b;
-    }
-    out
+    let [lo, hi]: [Vector; 2] = zerocopy::transmute!(*v);
+    if h == 0 { lo } else { hi }
 }
 
 /// Two vectors as a pair.
 #[inline(always)]
 pub(crate) fn join(lo: &Vector, hi: &Vector) -> VectorPair {
-    let mut out = [0; 256];
-    for (o, b) in out.iter_mut().zip(lo.iter().chain(hi)) {
-        *o = *b;
+    zerocopy::transmute!([*lo, *hi])
+}
+
+/// The bytes of two vectors from byte `n` of the first on; `n` wraps above 128.
+#[inline(always)]
+pub(crate) fn window(lo: &Vector, hi: &Vector, n: u32) -> Vector {
+    let n = if n > 128 { n % 128 } else { n } as usize;
+    let mut out = [0; 128];
+    if let Some(bytes) = join(lo, hi).get(n..n + 128) {
+        out.copy_from_slice(bytes);
     }
     out
 }
@@ -90,25 +94,18 @@ pub(crate) fn join(lo: &Vector, hi: &Vector) -> VectorPair {
 /// A vector predicate as bytes of 0xff and 0.
 #[inline(always)]
 pub(crate) fn expand(q: VecPred) -> Vector {
-    let mut out = [0; 128];
-    for (group, byte) in out.chunks_exact_mut(8).zip(q.to_le_bytes()) {
-        for (k, o) in group.iter_mut().enumerate() {
-            *o = if byte >> k & 1 != 0 { 0xff } else { 0 };
-        }
+    const BIT: u64 = u64::from_le_bytes([1, 2, 4, 8, 16, 32, 64, 128]);
+    let mut bits = [0u64; 16];
+    for (o, byte) in bits.iter_mut().zip(q.to_le_bytes()) {
+        let two = u64::from(byte) | u64::from(byte) << 8;
+        let four = two | two << 16;
+        *o = (four | four << 32) & BIT;
+    }
+    let mut out: Vector = zerocopy::transmute!(bits);
+    for o in &mut out {
+        *o = if *o != 0 { 0xff } else { 0 };
     }
     out
-}
-
-/// The vector predicate whose bits are the bytes' lowest bits.
-#[inline(always)]
-pub(crate) fn pack(v: &Vector) -> VecPred {
-    let mut out = [0u8; 16];
-    for (group, o) in v.chunks_exact(8).zip(out.iter_mut()) {
-        for (k, b) in group.iter().enumerate() {
-            *o |= (b & 1) << k;
-        }
-    }
-    u128::from_le_bytes(out)
 }
 
 #[cfg(test)]
@@ -124,11 +121,36 @@ mod tests {
     }
 
     #[test]
-    fn predicates_round_trip_through_masks() {
+    fn predicates_become_masks() {
         let q = 0x8000_0000_0000_0000_0000_0000_0000_0005;
         let m = expand(q);
         assert_eq!((m[0], m[1], m[2], m[127]), (0xff, 0, 0xff, 0xff));
-        assert_eq!(pack(&m), q);
+    }
+
+    #[test]
+    fn a_predicate_has_a_bit_for_every_byte() {
+        let mut q = 0x0123_4567_89ab_cdef_1122_3344_5566_7788_u128;
+        for _ in 0..500 {
+            q = q
+                .wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645)
+                .wrapping_add(1);
+            let m = expand(q);
+            for (n, b) in m.iter().enumerate() {
+                assert_eq!(*b, if q >> n & 1 != 0 { 0xff } else { 0 }, "{q:#x} {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_begins_at_any_byte() {
+        let (lo, hi): (Vector, Vector) = (
+            std::array::from_fn(|i| i as u8),
+            std::array::from_fn(|i| 128 + i as u8),
+        );
+        for n in 0..=128u8 {
+            let v = window(&lo, &hi, n.into());
+            assert!((0..).zip(v).all(|(i, b)| b == n.wrapping_add(i)), "{n}");
+        }
     }
 
     #[test]

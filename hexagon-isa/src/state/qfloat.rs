@@ -9,8 +9,8 @@
 //! cores with the old rules need no test at all because their results always have the default. The core's architecture is not
 //! looked up either: which rules hold is a field of the registers that the core sets.
 
+use super::Regs;
 use super::lanes::{bytes, elements};
-use super::{Regs, Vector};
 use crate::Arch;
 
 /// Which HVX floating point a core has besides IEEE's: V79 replaced the internal format and its rules.
@@ -130,86 +130,208 @@ impl Hidden {
     }
 }
 
-/// The visible lanes `v` with their hidden bits, `width` bits each.
-fn with_hidden<V: Copy, T, const N: usize>(
-    v: [V; N],
-    hidden: u128,
-    width: usize,
-    f: impl Fn(V, u8) -> T,
-) -> [T; N] {
-    let mut i = 0;
-    v.map(|v| {
-        let bits = (hidden >> i) as u8 & ((1 << width) - 1);
-        i += width;
-        f(v, bits)
-    })
+/// An element of a qfloat vector.
+pub(crate) trait Element: Copy + Default {
+    /// What every instruction sees.
+    type Visible: Copy + Default;
+    fn new(visible: Self::Visible, hidden: u8) -> Self;
+    fn visible(self) -> Self::Visible;
+    fn hidden(self) -> u8;
 }
 
-fn words(v: &Vector, hidden: u128) -> [Qf32; 32] {
-    with_hidden(elements(v), hidden, 4, |word, hidden| Qf32 { word, hidden })
+macro_rules! element {
+    ($t:ident $visible:ident: $int:ty) => {
+        impl Element for $t {
+            type Visible = $int;
+            #[inline(always)]
+            fn new($visible: $int, hidden: u8) -> Self {
+                $t { $visible, hidden }
+            }
+            #[inline(always)]
+            fn visible(self) -> $int {
+                self.$visible
+            }
+            #[inline(always)]
+            fn hidden(self) -> u8 {
+                self.hidden
+            }
+        }
+    };
+}
+element!(Qf32 word: u32);
+element!(Qf16 half: u16);
+
+/// The elements of a vector or a pair, visible and hidden bits apart, as the host's vector units take them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Elements<T: Element, const N: usize> {
+    visible: [T::Visible; N],
+    hidden: [u8; N],
 }
 
-fn join_hidden(bits: impl Iterator<Item = u8>, width: usize) -> u128 {
-    bits.enumerate()
-        .fold(0, |all, (i, b)| all | u128::from(b) << (i * width))
+/// The elements of a qf32 vector.
+pub(crate) type Words = Elements<Qf32, 32>;
+/// The elements of a qf16 vector.
+pub(crate) type Halves = Elements<Qf16, 64>;
+
+impl<T: Element, const N: usize> Default for Elements<T, N> {
+    #[inline(always)]
+    fn default() -> Self {
+        Elements {
+            visible: [T::Visible::default(); N],
+            hidden: [T::default().hidden(); N],
+        }
+    }
 }
 
-/// Joins the halves of a pair.
-fn pair<T: Copy + Default>(lo: [T; 32], hi: [T; 32]) -> [T; 64] {
-    let mut out = [T::default(); 64];
-    for (o, v) in out.iter_mut().zip(lo.iter().chain(&hi)) {
-        *o = *v;
+impl<T: Element, const N: usize> Elements<T, N> {
+    /// Element `i`; those that do not exist are the default.
+    #[inline(always)]
+    pub(crate) fn at(&self, i: u32) -> T {
+        match (self.visible.get(i as usize), self.hidden.get(i as usize)) {
+            (Some(visible), Some(hidden)) => T::new(*visible, *hidden),
+            _ => T::default(),
+        }
+    }
+
+    /// Sets element `i`; nothing if it does not exist.
+    #[inline(always)]
+    pub(crate) fn put(&mut self, i: u32, v: T) {
+        super::lanes::put(&mut self.visible, i, v.visible());
+        super::lanes::put(&mut self.hidden, i, v.hidden());
+    }
+
+    /// Joins the halves of a pair.
+    #[inline(always)]
+    fn pair<const PAIR: usize>(lo: &Self, hi: &Self) -> Elements<T, PAIR> {
+        let mut out = Elements::default();
+        for (half, to) in [lo, hi].into_iter().zip(out.visible.chunks_exact_mut(N)) {
+            to.copy_from_slice(&half.visible);
+        }
+        for (half, to) in [lo, hi].into_iter().zip(out.hidden.chunks_exact_mut(N)) {
+            to.copy_from_slice(&half.hidden);
+        }
+        out
+    }
+
+    /// One half of a pair: 0 low, 1 high.
+    #[inline(always)]
+    fn half<const HALF: usize>(&self, h: usize) -> Elements<T, HALF> {
+        let mut out = Elements::default();
+        if let Some(from) = self.visible.chunks_exact(HALF).nth(h) {
+            out.visible.copy_from_slice(from);
+        }
+        if let Some(from) = self.hidden.chunks_exact(HALF).nth(h) {
+            out.hidden.copy_from_slice(from);
+        }
+        out
+    }
+}
+
+/// A register's hidden bits by words: the two of a byte come apart, in a vector's lanes.
+#[inline(always)]
+fn of_words(bits: u128) -> [u8; 32] {
+    let mut out = [0; 32];
+    for (o, b) in out.as_chunks_mut::<2>().0.iter_mut().zip(bits.to_le_bytes()) {
+        let b = u16::from(b);
+        *o = ((b | b << 4) & 0x0f0f).to_le_bytes();
     }
     out
 }
 
+/// The same by halfwords, of which a byte has four.
+#[inline(always)]
+fn of_halves(bits: u128) -> [u8; 64] {
+    let mut out = [0; 64];
+    for (o, b) in out.as_chunks_mut::<4>().0.iter_mut().zip(bits.to_le_bytes()) {
+        let b = u32::from(b);
+        *o = ((b | b << 6 | b << 12 | b << 18) & 0x0303_0303).to_le_bytes();
+    }
+    out
+}
+
+#[inline(always)]
+fn join_words(hidden: &[u8; 32]) -> u128 {
+    let mut out = [0; 16];
+    for (o, v) in out.iter_mut().zip(hidden.as_chunks().0) {
+        let v = u16::from_le_bytes(*v) & 0x0f0f;
+        *o = (v | v >> 4) as u8;
+    }
+    u128::from_le_bytes(out)
+}
+
+#[inline(always)]
+fn join_halves(hidden: &[u8; 64]) -> u128 {
+    let mut out = [0; 16];
+    for (o, v) in out.iter_mut().zip(hidden.as_chunks().0) {
+        let v = u32::from_le_bytes(*v) & 0x0303_0303;
+        *o = (v | v >> 6 | v >> 12 | v >> 18) as u8;
+    }
+    u128::from_le_bytes(out)
+}
+
+// By the old rules nothing looks at hidden bits, and results have the default: then they are not looked up and not stored.
 impl Regs {
+    #[inline(always)]
+    fn hidden(&self, n: i32, rules: Qfloat) -> u128 {
+        match rules {
+            Qfloat::Legacy => HIDDEN_DEFAULT,
+            Qfloat::Extended => self.hvx.hidden.get(n as u8),
+        }
+    }
+
+    #[inline(always)]
+    fn set_hidden(&mut self, n: i32, off: u8, rules: Qfloat, bits: impl Fn() -> u128) {
+        if rules == Qfloat::Extended {
+            self.hvx.hidden.set((n as u8).wrapping_add(off), bits());
+        }
+    }
+
     /// Vector operand as qf32.
-    pub(crate) fn qf32(&self, n: i32) -> [Qf32; 32] {
-        words(self.vec(n), self.hvx.hidden.get(n as u8))
+    #[inline(always)]
+    pub(crate) fn qf32(&self, n: i32, rules: Qfloat) -> Words {
+        Elements {
+            visible: elements(self.vec(n)),
+            hidden: of_words(self.hidden(n, rules)),
+        }
     }
 
     /// Vector pair operand as qf32.
-    pub(crate) fn qf32_pair(&self, n: i32) -> [Qf32; 64] {
-        pair(self.qf32(n), self.qf32(n ^ 1))
+    #[inline(always)]
+    pub(crate) fn qf32_pair(&self, n: i32, rules: Qfloat) -> Elements<Qf32, 64> {
+        Elements::pair(&self.qf32(n, rules), &self.qf32(n ^ 1, rules))
     }
 
     /// Vector operand as qf16.
-    pub(crate) fn qf16(&self, n: i32) -> [Qf16; 64] {
-        with_hidden(
-            elements(self.vec(n)),
-            self.hvx.hidden.get(n as u8),
-            2,
-            |half, hidden| Qf16 { half, hidden },
-        )
-    }
-
-    pub(crate) fn w_qf32(&mut self, n: i32, off: u8, v: &[Qf32; 32]) {
-        self.w_vec(n, off, bytes(&v.map(|v| v.word)));
-        let hidden = join_hidden(v.iter().map(|v| v.hidden & 15), 4);
-        self.hvx.hidden.set((n as u8).wrapping_add(off), hidden);
-    }
-
-    pub(crate) fn w_qf32_pair(&mut self, n: i32, off: u8, v: &[Qf32; 64]) {
-        for (h, v) in v.chunks_exact(32).enumerate() {
-            let mut half = [Qf32::default(); 32];
-            half.copy_from_slice(v);
-            self.w_qf32(n ^ h as i32, off, &half);
+    #[inline(always)]
+    pub(crate) fn qf16(&self, n: i32, rules: Qfloat) -> Halves {
+        Elements {
+            visible: elements(self.vec(n)),
+            hidden: of_halves(self.hidden(n, rules)),
         }
     }
 
-    pub(crate) fn w_qf16(&mut self, n: i32, off: u8, v: &[Qf16; 64]) {
-        self.w_vec(n, off, bytes(&v.map(|v| v.half)));
-        let hidden = join_hidden(v.iter().map(|v| v.hidden & 3), 2);
-        self.hvx.hidden.set((n as u8).wrapping_add(off), hidden);
+    #[inline(always)]
+    pub(crate) fn w_qf32(&mut self, n: i32, off: u8, v: &Words, rules: Qfloat) {
+        self.w_vec(n, off, bytes(&v.visible));
+        self.set_hidden(n, off, rules, || join_words(&v.hidden));
     }
 
-    pub(crate) fn w_qf16_pair(&mut self, n: i32, off: u8, v: &[Qf16; 128]) {
-        for (h, v) in v.chunks_exact(64).enumerate() {
-            let mut half = [Qf16::default(); 64];
-            half.copy_from_slice(v);
-            self.w_qf16(n ^ h as i32, off, &half);
-        }
+    #[inline(always)]
+    pub(crate) fn w_qf32_pair(&mut self, n: i32, off: u8, v: &Elements<Qf32, 64>, rules: Qfloat) {
+        self.w_qf32(n, off, &v.half(0), rules);
+        self.w_qf32(n ^ 1, off, &v.half(1), rules);
+    }
+
+    #[inline(always)]
+    pub(crate) fn w_qf16(&mut self, n: i32, off: u8, v: &Halves, rules: Qfloat) {
+        self.w_vec(n, off, bytes(&v.visible));
+        self.set_hidden(n, off, rules, || join_halves(&v.hidden));
+    }
+
+    #[inline(always)]
+    pub(crate) fn w_qf16_pair(&mut self, n: i32, off: u8, v: &Elements<Qf16, 128>, rules: Qfloat) {
+        self.w_qf16(n, off, &v.half(0), rules);
+        self.w_qf16(n ^ 1, off, &v.half(1), rules);
     }
 }
 
@@ -218,45 +340,83 @@ mod tests {
     use super::*;
     use crate::state::PENDING;
 
+    const NEW: Qfloat = Qfloat::Extended;
+
+    fn words(word: u32, hidden: u8) -> Words {
+        Elements {
+            visible: [word; 32],
+            hidden: [hidden; 32],
+        }
+    }
+
     #[test]
     fn hidden_bits_live_as_long_as_nothing_else_is_written() {
         let mut s = Regs::default();
-        let v = [Qf32 { word: 7, hidden: 5 }; 32];
-        s.w_qf32(3, 0, &v);
-        assert_eq!((s.qf32(3), s.qf32(4)[0].hidden), (v, 0xa));
-        assert_eq!(s.qf16(3)[0], Qf16 { half: 7, hidden: 1 });
+        let v = words(7, 5);
+        s.w_qf32(3, 0, &v, NEW);
+        assert_eq!((s.qf32(3, NEW), s.qf32(4, NEW).at(0).hidden), (v, 0xa));
+        assert_eq!(s.qf16(3, NEW).at(0), Qf16 { half: 7, hidden: 1 });
         s.w_vec(3, 0, [0; 128]);
-        assert_eq!(s.qf32(3), [Qf32::default(); 32]);
+        assert_eq!(s.qf32(3, NEW), Words::default());
     }
 
     #[test]
     fn hidden_bits_commit_with_their_vector() {
         let mut s = Regs::default();
-        let v = [Qf32 { word: 7, hidden: 5 }; 32];
-        s.w_qf32(3, PENDING, &v);
-        assert_eq!(s.qf32(3), [Qf32::default(); 32]);
+        let v = words(7, 5);
+        s.w_qf32(3, PENDING, &v, NEW);
+        assert_eq!(s.qf32(3, NEW), Words::default());
         s.commit();
-        assert_eq!(s.qf32(3), v);
+        assert_eq!(s.qf32(3, NEW), v);
         s.w_vec(3, PENDING, [1; 128]);
         s.commit();
-        assert_eq!(s.qf32(3)[0].hidden, 0xa);
+        assert_eq!(s.qf32(3, NEW).at(0).hidden, 0xa);
     }
 
     #[test]
     fn a_load_that_is_undone_brings_the_hidden_bits_back() {
         let mut s = Regs::default();
-        let v = [Qf16 { half: 9, hidden: 1 }; 64];
-        s.w_qf16(3, 0, &v);
+        let v = Halves {
+            visible: [9; 64],
+            hidden: [1; 64],
+        };
+        s.w_qf16(3, 0, &v, NEW);
         for temporary in [true, false] {
             s.save_vector(3, temporary);
             s.w_vec(3, 0, [1; 128]);
-            assert_eq!(s.qf16(3)[0].hidden, 2);
+            assert_eq!(s.qf16(3, NEW).at(0).hidden, 2);
             if temporary {
                 s.commit();
             } else {
                 s.abort();
             }
-            assert_eq!(s.qf16(3), v);
+            assert_eq!(s.qf16(3, NEW), v);
         }
+    }
+
+    #[test]
+    fn every_element_has_its_own_bits() {
+        let bits = 0x0123_4567_89ab_cdef_fedc_ba98_7654_3210_u128;
+        let (words, halves) = (of_words(bits), of_halves(bits));
+        for (n, v) in words.iter().enumerate() {
+            assert_eq!(u128::from(*v), bits >> (4 * n) & 15, "word {n}");
+        }
+        for (n, v) in halves.iter().enumerate() {
+            assert_eq!(u128::from(*v), bits >> (2 * n) & 3, "halfword {n}");
+        }
+        assert_eq!((join_words(&words), join_halves(&halves)), (bits, bits));
+    }
+
+    #[test]
+    fn by_the_old_rules_results_have_the_default() {
+        let mut s = Regs::default();
+        s.w_qf32(3, 0, &words(7, 5), NEW);
+        assert_eq!(s.qf32(3, Qfloat::Legacy).at(9).hidden, 0xa);
+        s.w_qf32(3, 0, &words(7, 0xa), Qfloat::Legacy);
+        assert_eq!(s.qf32(3, NEW), words(7, 0xa));
+        let mut pair = Elements::<Qf32, 64>::default();
+        pair.put(33, Qf32 { word: 8, hidden: 1 });
+        s.w_qf32_pair(4, 0, &pair, NEW);
+        assert_eq!((s.qf32_pair(4, NEW), s.qf32(5, NEW).at(1).hidden), (pair, 1));
     }
 }

@@ -46,6 +46,7 @@ pub mod stride;
 #[cfg(test)]
 mod tests;
 pub mod twin;
+pub mod window;
 
 use std::fmt::Write;
 
@@ -131,7 +132,7 @@ impl Vectors {
             let _ = write!(
                 out,
                 "\n/// The instructions on vectors once more, for processors with {features}.\n\
-                 #[cfg(target_arch = \"x86_64\")]\npub(super) mod {module} {{\nuse super::*;\nuse dot::{module}::dot4;\n"
+                 #[cfg(target_arch = \"x86_64\")]\npub(super) mod {module} {{\nuse super::*;\nuse dot::{module}::dot4;\nuse lookup::{module}::{{lookup8, lookup16, pack}};\n"
             );
             for function in &self.functions {
                 out.push_str(&attribute);

@@ -12,6 +12,7 @@ use super::ir::{
     Binary, Builtin, Compare, Effects, Expr, Fixed, Kind, Meaning, Needs, Signature, Stmt, Type, Unary,
 };
 use super::twin::{begins_again, no_effect, quick_float};
+use super::window::{Lookup, Window, lookups, window};
 use super::{narrow, stride};
 use crate::spec::{Operand, OperandClass, Role};
 
@@ -63,6 +64,7 @@ fn one_function(name: &str, operands: &[Operand], m: &Meaning, slow: Option<&str
         operands,
         slow,
         borrows: m.body.iter().all(leaves_registers_alone),
+        locals: m.locals.len(),
         out: String::new(),
         indent: 1,
     };
@@ -107,6 +109,14 @@ fn one_function(name: &str, operands: &[Operand], m: &Meaning, slow: Option<&str
             "pub(super) extern \"C\" fn {name}(s: &mut Regs, a: &Args) {{"
         );
     }
+    let begin = g.out.len();
+    let rules = m.calls(Needs::Qfloat);
+    if rules && needs_memory(&fx) {
+        g.line("let qfloat = s.qfloat;");
+    } else if !rules && (!hidden.is_empty() || elements.iter().any(|(_, t)| matches!(t, Type::Qf(_)))) {
+        // What only the new rules have.
+        g.line("let qfloat = Qfloat::Extended;");
+    }
     for n in &whole {
         let read = g.read(*n);
         g.line(&format!("let o{n} = {read};"));
@@ -117,7 +127,7 @@ fn one_function(name: &str, operands: &[Operand], m: &Meaning, slow: Option<&str
         } else {
             ""
         };
-        g.line(&format!("let q{n} = s.qf{bits}{pair}(a.v[{n}]);"));
+        g.line(&format!("let q{n} = s.qf{bits}{pair}(a.v[{n}], qfloat);"));
     }
     for n in &views {
         g.line(&format!("let e{n} = {};", g.view(*n)));
@@ -136,15 +146,16 @@ fn one_function(name: &str, operands: &[Operand], m: &Meaning, slow: Option<&str
     if status {
         g.line("let mut st = s.status();");
     }
-    if m.calls(Needs::Qfloat) {
-        g.line("let qfloat = s.qfloat;");
-    }
     if m.calls(Needs::Z) {
         g.line("let z = *s.z();");
     }
     for (n, t) in &elements {
         let o = &operands[*n];
         let k = lanes(o, *t);
+        if let Type::Qf(bits) = t {
+            g.line(&format!("let mut w{n} = Elements::<Qf{bits}, {k}>::default();"));
+            continue;
+        }
         let init = if o.role == Role::ReadWrite && !written_whole(m.body, *n, k) {
             format!("elements(&{})", g.source(*n))
         } else {
@@ -171,22 +182,38 @@ fn one_function(name: &str, operands: &[Operand], m: &Meaning, slow: Option<&str
             } else {
                 ""
             };
-            g.line(&format!("s.w_qf{bits}{pair}(a.v[{n}], a.vec_off, &w{n});"));
+            g.line(&format!(
+                "s.w_qf{bits}{pair}(a.v[{n}], a.vec_off, &w{n}, qfloat);"
+            ));
             continue;
         }
-        let write = match operands[*n].class {
-            OperandClass::VecPair => "w_vec_pair",
-            OperandClass::VecQuad => "w_vec_quad",
-            OperandClass::VecPred => "w_vec_pred",
-            _ => "w_vec",
+        let (write, value) = match operands[*n].class {
+            OperandClass::VecPair => ("w_vec_pair", ""),
+            OperandClass::VecQuad => ("w_vec_quad", ""),
+            OperandClass::VecPred => ("w_vec_pred", "pack"),
+            _ => ("w_vec", ""),
         };
-        g.line(&format!("s.{write}(a.v[{n}], a.vec_off, bytes(&w{n}));"));
+        let value = match value {
+            "" => format!("bytes(&w{n})"),
+            made => format!("{made}(&bytes(&w{n}))"),
+        };
+        g.line(&format!("s.{write}(a.v[{n}], a.vec_off, {value});"));
     }
     if status {
         g.line("s.raise(a.off, st.flags);");
     }
     if needs_memory(&fx) {
         g.line("Ok(())");
+    } else if rules {
+        // Each set of rules has a copy of its own, so that lanes have no branch in them.
+        let body = g.out.split_off(begin);
+        g.line("match s.qfloat {");
+        for rules in ["Legacy", "Extended"] {
+            g.line(&format!("Qfloat::{rules} => {{ let qfloat = Qfloat::{rules};"));
+            g.out.push_str(&body);
+            g.line("}");
+        }
+        g.line("}");
     }
     g.out.push_str("}\n");
     g.out
@@ -238,6 +265,8 @@ struct Gen<'a> {
     slow: Option<&'a str>,
     /// Vectors are read where they are.
     borrows: bool,
+    /// How many locals the meaning has.
+    locals: usize,
     out: String,
     indent: usize,
 }
@@ -330,6 +359,10 @@ impl Gen<'_> {
                     OperandClass::VecPred => ("w_vec_pred", ""),
                     _ => ("w_gpr", " as u32"),
                 };
+                let v = match self.operands[*n].class {
+                    OperandClass::VecPred => format!("pack(&{v})"),
+                    _ => v,
+                };
                 self.line(&format!("let x = ({v}){cast};"));
                 let o = &self.operands[*n];
                 if matches!(o.class, OperandClass::Gpr | OperandClass::GprPair) {
@@ -360,8 +393,13 @@ impl Gen<'_> {
                 self.line(&format!("s.{f}({n}, a.off, x);"));
             }
             Stmt::WriteElement(n, i, e) => {
+                let qfloat = matches!(e.ty, Type::Qf(_));
                 let (i, e) = (self.expr(i), self.expr(&narrow::expr(e)));
-                self.line(&format!("put(&mut w{n}, {i}, {e});"));
+                self.line(&if qfloat {
+                    format!("w{n}.put({i}, {e});")
+                } else {
+                    format!("put(&mut w{n}, {i}, {e});")
+                });
             }
             Stmt::WriteHalf(n, half, e) => {
                 let e = self.expr(e);
@@ -395,9 +433,31 @@ impl Gen<'_> {
             {
                 self.dot(&d);
             }
+            Stmt::Lanes(n, body)
+                if let Some(w) = window(*n, body)
+                    && [w.to, w.lo, w.hi].into_iter().all(|n| self.single(n)) =>
+            {
+                let Window { to, lo, hi, from } = w;
+                let from = self.expr(from);
+                self.line(&format!("w{to} = elements(&window(e{lo}, e{hi}, {from}));"));
+            }
             Stmt::Lanes(n, body) => {
+                let made = lookups(*n, body, self.locals)
+                    .filter(|(found, _)| found.iter().all(|l| self.single(l.table)));
+                if let Some((found, _)) = &made {
+                    self.lookups(*n, body, found);
+                }
                 self.line(&format!("for i in 0u32..{n} {{"));
-                self.block(body);
+                match &made {
+                    Some((found, body)) => {
+                        for (k, l) in found.iter().enumerate() {
+                            let local = self.locals + k;
+                            self.line(&format!("    let t{local} = at(&found{k}, i) as {};", ty(l.ty)));
+                        }
+                        self.block(body);
+                    }
+                    None => self.block(body),
+                }
                 self.line("}");
             }
             Stmt::Store(ea, e) => {
@@ -438,14 +498,37 @@ impl Gen<'_> {
         }
     }
 
+    /// An operand is a single vector.
+    fn single(&self, n: usize) -> bool {
+        self.operands[n].class == OperandClass::Vec
+    }
+
     /// All operands are single vectors.
     fn whole_vectors(&self, d: &Dot<'_>) -> bool {
-        let single = |n: usize| self.operands[n].class == OperandClass::Vec;
-        single(d.to)
+        self.single(d.to)
             && d.factors.iter().all(|(bytes, _)| match bytes {
-                Bytes::Lane(n) => single(*n),
+                Bytes::Lane(n) => self.single(*n),
                 Bytes::Same(_) => true,
             })
+    }
+
+    /// Looks up for all lanes of a loop at once.
+    fn lookups(&mut self, count: u32, body: &[Stmt], found: &[Lookup]) {
+        for (k, l) in found.iter().enumerate() {
+            let bits = l.ty.bits();
+            self.line(&format!("let mut place{k} = [0u{bits}; {count}];"));
+            self.line(&format!("for i in 0u32..{count} {{"));
+            let sets: Vec<Stmt> = body
+                .iter()
+                .filter(|s| matches!(s, Stmt::Set(..)))
+                .copied()
+                .collect();
+            self.block(&sets);
+            let index = self.expr(&l.index);
+            self.line(&format!("    put(&mut place{k}, i, ({index}) as u{bits});"));
+            self.line("}");
+            self.line(&format!("let found{k} = lookup{bits}(e{}, &place{k});", l.table));
+        }
     }
 
     fn dot(&mut self, d: &Dot<'_>) {
@@ -604,12 +687,15 @@ impl Gen<'_> {
                     }
                 }
             },
-            Kind::Select(c, a, b) => format!(
-                "(if {} {{ {} }} else {{ {} }})",
-                self.expr(c),
-                self.expr(a),
-                self.expr(b)
-            ),
+            Kind::Select(c, a, b) => {
+                let (c, x, y) = (self.expr(c), self.expr(a), self.expr(b));
+                let element = |e: &Expr| matches!(e.kind, Kind::Element(..));
+                if element(a) && element(b) {
+                    // Both are read: a loop that chooses where to read from is none for the host's vector unit.
+                    return format!("std::hint::select_unpredictable({c}, {x}, {y})");
+                }
+                format!("(if {c} {{ {x} }} else {{ {y} }})")
+            }
             Kind::Load(ea) => {
                 let (bits, ea) = (e.ty.bits(), self.expr(ea));
                 match self.slow {
@@ -623,7 +709,7 @@ impl Gen<'_> {
                 let (ea, mask) = (self.expr(ea), if *aligned { " & !127" } else { "" });
                 format!("{{ let mut v = [0; 128]; load_vec::<M>(m, ({ea}){mask}, &mut v)?; v }}")
             }
-            Kind::Element(n, i) if matches!(e.ty, Type::Qf(_)) => format!("at(&q{n}, {})", self.expr(i)),
+            Kind::Element(n, i) if matches!(e.ty, Type::Qf(_)) => format!("q{n}.at({})", self.expr(i)),
             Kind::Element(n, i) => {
                 let operand = &self.operands[*n];
                 match stride::part(i, e.ty.bits(), lanes(operand, e.ty)) {

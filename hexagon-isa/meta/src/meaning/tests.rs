@@ -17,7 +17,7 @@ fn operand(name: &str, class: OperandClass, role: Role) -> Operand {
     }
 }
 
-fn operands() -> Vec<Operand> {
+pub(super) fn operands() -> Vec<Operand> {
     vec![
         operand("Rd", OperandClass::Gpr, Role::Write),
         operand("Rs", OperandClass::Gpr, Role::Read),
@@ -25,7 +25,7 @@ fn operands() -> Vec<Operand> {
     ]
 }
 
-fn vectors() -> Vec<Operand> {
+pub(super) fn vectors() -> Vec<Operand> {
     vec![
         operand("Vd", OperandClass::Vec, Role::Write),
         operand("Vu", OperandClass::Vec, Role::Read),
@@ -41,7 +41,7 @@ fn pos() -> Pos {
     }
 }
 
-fn meaning(text: &str, operands: &[Operand]) -> ir::Meaning {
+pub(super) fn meaning(text: &str, operands: &[Operand]) -> ir::Meaning {
     compile(text, operands, &pos()).unwrap().unwrap()
 }
 

@@ -4,7 +4,8 @@
 //! * [`convert`]: between the formats and integers;
 //! * [`order`]: comparisons, minimum and maximum;
 //! * [`f8`]: the 8-bit format (V79);
-//! * [`qf`]: qfloat, by the rules of V68 to V75 in [`qf_legacy`] and those from V79 on in [`qf_extended`].
+//! * [`qf`]: qfloat, by the rules of V68 to V75 and by those from V79 on; [`qf_lanes`] computes, `qf_exact` is what the tests
+//!   compare it with.
 //!
 //! What all but qfloat share: a NaN result is the positive quiet NaN with all bits of the fraction set, payloads never pass through.
 //! Nothing here reads or sets USR; the one exception, USR.FPSAT of `vcvt_f8_hf`, is an argument.
@@ -20,16 +21,17 @@ mod convert;
 mod f8;
 mod ieee;
 mod order;
+#[macro_use]
 mod qf;
-mod qf_extended;
-mod qf_legacy;
+#[cfg(test)]
+mod qf_exact;
+mod qf_lanes;
 
 pub(crate) use convert::*;
 pub(crate) use f8::*;
 pub(crate) use ieee::*;
 pub(crate) use order::*;
 pub(crate) use qf::*;
-pub(crate) use qf_extended::*;
 
 /// The NaN that sf operations produce.
 const SF_NAN: u32 = 0x7fff_ffff;

@@ -5,7 +5,7 @@ use crate::state::Vector;
 
 /// A word's bytes in every word.
 #[inline(always)]
-pub(super) fn splat(word: u32) -> Vector {
+pub(crate) fn splat(word: u32) -> Vector {
     let mut v = [0; 128];
     for to in v.chunks_exact_mut(4) {
         to.copy_from_slice(&word.to_le_bytes());
@@ -14,7 +14,7 @@ pub(super) fn splat(word: u32) -> Vector {
 }
 
 /// For every host.
-pub(super) mod plain {
+pub(crate) mod plain {
     use crate::state::Vector;
 
     #[inline(always)]
@@ -38,7 +38,7 @@ pub(super) mod plain {
 
 /// With AVX2: even and odd bytes as halfwords, of which pairs are multiplied and added.
 #[cfg(target_arch = "x86_64")]
-pub(super) mod avx2 {
+pub(crate) mod avx2 {
     use core::arch::x86_64::{
         __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_madd_epi16, _mm256_set1_epi16, _mm256_slli_epi16,
         _mm256_srai_epi16, _mm256_srli_epi16,
@@ -78,7 +78,7 @@ pub(super) mod avx2 {
 
 /// With AVX-512, which has the sum of unsigned by signed bytes as one instruction.
 #[cfg(target_arch = "x86_64")]
-pub(super) mod avx512 {
+pub(crate) mod avx512 {
     use core::arch::x86_64::{
         __m512i, _mm512_add_epi32, _mm512_and_si512, _mm512_dpbusd_epi32, _mm512_madd_epi16,
         _mm512_set1_epi8, _mm512_set1_epi16, _mm512_setzero_si512, _mm512_srli_epi16, _mm512_sub_epi32,

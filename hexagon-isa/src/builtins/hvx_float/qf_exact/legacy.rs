@@ -9,7 +9,7 @@
 //! Source: the public QEMU of the vendor with its models for V68 to V75. A later rewrite of those in upstream QEMU differs
 //! in ties of negative products and sums, in conversions that overflow, and in sums with denormals.
 
-use super::qf::{GUARD, align, encode, halve};
+use super::{GUARD, align, encode, halve};
 use crate::state::qfloat::{Qf16, Qf32};
 
 /// A result's format: bits of the fraction, of the exponent.
@@ -36,7 +36,7 @@ impl Format {
 
 /// An operand: `sig` times 2 to the power `e - frac`. IEEE operands have their sign apart.
 #[derive(Clone, Copy)]
-pub(super) struct Number {
+pub(in super::super) struct Number {
     sig: i64,
     negative: bool,
     ieee: bool,
@@ -103,7 +103,7 @@ impl Number {
 
 /// A result: the visible significand and the exponent's field.
 #[derive(Clone, Copy)]
-pub(super) struct Packed {
+pub(in super::super) struct Packed {
     sig: i32,
     exponent: i32,
 }
@@ -209,15 +209,14 @@ fn to_ieee(n: Number, f: Format) -> u64 {
     magnitude | u64::from(n.sig < 0) << (f.frac + f.exponent)
 }
 
-pub(super) fn to_sf(n: Number) -> u32 {
+pub(in super::super) fn to_sf(n: Number) -> u32 {
     to_ieee(n, QF32) as u32
 }
 
-pub(super) fn to_hf(n: Number) -> u16 {
+pub(in super::super) fn to_hf(n: Number) -> u16 {
     to_ieee(n, QF16) as u16
 }
 
-#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -11,9 +11,9 @@
 //! vendor's integer version and its version in doubles differ (encoding of zero; conversions at a power of two, by the error
 //! of a host's logarithm), the exact result is taken.
 
-use super::f8::vf8_from_hf;
-use super::qf::{GUARD, align, encode, halve};
-use super::vhf_from_f8;
+use super::super::vf8_from_hf;
+use super::super::vhf_from_f8;
+use super::{GUARD, align, encode, halve};
 use crate::state::qfloat::{Qf16, Qf32};
 
 /// A result's format.
@@ -348,34 +348,31 @@ fn qf32_to_ieee(v: Qf32, frac: i32, bits: u32) -> u64 {
     to_ieee(sig, m < 0, exponent32(v) - 23, special32(v), frac, bits)
 }
 
-pub(super) fn qf32_to_sf(v: Qf32) -> u32 {
+pub(in super::super) fn qf32_to_sf(v: Qf32) -> u32 {
     qf32_to_ieee(v, 23, 8) as u32
 }
 
-pub(super) fn qf32_to_hf(v: Qf32) -> u16 {
+pub(in super::super) fn qf32_to_hf(v: Qf32) -> u16 {
     qf32_to_ieee(v, 10, 5) as u16
 }
 
-pub(super) fn qf16_to_hf(v: Qf16) -> u16 {
+pub(in super::super) fn qf16_to_hf(v: Qf16) -> u16 {
     let m = significand16(v);
     let sig = (m + i64::from(v.hidden & 1)) << LITTLE;
     to_ieee(sig, m < 0, exponent16(v) - 10, special16(v), 10, 5) as u16
 }
 
-#[inline(always)]
-pub(crate) fn vbf_from_qf32(v: Qf32) -> u16 {
+pub(in super::super) fn vbf_from_qf32(v: Qf32) -> u16 {
     qf32_to_ieee(v, 7, 8) as u16
 }
 
 /// By way of hf: rounded twice.
-#[inline(always)]
-pub(crate) fn vf8_from_qf16(v: Qf16) -> u8 {
+pub(in super::super) fn vf8_from_qf16(v: Qf16) -> u8 {
     vf8_from_hf(qf16_to_hf(v), false)
 }
 
 /// The NaN is negative, like f8's.
-#[inline(always)]
-pub(crate) fn vqf16_from_f8(v: u8) -> Qf16 {
+pub(in super::super) fn vqf16_from_f8(v: u8) -> Qf16 {
     if v == 0x80 {
         return Packed::Nan(true).into();
     }
@@ -387,16 +384,13 @@ pub(crate) fn vqf16_from_f8(v: u8) -> Qf16 {
 /// Declares `v` normalised, negated and made positive, for one kind of operand.
 macro_rules! unary {
     ($($out:ident $format:ident $in:ty: $same:ident $neg:ident $abs:ident;)*) => {$(
-        #[inline(always)]
-        pub(crate) fn $same(v: $in) -> $out {
+        pub(in super::super) fn $same(v: $in) -> $out {
             add(v.into(), Number::zero($format), $format).into()
         }
-        #[inline(always)]
-        pub(crate) fn $neg(v: $in) -> $out {
+        pub(in super::super) fn $neg(v: $in) -> $out {
             add(Number::from(v).flip(true), Number::zero($format), $format).into()
         }
-        #[inline(always)]
-        pub(crate) fn $abs(v: $in) -> $out {
+        pub(in super::super) fn $abs(v: $in) -> $out {
             let v = Number::from(v);
             add(v.flip(v.negative), Number::zero($format), $format).into()
         }
@@ -420,27 +414,22 @@ fn ilog2(n: Number, bits: u32) -> i32 {
     }
 }
 
-#[inline(always)]
-pub(crate) fn vilog2_sf(v: u32) -> i32 {
+pub(in super::super) fn vilog2_sf(v: u32) -> i32 {
     ilog2(v.into(), 32)
 }
 
-#[inline(always)]
-pub(crate) fn vilog2_qf32(v: Qf32) -> i32 {
+pub(in super::super) fn vilog2_qf32(v: Qf32) -> i32 {
     ilog2(v.into(), 32)
 }
 
-#[inline(always)]
-pub(crate) fn vilog2_hf(v: u16) -> i16 {
+pub(in super::super) fn vilog2_hf(v: u16) -> i16 {
     ilog2(v.into(), 16) as i16
 }
 
-#[inline(always)]
-pub(crate) fn vilog2_qf16(v: Qf16) -> i16 {
+pub(in super::super) fn vilog2_qf16(v: Qf16) -> i16 {
     ilog2(v.into(), 16) as i16
 }
 
-#[cfg(test)]
 mod tests {
     use super::*;
 
