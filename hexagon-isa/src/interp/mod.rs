@@ -5,6 +5,7 @@
 //! and where it writes; see [`state`](crate::state) for how a packet ends.
 
 mod steps;
+mod tiles;
 
 pub use steps::{Step, emit};
 
@@ -115,6 +116,7 @@ pub fn run_packet<M: Memory>(packet: &Packet, regs: &mut Regs, mem: &M) -> Resul
 )]
 #[allow(clippy::all)]
 mod generated {
+    use super::tiles::{self, plain::mx_weight};
     use super::{Args, Exec, Memory, Regs};
     use crate::builtins;
     use crate::simd::dot::{self, plain::dot4};

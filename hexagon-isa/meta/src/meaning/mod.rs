@@ -132,7 +132,7 @@ impl Vectors {
             let _ = write!(
                 out,
                 "\n/// The instructions on vectors once more, for processors with {features}.\n\
-                 #[cfg(target_arch = \"x86_64\")]\npub(super) mod {module} {{\nuse super::*;\nuse dot::{module}::dot4;\nuse lookup::{module}::{{lookup8, lookup16, pack}};\n"
+                 #[cfg(target_arch = \"x86_64\")]\npub(super) mod {module} {{\nuse super::*;\nuse dot::{module}::dot4;\nuse lookup::{module}::{{lookup8, lookup16, pack}};\nuse tiles::{module}::mx_weight;\n"
             );
             for function in &self.functions {
                 out.push_str(&attribute);
@@ -187,7 +187,7 @@ pub fn generate(spec: &Spec) -> Result<Generated, Vec<Error>> {
         };
         let generic = if rust::needs_memory(&fx) { "::<M>" } else { "" };
         let arm = format!("{n} => Exec::{kind}({}{generic}),\n", e.name);
-        if e.operands.iter().any(|o| o.class.is_vector()) {
+        if e.operands.iter().any(|o| o.class.is_vector()) || rust::multiplies_tiles(&meaning) {
             vector.functions.push(function.clone());
             vector.dispatch.push_str(&arm);
         }

@@ -21,6 +21,13 @@ pub fn needs_memory(e: &Effects) -> bool {
     e.fault
 }
 
+/// Whether it multiplies tiles of the matrix unit, for which there is a function for each kind of host.
+pub fn multiplies_tiles(m: &Meaning) -> bool {
+    m.body
+        .iter()
+        .any(|s| matches!(s, Stmt::Call(Builtin::mx_weight, _)))
+}
+
 /// The Rust type of a value.
 pub(super) fn ty(t: Type) -> String {
     match t {
@@ -590,7 +597,8 @@ impl Gen<'_> {
         }
         let q = if needs == Needs::Memory { "?" } else { "" };
         let generic = if needs == Needs::Memory { "::<M>" } else { "" };
-        format!("builtins::{name}{generic}({}){q}", all.join(", "))
+        let of = if b == Builtin::mx_weight { "" } else { "builtins::" };
+        format!("{of}{name}{generic}({}){q}", all.join(", "))
     }
 
     fn expr(&self, e: &Expr) -> String {

@@ -6,7 +6,9 @@
 //!
 //! Not modelled: the constant that some cores add to accumulators inside, which no instruction shows.
 
-use super::tile::{Window, position};
+use super::tile::Window;
+use crate::simd::dot::splat;
+use crate::state::Vector;
 use crate::state::hmx::{CHANNELS, HmxState};
 
 /// How weights are packed in a word.
@@ -14,46 +16,38 @@ use crate::state::hmx::{CHANNELS, HmxState};
 pub(crate) struct Packing {
     /// Bits of a weight.
     bits: u32,
-    value: fn(u32) -> i32,
+    /// The value of each byte's bits from a place on.
+    values: fn(&Vector, u32) -> Vector,
+}
+
+/// A packing whose weights have so many bits and, as a byte, these values.
+macro_rules! packing {
+    ($bits:literal, |$w:ident| $value:expr) => {
+        Packing {
+            bits: $bits,
+            values: |vector, place| {
+                let mut out = *vector;
+                for o in &mut out {
+                    let $w = *o >> place & (0xff >> (8 - $bits));
+                    *o = $value as u8;
+                }
+                out
+            },
+        }
+    };
 }
 
 /// By the number that the specification gives the instruction: b, sm, n, c, sc, ubit, sbit.
 const PACKINGS: [Packing; 7] = [
-    Packing {
-        bits: 8,
-        value: |w| i32::from(w as i8),
-    },
+    packing!(8, |w| w),
     // The sign bit complements the others: 0x80 is -1, 0xff is -128.
-    Packing {
-        bits: 8,
-        value: |w| i32::from(if w & 0x80 != 0 { w as i8 ^ 0x7f } else { w as i8 }),
-    },
-    Packing {
-        bits: 4,
-        value: |w| (w << 28) as i32 >> 28,
-    },
-    Packing {
-        bits: 2,
-        value: |w| (w << 30) as i32 >> 30,
-    },
+    packing!(8, |w| if w & 0x80 != 0 { w ^ 0x7f } else { w }),
+    packing!(4, |w| (w << 4) as i8 >> 4),
+    packing!(2, |w| (w << 6) as i8 >> 6),
     // 0 is 2.
-    Packing {
-        bits: 2,
-        value: |w| match w {
-            0 => 2,
-            1 => 1,
-            2 => -2,
-            _ => -1,
-        },
-    },
-    Packing {
-        bits: 1,
-        value: |w| w as i32,
-    },
-    Packing {
-        bits: 1,
-        value: |w| 1 - 2 * w as i32,
-    },
+    packing!(2, |w| if w == 0 { 2 } else { (w << 6) as i8 >> 6 }),
+    packing!(1, |w| w),
+    packing!(1, |w| 1 - 2 * w as i8),
 ];
 
 impl Packing {
@@ -72,22 +66,21 @@ impl Packing {
         3 - self.bits.ilog2()
     }
 
-    /// Weight `stream` of every output channel; `None` behind the vectors' end.
-    fn weights(self, vectors: &[u8], stream: u32) -> Option<[i32; CHANNELS]> {
+    /// Weights `stream` to `stream + 3` of every output channel, in the bytes of its word; `None` behind the vectors' end. `stream` is a
+    /// multiple of four.
+    fn four(self, vectors: &[u8], stream: u32) -> Option<Vector> {
         let n = self.per_vector();
-        let vector = vectors.chunks_exact(128).nth((stream / n) as usize)?;
-        let at = stream % n;
-        let (byte, shift) = (at % 4, at / 4 * self.bits);
-        let mut out = [0; CHANNELS];
-        for (w, word) in out.iter_mut().zip(vector.chunks_exact(4)) {
-            let raw = word.get(byte as usize).map_or(0, |b| u32::from(*b));
-            *w = (self.value)(raw >> shift & ((1 << self.bits) - 1));
-        }
-        Some(out)
+        let vector = vectors.as_chunks::<128>().0.get((stream / n) as usize)?;
+        Some((self.values)(vector, stream % n / 4 * self.bits))
     }
 }
 
+/// Four products of an unsigned and a signed byte added to every word of a vector.
+pub(crate) trait Dot: Fn([i32; CHANNELS], &Vector, &Vector) -> [i32; CHANNELS] {}
+impl<F: Fn([i32; CHANNELS], &Vector, &Vector) -> [i32; CHANNELS]> Dot for F {}
+
 /// Adds all products. `tiles` holds the tiles one behind the other.
+#[inline(always)]
 pub(crate) fn multiply(
     state: &mut HmxState,
     window: &Window,
@@ -95,53 +88,42 @@ pub(crate) fn multiply(
     limit: u32,
     tiles: &[u8],
     vectors: &[u8],
+    dot: impl Dot,
 ) {
     let shift = if window.channel_major { 0 } else { 2 };
+    let mut weights: Vec<Vector> = Vec::with_capacity(CHANNELS / 4);
     for step in window.steps(packing.per_vector(), limit) {
-        let mut weights = [[0; CHANNELS]; CHANNELS];
-        let mut count = 0;
-        for (w, n) in weights.iter_mut().zip(0..step.count) {
-            let Some(all) = packing.weights(vectors, step.stream + n) else {
-                break;
-            };
-            *w = all;
-            count += 1;
-        }
-        let Some(weights) = weights.get(..count) else {
-            continue;
-        };
-        for y in 0..window.y.len {
-            let moved = y + step.y;
-            let below = u32::from(moved >= window.y.len);
-            let row = window.y.offset(moved) + (step.tile + below) * super::tile::TILE;
-            for x in 0..window.x.len {
-                let out = x + step.x;
-                let over = out >= window.x.len;
-                if over && window.drop {
+        // Channels come in fours, unless groups are smaller.
+        let (lead, fours) = (step.stream % 4, step.count.div_ceil(4));
+        weights.clear();
+        weights.extend((0..fours).map_while(|n| packing.four(vectors, step.stream - lead + 4 * n)));
+        for spot in window.spots(&step).iter() {
+            let set = state.fixed_set ^ spot.other;
+            let sums = HmxState::of_mut(&mut state.fixed, set).row_mut(spot.out);
+            for group in 0..32 / window.group {
+                let channel = group * window.group + step.first;
+                let input = |n: u32| {
+                    let at = spot.from + ((channel + n) << shift);
+                    tiles.get(at as usize).copied().unwrap_or(0)
+                };
+                if window.group == 32 && lead == 0 && step.count % 4 == 0 {
+                    let mut all = *sums;
+                    for (n, weights) in (0..).step_by(4).zip(&weights) {
+                        let word = u32::from_le_bytes([input(n), input(n + 1), input(n + 2), input(n + 3)]);
+                        all = dot(all, &splat(word), weights);
+                    }
+                    *sums = all;
                     continue;
                 }
-                let set = state.fixed_set ^ step.other ^ u8::from(over);
-                let at = position(window.x.offset(out) | window.y.offset(y), window.channel_major);
-                let sums = HmxState::of_mut(&mut state.fixed, set).row_mut(at);
-                let from = row + window.x.offset(x);
-                for group in 0..32 / window.group {
-                    let channel = group * window.group + step.first;
-                    let Some(inputs) = tiles.get((from + (channel << shift)) as usize..) else {
-                        continue;
-                    };
-                    let inputs = inputs.iter().step_by(1 << shift);
-                    if window.group == 32 {
-                        accumulate(sums, weights, inputs);
-                    } else {
-                        let columns = group as usize * window.group as usize;
-                        for (sum, column) in
-                            sums.iter_mut().zip(0..).skip(columns).take(window.group as usize)
-                        {
-                            for (w, input) in weights.iter().zip(inputs.clone()) {
-                                let w = w.get(column).copied().unwrap_or(0);
-                                *sum = sum.wrapping_add(w.wrapping_mul(i32::from(*input)));
-                            }
-                        }
+                let columns = (group * window.group) as usize;
+                let reached = sums.iter_mut().zip(0..).skip(columns).take(window.group as usize);
+                for (sum, column) in reached {
+                    for n in 0..step.count {
+                        let (four, byte) = ((lead + n) / 4, (lead + n) % 4);
+                        let row: Option<&Vector> = weights.get(four as usize);
+                        let w = row.and_then(|w| w.get(4 * column + byte as usize));
+                        let w = w.map_or(0, |w| i32::from(*w as i8));
+                        *sum = sum.wrapping_add(w.wrapping_mul(input(n).into()));
                     }
                 }
             }
@@ -149,31 +131,19 @@ pub(crate) fn multiply(
     }
 }
 
-/// All output channels at once.
-#[inline(always)]
-fn accumulate<'a>(
-    sums: &mut [i32; CHANNELS],
-    weights: &[[i32; CHANNELS]],
-    inputs: impl Iterator<Item = &'a u8>,
-) {
-    let mut all = *sums;
-    for (w, input) in weights.iter().zip(inputs) {
-        let input = i32::from(*input);
-        for (sum, w) in all.iter_mut().zip(w) {
-            *sum = sum.wrapping_add(input.wrapping_mul(*w));
-        }
-    }
-    *sums = all;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simd::dot::plain::dot4;
     use crate::state::hmx::Activation;
 
     #[test]
     fn packings_name_every_value() {
-        let all = |kind, n: u32| (0..n).map(|w| (Packing::of(kind).value)(w)).collect::<Vec<_>>();
+        let all = |kind, n: u32| {
+            (0..n)
+                .map(|w| (Packing::of(kind).values)(&[w as u8; 128], 0)[5] as i8)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(all(0, 256)[127..130], [127, -128, -127]);
         assert_eq!(
             (all(1, 256)[0x7f], all(1, 256)[0x80], all(1, 256)[0xff]),
@@ -202,9 +172,13 @@ mod tests {
         // Output channel 1: bytes 0x21, 0x43, 0x65, 0x87.
         vector[4..8].copy_from_slice(&[0x21, 0x43, 0x65, 0x87]);
         let nibbles = Packing::of(2);
-        let got: Vec<i32> = (0..8).map(|n| nibbles.weights(&vector, n).unwrap()[1]).collect();
+        let got: Vec<i8> = [0, 4]
+            .iter()
+            .flat_map(|n| nibbles.four(&vector, *n).unwrap()[4..8].to_vec())
+            .map(|b| b as i8)
+            .collect();
         assert_eq!(got, [1, 3, 5, 7, 2, 4, 6, -8]);
-        assert!(nibbles.weights(&vector, 8).is_none());
+        assert!(nibbles.four(&vector, 8).is_none());
     }
 
     #[test]
@@ -220,7 +194,8 @@ mod tests {
             channel_major: true,
         };
         let window = Window::new(&a, 0, false);
-        multiply(&mut state, &window, Packing::of(0), 8, &tile, &vectors);
+        let dot = dot4::<false, true>;
+        multiply(&mut state, &window, Packing::of(0), 8, &tile, &vectors, dot);
         for position in 0..64 {
             for out in 0..32 {
                 let expected: i32 = (0..32)
@@ -231,6 +206,69 @@ mod tests {
                     .sum();
                 assert_eq!(state.fixed[0].get(position, out), expected);
             }
+        }
+    }
+
+    /// The sum of every accumulator from single products, in all forms.
+    #[test]
+    fn sums_are_those_of_single_products() {
+        let mut seed = 1u32;
+        let mut next = || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            seed >> 8
+        };
+        for round in 0..300 {
+            let kind = next() % 7;
+            let packing = Packing::of(kind);
+            let activation = Activation {
+                rs: next(),
+                rt: if next() % 2 == 0 { 0x7ff } else { next() & 0x1fff },
+                kind: 0,
+                form: next() % 5,
+                channel_major: next() % 2 == 0,
+            };
+            let few_bits = packing.per_vector() > 4;
+            let window = Window::new(&activation, next() % 6, few_bits);
+            if few_bits && window.group != 32 {
+                continue;
+            }
+            let limit = 1 + next() % 12;
+            let tiles: Vec<u8> = (0..2048 * (window.tiles + 1)).map(|_| next() as u8).collect();
+            let vectors: Vec<u8> = (0..128 * limit).map(|_| next() as u8).collect();
+            let mut state = HmxState::default();
+            state.fixed[1].fill(i32::MAX - 1000);
+            let mut expected = state.clone();
+            multiply(
+                &mut state,
+                &window,
+                packing,
+                limit,
+                &tiles,
+                &vectors,
+                dot4::<false, true>,
+            );
+            let value = |stream: u32, out: usize| {
+                let (vector, at) = (stream / packing.per_vector(), stream % packing.per_vector());
+                let byte = vectors.get(vector as usize * 128 + out * 4 + at as usize % 4);
+                byte.map_or(0, |b| {
+                    i32::from((packing.values)(&[*b; 128], at / 4 * packing.bits)[0] as i8)
+                })
+            };
+            let shift = if activation.channel_major { 0 } else { 2 };
+            for step in window.steps(packing.per_vector(), limit) {
+                for spot in window.spots(&step).iter() {
+                    let row = expected.fixed[usize::from(spot.other & 1)].row_mut(spot.out);
+                    for (out, sum) in row.iter_mut().enumerate() {
+                        let group = out as u32 / window.group * window.group;
+                        for n in 0..step.count {
+                            let at = spot.from + ((group + step.first + n) << shift);
+                            let input = tiles.get(at as usize).map_or(0, |b| i32::from(*b));
+                            *sum = sum.wrapping_add(input * value(step.stream + n, out));
+                        }
+                    }
+                }
+            }
+            assert!(state == expected, "round {round}, kind {kind}: {activation:x?}");
         }
     }
 }

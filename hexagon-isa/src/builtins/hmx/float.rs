@@ -7,22 +7,23 @@
 //! inside a group of eight, zeros take their place; if they end before it, nothing happens. Bytes become half floats by a
 //! shift; 0x80, which would be minus zero, becomes a NaN.
 
-use super::tile::{TILE, Window, position};
+use super::float_lanes;
+use super::tile::{Step, Window};
 use super::xfp::{FINITE, Mode, NAN, shift_sticky};
 use crate::state::hmx::{Activation, CHANNELS, Cell, HmxModel, HmxState, status};
 
 /// Products that are added at a time.
-const BATCH: usize = 8;
+pub(super) const BATCH: usize = 8;
 /// Columns that a group shares its array with, if it is narrower.
 const PARALLEL: u32 = 16;
 /// The least exponent of a product, which zeros have.
-const LEAST: i32 = Cell::LEAST as i32;
+pub(super) const LEAST: i32 = Cell::LEAST as i32;
 /// Places that the accumulator has behind those of a product.
-const ALIGN: u32 = 4;
+pub(super) const ALIGN: u32 = 4;
 /// Places by which a sum is normalised at most.
-const MOST: u32 = 3;
+pub(super) const MOST: u32 = 3;
 /// Bits of the accumulator's significand.
-const WIDTH: u32 = 30;
+pub(super) const WIDTH: u32 = 30;
 
 /// How inputs and weights are read.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +72,7 @@ impl Numbers {
     }
 
     /// Weight `stream` of every output channel; zeros behind the vectors' end.
+    #[inline(always)]
     fn weights(&self, vectors: &[u8], stream: u32) -> [u16; CHANNELS] {
         let mut out = [0; CHANNELS];
         let n = self.per_vector();
@@ -88,6 +90,13 @@ impl Numbers {
             *w ^= u16::from(self.negate) << 15;
         }
         out
+    }
+
+    /// Significand and exponent.
+    #[cfg(test)]
+    pub(super) fn parts(&self, raw: u16) -> (i32, i32) {
+        let f = self.factor(raw);
+        (f.sig, f.exp)
     }
 
     fn factor(&self, raw: u16) -> Factor {
@@ -128,6 +137,7 @@ impl Numbers {
 }
 
 /// A byte float as a half float.
+#[inline(always)]
 fn widen(byte: u8) -> u16 {
     if byte == 0x80 {
         0xfe00
@@ -168,7 +178,7 @@ fn product(a: Factor, b: Factor) -> Product {
 
 /// How many places the sum of two numbers of 31 bits can be shifted up, foreseen from the numbers: one place too many or
 /// too few at times, and the array goes by it.
-fn foreseen(a: i64, b: i64) -> u32 {
+pub(super) fn foreseen(a: i64, b: i64) -> u32 {
     const TOP: u32 = 30;
     let differ = a ^ b;
     let (both, neither) = (a & b, !(a | b));
@@ -215,55 +225,6 @@ fn accumulate(cell: Cell, inputs: &[Factor; BATCH], weights: &[Factor; BATCH], m
     add(cell, sum, largest, inf, zero, negative)
 }
 
-/// Eight inputs or weights of which none is infinite or a NaN, for [`accumulate_finite`].
-#[derive(Debug, Clone, Copy)]
-struct Lanes {
-    sig: [i32; BATCH],
-    exp: [i32; BATCH],
-    negative: u8,
-    /// All are zero.
-    nothing: bool,
-}
-
-impl Lanes {
-    fn of(factors: &[Factor; BATCH]) -> Lanes {
-        Lanes {
-            sig: factors.map(|f| f.sig),
-            exp: factors.map(|f| f.exp),
-            negative: factors.iter().fold(0, |n, f| n << 1 | u8::from(f.negative)),
-            nothing: factors.iter().all(|f| f.sig == 0),
-        }
-    }
-}
-
-/// What [`accumulate`] does if there are no infinities: the same sum, without a branch for each product.
-fn accumulate_finite(cell: Cell, inputs: &Lanes, weights: &Lanes) -> Cell {
-    if inputs.nothing || weights.nothing {
-        return cell;
-    }
-    let mut products = [(0i32, LEAST); BATCH];
-    let mut largest = LEAST;
-    let factors = inputs.sig.iter().zip(&weights.sig);
-    let exponents = inputs.exp.iter().zip(&weights.exp);
-    let (mut any, mut all) = (0, true);
-    for (((sig, exp), (a, b)), (x, y)) in products.iter_mut().zip(factors).zip(exponents) {
-        *sig = a * b;
-        *exp = if *sig == 0 { LEAST } else { x + y };
-        largest = largest.max(*exp);
-        any |= *sig;
-        all &= *sig == 0;
-    }
-    let mut sum = 0;
-    for (sig, exp) in products {
-        // A product has 23 bits and its sign: 31 places and more lose all of them.
-        let places = (largest - exp).clamp(0, 31) as u32;
-        let v = sig << ALIGN;
-        sum += v >> places | i32::from(v as u32 & ((1 << places) - 1) != 0);
-    }
-    let negative = sum < 0 || any == 0 && inputs.negative != weights.negative;
-    add(cell, sum.into(), largest, FINITE, all, negative)
-}
-
 /// Adds the sum of eight products.
 fn add(cell: Cell, sum: i64, sum_exp: i32, inf: u8, zero: bool, negative: bool) -> Cell {
     let exp = i32::from(cell.exp).max(sum_exp);
@@ -297,8 +258,78 @@ fn add(cell: Cell, sum: i64, sum_exp: i32, inf: u8, zero: bool, negative: bool) 
     }
 }
 
+/// Eight neighbouring input channels of a step.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Batch {
+    /// The first of them.
+    pub first: u32,
+    /// Output channels that they reach: the first, and one behind the last.
+    pub columns: (u32, u32),
+    /// Which weight of an output channel is the first, less what the channels' numbers within their group add.
+    stream: i64,
+}
+
+impl Numbers {
+    /// All inputs of the tiles, one behind the other.
+    #[inline(always)]
+    pub(super) fn inputs<T>(&self, tiles: &[u8], activation: Activation, of: impl Fn(u16) -> T) -> Vec<T> {
+        let odd = activation.rs & 1 != 0;
+        let pairs = tiles.as_chunks::<2>().0.iter();
+        if activation.kind == 2 {
+            let byte = |[even, other]: &[u8; 2]| widen(if odd { *other } else { *even });
+            return pairs.map(|p| of(byte(p))).collect();
+        }
+        pairs.map(|p| of(u16::from_le_bytes(*p))).collect()
+    }
+
+    /// A step's batches, in order.
+    #[inline(always)]
+    pub(super) fn batches(&self, window: &Window, step: &Step, limit: u32) -> impl Iterator<Item = Batch> {
+        let (group, per_vector) = (window.group, self.per_vector());
+        let (start, count, stream) = (step.first, step.count, step.stream);
+        (0..32).step_by(BATCH).filter_map(move |first| {
+            let within = first % group;
+            if within < start || within >= start + count {
+                return None;
+            }
+            let stream = i64::from(stream) - i64::from(start);
+            let width = group.max(PARALLEL);
+            let column = first / width * width;
+            // If the weights have ended before, nothing happens.
+            (((stream + i64::from(within)) as u32) / per_vector < limit).then_some(Batch {
+                first,
+                columns: (column, column + width),
+                stream,
+            })
+        })
+    }
+
+    /// The weights of a batch, for every output channel; channels of another group have zeros.
+    #[inline(always)]
+    pub(super) fn batch_weights(
+        &self,
+        window: &Window,
+        b: &Batch,
+        vectors: &[u8],
+    ) -> [[u16; CHANNELS]; BATCH] {
+        let mut out = [[0; CHANNELS]; BATCH];
+        for (row, channel) in out.iter_mut().zip(b.first..) {
+            let stream = b.stream + i64::from(channel % window.group);
+            *row = self.weights(vectors, stream as u32);
+            if window.group < 32 {
+                for (w, column) in row.iter_mut().zip(0..) {
+                    if column / window.group != channel / window.group {
+                        *w = 0;
+                    }
+                }
+            }
+        }
+        out
+    }
+}
+
 /// Adds all products. `tiles` holds the tiles one behind the other.
-#[allow(clippy::too_many_arguments)]
+#[inline(always)]
 pub(crate) fn multiply(
     state: &mut HmxState,
     window: &Window,
@@ -308,74 +339,45 @@ pub(crate) fn multiply(
     vectors: &[u8],
     activation: Activation,
 ) {
-    let odd = usize::from(activation.rs & 1 != 0);
-    let inputs: Vec<Factor> = tiles
-        .chunks_exact(2)
-        .map(|pair| {
-            let byte = |k: usize| pair.get(k).copied().unwrap_or(0);
-            numbers.factor(if activation.kind == 2 {
-                widen(byte(odd))
-            } else {
-                u16::from(byte(0)) | u16::from(byte(1)) << 8
-            })
-        })
-        .collect();
+    if numbers.mode.infinities || numbers.bf16 {
+        multiply_each(state, window, numbers, limit, tiles, vectors, activation);
+    } else {
+        float_lanes::multiply(state, window, numbers, limit, tiles, vectors, activation);
+    }
+}
+
+/// The definition: one accumulator after the other.
+pub(super) fn multiply_each(
+    state: &mut HmxState,
+    window: &Window,
+    numbers: &Numbers,
+    limit: u32,
+    tiles: &[u8],
+    vectors: &[u8],
+    activation: Activation,
+) {
+    let inputs = numbers.inputs(tiles, activation, |raw| numbers.factor(raw));
     let zero = numbers.factor(0);
     for step in window.steps(numbers.per_vector(), limit) {
-        // The channels' groups of eight, all output columns that they can reach.
-        for first in (0..32u32).step_by(BATCH) {
-            let within = first % window.group;
-            if within < step.first || within >= step.first + step.count {
-                continue;
-            }
-            let at = |k: u32| step.stream + (first + k) % window.group - step.first;
-            if at(0) / numbers.per_vector() >= limit {
-                continue;
-            }
-            let width = window.group.max(PARALLEL);
-            let columns = first / width * width..first / width * width + width;
+        for batch in numbers.batches(window, &step, limit) {
+            let raw = numbers.batch_weights(window, &batch, vectors);
             let mut weights = [[zero; BATCH]; CHANNELS];
-            for k in 0..BATCH as u32 {
-                let raw = numbers.weights(vectors, at(k));
-                for ((row, raw), column) in weights.iter_mut().zip(raw).zip(0..) {
-                    if let Some(w) = row.get_mut(k as usize)
-                        && column / window.group == (first + k) / window.group
-                    {
-                        *w = numbers.factor(raw);
+            for (k, row) in raw.iter().enumerate() {
+                for (column, raw) in weights.iter_mut().zip(row) {
+                    if let Some(w) = column.get_mut(k) {
+                        *w = numbers.factor(*raw);
                     }
                 }
             }
-            let lanes = weights.map(|w| Lanes::of(&w));
-            for y in 0..window.y.len {
-                let moved = y + step.y;
-                let below = u32::from(moved >= window.y.len);
-                let row = window.y.offset(moved) + (step.tile + below) * TILE;
-                for x in 0..window.x.len {
-                    let out = x + step.x;
-                    let over = out >= window.x.len;
-                    if over && window.drop {
-                        continue;
-                    }
-                    let set = state.float_set ^ step.other ^ u8::from(over);
-                    let spot = position(window.x.offset(out) | window.y.offset(y), window.channel_major) / 2;
-                    let cells = HmxState::of_mut(&mut state.float, set).row_mut(spot);
-                    let from = (row + window.x.offset(x)) / 2;
-                    let mut batch = [zero; BATCH];
-                    for (b, k) in batch.iter_mut().zip(first..) {
-                        *b = inputs.get((from + 2 * k) as usize).copied().unwrap_or(zero);
-                    }
-                    if !numbers.mode.infinities {
-                        let inputs = Lanes::of(&batch);
-                        let reached = cells.iter_mut().zip(&lanes);
-                        for (cell, weights) in reached.skip(columns.start as usize).take(columns.len()) {
-                            *cell = accumulate_finite(*cell, &inputs, weights);
-                        }
-                        continue;
-                    }
-                    let reached = cells.iter_mut().zip(&weights);
-                    for (cell, weights) in reached.skip(columns.start as usize).take(columns.len()) {
-                        *cell = accumulate(*cell, &batch, weights, numbers.mode);
-                    }
+            let (start, end) = batch.columns;
+            for spot in window.spots(&step).iter() {
+                let set = state.float_set ^ spot.other;
+                let cells = HmxState::of_mut(&mut state.float, set).row_mut(spot.out / 2);
+                let at = |k: u32| inputs.get((spot.from / 2 + 2 * (batch.first + k)) as usize);
+                let inputs = std::array::from_fn(|k| at(k as u32).copied().unwrap_or(zero));
+                let reached = cells.iter_mut().zip(&weights);
+                for (cell, weights) in reached.skip(start as usize).take((end - start) as usize) {
+                    *cell = accumulate(*cell, &inputs, weights, numbers.mode);
                 }
             }
         }
@@ -434,43 +436,6 @@ mod tests {
             2 << status::INF_SHIFT
         );
         assert_eq!(sum(&[(0x7c00, 0)], 1 << 20).status & status::INF, status::INF);
-    }
-
-    #[test]
-    fn without_infinities_the_short_way_gives_the_same() {
-        let mut seed = 5u64;
-        let mut next = || {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (seed >> 33) as u32
-        };
-        for usr in [0, 1 << 21] {
-            let n = numbers(8, usr);
-            let mut cell = Cell::ZERO;
-            for _ in 0..40_000 {
-                let mut factors = || {
-                    let (kind, small) = (next() % 8, next() as u16 & 0x83ff | 0x3000);
-                    n.factor(match kind {
-                        0 => next() as u16 & 0x8000,
-                        1 => next() as u16 & 0x83ff,
-                        2 => next() as u16,
-                        _ => small,
-                    })
-                };
-                let a: [Factor; BATCH] = std::array::from_fn(|_| factors());
-                let b: [Factor; BATCH] = std::array::from_fn(|_| factors());
-                let expected = accumulate(cell, &a, &b, n.mode);
-                assert_eq!(accumulate_finite(cell, &Lanes::of(&a), &Lanes::of(&b)), expected);
-                cell = if next() % 64 == 0 { Cell::ZERO } else { expected };
-            }
-            let zeros = |raw| [n.factor(raw); BATCH];
-            for (a, b) in [(0x8000, 0x3c00), (0, 0xbc00)] {
-                let long = accumulate(cell, &zeros(a), &zeros(b), n.mode);
-                assert_eq!(
-                    accumulate_finite(cell, &Lanes::of(&zeros(a)), &Lanes::of(&zeros(b))),
-                    long
-                );
-            }
-        }
     }
 
     #[test]

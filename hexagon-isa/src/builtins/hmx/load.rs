@@ -7,11 +7,12 @@
 //! Registers of the weight load: Rs is the address (in vectors of 128 bytes) and, in its low bits, 0x10 compressed weights,
 //! 0x20 negated weights and 0x40 bfloat16 (floating point only); Rt is the offset of the last byte.
 
-use super::fixed::{self, Packing};
+use super::fixed::{self, Dot, Packing};
 use super::float;
 use super::tile::{TILE, Window};
 use crate::memory::{Fault, Memory, Refused};
-use crate::state::hmx::Activation;
+use crate::simd::dot::plain::dot4;
+use crate::state::hmx::{Activation, HmxState};
 use crate::state::{Args, Ctl, Regs};
 
 /// Bytes of weights that one packet can use up, if each weight has eight bits.
@@ -42,7 +43,39 @@ pub(crate) fn mx_activation<M: Memory>(
     Ok(())
 }
 
+/// A multiplication of which everything is read.
+pub(crate) struct Product {
+    window: Window,
+    activation: Activation,
+    /// Of the floating-point array.
+    numbers: Option<float::Numbers>,
+    packing: Packing,
+    limit: u32,
+    tiles: Vec<u8>,
+    vectors: Vec<u8>,
+}
+
+impl Product {
+    /// Adds all products to the accumulators.
+    #[inline(always)]
+    pub(crate) fn multiply(&self, state: &mut HmxState, dot: impl Dot) {
+        let Product {
+            window,
+            limit,
+            tiles,
+            vectors,
+            ..
+        } = self;
+        match &self.numbers {
+            Some(n) => float::multiply(state, window, n, *limit, tiles, vectors, self.activation),
+            None => fixed::multiply(state, window, self.packing, *limit, tiles, vectors, dot),
+        }
+    }
+}
+
 /// `kind`: 0 b, 1 sm, 2 n, 3 c, 4 sc, 5 ubit, 6 sbit, 8 hf, 9 f8. `form`: 0 normal, 1 single, 2 drop, 3 deep, 4 after, 5 dilate.
+///
+/// The interpreter's copies for the host's processors do the same with what those have (`interp::tiles`).
 pub(crate) fn mx_weight<M: Memory>(
     s: &mut Regs,
     m: &M,
@@ -52,10 +85,22 @@ pub(crate) fn mx_weight<M: Memory>(
     kind: u32,
     form: u32,
 ) -> Result<(), M::Fault> {
+    if let Some(product) = read_product(s, m, a, [rs, rt, kind, form])? {
+        product.multiply(s.hmx.state(), dot4::<false, true>);
+    }
+    Ok(())
+}
+
+/// Reads what is multiplied: the arguments of [`mx_weight`]. `None` if nothing is.
+pub(crate) fn read_product<M: Memory>(
+    s: &mut Regs,
+    m: &M,
+    a: &Args,
+    [rs, rt, kind, form]: [u32; 4],
+) -> Result<Option<Product>, M::Fault> {
     let model = s.hmx.model;
     let usr = s.c[Ctl::Usr];
-    let state = s.hmx.state();
-    let activation = state.activation;
+    let activation = s.hmx.state().activation;
     let packing = Packing::of(kind);
     let few_bits = kind < 7 && packing.per_vector() > 4;
     let window = Window::new(&activation, form, few_bits);
@@ -66,17 +111,17 @@ pub(crate) fn mx_weight<M: Memory>(
         return Err(M::Fault::refused(Refused::GroupsOfFewBits));
     }
     if (rt as i32) < 0 || window.tiles == 0 {
-        return Ok(());
+        return Ok(None);
     }
-    let halves = (kind > 7).then(|| float::Numbers::new(kind, rs, usr, model));
-    let (per_vector, density) = match halves {
+    let numbers = (kind > 7).then(|| float::Numbers::new(kind, rs, usr, model));
+    let (per_vector, density) = match &numbers {
         Some(n) => (n.per_vector(), 0),
         None => (packing.per_vector(), packing.density()),
     };
     let limit = (rt | (VECTOR - 1)).min((MOST >> density) - 1) / VECTOR + 1;
     let steps = window.steps(per_vector, limit);
     let Some(last) = steps.last() else {
-        return Ok(());
+        return Ok(None);
     };
     let mut vectors = vec![0; (limit.min((last.stream + last.count).div_ceil(per_vector)) * VECTOR) as usize];
     m.load(rs & !(VECTOR - 1), &mut vectors)?;
@@ -87,12 +132,13 @@ pub(crate) fn mx_weight<M: Memory>(
     if let Some(distance) = window.below {
         m.load(base.wrapping_add(distance), second)?;
     }
-    if a.dry {
-        return Ok(());
-    }
-    match halves {
-        Some(numbers) => float::multiply(state, &window, &numbers, limit, &tiles, &vectors, activation),
-        None => fixed::multiply(state, &window, packing, limit, &tiles, &vectors),
-    }
-    Ok(())
+    Ok((!a.dry).then_some(Product {
+        window,
+        activation,
+        numbers,
+        packing,
+        limit,
+        tiles,
+        vectors,
+    }))
 }

@@ -6,7 +6,7 @@
 //!
 //! * [`load`]: activation and weight loads, and how they lead to a multiplication.
 //! * [`tile`]: positions in a tile, channel ranges, groups, taps.
-//! * [`fixed`], [`float`]: the two arrays; [`xfp`]: the number format of the second.
+//! * [`fixed`], [`float`]: the two arrays, the second a row at a time in [`float_lanes`]; [`xfp`]: its number format.
 //! * [`convert`], [`convert_float`]: accumulators to results; [`store`]: results to memory.
 //! * [`bias`]: biases, and clearing and swapping accumulators.
 //!
@@ -18,6 +18,7 @@ mod convert;
 mod convert_float;
 mod fixed;
 mod float;
+mod float_lanes;
 mod load;
 mod store;
 mod tile;

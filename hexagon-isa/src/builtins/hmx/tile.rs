@@ -222,6 +222,61 @@ impl Window {
     }
 }
 
+/// A position under a step's tap.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Spot {
+    /// Where the inputs begin: an offset in the tiles that lie one behind the other.
+    pub from: u32,
+    /// The number of the position whose accumulators take the sums.
+    pub out: usize,
+    /// 1: of the other set.
+    pub other: u8,
+}
+
+/// Positions under a step's tap.
+#[derive(Debug)]
+pub(crate) struct Spots {
+    all: [Spot; 64],
+    len: usize,
+}
+
+impl Spots {
+    pub fn iter(&self) -> impl Iterator<Item = &Spot> {
+        self.all.iter().take(self.len)
+    }
+}
+
+impl Window {
+    /// The positions of a step, each with accumulators of its own.
+    pub fn spots(&self, step: &Step) -> Spots {
+        let mut spots = Spots {
+            all: [Spot::default(); 64],
+            len: 0,
+        };
+        for y in 0..self.y.len {
+            let moved = y + step.y;
+            let below = u32::from(moved >= self.y.len);
+            let row = self.y.offset(moved) + (step.tile + below) * TILE;
+            for x in 0..self.x.len {
+                let out = x + step.x;
+                let over = out >= self.x.len;
+                if over && self.drop {
+                    continue;
+                }
+                if let Some(spot) = spots.all.get_mut(spots.len) {
+                    *spot = Spot {
+                        from: row + self.x.offset(x),
+                        out: position(self.x.offset(out) | self.y.offset(y), self.channel_major),
+                        other: step.other ^ u8::from(over),
+                    };
+                    spots.len += 1;
+                }
+            }
+        }
+        spots
+    }
+}
+
 /// One tap over one tile.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
