@@ -3,16 +3,16 @@
 //! To an integer: rounded as named, then saturated; `vcvt` turns every NaN into the largest integer, `Vd.w = Vu.sf` and its
 //! like look at the NaN's sign.
 
-use super::{HF_NAN, hf_is_nan, hf_round, hf_wide, sf_bits, sf_is_nan};
+use super::{HF_NAN, hf_is_nan, hf_round_single, hf_single, sf_bits, sf_is_nan};
 
 #[inline(always)]
 pub(crate) fn vsf_from_hf(v: u16) -> u32 {
-    sf_bits(hf_wide(v) as f32)
+    sf_bits(hf_single(v))
 }
 
 #[inline(always)]
 pub(crate) fn vhf_from_sf(v: u32) -> u16 {
-    hf_round(f64::from(f32::from_bits(v)))
+    hf_round_single(f32::from_bits(v))
 }
 
 #[inline(always)]
@@ -28,7 +28,7 @@ macro_rules! from_int {
     ($($name:ident $int:ty),*) => {$(
         #[inline(always)]
         pub(crate) fn $name(v: $int) -> u16 {
-            hf_round(f64::from(v))
+            hf_round_single(f32::from(v))
         }
     )*};
 }
@@ -41,7 +41,7 @@ macro_rules! to_int {
             if hf_is_nan(v) {
                 <$int>::MAX
             } else {
-                hf_wide(v).round_ties_even() as $int
+                hf_single(v).round_ties_even() as $int
             }
         }
     )*};
@@ -54,7 +54,7 @@ pub(crate) fn vh_from_hf_chop(v: u16) -> i16 {
     match (hf_is_nan(v), v >> 15) {
         (true, 0) => i16::MAX,
         (true, _) => i16::MIN,
-        _ => hf_wide(v) as i16,
+        _ => hf_single(v) as i16,
     }
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn vh_from_hf_rnd(v: u16) -> i16 {
     match (hf_is_nan(v), v >> 15) {
         (true, 0) => i16::MAX,
         (true, _) => i16::MIN,
-        _ => hf_wide(v).round_ties_even() as i16,
+        _ => hf_single(v).round_ties_even() as i16,
     }
 }
 

@@ -3,7 +3,7 @@
 //! Accumulations round once (fused), also the dot product with its three terms. Widening forms need no function of their own:
 //! the meanings widen first, and the product of two hf is exact in sf.
 
-use super::{hf_round, hf_wide, sf_bits};
+use super::{hf_round, hf_round_single, hf_single, hf_wide, sf_bits};
 
 #[inline(always)]
 pub(crate) fn vsf_add(a: u32, b: u32) -> u32 {
@@ -22,17 +22,17 @@ pub(crate) fn vsf_mpy(a: u32, b: u32) -> u32 {
 
 #[inline(always)]
 pub(crate) fn vhf_add(a: u16, b: u16) -> u16 {
-    hf_round(hf_wide(a) + hf_wide(b))
+    hf_round_single(hf_single(a) + hf_single(b))
 }
 
 #[inline(always)]
 pub(crate) fn vhf_sub(a: u16, b: u16) -> u16 {
-    hf_round(hf_wide(a) - hf_wide(b))
+    hf_round_single(hf_single(a) - hf_single(b))
 }
 
 #[inline(always)]
 pub(crate) fn vhf_mpy(a: u16, b: u16) -> u16 {
-    hf_round(hf_wide(a) * hf_wide(b))
+    hf_round_single(hf_single(a) * hf_single(b))
 }
 
 /// `acc + a * b`, rounded once: the product has 22 bits, so what the sum in f64 loses lies far below half a unit of hf.
@@ -107,5 +107,33 @@ mod tests {
         assert_eq!(vsf_dmpy_acc(0x8000_0000, 0x8000, ONE, 0x8000, ONE), 0x8000_0000);
         assert_eq!(vsf_dmpy_acc(0x8000_0000, 0x8000, ONE, 0, ONE), 0);
         assert_eq!(vsf_dmpy_acc(0xbf80_0000, ONE, ONE, 0, ONE), 0);
+    }
+
+    /// Every hf with others, computed in f64 that loses nothing.
+    fn sums_of_pairs(others: impl Iterator<Item = u16>) {
+        for b in others {
+            for a in 0..=u16::MAX {
+                let (x, y) = (hf_wide(a), hf_wide(b));
+                assert_eq!(vhf_add(a, b), hf_round(x + y), "{a:#x} + {b:#x}");
+                assert_eq!(vhf_sub(a, b), hf_round(x - y), "{a:#x} - {b:#x}");
+                assert_eq!(vhf_mpy(a, b), hf_round(x * y), "{a:#x} * {b:#x}");
+            }
+        }
+    }
+
+    #[test]
+    fn hf_is_rounded_as_if_once() {
+        sums_of_pairs(
+            (0..=u16::MAX)
+                .step_by(1009)
+                .chain([1, 0x3ff, 0x400, 0x7bff, 0x7c00, 0x3c00]),
+        );
+    }
+
+    /// By hand: `cargo test --release -p hexagon-isa --lib -- --ignored all_pairs_of_hf`.
+    #[test]
+    #[ignore = "minutes"]
+    fn all_pairs_of_hf_are_rounded_as_if_once() {
+        sums_of_pairs(0..=u16::MAX);
     }
 }
