@@ -136,6 +136,10 @@ builtin funlockfile
 builtin setbuffer
 builtin setlinebuf
 
+// Memory as streams
+builtin fmemopen
+builtin open_memstream
+
 // Formatted input
 builtin sscanf
 builtin vsscanf
@@ -160,8 +164,6 @@ builtin close
 builtin fsync
 builtin ftruncate
 builtin isatty
-builtin dup
-builtin fcntl
 builtin access
 builtin stat
 builtin lstat
@@ -174,6 +176,15 @@ builtin rmdir
 builtin opendir
 builtin readdir
 builtin closedir
+
+// Descriptors as such, other places of files
+builtin dup
+builtin dup2
+builtin dup3
+builtin fcntl
+builtin pread
+builtin pwrite
+builtin truncate
 
 // Heap
 builtin malloc
@@ -1045,11 +1056,7 @@ builtin chown
 builtin link
 builtin symlink
 builtin readlink
-builtin truncate
-builtin dup2
 builtin pipe
-builtin pread
-builtin pwrite
 builtin openat
 builtin unlinkat
 builtin fstatat
@@ -1088,8 +1095,6 @@ builtin tmpfile
 builtin tmpnam
 builtin tempnam
 builtin mkdtemp
-builtin fmemopen
-builtin open_memstream
 builtin open_wmemstream
 builtin popen
 builtin realpath

@@ -3,6 +3,7 @@
 //! Bare-metal Hexagon ABI: named arguments in r0..r5, 64-bit ones in even pairs, further ones and *all* variadic ones on
 //! the stack (4-byte slots, 64-bit values aligned to 8); `va_list` is a plain pointer to them; results in r0 or r1:0.
 
+use super::asking::Question;
 use super::continuation::{Answered, Retry, Then};
 use super::state::Kernel;
 use crate::clock::Time;
@@ -11,7 +12,6 @@ use crate::sched::{DspThread, Wait};
 use emu_core::mem::PAGE;
 use emu_core::memory::{FaultWord, MemFault, Memory as _};
 use rpmsg::Aee;
-use rpmsg::iface::apps_std;
 
 /// Why an imported function could not be carried out: the process crashes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,7 +57,7 @@ pub enum Outcome {
     /// It is parked while the AP is asked for this many bytes; then this is done.
     Grow(u32, Retry),
     /// It is parked while the AP is asked for something of its files; then this is done.
-    Ask(Box<apps_std::Request>, Answered),
+    Ask(Box<Question>, Answered),
     /// It ends with this status.
     Exit(u32),
     /// The whole process ends, without a crash, with this status.

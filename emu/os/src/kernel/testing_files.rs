@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::call::{Call, Outcome};
+use super::call::{Call, Outcome, Stop};
 use super::testing::Guest;
 use crate::ap::ApError;
 use rpmsg::iface::apps_std::{self, Request, SEEK_CUR, SEEK_END};
@@ -110,6 +110,12 @@ impl ApFiles {
                 let len = self.files[&self.open.get(&r.file).ok_or(9u32)?.0].len() as u64;
                 apps_std::FlenReply { len }.encode(&outs).unwrap()
             }
+            Request::Ftrunc(r) => {
+                let path = &self.open.get(&r.file).ok_or(9u32)?.0;
+                let len = usize::try_from(r.offset).map_err(|_| 22u32)?;
+                self.files.get_mut(path).ok_or(9u32)?.resize(len, 0);
+                return done;
+            }
             Request::Fremove(r) => {
                 self.files.remove(&r.name.to_lossy()).ok_or(2u32)?;
                 return done;
@@ -118,28 +124,31 @@ impl ApFiles {
         })
     }
 
-    /// Calls a function that may ask this AP; gives r1:0.
-    pub fn call64(&mut self, g: &mut Guest, name: &str, args: &[u32]) -> u64 {
+    /// Calls a function that may ask this AP; what it does in the end.
+    pub fn play(&mut self, g: &mut Guest, name: &str, args: &[u32]) -> Result<Outcome, Stop> {
         let mut outcome = g.try_call(name, args);
-        loop {
-            match outcome {
-                Ok(Outcome::Return) => {
-                    let r = &g.thread.core.regs.r;
-                    return u64::from(r[0]) | u64::from(r[1]) << 32;
-                }
-                Ok(Outcome::Ask(request, answered)) => {
-                    let answer = self.answer(&request).map_err(ApError::Failed);
-                    outcome = answered(
-                        &mut Call {
-                            os: &mut g.os,
-                            thread: &mut g.thread,
-                        },
-                        answer,
-                    );
-                }
-                Ok(_) => panic!("{name} did something else"),
-                Err(stop) => panic!("{name}: {stop}"),
+        while let Ok(Outcome::Ask(question, answered)) = outcome {
+            let answer = question.put(|request| self.answer(request).map_err(ApError::Failed));
+            outcome = answered(
+                &mut Call {
+                    os: &mut g.os,
+                    thread: &mut g.thread,
+                },
+                answer,
+            );
+        }
+        outcome
+    }
+
+    /// Calls a function that may ask this AP and returns; gives r1:0.
+    pub fn call64(&mut self, g: &mut Guest, name: &str, args: &[u32]) -> u64 {
+        match self.play(g, name, args) {
+            Ok(Outcome::Return) => {
+                let r = &g.thread.core.regs.r;
+                u64::from(r[0]) | u64::from(r[1]) << 32
             }
+            Ok(_) => panic!("{name} did something else"),
+            Err(stop) => panic!("{name}: {stop}"),
         }
     }
 

@@ -1,5 +1,6 @@
 //! How programs end: `abort`, `exit`, failed assertions and stack checks, and what runs at exit.
 
+use super::stdio_file::flush_streams;
 use crate::calls::ending;
 use crate::kernel::call::{Call, Done, Outcome, Stop};
 use crate::kernel::import::{Import, import};
@@ -9,7 +10,7 @@ use crate::library_state::exits::Exit;
 #[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
     import("abort", abort, "`void abort(void)`: crashes the process"),
-    import("exit", exit, "`void exit(int status)`: runs exit functions and finalisers, then ends the process without a crash; its calls are answered as those of a dead process"),
+    import("exit", exit, "`void exit(int status)`: runs exit functions and finalisers, hands what streams were given to the AP, then ends the process without a crash; its calls are answered as those of a dead process"),
     import("_exit", exit_now, "`void _exit(int status)`: as exit, but nothing runs before"),
     import("_Exit", exit_now, "`void _Exit(int status)`: as exit, but nothing runs before"),
     import("atexit", atexit, "`int atexit(void (*f)(void))`: to be called when its library is unloaded or the process ends; -1: there are 4096"),
@@ -29,7 +30,12 @@ fn abort(_: &mut Call<'_>) -> Done {
 
 fn exit(c: &mut Call<'_>) -> Done {
     let status = c.arg(0)?;
-    ending::end_process(c, Box::new(move |_, _| Ok(Outcome::EndProcess(status))))
+    let over = move |c: &mut Call<'_>, _: u64| {
+        // What was written to streams reaches the AP; that it did not is nobody's to hear any more (C17 7.22.4.4).
+        let flushed = move |_: &mut Call<'_>, _: Result<(), u32>| Ok(Outcome::EndProcess(status));
+        flush_streams(c, Box::new(flushed))
+    };
+    ending::end_process(c, Box::new(over))
 }
 
 fn exit_now(c: &mut Call<'_>) -> Done {
@@ -87,6 +93,7 @@ fn frame_info(c: &mut Call<'_>) -> Done {
 mod tests {
     use super::*;
     use crate::kernel::testing::Guest;
+    use crate::kernel::testing_files::ApFiles;
 
     #[test]
     fn ends_say_why() {
@@ -104,6 +111,20 @@ mod tests {
         }
         assert!(matches!(g.try_call("exit", &[3]), Ok(Outcome::EndProcess(3))));
         assert!(matches!(g.try_call("_exit", &[4]), Ok(Outcome::EndProcess(4))));
+    }
+
+    #[test]
+    fn exit_hands_over_what_was_written() {
+        let mut g = Guest::new();
+        let mut ap = ApFiles::default();
+        let (path, mode, text) = (g.bytes(b"/out\0"), g.bytes(b"w\0"), g.bytes(b"all of it\0"));
+        let f = ap.call(&mut g, "fopen", &[path, mode]);
+        ap.call(&mut g, "fputs", &[text, f]);
+        assert!(matches!(
+            ap.play(&mut g, "exit", &[3]),
+            Ok(Outcome::EndProcess(3))
+        ));
+        assert_eq!(ap.files["/out"], b"all of it");
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Numbers of errors, as Linux, musl and the AP's answers have them, and their texts.
 
 use super::heap::allocate;
-use super::stdio::emit;
 use crate::kernel::call::{Call, Done};
 use crate::kernel::import::{Import, import};
 
@@ -14,7 +13,6 @@ pub const IMPORTS: &[Import] = &[
     import("strerror", strerror, "`char *strerror(int number)`: what it means; the text is the process's, the next call writes over it"),
     import("strerror_r", strerror_r, "`int strerror_r(int number, char *to, size_t room)`: what it means; ERANGE if it does not fit"),
     import("__xpg_strerror_r", strerror_r, "`int __xpg_strerror_r(int number, char *to, size_t room)`: as strerror_r"),
-    import("perror", perror, "`void perror(const char *s)`: s and what errno means, to the log"),
 ];
 
 /// Room for any text that `strerror` gives.
@@ -79,7 +77,7 @@ errors! {
 }
 
 /// The text for any number.
-fn text_of(number: u32) -> Vec<u8> {
+pub(super) fn text_of(number: u32) -> Vec<u8> {
     match text(number) {
         Some(text) => text.into(),
         None => format!("Unknown error {}", number as i32).into(),
@@ -120,22 +118,6 @@ fn strerror_r(c: &mut Call<'_>) -> Done {
         c.store(to, &text)?;
     }
     c.ret(if fits { 0 } else { ERANGE })
-}
-
-fn perror(c: &mut Call<'_>) -> Done {
-    let (what, at) = (c.arg(0)?, c.errno()?);
-    let number = at.map_or(Ok(0), |at| c.load32(at))?;
-    let mut line = Vec::new();
-    if what != 0 {
-        line = c.cstr(what)?;
-        if !line.is_empty() {
-            line.extend(b": ");
-        }
-    }
-    line.extend(text_of(number));
-    line.push(b'\n');
-    emit(c, &line);
-    c.ret(0)
 }
 
 /// Returns NULL with an error number.

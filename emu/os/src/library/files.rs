@@ -5,12 +5,13 @@
 //! are the AP's; others, when they are opened to be read, are looked for along the search path of the AP's library, as the DSP's own
 //! loader does it.
 
-use super::errno::{EBADF, EINVAL, EIO, EMFILE, ENOENT, EOVERFLOW};
-use super::stdio::emit;
+use super::errno::{EBADF, EINVAL, EIO, EMFILE, ENOENT, EOVERFLOW, ESPIPE, fail};
+use super::log_text::emit;
+use super::memory_file;
 use crate::ap::ApError;
-use crate::kernel::asking::Answer;
+use crate::kernel::asking::{Answer, Question};
 use crate::kernel::call::{Call, Done, Outcome, Stop};
-use crate::library_state::files::File;
+use crate::library_state::files::{Behind, Closed, File, Memory};
 use rpmsg::iface::apps_std::{self, Request, SEEK_CUR};
 use rpmsg::iface::{Cap, Method, Reply as _, Text};
 
@@ -39,6 +40,31 @@ where
     M: Method + Into<Request>,
     M::Reply: 'static,
 {
+    question::<M>(Question::Plain(method.into()), then)
+}
+
+/// Asks the AP for something at another place of an open file, whose position stays what it is.
+pub(super) fn ask_elsewhere<M>(file: i32, offset: i32, method: M, then: Then<M::Reply>) -> Done
+where
+    M: Method + Into<Request>,
+    M::Reply: 'static,
+{
+    let request = method.into();
+    question::<M>(
+        Question::Elsewhere {
+            file,
+            offset,
+            request,
+        },
+        then,
+    )
+}
+
+fn question<M>(question: Question, then: Then<M::Reply>) -> Done
+where
+    M: Method + Into<Request>,
+    M::Reply: 'static,
+{
     let answered = move |c: &mut Call<'_>, answer: Answer| {
         let reply = match answer {
             Ok(outs) => M::Reply::parse(&outs).map_err(|_| EIO),
@@ -46,7 +72,7 @@ where
         };
         then(c, reply)
     };
-    Ok(Outcome::Ask(Box::new(method.into()), Box::new(answered)))
+    Ok(Outcome::Ask(Box::new(question), Box::new(answered)))
 }
 
 /// Tells the log once of a path that could not be opened.
@@ -82,19 +108,21 @@ pub(super) fn open(c: &mut Call<'_>, path: Vec<u8>, mode_text: Vec<u8>, then: Th
     let path = String::from_utf8_lossy(&path).into_owned();
     let mode_text = String::from_utf8_lossy(&mode_text).into_owned();
     let (name, mode) = (Text::from(path.as_str()), Text::from(mode_text.as_str()));
+    let append = mode_text.starts_with('a');
     let opened = move |c: &mut Call<'_>, file: Result<i32, u32>| match file {
         Ok(number) => {
             let file = File {
-                number,
+                behind: Behind::Ap(number),
                 read,
                 write,
+                append,
                 ..File::default()
             };
             match c.os.lib.files.add(file) {
                 Ok(fd) => then(c, Ok(fd)),
                 // Another thread has opened the last one meanwhile.
-                Err(file) => ask(
-                    apps_std::Fclose { file: file.number },
+                Err(_) => ask(
+                    apps_std::Fclose { file: number },
                     Box::new(move |c, _| then(c, Err(EMFILE))),
                 ),
             }
@@ -127,27 +155,39 @@ fn file_for<'a>(c: &'a mut Call<'_>, fd: i32, may: impl Fn(&File) -> bool) -> Op
     None
 }
 
-/// Closes a file, after what was written reached the AP.
+/// The descriptor that argument `n` is, or -1, which no file has: numbers below stand for streams of memory.
+pub(super) fn descriptor(c: &Call<'_>, n: usize) -> Result<i32, Stop> {
+    Ok((c.arg(n)? as i32).max(-1))
+}
+
+/// Closes a descriptor, after what was written reached the AP; with a file's last one the file is closed.
 pub(super) fn close(c: &mut Call<'_>, fd: i32, then: Then<()>) -> Done {
     flush(
         c,
         fd,
         Box::new(move |c, flushed| {
-            let Some(file) = c.os.lib.files.remove(fd) else {
-                return then(c, Err(EBADF));
+            let behind = match c.os.lib.files.remove(fd) {
+                Some(Closed::Last(file)) => file.behind,
+                Some(Closed::Shared) => return then(c, flushed),
+                None => return then(c, Err(EBADF)),
             };
-            let close = apps_std::Fclose { file: file.number };
-            ask(close, Box::new(move |c, closed| then(c, flushed.and(closed))))
+            match behind {
+                Behind::Ap(file) => {
+                    let close = apps_std::Fclose { file };
+                    ask(close, Box::new(move |c, closed| then(c, flushed.and(closed))))
+                }
+                Behind::Memory(memory) => {
+                    memory_file::close(c, memory);
+                    then(c, flushed)
+                }
+                Behind::Nothing | Behind::Log => then(c, flushed),
+            }
         }),
     )
 }
 
 /// Reads about `want` more bytes into the file's buffer. Nothing more: its end was met.
 pub(super) fn fill(c: &mut Call<'_>, fd: i32, want: usize, then: Then<()>) -> Done {
-    // The standard input is at its end.
-    if (0..3).contains(&fd) {
-        return then(c, if fd == 0 { Ok(()) } else { Err(EBADF) });
-    }
     let Some(file) = file_for(c, fd, |file| file.read) else {
         return then(c, Err(EBADF));
     };
@@ -158,8 +198,20 @@ pub(super) fn fill(c: &mut Call<'_>, fd: i32, want: usize, then: Then<()>) -> Do
         };
         return flush(c, fd, Box::new(again));
     }
+    let number = match file.behind {
+        Behind::Ap(number) => number,
+        Behind::Memory(memory) => {
+            let bytes = memory_file::next(c, &memory, want.clamp(1, MOST))?;
+            let came = memory_file::came(c, fd, &bytes);
+            return then(c, came);
+        }
+        Behind::Nothing | Behind::Log => {
+            file.end = true;
+            return then(c, Ok(()));
+        }
+    };
     let read = apps_std::Fread {
-        file: file.number,
+        file: number,
         data: Cap(want.clamp(1, MOST) as u32),
     };
     ask(
@@ -194,42 +246,41 @@ pub(super) fn take(c: &mut Call<'_>, fd: i32, most: usize) -> Vec<u8> {
     file.unread.drain(..count).collect()
 }
 
-/// Is there nothing to be had from the AP any more?
+/// Was the end of the file met?
 pub(super) fn at_end(c: &mut Call<'_>, fd: i32) -> bool {
-    match fd {
-        0..3 => true,
-        _ => c.os.lib.files.get(fd).is_none_or(|file| file.end),
-    }
+    c.os.lib.files.get(fd).is_some_and(|file| file.end)
 }
 
-/// Are these the standard streams whose text goes to the log?
-pub(super) fn is_log(fd: i32) -> bool {
-    matches!(fd, 1 | 2)
+/// Does text that is written there go to the log?
+pub(super) fn is_log(c: &mut Call<'_>, fd: i32) -> bool {
+    let file = c.os.lib.files.get(fd);
+    file.is_some_and(|file| file.behind == Behind::Log)
+}
+
+/// Writes bytes and returns `value`, or -1.
+pub(super) fn put_for(c: &mut Call<'_>, fd: i32, bytes: Vec<u8>, value: u32) -> Done {
+    let written = move |c: &mut Call<'_>, written: Result<(), u32>| match written {
+        Ok(()) => c.ret(value),
+        Err(error) => fail(c, error),
+    };
+    put(c, fd, bytes, Box::new(written))
 }
 
 /// Writes bytes: to the log, or behind.
 pub(super) fn put(c: &mut Call<'_>, fd: i32, bytes: Vec<u8>, then: Then<()>) -> Done {
-    if is_log(fd) {
-        emit(c, &bytes);
-        return then(c, Ok(()));
-    }
     let Some(file) = file_for(c, fd, |file| file.write) else {
         return then(c, Err(EBADF));
     };
+    if file.behind == Behind::Log {
+        emit(c, &bytes);
+        return then(c, Ok(()));
+    }
     if !file.unread.is_empty() {
-        // The AP's position is ahead of the program's.
-        let back = i32::try_from(file.unread.len()).map_or(0, |n| -n);
-        file.unread.clear();
         let again = move |c: &mut Call<'_>, moved: Result<(), u32>| match moved {
             Ok(()) => put(c, fd, bytes, then),
             Err(error) => then(c, Err(error)),
         };
-        let seek = apps_std::Fseek {
-            file: file.number,
-            offset: back,
-            whence: SEEK_CUR,
-        };
-        return ask(seek, Box::new(again));
+        return forget_unread(c, fd, Box::new(again));
     }
     file.end = false;
     file.unwritten.extend(bytes);
@@ -239,20 +290,53 @@ pub(super) fn put(c: &mut Call<'_>, fd: i32, bytes: Vec<u8>, then: Then<()>) -> 
     flush(c, fd, then)
 }
 
+/// Gives up what was read ahead: the position of what is behind the file becomes the program's.
+pub(super) fn forget_unread(c: &mut Call<'_>, fd: i32, then: Then<()>) -> Done {
+    let Some(file) = c.os.lib.files.get(fd) else {
+        return then(c, Err(EBADF));
+    };
+    let ahead = file.unread.len();
+    file.unread.clear();
+    if ahead == 0 {
+        return then(c, Ok(()));
+    }
+    file.end = false;
+    match &mut file.behind {
+        Behind::Ap(number) => {
+            let seek = apps_std::Fseek {
+                file: *number,
+                offset: i32::try_from(ahead).map_or(0, |n| -n),
+                whence: SEEK_CUR,
+            };
+            ask(seek, then)
+        }
+        Behind::Memory(memory) => {
+            memory.position = memory.position.saturating_sub(ahead as u32);
+            then(c, Ok(()))
+        }
+        Behind::Nothing | Behind::Log => then(c, Ok(())),
+    }
+}
+
 /// Hands everything that was written to the AP.
 pub(super) fn flush(c: &mut Call<'_>, fd: i32, then: Then<()>) -> Done {
     let Some(file) = c.os.lib.files.get(fd) else {
-        return then(c, if (0..3).contains(&fd) { Ok(()) } else { Err(EBADF) });
+        return then(c, Err(EBADF));
+    };
+    let number = match file.behind {
+        Behind::Ap(number) => number,
+        Behind::Memory(_) => {
+            let data = std::mem::take(&mut file.unwritten);
+            return memory_file::write(c, fd, data, then);
+        }
+        Behind::Nothing | Behind::Log => return then(c, Ok(())),
     };
     if file.unwritten.is_empty() {
         return then(c, Ok(()));
     }
     let count = file.unwritten.len().min(MOST);
     let data: Vec<u8> = file.unwritten.drain(..count).collect();
-    let write = apps_std::Fwrite {
-        file: file.number,
-        data,
-    };
+    let write = apps_std::Fwrite { file: number, data };
     ask(
         write,
         Box::new(move |c, reply| {
@@ -297,13 +381,25 @@ pub(super) fn seek(c: &mut Call<'_>, fd: i32, offset: i64, whence: u32, then: Th
             } else {
                 Some(offset)
             };
+            let number = match &mut file.behind {
+                Behind::Ap(number) => *number,
+                Behind::Memory(memory) => {
+                    let moved = memory_file::seek(memory, offset, whence);
+                    if moved.is_ok() {
+                        file.unread.clear();
+                        file.end = false;
+                    }
+                    return then(c, moved);
+                }
+                Behind::Nothing | Behind::Log => return then(c, Err(ESPIPE)),
+            };
             let Some(offset) = offset.and_then(|offset| i32::try_from(offset).ok()) else {
                 return then(c, Err(EOVERFLOW));
             };
             file.unread.clear();
             file.end = false;
             let seek = apps_std::Fseek {
-                file: file.number,
+                file: number,
                 offset,
                 whence,
             };
@@ -324,7 +420,15 @@ pub(super) fn tell_position(c: &mut Call<'_>, fd: i32, then: Then<u32>) -> Done 
             if let Err(error) = flushed {
                 return then(c, Err(error));
             }
-            let tell = apps_std::Ftell { file: file.number };
+            let number = match file.behind {
+                Behind::Ap(number) => number,
+                Behind::Memory(memory) => {
+                    let at = memory.position.saturating_sub(file.unread.len() as u32);
+                    return then(c, Ok(at));
+                }
+                Behind::Nothing | Behind::Log => return then(c, Err(ESPIPE)),
+            };
+            let tell = apps_std::Ftell { file: number };
             ask(
                 tell,
                 Box::new(move |c, reply| {
@@ -338,7 +442,24 @@ pub(super) fn tell_position(c: &mut Call<'_>, fd: i32, then: Then<u32>) -> Done 
 
 /// Writes a range of the program's memory, piece by piece; gives how many bytes went.
 pub(super) fn put_range(c: &mut Call<'_>, fd: i32, at: u32, left: u32, done: u32, then: Then<u32>) -> Done {
-    if is_log(fd) {
+    if left > 0
+        && c.os
+            .lib
+            .files
+            .get(fd)
+            .is_some_and(|file| file.write && file.memory().is_some())
+    {
+        let emptied = move |c: &mut Call<'_>, emptied: Result<(), u32>| match emptied {
+            Ok(()) => memory_file::write_range(c, fd, (at, left), then),
+            Err(error) => then(c, Err(error)),
+        };
+        let flushed = move |c: &mut Call<'_>, flushed: Result<(), u32>| match flushed {
+            Ok(()) => forget_unread(c, fd, Box::new(emptied)),
+            Err(error) => emptied(c, Err(error)),
+        };
+        return flush(c, fd, Box::new(flushed));
+    }
+    if is_log(c, fd) {
         // Nothing is waited for: going on by `then` after each piece would use the host's stack up.
         for offset in (0..left).step_by(MOST) {
             let piece = (left - offset).min(MOST as u32);
@@ -373,6 +494,11 @@ pub(super) fn take_range(c: &mut Call<'_>, fd: i32, at: u32, left: u32, done: u3
     if left == 0 {
         return then(c, Ok(done));
     }
+    // Nothing is waited for, so all of it comes at once.
+    if let Some(memory) = memory_to_read(c, fd) {
+        let came = memory_file::read_range(c, fd, &memory, (at, left))?;
+        return then(c, Ok(done + came));
+    }
     let next = move |c: &mut Call<'_>, filled: Result<(), u32>| match filled {
         Ok(()) if has_unread(c, fd) => take_range(c, fd, at, left, done, then),
         Ok(()) => then(c, Ok(done)),
@@ -380,6 +506,13 @@ pub(super) fn take_range(c: &mut Call<'_>, fd: i32, at: u32, left: u32, done: u3
         Err(_) => then(c, Ok(done)),
     };
     fill(c, fd, (left as usize).max(PAGE), Box::new(next))
+}
+
+/// The memory behind a stream that may be read and has nothing to be written first.
+fn memory_to_read(c: &mut Call<'_>, fd: i32) -> Option<Memory> {
+    let file = c.os.lib.files.get(fd)?;
+    let ready = file.read && file.unwritten.is_empty();
+    file.memory().map(|memory| *memory).filter(|_| ready)
 }
 
 fn has_unread(c: &mut Call<'_>, fd: i32) -> bool {

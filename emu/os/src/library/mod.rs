@@ -8,6 +8,7 @@ mod compute_res;
 mod convert;
 mod ctype;
 mod cxx;
+mod descriptors;
 mod dl;
 pub mod dspqueue;
 mod dspqueue_import;
@@ -27,8 +28,10 @@ mod hap_time;
 mod heap;
 mod jump;
 mod locale;
+mod log_text;
 mod math;
 mod math_more;
+mod memory_file;
 mod posix_cancel;
 mod posix_refused;
 mod posix_rwlock;
@@ -59,6 +62,7 @@ mod signal;
 mod sort;
 mod stdio;
 mod stdio_file;
+mod stdio_memory;
 mod stdio_more;
 mod stdlib_more;
 mod string;
@@ -94,8 +98,10 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "Formatted output", imports: stdio::IMPORTS },
     Family { title: "Streams", imports: stdio_file::IMPORTS },
     Family { title: "More of streams", imports: stdio_more::IMPORTS },
+    Family { title: "Memory as streams", imports: stdio_memory::IMPORTS },
     Family { title: "Formatted input", imports: scanf::IMPORTS },
     Family { title: "Descriptors, paths, directories", imports: unistd::IMPORTS },
+    Family { title: "Descriptors as such, other places of files", imports: descriptors::IMPORTS },
     Family { title: "Heap", imports: heap::IMPORTS },
     Family { title: "Numbers in text", imports: convert::IMPORTS },
     Family { title: "More of numbers, random numbers, sorting", imports: stdlib_more::IMPORTS },

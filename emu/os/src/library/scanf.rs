@@ -18,14 +18,14 @@ pub const IMPORTS: &[Import] = &[
     import("vsscanf", vsscanf, "`int vsscanf(const char *s, const char *format, va_list)`: reads from a string"),
     import("fscanf", fscanf, "`int fscanf(FILE *, const char *format, ...)`: reads from a file; how many were stored, -1 at the end"),
     import("vfscanf", vfscanf, "`int vfscanf(FILE *, const char *format, va_list)`: reads from a file"),
-    import("scanf", scanf, "`int scanf(const char *format, ...)`: -1, the standard input is empty"),
-    import("vscanf", vscanf, "`int vscanf(const char *format, va_list)`: -1, the standard input is empty"),
+    import("scanf", scanf, "`int scanf(const char *format, ...)`: reads the standard input, which is empty unless dup2 made it a file; how many were read, -1 at the end"),
+    import("vscanf", vscanf, "`int vscanf(const char *format, va_list)`: reads the standard input, which is empty unless dup2 made it a file; how many were read, -1 at the end"),
     import("swscanf", swscanf, "`int swscanf(const wchar_t *s, const wchar_t *format, ...)`: as sscanf, of wide characters"),
     import("vswscanf", vswscanf, "`int vswscanf(const wchar_t *s, const wchar_t *format, va_list)`: as vsscanf, of wide characters"),
     import("fwscanf", fwscanf, "`int fwscanf(FILE *, const wchar_t *format, ...)`: as fscanf; each byte is a character"),
     import("vfwscanf", vfwscanf, "`int vfwscanf(FILE *, const wchar_t *format, va_list)`: as vfscanf; each byte is a character"),
-    import("wscanf", wscanf, "`int wscanf(const wchar_t *format, ...)`: -1, the standard input is empty"),
-    import("vwscanf", wscanf, "`int vwscanf(const wchar_t *format, va_list)`: -1, the standard input is empty"),
+    import("wscanf", wscanf, "`int wscanf(const wchar_t *format, ...)`: reads the standard input, which is empty unless dup2 made it a file; how many were read, -1 at the end"),
+    import("vwscanf", vwscanf, "`int vwscanf(const wchar_t *format, va_list)`: reads the standard input, which is empty unless dup2 made it a file; how many were read, -1 at the end"),
 ];
 
 /// Most bytes of a file that are looked at before its scanner has to do with them.
@@ -122,12 +122,20 @@ fn of_file(c: &mut Call<'_>, fd: i32, format: Format, list: VaList) -> Done {
 fn of_stream(c: &mut Call<'_>, list: VaList, chars: Chars) -> Done {
     let format = Format::load(c, c.arg(1)?, chars)?;
     let fd = descriptor(c, c.arg(0)?);
+    of_descriptor(c, fd, format, list)
+}
+
+fn of_input(c: &mut Call<'_>, list: VaList, chars: Chars) -> Done {
+    let format = Format::load(c, c.arg(0)?, chars)?;
+    of_descriptor(c, Some(0), format, list)
+}
+
+fn of_descriptor(c: &mut Call<'_>, fd: Option<i32>, format: Format, list: VaList) -> Done {
     if let (Some(fd), Format::Wide(_)) = (fd, &format) {
         orient(c, fd, 1);
     }
     match fd {
         Some(fd) if c.os.lib.files.get(fd).is_some_and(|file| file.read) => of_file(c, fd, format, list),
-        Some(0) => c.ret(u32::MAX),
         _ => {
             c.set_errno(EBADF)?;
             c.ret(u32::MAX)
@@ -176,16 +184,23 @@ fn vfwscanf(c: &mut Call<'_>) -> Done {
 }
 
 fn scanf(c: &mut Call<'_>) -> Done {
-    c.ret(u32::MAX)
-}
-
-fn wscanf(c: &mut Call<'_>) -> Done {
-    orient(c, 0, 1);
-    scanf(c)
+    let list = c.va();
+    of_input(c, list, Chars::Narrow)
 }
 
 fn vscanf(c: &mut Call<'_>) -> Done {
-    scanf(c)
+    let at = c.arg(1)?;
+    of_input(c, VaList { at }, Chars::Narrow)
+}
+
+fn wscanf(c: &mut Call<'_>) -> Done {
+    let list = c.va();
+    of_input(c, list, Chars::Wide)
+}
+
+fn vwscanf(c: &mut Call<'_>) -> Done {
+    let at = c.arg(1)?;
+    of_input(c, VaList { at }, Chars::Wide)
 }
 
 #[cfg(test)]

@@ -1,15 +1,13 @@
-//! `printf` and its kin. Standard output goes to the log line by line.
+//! `printf` and its kin. The standard output is descriptor 1: the log, unless `dup2` made it something else.
 
 use super::errno::{EILSEQ, EOVERFLOW, fail};
+use super::files;
 use super::format::{self, NO_LENGTH, Output};
-use crate::ap::LogRecord;
 use crate::kernel::call::{Call, Done, Stop, VaList};
 use crate::kernel::import::{Import, import};
 
 /// Longest line or buffer that is formatted.
 pub(super) const MAX: usize = 1 << 20;
-/// A line of output is handed on at this length even without a newline.
-const LINE: usize = 1024;
 
 /// This family's table.
 #[rustfmt::skip]
@@ -74,38 +72,17 @@ pub(super) fn length(c: &mut Call<'_>, total: u64) -> Done {
     }
 }
 
+/// Writes formatted text to a stream; returns its length, or -1 and why there is none.
+pub(super) fn write(c: &mut Call<'_>, fd: i32, out: Output<u8>) -> Done {
+    match u32::try_from(out.total) {
+        Ok(total) if total <= i32::MAX as u32 => files::put_for(c, fd, out.text, total),
+        _ => length(c, out.total),
+    }
+}
+
 fn print(c: &mut Call<'_>, text: u32, list: VaList) -> Done {
     let out = formatted(c, text, list, MAX)?;
-    emit(c, &out.text);
-    length(c, out.total)
-}
-
-/// Adds to the process's standard output; complete lines go to the log.
-pub(super) fn emit(c: &mut Call<'_>, bytes: &[u8]) {
-    for &b in bytes {
-        if b != b'\n' {
-            c.os.lib.line.push(b);
-        }
-        if b == b'\n' || c.os.lib.line.len() >= LINE {
-            let line = std::mem::take(&mut c.os.lib.line);
-            let text = String::from_utf8_lossy(&line).into_owned();
-            let record = LogRecord {
-                level: 2,
-                file: "stdout".into(),
-                line: 0,
-                thread: c.thread.id,
-                text,
-            };
-            c.os.shared.config.ap.log(record);
-        }
-    }
-}
-
-/// What stands in the incomplete line goes to the log.
-pub(super) fn end_line(c: &mut Call<'_>) {
-    if !c.os.lib.line.is_empty() {
-        emit(c, b"\n");
-    }
+    write(c, 1, out)
 }
 
 fn printf(c: &mut Call<'_>) -> Done {
@@ -152,14 +129,12 @@ fn vsnprintf(c: &mut Call<'_>) -> Done {
 fn puts(c: &mut Call<'_>) -> Done {
     let mut s = c.cstr(c.arg(0)?)?;
     s.push(b'\n');
-    emit(c, &s);
-    c.ret(0)
+    files::put_for(c, 1, s, 0)
 }
 
 fn putchar(c: &mut Call<'_>) -> Done {
     let byte = c.arg(0)? as u8;
-    emit(c, &[byte]);
-    c.ret(u32::from(byte))
+    files::put_for(c, 1, vec![byte], byte.into())
 }
 
 #[cfg(test)]

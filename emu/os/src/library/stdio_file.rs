@@ -5,7 +5,8 @@
 use super::errno::{EBADF, EINVAL, ENOMEM};
 use super::files;
 use super::heap::allocate;
-use super::stdio::{formatted, length};
+use super::log_text::end_line;
+use super::stdio::{formatted, write};
 use crate::builtins::STREAMS;
 use crate::kernel::call::{Call, Done, Stop, VaList};
 use crate::kernel::import::{Import, import};
@@ -32,7 +33,7 @@ pub const IMPORTS: &[Import] = &[
     import("fflush", fflush, "`int fflush(FILE *)`: what was written goes to the AP, or the incomplete line to the log; NULL: of all"),
     import("fgetc", fgetc, "`int fgetc(FILE *)`: the next byte; -1 at the end"),
     import("getc", fgetc, "`int getc(FILE *)`: the next byte; -1 at the end"),
-    import("getchar", getchar, "`int getchar(void)`: -1, the standard input is empty"),
+    import("getchar", getchar, "`int getchar(void)`: the next byte of the standard input, which is empty unless dup2 made it a file; -1 at the end"),
     import("ungetc", ungetc, "`int ungetc(int byte, FILE *)`: to be read again"),
     import("fgets", fgets, "`char *fgets(char *to, int room, FILE *)`: a line, or what fits; NULL at the end"),
     import("fputc", fputc, "`int fputc(int byte, FILE *)`: writes a byte; -1 and errno"),
@@ -73,7 +74,7 @@ pub(super) fn stream(c: &Call<'_>, n: usize) -> Result<i32, Stop> {
 }
 
 /// Makes a `FILE` for a descriptor.
-fn make_stream(c: &mut Call<'_>, fd: i32) -> Done {
+pub(super) fn make_stream(c: &mut Call<'_>, fd: i32) -> Done {
     let made = move |c: &mut Call<'_>, at: u32| {
         if at != 0 {
             c.store(at, &[0; FILE as usize])?;
@@ -95,7 +96,7 @@ fn fopen(c: &mut Call<'_>) -> Done {
 }
 
 fn fdopen(c: &mut Call<'_>) -> Done {
-    let fd = c.arg(0)? as i32;
+    let fd = files::descriptor(c, 0)?;
     let free = c.os.lib.files.get(fd).is_some() && !c.os.lib.files.streams.values().any(|&known| known == fd);
     if free {
         make_stream(c, fd)
@@ -215,19 +216,14 @@ fn fsetpos(c: &mut Call<'_>) -> Done {
 
 fn feof(c: &mut Call<'_>) -> Done {
     let fd = stream(c, 0)?;
-    let end = match c.os.lib.files.get(fd) {
-        Some(file) => file.end && file.unread.is_empty(),
-        None => fd == 0,
-    };
+    let end = c.os.lib.files.get(fd);
+    let end = end.is_some_and(|file| file.end && file.unread.is_empty());
     c.ret(end.into())
 }
 
 fn ferror(c: &mut Call<'_>) -> Done {
     let fd = stream(c, 0)?;
-    let error = match c.os.lib.files.get(fd) {
-        Some(file) => file.error,
-        None => fd < 0,
-    };
+    let error = c.os.lib.files.get(fd).is_none_or(|file| file.error);
     c.ret(error.into())
 }
 
@@ -241,28 +237,33 @@ fn clearerr(c: &mut Call<'_>) -> Done {
 
 fn fflush(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
+    let answer = |c: &mut Call<'_>, flushed: Result<(), u32>| match flushed {
+        Ok(()) => c.ret(0),
+        Err(error) => failed(c, error, END),
+    };
     if at == 0 {
-        super::stdio::end_line(c);
-        let all = c.os.lib.files.descriptors();
-        return flush_all(c, all, 0);
+        return flush_streams(c, Box::new(answer));
     }
     let fd = stream(c, 0)?;
-    if files::is_log(fd) {
-        super::stdio::end_line(c);
+    if files::is_log(c, fd) {
+        end_line(c);
     }
-    flush_all(c, vec![fd], 0)
+    files::flush(c, fd, Box::new(answer))
 }
 
-fn flush_all(c: &mut Call<'_>, mut left: Vec<i32>, error: u32) -> Done {
+/// Hands over what was written to any stream, and the line that is not complete yet.
+pub(super) fn flush_streams(c: &mut Call<'_>, then: files::Then<()>) -> Done {
+    end_line(c);
+    let all = c.os.lib.files.descriptors();
+    flush_all(c, all, Ok(()), then)
+}
+
+fn flush_all(c: &mut Call<'_>, mut left: Vec<i32>, before: Result<(), u32>, then: files::Then<()>) -> Done {
     let Some(fd) = left.pop() else {
-        return if error == 0 {
-            c.ret(0)
-        } else {
-            failed(c, error, END)
-        };
+        return then(c, before);
     };
     let next =
-        move |c: &mut Call<'_>, flushed: Result<(), u32>| flush_all(c, left, flushed.err().unwrap_or(error));
+        move |c: &mut Call<'_>, flushed: Result<(), u32>| flush_all(c, left, flushed.and(before), then);
     files::flush(c, fd, Box::new(next))
 }
 
@@ -270,7 +271,7 @@ fn next_byte(c: &mut Call<'_>, fd: i32) -> Done {
     if let Some(&byte) = files::take(c, fd, 1).first() {
         return c.ret(byte.into());
     }
-    if files::at_end(c, fd) && fd > 2 {
+    if files::at_end(c, fd) {
         return c.ret(END);
     }
     let filled = move |c: &mut Call<'_>, filled: Result<(), u32>| match filled {
@@ -342,43 +343,30 @@ pub(super) fn line(c: &mut Call<'_>, fd: i32, most: usize, to: u32, store: Store
         store(c, to, bytes)?;
         return c.ret(to);
     }
-    if fd > 2 && files::at_end(c, fd) {
+    if files::at_end(c, fd) {
         return c.ret(0);
     }
     let filled = move |c: &mut Call<'_>, filled: Result<(), u32>| match filled {
-        Ok(()) if fd > 2 => line(c, fd, most, to, store),
-        Ok(()) => c.ret(0),
+        Ok(()) => line(c, fd, most, to, store),
         Err(error) => failed(c, error, 0),
     };
     files::fill(c, fd, files::PAGE, Box::new(filled))
 }
 
-/// Writes bytes and returns `value`, or -1.
-pub(super) fn put(c: &mut Call<'_>, fd: i32, bytes: Vec<u8>, value: u32) -> Done {
-    let written = move |c: &mut Call<'_>, written: Result<(), u32>| match written {
-        Ok(()) => c.ret(value),
-        Err(error) => failed(c, error, END),
-    };
-    files::put(c, fd, bytes, Box::new(written))
-}
-
 fn fputc(c: &mut Call<'_>) -> Done {
     let (byte, fd) = (c.arg(0)? as u8, stream(c, 1)?);
-    put(c, fd, vec![byte], byte.into())
+    files::put_for(c, fd, vec![byte], byte.into())
 }
 
 fn fputs(c: &mut Call<'_>) -> Done {
     let (s, fd) = (c.cstr(c.arg(0)?)?, stream(c, 1)?);
-    put(c, fd, s, 0)
+    files::put_for(c, fd, s, 0)
 }
 
 fn print(c: &mut Call<'_>, list: VaList) -> Done {
     let (fd, text) = (stream(c, 0)?, c.arg(1)?);
     let out = formatted(c, text, list, MAX)?;
-    match u32::try_from(out.total) {
-        Ok(total) if total <= i32::MAX as u32 => put(c, fd, out.text, total),
-        _ => length(c, out.total),
-    }
+    write(c, fd, out)
 }
 
 fn fprintf(c: &mut Call<'_>) -> Done {
@@ -393,7 +381,8 @@ fn vfprintf(c: &mut Call<'_>) -> Done {
 
 fn fileno(c: &mut Call<'_>) -> Done {
     match stream(c, 0)? {
-        -1 => failed(c, EBADF, END),
+        // Memory as a stream has none.
+        ..0 => failed(c, EBADF, END),
         fd => c.ret(fd as u32),
     }
 }

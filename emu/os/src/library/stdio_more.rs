@@ -1,7 +1,7 @@
 //! What else there is in `<stdio.h>` for streams: lines of any length, text into memory of its own, another file for a stream, and
 //! the functions that POSIX has for locked streams.
 
-use super::errno::{EBADF, EINVAL, ENOMEM, EOVERFLOW, fail};
+use super::errno::{EBADF, EINVAL, ENOMEM, EOVERFLOW, fail, text_of};
 use super::files;
 use super::heap::allocate;
 use super::stdio::{IMPORTS as STDIO, MAX, formatted, length};
@@ -19,6 +19,7 @@ pub const IMPORTS: &[Import] = &[
     import("dprintf", dprintf, "`int dprintf(int fd, const char *format, ...)`: to a descriptor; 1 and 2 are the log; -1 and errno"),
     import("vdprintf", vdprintf, "`int vdprintf(int fd, const char *format, va_list)`: to a descriptor; 1 and 2 are the log; -1 and errno"),
     import("freopen", freopen, "`FILE *freopen(const char *path, const char *mode, FILE *)`: another file of the AP for the stream; NULL and errno, EBADF for a standard stream, EINVAL without a path"),
+    import("perror", perror, "`void perror(const char *s)`: s and what errno means, to the log"),
     alias("getc_unlocked", STREAMS, "getc", "`int getc_unlocked(FILE *)`: as getc"),
     alias("fgetc_unlocked", STREAMS, "fgetc", "`int fgetc_unlocked(FILE *)`: as fgetc"),
     alias("getchar_unlocked", STREAMS, "getchar", "`int getchar_unlocked(void)`: as getchar"),
@@ -66,18 +67,12 @@ fn take_until(c: &mut Call<'_>, fd: i32, delimiter: u8, to: (u32, u32)) -> Done 
     let len = match end {
         Some(end) if end < MAX => end + 1,
         None if there < MAX && at_end && there > 0 => there,
+        None if there < MAX && at_end => return c.ret(u32::MAX),
         None if there < MAX => {
             let filled = move |c: &mut Call<'_>, filled: Result<(), u32>| match filled {
-                Ok(()) if fd > 2 && !at_end => take_until(c, fd, delimiter, to),
-                Ok(()) => c.ret(u32::MAX),
+                Ok(()) => take_until(c, fd, delimiter, to),
                 Err(error) => fail(c, error),
             };
-            if fd > 2 && at_end {
-                return match c.os.lib.files.get(fd) {
-                    Some(_) => c.ret(u32::MAX),
-                    None => fail(c, EBADF),
-                };
-            }
             return files::fill(c, fd, files::PAGE, Box::new(filled));
         }
         _ => return fail(c, EOVERFLOW),
@@ -154,7 +149,7 @@ fn vdprintf(c: &mut Call<'_>) -> Done {
 }
 
 fn to_descriptor(c: &mut Call<'_>, list: VaList) -> Done {
-    let (fd, text) = (c.arg(0)? as i32, c.arg(1)?);
+    let (fd, text) = (files::descriptor(c, 0)?, c.arg(1)?);
     let out = formatted(c, text, list, MAX)?;
     if out.total > i32::MAX as u64 {
         return length(c, out.total);
@@ -199,6 +194,21 @@ fn freopen(c: &mut Call<'_>) -> Done {
         files::open(c, path, mode, Box::new(opened))
     };
     files::close(c, fd, Box::new(closed))
+}
+
+fn perror(c: &mut Call<'_>) -> Done {
+    let (what, at) = (c.arg(0)?, c.errno()?);
+    let number = at.map_or(Ok(0), |at| c.load32(at))?;
+    let mut line = Vec::new();
+    if what != 0 {
+        line = c.cstr(what)?;
+        if !line.is_empty() {
+            line.extend(b": ");
+        }
+    }
+    line.extend(text_of(number));
+    line.push(b'\n');
+    files::put_for(c, 2, line, 0)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Structures are laid out as in musl for Hexagon: `off_t` has 64 bits, `struct stat` 128 bytes, `struct dirent` 280. Only what the
 //! AP's `apps_std` can do is here: it opens by C modes, so a new file's permission bits are the AP's choice, and `O_EXCL` is refused.
 
-use super::errno::{EACCES, EBADF, EINVAL, EMFILE, ENOENT, ENOMEM, ENOSYS, ENOTTY, fail};
+use super::errno::{EACCES, EBADF, EINVAL, EMFILE, ENOENT, ENOMEM, ENOTTY, fail};
 use super::files;
 use super::heap::allocate;
 use crate::kernel::call::{Call, Done};
@@ -22,8 +22,6 @@ pub const IMPORTS: &[Import] = &[
     import("fsync", fsync, "`int fsync(int fd)`: the AP writes it to its disk; -1 and errno"),
     import("ftruncate", ftruncate, "`int ftruncate(int fd, off_t len)`: cuts it; -1 and errno"),
     import("isatty", isatty, "`int isatty(int fd)`: 0 and ENOTTY, or EBADF"),
-    import("dup", no_such, "`int dup(int fd)`: another descriptor of the same file").refuses("-1, errno ENOSYS"),
-    import("fcntl", no_such, "`int fcntl(int fd, int command, ...)`: properties of a descriptor").refuses("-1, errno ENOSYS"),
     import("access", access, "`int access(const char *path, int mode)`: is there such a file? Modes go by its owner's bits; -1 and errno"),
     import("stat", stat, "`int stat(const char *path, struct stat *)`: facts about a file of the AP; -1 and errno"),
     import("lstat", stat, "`int lstat(const char *path, struct stat *)`: as stat, the AP follows links"),
@@ -38,12 +36,12 @@ pub const IMPORTS: &[Import] = &[
     import("closedir", closedir, "`int closedir(DIR *)`: closes it; -1 and errno"),
 ];
 
-const O_WRONLY: u32 = 1;
-const O_RDWR: u32 = 2;
+pub(super) const O_WRONLY: u32 = 1;
+pub(super) const O_RDWR: u32 = 2;
 const O_CREAT: u32 = 0o100;
 const O_EXCL: u32 = 0o200;
 const O_TRUNC: u32 = 0o1000;
-const O_APPEND: u32 = 0o2000;
+pub(super) const O_APPEND: u32 = 0o2000;
 const S_IFREG: u32 = 0o100_000;
 /// Bytes of a `struct stat`, and of a `struct dirent` in the `DIR` that it stands in.
 const STAT: usize = 128;
@@ -68,14 +66,14 @@ fn mode(flags: u32) -> Option<&'static str> {
 }
 
 /// Returns what was done, or -1.
-fn done(c: &mut Call<'_>, result: Result<u32, u32>) -> Done {
+pub(super) fn done(c: &mut Call<'_>, result: Result<u32, u32>) -> Done {
     match result {
         Ok(v) => c.ret(v),
         Err(error) => fail(c, error),
     }
 }
 
-fn nothing_or(c: &mut Call<'_>, result: Result<(), u32>) -> Done {
+pub(super) fn nothing_or(c: &mut Call<'_>, result: Result<(), u32>) -> Done {
     done(c, result.map(|()| 0))
 }
 
@@ -98,7 +96,7 @@ fn creat(c: &mut Call<'_>) -> Done {
 }
 
 fn read(c: &mut Call<'_>) -> Done {
-    let (fd, to, len) = (c.arg(0)? as i32, c.arg(1)?, c.arg(2)?);
+    let (fd, to, len) = (files::descriptor(c, 0)?, c.arg(1)?, c.arg(2)?);
     let bytes = files::take(c, fd, len as usize);
     if !bytes.is_empty() || len == 0 {
         c.store(to, &bytes)?;
@@ -114,7 +112,7 @@ fn read(c: &mut Call<'_>) -> Done {
 }
 
 fn write(c: &mut Call<'_>) -> Done {
-    let (fd, from, len) = (c.arg(0)? as i32, c.arg(1)?, c.arg(2)?);
+    let (fd, from, len) = (files::descriptor(c, 0)?, c.arg(1)?, c.arg(2)?);
     let written = move |c: &mut Call<'_>, went: Result<u32, u32>| match went {
         // Not behind: who writes to a descriptor has written.
         Ok(went) => files::flush(c, fd, Box::new(move |c, flushed| done(c, flushed.map(|()| went)))),
@@ -124,7 +122,7 @@ fn write(c: &mut Call<'_>) -> Done {
 }
 
 fn lseek(c: &mut Call<'_>) -> Done {
-    let (fd, offset, whence) = (c.arg(0)? as i32, c.arg64(2) as i64, c.arg(4)?);
+    let (fd, offset, whence) = (files::descriptor(c, 0)?, c.arg64(2) as i64, c.arg(4)?);
     let answer = |c: &mut Call<'_>, at: Result<u32, u32>| match at {
         Ok(at) => c.ret64(at.into()),
         Err(error) => {
@@ -140,15 +138,15 @@ fn lseek(c: &mut Call<'_>) -> Done {
 }
 
 fn close(c: &mut Call<'_>) -> Done {
-    let fd = c.arg(0)? as i32;
+    let fd = files::descriptor(c, 0)?;
     c.os.lib.files.streams.retain(|_, known| *known != fd);
     files::close(c, fd, Box::new(nothing_or))
 }
 
 fn fsync(c: &mut Call<'_>) -> Done {
-    let fd = c.arg(0)? as i32;
+    let fd = files::descriptor(c, 0)?;
     let flushed = move |c: &mut Call<'_>, flushed: Result<(), u32>| {
-        let number = c.os.lib.files.get(fd).map(|file| file.number);
+        let number = c.os.lib.files.get(fd).and_then(|file| file.ap());
         match (flushed, number) {
             (Ok(()), Some(file)) => files::ask(apps_std::Fsync { file }, Box::new(nothing_or)),
             (flushed, _) => nothing_or(c, flushed),
@@ -158,30 +156,31 @@ fn fsync(c: &mut Call<'_>) -> Done {
 }
 
 fn ftruncate(c: &mut Call<'_>) -> Done {
-    let (fd, len) = (c.arg(0)? as i32, c.arg64(2));
+    let (fd, len) = (files::descriptor(c, 0)?, c.arg64(2));
     let Ok(offset) = i32::try_from(len) else {
         return fail(c, EINVAL);
     };
-    let flushed = move |c: &mut Call<'_>, flushed: Result<(), u32>| {
-        let number = c.os.lib.files.get(fd).map(|file| file.number);
-        match (flushed, number) {
+    let cut = move |c: &mut Call<'_>, moved: Result<(), u32>| {
+        let number = c.os.lib.files.get(fd).and_then(|file| file.ap());
+        match (moved, number) {
             (Ok(()), Some(file)) => files::ask(apps_std::Ftrunc { file, offset }, Box::new(nothing_or)),
             (Ok(()), None) => fail(c, EINVAL),
             (Err(error), _) => fail(c, error),
         }
     };
+    // What was read ahead may be cut off.
+    let flushed = move |c: &mut Call<'_>, flushed: Result<(), u32>| match flushed {
+        Ok(()) => files::forget_unread(c, fd, Box::new(cut)),
+        Err(error) => fail(c, error),
+    };
     files::flush(c, fd, Box::new(flushed))
 }
 
 fn isatty(c: &mut Call<'_>) -> Done {
-    let fd = c.arg(0)? as i32;
-    let there = (0..3).contains(&fd) || c.os.lib.files.get(fd).is_some();
+    let fd = files::descriptor(c, 0)?;
+    let there = c.os.lib.files.get(fd).is_some();
     c.set_errno(if there { ENOTTY } else { EBADF })?;
     c.ret(0)
-}
-
-fn no_such(c: &mut Call<'_>) -> Done {
-    fail(c, ENOSYS)
 }
 
 fn access(c: &mut Call<'_>) -> Done {
@@ -232,9 +231,9 @@ fn stat(c: &mut Call<'_>) -> Done {
 }
 
 fn fstat(c: &mut Call<'_>) -> Done {
-    let (fd, to) = (c.arg(0)? as i32, c.arg(1)?);
+    let (fd, to) = (files::descriptor(c, 0)?, c.arg(1)?);
     let flushed = move |c: &mut Call<'_>, flushed: Result<(), u32>| {
-        let number = c.os.lib.files.get(fd).map(|file| file.number);
+        let number = c.os.lib.files.get(fd).and_then(|file| file.ap());
         let file = match (flushed, number) {
             (Ok(()), Some(file)) => file,
             // The standard streams are character devices.

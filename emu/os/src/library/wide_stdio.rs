@@ -3,9 +3,10 @@
 //! Streams take functions for bytes and for wide characters, whatever their orientation is said to be.
 
 use super::errno::{EBADF, EINVAL};
+use super::files::put_for as put;
 use super::format::{self, NO_LENGTH};
-use super::stdio::{GuestArgs, MAX, emit, length};
-use super::stdio_file::{failed, fgetc, getchar, line, put, put_back, stream};
+use super::stdio::{GuestArgs, MAX, length};
+use super::stdio_file::{failed, fgetc, getchar, line, put_back, stream};
 use super::unit::{Unit as _, bytes};
 use super::wide::{illegal, put as put_wide, string};
 use crate::kernel::call::{Call, Done, VaList};
@@ -16,7 +17,7 @@ use crate::kernel::import::{Import, import};
 pub const IMPORTS: &[Import] = &[
     import("fgetwc", fgetwc, "`wint_t fgetwc(FILE *)`: the next character; -1 at the end"),
     import("getwc", fgetwc, "`wint_t getwc(FILE *)`: the next character; -1 at the end"),
-    import("getwchar", getwchar, "`wint_t getwchar(void)`: -1, the standard input is empty"),
+    import("getwchar", getwchar, "`wint_t getwchar(void)`: the next character of the standard input; -1 at the end"),
     import("ungetwc", ungetwc, "`wint_t ungetwc(wint_t, FILE *)`: to be read again; -1 and EILSEQ for characters above 255"),
     import("fgetws", fgetws, "`wchar_t *fgetws(wchar_t *to, int room, FILE *)`: a line, or what fits; NULL at the end"),
     import("fputwc", fputwc, "`wint_t fputwc(wchar_t, FILE *)`: writes a character; -1 and errno"),
@@ -81,8 +82,7 @@ fn putwchar(c: &mut Call<'_>) -> Done {
     let Some(byte) = wide.byte() else {
         return illegal(c);
     };
-    emit(c, &[byte]);
-    c.ret(wide)
+    put(c, 1, vec![byte], wide)
 }
 
 fn fputws(c: &mut Call<'_>) -> Done {

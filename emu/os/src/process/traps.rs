@@ -120,9 +120,9 @@ fn carry_out(os: &mut Kernel, thread: &mut DspThread, done: Done, at: u32) -> Fl
             os.growth.ask(&os.shared, bytes);
             Flow::Park(Wait::Memory, None)
         }
-        Ok(Outcome::Ask(request, answered)) => {
+        Ok(Outcome::Ask(question, answered)) => {
             os.continuations.set_question(thread.id, answered);
-            os.asking.ask(&os.shared, thread.id, *request);
+            os.asking.ask(&os.shared, thread.id, *question);
             Flow::Park(Wait::File, None)
         }
         Ok(Outcome::Exit(_)) if is_worker => {
