@@ -331,6 +331,9 @@ builtin strftime
 builtin tzset
 builtin wcsftime
 
+// Times in text
+builtin strptime
+
 // Jumps
 builtin setjmp
 builtin _setjmp
@@ -479,6 +482,30 @@ builtin toupper
 // Sorting and searching
 builtin qsort
 builtin bsearch
+
+// Searching: lists, hash tables
+builtin lfind
+builtin lsearch
+builtin insque
+builtin remque
+builtin hcreate
+builtin hdestroy
+builtin hsearch
+builtin hcreate_r
+builtin hdestroy_r
+builtin hsearch_r
+
+// Searching: trees
+builtin tsearch
+builtin tfind
+builtin tdelete
+builtin twalk
+builtin tdestroy
+
+// Options of a program
+builtin getopt
+builtin getopt_long
+builtin getopt_long_only
 
 // How programs end
 builtin abort
@@ -730,6 +757,74 @@ builtin fmal
 builtin scalbnl
 builtin scalblnl
 builtin modfl
+
+// Complex numbers
+builtin cacos
+builtin cacosf
+builtin cacosl
+builtin casin
+builtin casinf
+builtin casinl
+builtin catan
+builtin catanf
+builtin catanl
+builtin ccos
+builtin ccosf
+builtin ccosl
+builtin csin
+builtin csinf
+builtin csinl
+builtin ctan
+builtin ctanf
+builtin ctanl
+builtin cacosh
+builtin cacoshf
+builtin cacoshl
+builtin casinh
+builtin casinhf
+builtin casinhl
+builtin catanh
+builtin catanhf
+builtin catanhl
+builtin ccosh
+builtin ccoshf
+builtin ccoshl
+builtin csinh
+builtin csinhf
+builtin csinhl
+builtin ctanh
+builtin ctanhf
+builtin ctanhl
+builtin cexp
+builtin cexpf
+builtin cexpl
+builtin clog
+builtin clogf
+builtin clogl
+builtin csqrt
+builtin csqrtf
+builtin csqrtl
+builtin conj
+builtin conjf
+builtin conjl
+builtin cproj
+builtin cprojf
+builtin cprojl
+builtin cabs
+builtin cabsf
+builtin cabsl
+builtin carg
+builtin cargf
+builtin cargl
+builtin creal
+builtin crealf
+builtin creall
+builtin cimag
+builtin cimagf
+builtin cimagl
+builtin cpow
+builtin cpowf
+builtin cpowl
 
 // Floating-point environment
 builtin feclearexcept
@@ -1026,6 +1121,8 @@ builtin pthread_rwlockattr_destroy
 
 // POSIX: clocks, sleeps, semaphores
 builtin clock_gettime
+builtin timespec_get
+builtin timespec_getres
 builtin clock_getres
 builtin clock_nanosleep
 builtin nanosleep
@@ -1044,6 +1141,17 @@ builtin sem_getvalue
 
 // C and POSIX: what a DSP has nothing for
 builtin getpid
+builtin getuid
+builtin geteuid
+builtin getgid
+builtin getegid
+builtin getppid
+builtin umask
+builtin setuid
+builtin setgid
+builtin getlogin
+builtin ttyname
+builtin uname
 builtin fdatasync
 builtin getpagesize
 builtin system

@@ -36,6 +36,20 @@ errno:
 qurt_mem_default_pool:
 	.word 1
 	.size qurt_mem_default_pool, 4
+	.p2align 2
+// What getopt tells, and is told.
+.macro option name, value
+	.globl \name
+	.type \name, @object
+\name:
+	.word \value
+	.size \name, 4
+.endm
+	option optarg, 0
+	option optind, 1
+	option opterr, 1
+	option optopt, 0
+	option optreset, 0
 	.p2align 3
 // What strerror answers.
 	.globl __error_text
@@ -68,4 +82,9 @@ __error_text:
 	export __stack_chk_guard
 	export errno
 	export qurt_mem_default_pool
+	export optarg
+	export optind
+	export opterr
+	export optopt
+	export optreset
 	export __error_text

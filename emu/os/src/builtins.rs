@@ -27,6 +27,14 @@ pub const STREAMS: [&str; 3] = ["_Stdin", "_Stdout", "_Stderr"];
 pub const STREAM_POINTERS: [&str; 3] = ["stdin", "stdout", "stderr"];
 /// Symbol of the word that holds the handle of the pool of memory regions, and that handle.
 pub const DEFAULT_POOL: (&str, u32) = ("qurt_mem_default_pool", 1);
+/// Symbols of the words of `getopt`, with what is in them at first.
+pub const OPTIONS: [(&str, u32); 5] = [
+    ("optarg", 0),
+    ("optind", 1),
+    ("opterr", 1),
+    ("optopt", 0),
+    ("optreset", 0),
+];
 /// Symbol of the text that `strerror` answers.
 pub const ERROR_TEXT: &str = "__error_text";
 

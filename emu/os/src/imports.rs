@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
 
-use crate::builtins::{DEFAULT_POOL, ERRNO, ERROR_TEXT, STACK_GUARD, STREAM_POINTERS, STREAMS};
+use crate::builtins::{DEFAULT_POOL, ERRNO, ERROR_TEXT, OPTIONS, STACK_GUARD, STREAM_POINTERS, STREAMS};
 use crate::memory::layout::STUBS;
 use emu_core::mem::PAGE_SIZE;
 
@@ -58,6 +58,14 @@ pub const DATA: &[(&str, &str)] = &[
         DEFAULT_POOL.0,
         "`qurt_mem_pool_t qurt_mem_default_pool`: the pool that memory regions come from",
     ),
+    ("optarg", "`char *optarg`: the argument of getopt's last option"),
+    (
+        "optind",
+        "`int optind`: the argument that getopt looks at next; 0 begins anew",
+    ),
+    ("opterr", "`int opterr`: does getopt say what is wrong?"),
+    ("optopt", "`int optopt`: the letter that was wrong"),
+    ("optreset", "`int optreset`: 1 lets getopt begin anew"),
     ("_Stdin", "`FILE _Stdin`: the standard input, which is empty"),
     ("_Stdout", "`FILE _Stdout`: the standard output, which is the log"),
     (
@@ -114,6 +122,11 @@ fn make_standard() -> Builtins {
     data.extend(DEFAULT_POOL.1.to_le_bytes());
     data.extend(b"error\0");
     data.resize(24, 0);
+    for (name, value) in OPTIONS {
+        symbols.insert(name.into(), data_at + data.len() as u32);
+        data.extend(value.to_le_bytes());
+    }
+    data.resize(data.len().next_multiple_of(8), 0);
     for (name, pointer) in STREAMS.into_iter().zip(STREAM_POINTERS) {
         let stream = data_at + data.len() as u32;
         data.resize(data.len() + STREAM, 0);

@@ -30,7 +30,7 @@ pub const IMPORTS: &[Import] = &[
 
 /// Bytes of a `struct tm`, where its last two fields are, and bytes of `asctime`'s text.
 const TM: u32 = 44;
-const OFFSET: u32 = 36;
+pub(super) const OFFSET: u32 = 36;
 const ZONE: u32 = 40;
 const TEXT: u32 = 26;
 /// The memory that `gmtime` and `asctime` answer in: a `struct tm`, the zone's name, a text.
@@ -38,7 +38,7 @@ const NAME_AT: u32 = TM;
 const TEXT_AT: u32 = 48;
 const ROOM: u32 = TEXT_AT + TEXT;
 
-const DAYS: [&str; 7] = [
+pub(super) const DAYS: [&str; 7] = [
     "Sunday",
     "Monday",
     "Tuesday",
@@ -47,7 +47,7 @@ const DAYS: [&str; 7] = [
     "Friday",
     "Saturday",
 ];
-const MONTHS: [&str; 12] = [
+pub(super) const MONTHS: [&str; 12] = [
     "January",
     "February",
     "March",
@@ -67,16 +67,16 @@ const DAY: i64 = 86_400;
 
 /// A time, broken down: the fields of `struct tm`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Broken {
-    second: i32,
-    minute: i32,
-    hour: i32,
-    day: i32,
-    month: i32,
+pub(super) struct Broken {
+    pub second: i32,
+    pub minute: i32,
+    pub hour: i32,
+    pub day: i32,
+    pub month: i32,
     /// Since 1900.
-    year: i32,
-    weekday: i32,
-    yearday: i32,
+    pub year: i32,
+    pub weekday: i32,
+    pub yearday: i32,
     summer: i32,
 }
 
@@ -92,7 +92,7 @@ const fn days_before(year: i64) -> i64 {
 
 impl Broken {
     /// The time so many seconds after 1970; `None`: its year is no `int`.
-    fn of(seconds: i64) -> Option<Self> {
+    pub fn of(seconds: i64) -> Option<Self> {
         let (days, rest) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
         // A year has 365.2425 days: this is the year or one beside it.
         let mut year = 1970 + (i128::from(days) * 400).div_euclid(146_097) as i64;
@@ -128,7 +128,7 @@ impl Broken {
         days * DAY + i64::from(self.hour) * 3600 + i64::from(self.minute) * 60 + i64::from(self.second)
     }
 
-    fn load(c: &Call<'_>, at: u32) -> Result<Self, Stop> {
+    pub fn load(c: &Call<'_>, at: u32) -> Result<Self, Stop> {
         let words: Vec<i32> = c
             .load(at, TM)?
             .chunks_exact(4)
@@ -150,7 +150,8 @@ impl Broken {
         })
     }
 
-    fn store(&self, c: &Call<'_>, at: u32, zone: u32) -> Result<(), Stop> {
+    /// Stores the nine numbers.
+    pub fn store_fields(&self, c: &Call<'_>, at: u32) -> Result<(), Stop> {
         let words = [
             self.second,
             self.minute,
@@ -162,7 +163,11 @@ impl Broken {
             self.yearday,
             self.summer,
         ];
-        c.store(at, &words.map(i32::to_le_bytes).concat())?;
+        c.store(at, &words.map(i32::to_le_bytes).concat())
+    }
+
+    fn store(&self, c: &Call<'_>, at: u32, zone: u32) -> Result<(), Stop> {
+        self.store_fields(c, at)?;
         c.store32(at.wrapping_add(OFFSET), 0)?;
         c.store32(at.wrapping_add(ZONE), zone)
     }

@@ -4,6 +4,8 @@
 //! What is not in these tables does not exist for the loader: a library that needs it is refused with the symbol's name.
 
 mod calendar;
+mod complex;
+mod complex_math;
 mod compute_res;
 mod convert;
 mod ctype;
@@ -20,6 +22,7 @@ mod files;
 mod float_text;
 mod format;
 mod frames;
+mod getopt;
 mod hap_debug;
 mod hap_mem_request;
 mod hap_memory;
@@ -58,6 +61,8 @@ mod qurt_timer;
 mod runtime;
 mod scan;
 mod scanf;
+mod search;
+mod search_tree;
 mod signal;
 mod sort;
 mod stdio;
@@ -68,6 +73,7 @@ mod stdlib_more;
 mod string;
 mod string_more;
 mod strings_bsd;
+mod strptime;
 mod thread;
 mod threads;
 mod unistd;
@@ -108,6 +114,7 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "Environment, locale", imports: environment::IMPORTS },
     Family { title: "Locales", imports: locale::IMPORTS },
     Family { title: "Calendar", imports: calendar::IMPORTS },
+    Family { title: "Times in text", imports: strptime::IMPORTS },
     Family { title: "Jumps", imports: jump::IMPORTS },
     Family { title: "Signals of the process itself", imports: signal::IMPORTS },
     Family { title: "Wide characters", imports: wide::IMPORTS },
@@ -117,11 +124,15 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "Numbers of errors", imports: errno::IMPORTS },
     Family { title: "Character classes", imports: ctype::IMPORTS },
     Family { title: "Sorting and searching", imports: sort::IMPORTS },
+    Family { title: "Searching: lists, hash tables", imports: search::IMPORTS },
+    Family { title: "Searching: trees", imports: search_tree::IMPORTS },
+    Family { title: "Options of a program", imports: getopt::IMPORTS },
     Family { title: "How programs end", imports: end::IMPORTS },
     Family { title: "C++", imports: cxx::IMPORTS },
     Family { title: "Libraries at run time, thread-local storage", imports: dl::IMPORTS },
     Family { title: "Mathematics", imports: math::IMPORTS },
     Family { title: "More of mathematics", imports: math_more::IMPORTS },
+    Family { title: "Complex numbers", imports: complex::IMPORTS },
     Family { title: "Floating-point environment", imports: fenv::IMPORTS },
     Family { title: "The compiler's run-time library", imports: runtime::IMPORTS },
     Family { title: "The compiler's beginnings and ends of functions", imports: frames::IMPORTS },

@@ -23,6 +23,17 @@ const fn none(name: &'static str, line: &'static str) -> Import {
 #[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
     alias("getpid", QURT, "qurt_getpid", "`pid_t getpid(void)`: as qurt_getpid"),
+    import("getuid", |c| c.ret(0), "`uid_t getuid(void)`: 0, a DSP has no users"),
+    import("geteuid", |c| c.ret(0), "`uid_t geteuid(void)`: 0, a DSP has no users"),
+    import("getgid", |c| c.ret(0), "`gid_t getgid(void)`: 0, a DSP has no groups"),
+    import("getegid", |c| c.ret(0), "`gid_t getegid(void)`: 0, a DSP has no groups"),
+    import("getppid", |c| c.ret(0), "`pid_t getppid(void)`: 0, no process of the DSP has made this one"),
+    import("umask", |c| c.ret(0), "`mode_t umask(mode_t)`: permissions of new files, which the AP chooses").without_effect("0"),
+    refused("setuid", "`int setuid(uid_t)`: another user"),
+    refused("setgid", "`int setgid(gid_t)`: another group"),
+    none("getlogin", "`char *getlogin(void)`: the user's name"),
+    none("ttyname", "`char *ttyname(int fd)`: a terminal's name"),
+    refused("uname", "`int uname(struct utsname *)`: what the system is called"),
     alias("fdatasync", UNISTD, "fsync", "`int fdatasync(int fd)`: as fsync"),
     import("getpagesize", |c| c.ret(PAGE_SIZE), "`int getpagesize(void)`: bytes of a page"),
     import("system", system, "`int system(const char *command)`: runs a command").refuses("0 for NULL, otherwise -1, errno ENOSYS"),

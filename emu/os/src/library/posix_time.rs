@@ -17,6 +17,8 @@ use crate::sched::Wait;
 #[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
     import("clock_gettime", clock_gettime, "`int clock_gettime(clockid_t, struct timespec *)`: 0 and 1 are the time since the process's clock began; EINVAL"),
+    import("timespec_get", timespec_get, "`int timespec_get(struct timespec *, int base)`: the time since the process's clock began and 1 for TIME_UTC (1); 0 for other bases"),
+    import("timespec_getres", timespec_getres, "`int timespec_getres(struct timespec *, int base)`: one nanosecond and 1 for TIME_UTC (1); 0 for other bases"),
     import("clock_getres", clock_getres, "`int clock_getres(clockid_t, struct timespec *)`: one nanosecond; EINVAL"),
     import("clock_nanosleep", clock_nanosleep, "`int clock_nanosleep(clockid_t, int absolute, const struct timespec *, struct timespec *left)`: parks the thread; EINVAL"),
     import("nanosleep", nanosleep, "`int nanosleep(const struct timespec *, struct timespec *left)`: parks the thread; -1 and EINVAL"),
@@ -63,6 +65,30 @@ fn clock_gettime(c: &mut Call<'_>) -> Done {
     let now = c.os.now();
     store_timespec(c, at, now)?;
     c.ret(0)
+}
+
+/// C11's only base.
+const TIME_UTC: u32 = 1;
+
+fn timespec_get(c: &mut Call<'_>) -> Done {
+    let (at, base) = (c.arg(0)?, c.arg(1)?);
+    if base != TIME_UTC {
+        return c.ret(0);
+    }
+    let now = c.os.now();
+    store_timespec(c, at, now)?;
+    c.ret(base)
+}
+
+fn timespec_getres(c: &mut Call<'_>) -> Done {
+    let (at, base) = (c.arg(0)?, c.arg(1)?);
+    if base != TIME_UTC {
+        return c.ret(0);
+    }
+    if at != 0 {
+        store_timespec(c, at, Duration::from_nanos(1))?;
+    }
+    c.ret(base)
 }
 
 fn clock_getres(c: &mut Call<'_>) -> Done {

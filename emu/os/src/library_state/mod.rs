@@ -9,6 +9,7 @@ pub mod exits;
 pub mod farf;
 pub mod files;
 pub mod guards;
+pub mod hash_tables;
 pub mod keys;
 pub mod libraries;
 pub mod pipes;
@@ -33,6 +34,7 @@ use exits::{Exits, ThreadObjects};
 use farf::Farf;
 use files::Files;
 use guards::Guards;
+use hash_tables::HashTables;
 use keys::Keys;
 use libraries::Libraries;
 use pipes::Pipes;
@@ -99,6 +101,10 @@ pub struct LibraryState {
     pub calendar: u32,
     /// Elements of all sorts under way.
     pub sorting: Arc<AtomicU32>,
+    /// How far `getopt` has read an element with several letters; 0: it is not in one.
+    pub option_place: u32,
+    /// Hash tables of `hsearch`.
+    pub hash_tables: HashTables,
     /// `rand`'s state.
     pub random: u32,
     /// The state of `drand48` and its kin.
@@ -152,6 +158,8 @@ impl LibraryState {
             error_text: 0,
             calendar: 0,
             sorting: Arc::default(),
+            option_place: 0,
+            hash_tables: HashTables::default(),
             random: 1,
             random48: 0x1234_abcd_330e,
             signals: BTreeMap::new(),
