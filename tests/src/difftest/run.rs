@@ -108,12 +108,14 @@ pub fn run_ours(elf: &[u8]) -> Written {
     for (how, other) in all.chain([("translated code".to_owned(), translated)]) {
         if other != plain {
             let at = plain.bytes.iter().zip(&other.bytes).position(|(a, b)| a != b);
+            let same = at.unwrap_or_else(|| plain.bytes.len().min(other.bytes.len()));
             return Written {
+                // The case in which they differ is the first that is not whole.
+                bytes: plain.bytes[..same].to_vec(),
                 failed: Some(format!(
                     "{how} differs from plain code from byte {at:?} of the output on ({:?}, {:?})",
                     other.failed, plain.failed
                 )),
-                ..plain
             };
         }
     }

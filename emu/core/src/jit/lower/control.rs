@@ -108,6 +108,7 @@ fn enter(l: &mut Lower<'_, '_>, which: Value) {
 /// The packets from a leader on, up to the next one.
 fn straight(l: &mut Lower<'_, '_>, mut pc: u32) {
     let unit = l.unit;
+    debug_assert!(l.vectors.waiting.is_empty(), "each block does what it put off");
     loop {
         let Some(piece) = unit.pieces.get(&pc) else {
             // Another unit is there, or nothing, or this one is as large as it may be.
@@ -120,6 +121,8 @@ fn straight(l: &mut Lower<'_, '_>, mut pc: u32) {
             Way::Interpreted => {
                 let out = l.exit(pc, Left::INTERPRET);
                 l.b.ins().jump(out, &[]);
+                // The way out does what waits.
+                l.vectors.waiting.clear();
                 return;
             }
             Way::Lowered(part) => {

@@ -252,6 +252,11 @@ impl<'a> Selector<'a> {
         if to.iter().any(|r| r.0 == number) {
             return None;
         }
+        if n.early {
+            let stays = !n.insn.info().flags.any(Flags::TMP);
+            self.early.push((number, v, stays));
+            return (o.class != OperandClass::VecPred).then_some(());
+        }
         to.push((number, v));
         Some(())
     }
@@ -281,11 +286,6 @@ impl<'a> Selector<'a> {
             }
             Stmt::Write(k, e) if class(*k)?.is_vector() => {
                 let v = self.vector(n, e)?;
-                if n.early {
-                    let stays = !n.insn.info().flags.any(Flags::TMP);
-                    self.early.push((*n.insn.v.get(*k)? as u8 & 31, v, stays));
-                    return Some(());
-                }
                 self.write(n, *k, 0, v)
             }
             Stmt::WriteHalf(k, half, e) => {
