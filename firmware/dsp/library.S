@@ -113,6 +113,8 @@ builtin vfprintf
 builtin fileno
 builtin setvbuf
 builtin setbuf
+builtin setbuffer
+builtin setlinebuf
 
 // More of streams
 builtin getdelim
@@ -133,8 +135,6 @@ builtin fwrite_unlocked
 builtin flockfile
 builtin ftrylockfile
 builtin funlockfile
-builtin setbuffer
-builtin setlinebuf
 
 // Memory as streams
 builtin fmemopen
@@ -1298,6 +1298,11 @@ builtin qurt_signal_wait_all
 builtin qurt_allsignal_wait
 builtin qurt_signal_wait_timed
 builtin qurt_anysignal_wait_timed
+builtin qurt_signal_wait_cancellable
+builtin qurt_signal2_wait_cancellable
+builtin qurt_signal2_wait_any
+builtin qurt_signal2_wait_all
+builtin qurt_allsignal_clear
 builtin qurt_signal2_init
 builtin qurt_signal2_destroy
 builtin qurt_signal2_wait
@@ -1318,6 +1323,7 @@ builtin qurt_sem_init
 builtin qurt_sem_init_val
 builtin qurt_sem_destroy
 builtin qurt_sem_down
+builtin qurt_sem_down_cancellable
 builtin qurt_sem_try_down
 builtin qurt_sem_down_timed
 builtin qurt_sem_up
@@ -1334,6 +1340,7 @@ builtin qurt_cond_broadcast
 
 // QuRT: futexes
 builtin qurt_futex_wait
+builtin qurt_futex_wait_cancellable
 builtin qurt_futex_wake
 
 // QuRT: timers
@@ -1422,6 +1429,39 @@ builtin qurt_sysenv_get_swap_spool1
 builtin qurt_pmu_enable
 builtin qurt_pmu_set
 builtin qurt_pmu_get
+
+// QuRT: under names of its own; for the system's own code
+builtin qurt_malloc
+builtin qurt_calloc
+builtin qurt_realloc
+builtin qurt_free
+builtin qurt_printf
+builtin qurt_process_get_id
+builtin qurt_assert_error
+builtin qurt_exception_raise_fatal
+builtin qurt_exception_raise_nonfatal
+builtin qurt_sysclock_get_hw_ticks_16
+builtin qurt_timer_timetick_to_us
+builtin qurt_timer_timetick_from_us
+builtin qurt_tlb_entry_create
+builtin qurt_tlb_entry_create_64
+builtin qurt_tlb_entry_delete
+builtin qurt_tlb_entry_query
+builtin qurt_tlb_entry_set
+builtin qurt_tlb_entry_get
+builtin qurt_tlb_entry_get_available
+builtin qurt_interrupt_register
+builtin qurt_interrupt_deregister
+builtin qurt_interrupt_acknowledge
+builtin qurt_interrupt_enable
+builtin qurt_interrupt_disable
+builtin qurt_interrupt_status
+builtin qurt_interrupt_clear
+builtin qurt_interrupt_raise
+builtin qurt_interrupt_get_config
+builtin qurt_interrupt_set_config
+builtin qurt_qdi_handle_invoke
+builtin qurt_qdi_close
 
 // QuRT: cycles, ticks
 builtin qurt_getpid

@@ -152,7 +152,7 @@ fn two_sum(a: f64, b: f64) -> Complex {
 /// The logarithm of the absolute value.
 fn log_of_size(x: f64, y: f64) -> f64 {
     let (a, b) = (x.abs().max(y.abs()), x.abs().min(y.abs()));
-    if !a.is_finite() || b.is_nan() || a == 0.0 {
+    if !a.is_finite() || x.is_nan() || y.is_nan() || a == 0.0 {
         return x.hypot(y).ln();
     }
     if a > 1e300 {
@@ -363,7 +363,7 @@ fn inverse_at_the_edge(x: f64, y: f64) -> Inverse {
     if x.max(y) >= f64::MAX.sqrt() / 8.0 {
         return of(x.atan2(y), y.atan2(x), log_of_size(x, y) + LN_2);
     }
-    if y <= f64::EPSILON * (x - 1.0).abs() {
+    if x != 1.0 && y <= f64::EPSILON * (x - 1.0).abs() {
         let root = ((x - 1.0).abs() * (x + 1.0)).sqrt();
         return match x < 1.0 {
             true => of(x.asin(), x.acos(), y / root),
@@ -424,7 +424,7 @@ pub(super) fn cacosh(z: Complex) -> Complex {
     match (re.is_nan(), im.is_nan()) {
         (true, true) => (im, re),
         (true, false) => (im.abs(), re),
-        (false, true) => (im, im),
+        (false, true) => (im, re),
         _ => (im.abs(), re.copysign(z.1)),
     }
 }
@@ -507,11 +507,14 @@ mod tests {
             ("cacos", cacos, (0.0, NAN), (FRAC_PI_2, NAN)),
             ("cacos", cacos, (NAN, INF), (NAN, -INF)),
             ("cacosh", cacosh, (0.0, 0.0), (0.0, FRAC_PI_2)),
+            ("cacosh", cacosh, (0.0, NAN), (NAN, FRAC_PI_2)),
+            ("cacosh", cacosh, (1.0, -0.0), (0.0, -0.0)),
             ("cacosh", cacosh, (-INF, 1.0), (INF, PI)),
             ("cacosh", cacosh, (INF, 1.0), (INF, 0.0)),
             ("cacosh", cacosh, (INF, NAN), (INF, NAN)),
             ("cacosh", cacosh, (NAN, INF), (INF, NAN)),
             ("casinh", casinh, (0.0, -0.0), (0.0, -0.0)),
+            ("casinh", casinh, (0.0, 1.0), (0.0, FRAC_PI_2)),
             ("casinh", casinh, (1.0, INF), (INF, FRAC_PI_2)),
             ("casinh", casinh, (INF, 1.0), (INF, 0.0)),
             ("casinh", casinh, (INF, NAN), (INF, NAN)),
@@ -544,6 +547,7 @@ mod tests {
             ("clog", clog, (-0.0, 0.0), (-INF, PI)),
             ("clog", clog, (0.0, 0.0), (-INF, 0.0)),
             ("clog", clog, (1.0, INF), (INF, FRAC_PI_2)),
+            ("clog", clog, (1.0, NAN), (NAN, NAN)),
             ("clog", clog, (-INF, NAN), (INF, NAN)),
             ("csqrt", csqrt, (-0.0, -0.0), (0.0, -0.0)),
             ("csqrt", csqrt, (NAN, INF), (INF, INF)),

@@ -11,7 +11,7 @@ use super::memory_file;
 use crate::ap::ApError;
 use crate::kernel::asking::{Answer, Question};
 use crate::kernel::call::{Call, Done, Outcome, Stop};
-use crate::library_state::files::{Behind, Closed, File, Memory};
+use crate::library_state::files::{Behind, Buffering, Closed, File, Memory};
 use rpmsg::iface::apps_std::{self, Request, SEEK_CUR};
 use rpmsg::iface::{Cap, Method, Reply as _, Text};
 
@@ -283,8 +283,13 @@ pub(super) fn put(c: &mut Call<'_>, fd: i32, bytes: Vec<u8>, then: Then<()>) -> 
         return forget_unread(c, fd, Box::new(again));
     }
     file.end = false;
+    let at_once = match file.buffering {
+        Buffering::Full => false,
+        Buffering::Lines => bytes.contains(&b'\n'),
+        Buffering::Nothing => true,
+    };
     file.unwritten.extend(bytes);
-    if file.unwritten.len() < PAGE {
+    if file.unwritten.len() < PAGE && !at_once {
         return then(c, Ok(()));
     }
     flush(c, fd, then)

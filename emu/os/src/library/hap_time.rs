@@ -23,7 +23,7 @@ pub const IMPORTS: &[Import] = &[
     import("HAP_get_userpd_params", userpd_params, "`int HAP_get_userpd_params(params *)`: the AP's process id"),
 ];
 
-fn ticks_to_us(c: &mut Call<'_>) -> Done {
+pub(super) fn ticks_to_us(c: &mut Call<'_>) -> Done {
     let us = u128::from(c.arg64(0)) * 1_000_000 / u128::from(UTIMER_HZ);
     c.ret64(us as u64)
 }

@@ -56,6 +56,7 @@ mod qurt_region;
 mod qurt_sem;
 mod qurt_signal;
 mod qurt_sysenv;
+mod qurt_system;
 mod qurt_thread;
 mod qurt_timer;
 mod runtime;
@@ -166,5 +167,6 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "QuRT: caches", imports: qurt_cache::IMPORTS },
     Family { title: "QuRT: the system", imports: qurt_sysenv::IMPORTS },
     Family { title: "QuRT: performance counters", imports: qurt_pmu::IMPORTS },
+    Family { title: "QuRT: under names of its own; for the system's own code", imports: qurt_system::IMPORTS },
     Family { title: "QuRT: cycles, ticks", imports: qurt_misc::IMPORTS },
 ];

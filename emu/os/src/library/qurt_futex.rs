@@ -10,6 +10,7 @@ use crate::sched::Wait;
 #[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
     import("qurt_futex_wait", futex_wait, "`int qurt_futex_wait(void *word, int value)`: sleeps if the word still has the value; 1 if it has not"),
+    import("qurt_futex_wait_cancellable", futex_wait, "`int qurt_futex_wait_cancellable(void *word, int value)`: as qurt_futex_wait"),
     import("qurt_futex_wake", futex_wake, "`int qurt_futex_wake(void *word, int threads)`: how many were woken"),
 ];
 

@@ -13,6 +13,7 @@ pub const IMPORTS: &[Import] = &[
     import("qurt_sem_init_val", semaphore_init_value, "`void qurt_sem_init_val(qurt_sem_t *, unsigned short units)`: a semaphore of so many units"),
     import("qurt_sem_destroy", semaphore_destroy, "`void qurt_sem_destroy(qurt_sem_t *)`: forgets it; who waits goes on"),
     import("qurt_sem_down", semaphore_down, "`int qurt_sem_down(qurt_sem_t *)`: takes a unit, waits for one"),
+    import("qurt_sem_down_cancellable", semaphore_down, "`int qurt_sem_down_cancellable(qurt_sem_t *)`: as qurt_sem_down"),
     import("qurt_sem_try_down", semaphore_try_down, "`int qurt_sem_try_down(qurt_sem_t *)`: takes a unit; 1 if there is none"),
     import("qurt_sem_down_timed", semaphore_down_timed, "`int qurt_sem_down_timed(qurt_sem_t *, unsigned long long us)`: takes a unit, waits for one; 47 in the end"),
     import("qurt_sem_up", semaphore_up, "`int qurt_sem_up(qurt_sem_t *)`: gives a unit"),

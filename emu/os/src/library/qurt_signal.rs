@@ -24,6 +24,11 @@ pub const IMPORTS: &[Import] = &[
     import("qurt_allsignal_wait", signal_wait_all, "`unsigned qurt_allsignal_wait(qurt_allsignal_t *, unsigned mask)`: for all of them"),
     import("qurt_signal_wait_timed", signal_wait_timed, "`int qurt_signal_wait_timed(qurt_signal_t *, unsigned mask, unsigned attribute, unsigned *set, unsigned long long us)`: 0, or 47 in the end"),
     import("qurt_anysignal_wait_timed", anysignal_wait_timed, "`int qurt_anysignal_wait_timed(qurt_anysignal_t *, unsigned mask, unsigned *set, unsigned long long us)`: 0, or 47 in the end"),
+    import("qurt_signal_wait_cancellable", signal_wait_cancellable, "`int qurt_signal_wait_cancellable(qurt_signal_t *, unsigned mask, unsigned attribute, unsigned *set)`: 0; threads go on with their process, never before its end"),
+    import("qurt_signal2_wait_cancellable", signal_wait_cancellable, "`int qurt_signal2_wait_cancellable(qurt_signal2_t *, unsigned mask, unsigned attribute, unsigned *set)`: as qurt_signal_wait_cancellable"),
+    import("qurt_signal2_wait_any", signal_wait_any, "`unsigned qurt_signal2_wait_any(qurt_signal2_t *, unsigned mask)`: as qurt_signal_wait_any"),
+    import("qurt_signal2_wait_all", signal_wait_all, "`unsigned qurt_signal2_wait_all(qurt_signal2_t *, unsigned mask)`: as qurt_signal_wait_all"),
+    import("qurt_allsignal_clear", signal_clear, "`void qurt_allsignal_clear(qurt_allsignal_t *, unsigned mask)`: clears signals"),
     import("qurt_signal2_init", signal_init, "`void qurt_signal2_init(qurt_signal2_t *)`: as qurt_signal_init"),
     import("qurt_signal2_destroy", signal_destroy, "`void qurt_signal2_destroy(qurt_signal2_t *)`: as qurt_signal_destroy"),
     import("qurt_signal2_wait", signal_wait, "`unsigned qurt_signal2_wait(qurt_signal2_t *, unsigned mask, unsigned attribute)`: as qurt_signal_wait"),
@@ -130,6 +135,12 @@ fn signal_wait_timed(c: &mut Call<'_>) -> Done {
     wait_signal(c, mask, all, patience)
 }
 
+fn signal_wait_cancellable(c: &mut Call<'_>) -> Done {
+    let (mask, all, place) = (c.arg(1)?, c.arg(2)? & 1 != 0, c.arg(3)?);
+    c.load32(place)?;
+    wait_signal(c, mask, all, Patience { until: None, place })
+}
+
 fn anysignal_wait_timed(c: &mut Call<'_>) -> Done {
     let mask = c.arg(1)?;
     let patience = patience(c, c.arg(2)?, c.arg64(4))?;
@@ -186,7 +197,23 @@ fn signal_get(c: &mut Call<'_>) -> Done {
 
 #[cfg(test)]
 mod tests {
+    use super::EOK;
     use crate::kernel::testing::Guest;
+
+    #[test]
+    fn a_wait_that_could_be_cancelled_tells_the_signals_where_it_is_asked_to() {
+        let mut g = Guest::new();
+        let (at, place) = (g.bytes(&[0; 8]), g.bytes(&[0; 4]));
+        g.call("qurt_signal_init", &[at]);
+        g.park(50, 100, "qurt_signal_wait_cancellable", &[at, 6, 0, place]);
+        g.call("qurt_signal_set", &[at, 4]);
+        assert!(g.is_ready(50));
+        assert_eq!(
+            (g.os.sched.get(50).unwrap().0.core.regs.r[0], g.word(place)),
+            (EOK, 4)
+        );
+        assert_eq!(g.call("qurt_signal_wait_cancellable", &[at, 4, 1, place]), EOK);
+    }
 
     #[test]
     fn a_timed_wait_tells_what_was_set_or_ends() {

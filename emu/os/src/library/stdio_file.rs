@@ -10,7 +10,7 @@ use super::stdio::{formatted, write};
 use crate::builtins::STREAMS;
 use crate::kernel::call::{Call, Done, Stop, VaList};
 use crate::kernel::import::{Import, import};
-use crate::library_state::files::File;
+use crate::library_state::files::{Buffering, File};
 
 /// This family's table.
 #[rustfmt::skip]
@@ -42,8 +42,10 @@ pub const IMPORTS: &[Import] = &[
     import("fprintf", fprintf, "`int fprintf(FILE *, const char *format, ...)`: writes text; -1 and errno"),
     import("vfprintf", vfprintf, "`int vfprintf(FILE *, const char *format, va_list)`: writes text; -1 and errno"),
     import("fileno", fileno, "`int fileno(FILE *)`: its descriptor; -1 and EBADF"),
-    import("setvbuf", set_buffer, "`int setvbuf(FILE *, char *, int, size_t)`: how much is buffered").without_effect("0"),
-    import("setbuf", set_buffer, "`void setbuf(FILE *, char *)`: how much is buffered").without_effect("nothing"),
+    import("setvbuf", setvbuf, "`int setvbuf(FILE *, char *, int mode, size_t)`: when what is written goes to the AP: page by page, with each line, at once; -1 and errno. The log has lines"),
+    import("setbuf", setbuf, "`void setbuf(FILE *, char *)`: page by page; NULL: at once"),
+    import("setbuffer", setbuf, "`void setbuffer(FILE *, char *, size_t)`: page by page; NULL: at once"),
+    import("setlinebuf", setlinebuf, "`void setlinebuf(FILE *)`: with each line"),
 ];
 
 /// Bytes of a `FILE`.
@@ -387,8 +389,36 @@ fn fileno(c: &mut Call<'_>) -> Done {
     }
 }
 
-fn set_buffer(c: &mut Call<'_>) -> Done {
-    c.ret(0)
+/// The memory that the program offers is not used: what is buffered is the process's, not the program's.
+fn buffer(c: &mut Call<'_>, buffering: Buffering) -> Done {
+    let fd = stream(c, 0)?;
+    match c.os.lib.files.get(fd) {
+        Some(file) => {
+            file.buffering = buffering;
+            c.ret(0)
+        }
+        None => failed(c, EBADF, END),
+    }
+}
+
+fn setvbuf(c: &mut Call<'_>) -> Done {
+    match c.arg(2)? {
+        0 => buffer(c, Buffering::Full),
+        1 => buffer(c, Buffering::Lines),
+        2 => buffer(c, Buffering::Nothing),
+        _ => failed(c, EINVAL, END),
+    }
+}
+
+fn setbuf(c: &mut Call<'_>) -> Done {
+    match c.arg(1)? {
+        0 => buffer(c, Buffering::Nothing),
+        _ => buffer(c, Buffering::Full),
+    }
+}
+
+fn setlinebuf(c: &mut Call<'_>) -> Done {
+    buffer(c, Buffering::Lines)
 }
 
 #[cfg(test)]
@@ -483,6 +513,30 @@ mod tests {
         assert_eq!(ap.call(&mut g, "fwrite", &[byte, 1, 1, f]), 1);
         assert_eq!(ap.call(&mut g, "fclose", &[f]), 0);
         assert_eq!(ap.files["/out"], b"n = 7\nsecond\n?");
+    }
+
+    #[test]
+    fn streams_hand_over_as_often_as_they_are_told() {
+        let mut g = Guest::new();
+        let mut ap = ApFiles::default();
+        let f = open(&mut g, &mut ap, "/out", "w");
+        let (part, end) = (g.bytes(b"part\0"), g.bytes(b" end\n\0"));
+        assert_eq!(ap.call(&mut g, "setvbuf", &[f, 0, 1, 0]), 0);
+        ap.call(&mut g, "fputs", &[part, f]);
+        assert_eq!(ap.files["/out"], b"");
+        ap.call(&mut g, "fputs", &[end, f]);
+        assert_eq!(ap.files["/out"], b"part end\n");
+        ap.call(&mut g, "setbuf", &[f, 0]);
+        ap.call(&mut g, "fputs", &[part, f]);
+        assert_eq!(ap.files["/out"], b"part end\npart");
+        assert_eq!(
+            (ap.call(&mut g, "setvbuf", &[f, 0, 3, 0]), errno(&g)),
+            (END, EINVAL)
+        );
+        assert_eq!(
+            (ap.call(&mut g, "setvbuf", &[1, 0, 0, 0]), errno(&g)),
+            (END, EBADF)
+        );
     }
 
     #[test]

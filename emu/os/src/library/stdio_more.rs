@@ -31,8 +31,6 @@ pub const IMPORTS: &[Import] = &[
     import("flockfile", nothing, "`void flockfile(FILE *)`: keeps other threads away; each function is whole without it, several are not").without_effect("nothing"),
     import("ftrylockfile", nothing, "`int ftrylockfile(FILE *)`: keeps other threads away; each function is whole without it, several are not").without_effect("0"),
     import("funlockfile", nothing, "`void funlockfile(FILE *)`: lets others at it again").without_effect("nothing"),
-    import("setbuffer", nothing, "`void setbuffer(FILE *, char *, size_t)`: how much is buffered").without_effect("nothing"),
-    import("setlinebuf", nothing, "`void setlinebuf(FILE *)`: how much is buffered").without_effect("nothing"),
 ];
 
 fn nothing(c: &mut Call<'_>) -> Done {

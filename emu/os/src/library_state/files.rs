@@ -64,6 +64,18 @@ pub enum MemoryKind {
     },
 }
 
+/// When what was written to a stream is handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Buffering {
+    /// When a page is full.
+    #[default]
+    Full,
+    /// With each line, too.
+    Lines,
+    /// At once.
+    Nothing,
+}
+
 /// One open file.
 #[derive(Debug, Default)]
 pub struct File {
@@ -75,6 +87,8 @@ pub struct File {
     pub write: bool,
     /// It was opened to be appended to.
     pub append: bool,
+    /// When what was written is handed over.
+    pub buffering: Buffering,
     /// What was read from the AP and not taken yet.
     pub unread: VecDeque<u8>,
     /// What was written and the AP does not have yet.
