@@ -16,6 +16,7 @@ use firmware_builder::{Built, Tools, build, sources};
 const TEXTS: &[(&str, &str, &str)] = &[
     ("firmware/guest/init", "", "guest/init"),
     ("firmware/include", "h", "include"),
+    ("firmware/include/sys", "h", "include/sys"),
     ("configs", "toml", "profiles"),
     ("configs/kernel", "config", "kernel"),
     ("docs/scenario.schema.json", "", "scenario.schema.json"),

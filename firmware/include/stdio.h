@@ -78,6 +78,8 @@ int putc(int c, FILE *file);
 int fputs(const char *s, FILE *file);
 int setvbuf(FILE *file, char *buffer, int mode, size_t size);
 void setbuf(FILE *file, char *buffer);
+FILE *fmemopen(void *memory, size_t room, const char *mode);
+FILE *open_memstream(char **memory, size_t *len);
 FILE *freopen(const char *name, const char *mode, FILE *file);
 long getline(char **line, size_t *room, FILE *file);
 long getdelim(char **line, size_t *room, int delimiter, FILE *file);

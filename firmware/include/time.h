@@ -19,6 +19,7 @@ typedef int clockid_t;
 #define CLOCK_REALTIME 0
 #define CLOCK_MONOTONIC 1
 #define TIMER_ABSTIME 1
+#define TIME_UTC 1
 
 struct timespec {
     time_t tv_sec;
@@ -36,6 +37,8 @@ time_t time(time_t *);
 clock_t clock(void);
 double difftime(time_t, time_t);
 int clock_gettime(clockid_t, struct timespec *);
+int timespec_get(struct timespec *, int base);
+int timespec_getres(struct timespec *, int base);
 int clock_getres(clockid_t, struct timespec *);
 int clock_nanosleep(clockid_t, int absolute, const struct timespec *, struct timespec *left);
 int nanosleep(const struct timespec *, struct timespec *left);
@@ -50,6 +53,7 @@ char *asctime_r(const struct tm *, char *);
 char *ctime(const time_t *);
 char *ctime_r(const time_t *, char *);
 size_t strftime(char *, size_t room, const char *format, const struct tm *);
+char *strptime(const char *text, const char *format, struct tm *);
 void tzset(void);
 
 #ifdef __cplusplus

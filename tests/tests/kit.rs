@@ -8,6 +8,22 @@ use rpmsg::Aee;
 use tests::assets;
 use tests::hexagon::llvm;
 
+/// Names of the headers, as programs include them.
+fn headers() -> Vec<String> {
+    let folder = assets::workspace().join("firmware/include");
+    let mut names = Vec::new();
+    for (path, before) in [(folder.clone(), ""), (folder.join("sys"), "sys/")] {
+        for entry in std::fs::read_dir(path).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.ends_with(".h") {
+                names.push(format!("{before}{name}"));
+            }
+        }
+    }
+    names.sort();
+    names
+}
+
 /// Checks a source as a skeleton's; the compiler's complaints.
 fn complaints(llvm: &Path, language: &str, source: &str) -> String {
     let dir = tempfile::tempdir().unwrap();
@@ -47,12 +63,8 @@ fn each_header_stands_alone_in_c_and_in_cxx() {
     let Some(llvm) = llvm() else {
         return assets::skip_without_tool("there is no clang for Hexagon");
     };
-    let folder = assets::workspace().join("firmware/include");
-    let names = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name());
-    let names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
-    assert!(names.len() > 30, "{names:?}");
+    let names = headers();
+    assert!(names.len() > 60, "{names:?}");
     let mut said = String::new();
     let all: String = names
         .iter()
@@ -90,8 +102,7 @@ fn each_header_is_one_for_gxx_too() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("source.cc");
     let mut count = 0;
-    for entry in std::fs::read_dir(&folder).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
+    for name in headers() {
         std::fs::write(&file, format!("#include \"{name}\"\n")).unwrap();
         let output = Command::new("g++")
             .args(["-m32", "-fshort-enums", "-ffreestanding", "-nostdinc", "-isystem"])
@@ -106,6 +117,55 @@ fn each_header_is_one_for_gxx_too() {
         count += 1;
     }
     assert!(count > 50, "{count}");
+}
+
+/// The names of the functions that a header declares; those that it defines itself are none.
+fn declared(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    for statement in text.split(';') {
+        // The last line of it that begins at the margin: what is before belongs to preprocessor and comments.
+        let Some(line) = statement
+            .lines()
+            .rev()
+            .find(|line| line.starts_with(|c: char| c.is_ascii_alphabetic()))
+        else {
+            continue;
+        };
+        let Some((before, _)) = line.split_once('(') else {
+            continue;
+        };
+        let name = before
+            .rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .next()
+            .unwrap_or_default();
+        let is_type = ["typedef", "static", "struct {", "#"]
+            .iter()
+            .any(|word| line.starts_with(word));
+        if !name.is_empty() && !is_type && before.contains(' ') {
+            found.push(name);
+        }
+    }
+    found
+}
+
+#[test]
+fn what_headers_declare_is_there() {
+    let mut missing = Vec::new();
+    let mut count = 0;
+    for header in headers() {
+        let text =
+            std::fs::read_to_string(assets::workspace().join("firmware/include").join(&header)).unwrap();
+        for name in declared(&text) {
+            count += 1;
+            // The AP's library has these; one header serves both sides.
+            let of_ap = matches!(name, "dspqueue_create" | "dspqueue_export");
+            if emu_os::imports::by_name(name).is_none() && !of_ap {
+                missing.push(format!("{header}: {name}"));
+            }
+        }
+    }
+    assert!(count > 800, "{count}");
+    assert!(missing.is_empty(), "{missing:#?}");
 }
 
 /// Numbers that a skeleton and this program must agree on: result codes, layouts with the short enumerations of this target.
@@ -156,13 +216,22 @@ fn posix_types_have_the_sizes_of_musl() {
     let said = complaints(
         &llvm,
         "c",
-        "#include <dlfcn.h>\n#include <errno.h>\n#include <pthread.h>\n#include <semaphore.h>\n#include <setjmp.h>\n#include <threads.h>\n#include <time.h>
+        "#include <dirent.h>\n#include <dlfcn.h>\n#include <errno.h>\n#include <fcntl.h>\n#include <getopt.h>\n#include <search.h>\n#include <sys/stat.h>\n#include <sys/time.h>\n#include <unistd.h>\n#include <pthread.h>\n#include <semaphore.h>\n#include <setjmp.h>\n#include <threads.h>\n#include <time.h>
 _Static_assert(sizeof(time_t) == 8 && sizeof(struct timespec) == 16, \"time\");
 _Static_assert(sizeof(struct tm) == 44 && __builtin_offsetof(struct tm, tm_gmtoff) == 36, \"tm\");
 _Static_assert(sizeof(pthread_t) == 4 && sizeof(pthread_attr_t) == 36 && sizeof(sem_t) == 16, \"thread\");
 _Static_assert(sizeof(pthread_mutex_t) == 24 && sizeof(pthread_cond_t) == 48 && sizeof(pthread_rwlock_t) == 32, \"locks\");
 _Static_assert(sizeof(thrd_t) == 4 && sizeof(mtx_t) == 24 && sizeof(cnd_t) == 48 && thrd_timedout == 4, \"threads of C11\");
 _Static_assert(sizeof(jmp_buf) == 64 && sizeof(Dl_info) == 16 && RTLD_GLOBAL == 0x100, \"libraries\");
+_Static_assert(sizeof(struct stat) == 128 && __builtin_offsetof(struct stat, st_mode) == 16, \"stat\");
+_Static_assert(__builtin_offsetof(struct stat, st_size) == 48 && __builtin_offsetof(struct stat, st_blocks) == 64, \"stat\");
+_Static_assert(__builtin_offsetof(struct stat, st_mtim) == 88 && S_ISREG(0100644) && S_ISCHR(0020000), \"stat\");
+_Static_assert(sizeof(struct dirent) == 280 && __builtin_offsetof(struct dirent, d_name) == 19, \"dirent\");
+_Static_assert(sizeof(struct timeval) == 16 && sizeof(off_t) == 8 && sizeof(ssize_t) == 4 && sizeof(mode_t) == 4, \"types\");
+_Static_assert(sizeof(struct option) == 16 && __builtin_offsetof(struct option, val) == 12 && optional_argument == 2, \"options\");
+_Static_assert(sizeof(ENTRY) == 8 && ENTER == 1 && leaf == 3 && sizeof(struct hsearch_data) == 12, \"searches\");
+_Static_assert(O_CREAT == 0100 && O_TRUNC == 01000 && O_APPEND == 02000 && F_DUPFD_CLOEXEC == 1030, \"descriptors\");
+_Static_assert(TIME_UTC == 1 && _SC_PAGESIZE == 30 && _SC_NPROCESSORS_ONLN == 84, \"system\");
 _Static_assert(ENOENT == 2 && ETIMEDOUT == 110, \"errors\");
 ",
     );

@@ -1,4 +1,4 @@
-//! Skeletons (tests/programs/library.c, wide.c, vtcm.c, standard.c) that use what the DSP's C library has beyond the functions of every program, run by
+//! Skeletons (tests/programs/library.c, wide.c, vtcm.c, standard.c, complex.c, tools.c) that use what the DSP's C library has beyond the functions of every program, run by
 //! `vhost-hexagon invoke`.
 
 use std::path::Path;
@@ -72,5 +72,105 @@ fn other_functions_of_c_and_posix_do_what_they_say() {
         let path = format!("str:{}", file.display());
         let found = answer(skeleton, &["--method", "2", "--in", &path, "--out", "u32:12"]);
         assert_eq!(found, "6 12 1 3 7 5 24 2 1 1 1 1");
+    });
+}
+
+/// Functions of tests/programs/complex.c, and how many numbers each is asked for along an axis.
+const COMPLEX: [&str; 21] = [
+    "cacos",
+    "casin",
+    "catan",
+    "ccos",
+    "csin",
+    "ctan",
+    "cacosh",
+    "casinh",
+    "catanh",
+    "ccosh",
+    "csinh",
+    "ctanh",
+    "cexp",
+    "clog",
+    "csqrt",
+    "conj",
+    "cproj",
+    "cpow",
+    "cabs, carg",
+    "cimag, creal",
+    "product, quotient",
+];
+const POINTS: usize = 22;
+
+/// Numbers printed as their bits.
+fn numbers(text: &str) -> Vec<f64> {
+    text.split_whitespace()
+        .map(|bits| f64::from_bits(bits.parse().expect("a number")))
+        .collect()
+}
+
+/// How far apart two complex numbers are, in units of the larger one's last place (or of the smallest number that has all its bits);
+/// infinite if they differ in the sign of a zero, or in where they have infinities or no number. Beside a part that is no number the
+/// sign of the other part is nobody's to say (C11 annex G).
+fn apart(a: &[f64], b: &[f64], (unit, smallest): (f64, f64)) -> f64 {
+    let same = |n: usize| {
+        let unsigned = a[1 - n].is_nan() && b[1 - n].is_nan() && a[n].abs() == b[n].abs();
+        a[n].to_bits() == b[n].to_bits() || a[n].is_nan() && b[n].is_nan() || unsigned
+    };
+    let finite = |v: &[f64]| v.iter().copied().filter(|v| v.is_finite()).fold(0.0, f64::hypot);
+    let size = finite(a).max(finite(b)).max(smallest) * unit;
+    let units = (0..2)
+        .filter(|&n| !same(n))
+        .map(|n| match (a[n] - b[n]).abs() / size {
+            units if units > 0.0 => units,
+            _ => f64::INFINITY,
+        });
+    units.fold(0.0, f64::max)
+}
+
+#[test]
+fn functions_of_complex_numbers_are_near_the_hosts() {
+    with("complex", |skeleton| {
+        let top = tests::assets::workspace();
+        let program = skeleton.with_extension("host");
+        let built = std::process::Command::new("gcc")
+            .args(["-std=gnu11", "-O1", "-DHOST"])
+            .arg(top.join("tests/programs/complex.c"))
+            .arg("-o")
+            .arg(&program)
+            .arg("-lm")
+            .output();
+        let Ok(built) = built else {
+            return tests::assets::skip_without_tool("there is no gcc");
+        };
+        assert!(
+            built.status.success(),
+            "{}",
+            String::from_utf8_lossy(&built.stderr)
+        );
+        let host = std::process::Command::new(&program).output().expect("it runs");
+        let host = numbers(&String::from_utf8(host.stdout).expect("text"));
+        let count = 4 * COMPLEX.len() * POINTS * POINTS;
+        let ours = numbers(&answer(
+            skeleton,
+            &["--method", "2", "--out", &format!("u64:{count}")],
+        ));
+        assert_eq!((ours.len(), host.len()), (count, count));
+        const DOUBLE: (f64, f64) = (f64::EPSILON, f64::MIN_POSITIVE);
+        const FLOAT: (f64, f64) = (f32::EPSILON as f64, f32::MIN_POSITIVE as f64);
+        let all = 4 * POINTS * POINTS;
+        let far = COMPLEX.iter().enumerate().filter_map(|(n, name)| {
+            let numbers = ours[n * all..][..all]
+                .chunks(4)
+                .zip(host[n * all..][..all].chunks(4));
+            let most = numbers.fold((0f64, 0f64), |most, (a, b)| {
+                let double = apart(&a[..2], &b[..2], DOUBLE);
+                (most.0.max(double), most.1.max(apart(&a[2..], &b[2..], FLOAT)))
+            });
+            // glibc's cpowf computes with floats, this one with doubles.
+            let floats = if *name == "cpow" { 64.0 } else { 4.0 };
+            (most.0 > 4.0 || most.1 > floats).then(|| format!("{name} {most:?}"))
+        });
+        let far: Vec<String> = far.collect();
+        assert!(far.is_empty(), "{far:#?}");
     });
 }
