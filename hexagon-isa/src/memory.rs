@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use crate::state::{VECTOR_BYTES, Vector};
 
-/// What instructions can be asked to do that no public source describes.
+/// What instructions can be asked to do that no public source describes, or that the thread may not do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
     /// Bit 4 of a weight load's Rs.
@@ -13,15 +13,27 @@ pub enum Refused {
     GroupsOfFewBits,
     /// A conversion to 16 bits that takes what an earlier one gave.
     SecondPass,
+    /// The matrix unit, by a thread that has not locked it ([`Permit`](crate::state::hmx::Permit)).
+    NotLocked,
+    /// Memory for the matrix unit that is not where it has to be.
+    OutsideOfVtcm,
 }
 
 impl Refused {
     /// All.
-    pub const ALL: [Refused; 3] = [
+    pub const ALL: [Refused; 5] = [
         Refused::CompressedWeights,
         Refused::GroupsOfFewBits,
         Refused::SecondPass,
+        Refused::NotLocked,
+        Refused::OutsideOfVtcm,
     ];
+
+    /// Is it what the thread may not do? The rest is what is not known.
+    #[must_use]
+    pub const fn is_forbidden(self) -> bool {
+        matches!(self, Refused::NotLocked | Refused::OutsideOfVtcm)
+    }
 
     /// For an error.
     pub const fn name(self) -> &'static str {
@@ -31,6 +43,8 @@ impl Refused {
                 "weight load (HMX) with weights of fewer than eight bits and groups of channels"
             }
             Refused::SecondPass => "conversion (HMX) to 16 bits with a second pass",
+            Refused::NotLocked => "the matrix unit (HMX) without its lock",
+            Refused::OutsideOfVtcm => "memory for the matrix unit (HMX) outside of VTCM",
         }
     }
 }
@@ -149,7 +163,7 @@ pub enum RamFault {
     #[error("the stack frame at {0:#010x} lies below the limit")]
     FrameLimit(u32),
     /// See [`Refused`].
-    #[error("{} is not known to the public", .0.name())]
+    #[error("{}{}", .0.name(), if .0.is_forbidden() { "" } else { " is not known to the public" })]
     Refused(Refused),
 }
 

@@ -1,4 +1,4 @@
-//! Vector floats that a phone's part lacks: computed with one warning a process, or an exception with `--strict-silicon`.
+//! What phones do not let pass: done with one warning a process or none, or an exception with `--strict-silicon`.
 
 use tests::hexagon::{build_shared, invoke, llvm_and_emulator};
 
@@ -38,4 +38,44 @@ fn vector_floats_that_a_part_lacks_are_told_once_or_an_exception() {
         log.contains("V6_vadd_sf_sf, and this part's vector unit has no such floating point"),
         "{log}"
     );
+}
+
+#[test]
+fn the_matrix_unit_wants_its_lock_and_vtcm_to_be_acquired() {
+    let Some(llvm) = llvm_and_emulator() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let skel = build_shared(&llvm, "silicon", 73, &[], dir.path().join("libsilicon_skel.so"));
+    for engine in ["interp", "jit"] {
+        let call = |how: u32, more: &[&str]| {
+            let input = format!("u32:{how}");
+            let call = [
+                "--soc", "sm8550", "--method", "2", "--in", &input, "--out", "u32:1", "--engine", engine,
+            ];
+            invoke(&skel, &[&call, more].concat())
+        };
+        let strict = ["--strict-silicon"];
+        for how in [1, 6] {
+            let said = (how.to_string(), String::new(), 0);
+            assert_eq!(call(how, &strict), said);
+            assert_eq!(call(how, &[]), said);
+        }
+        for (how, why, warnings) in [
+            (2, "the matrix unit (HMX) without its lock", 1),
+            (3, "memory for the matrix unit (HMX) outside of VTCM", 0),
+            (4, "the matrix unit (HMX) without its lock", 1),
+            (5, "Write of 0xf8010000: Permission", 0),
+        ] {
+            let (answer, log, code) = call(how, &["--repeat", "2"]);
+            assert_eq!(code, 0, "{how}: {answer} {log}");
+            assert_eq!(log.matches("WARN").count(), warnings, "{how}: {log}");
+            assert_eq!(
+                log.matches("HAP_compute_res_hmx_lock").count(),
+                warnings,
+                "{how}: {log}"
+            );
+            let (_, log, code) = call(how, &strict);
+            assert_eq!(code, 3, "{how}: {log}");
+            assert!(log.contains(why), "{how}: {log}");
+        }
+    }
 }

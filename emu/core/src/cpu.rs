@@ -286,6 +286,10 @@ fn faulted<M: CodeMemory>(block: &Block<M>, thread: &mut Thread, pc: u32, fault:
     match fault.cause() {
         Cause::Memory(fault) => Exception::Memory { pc, fault },
         Cause::FrameLimit(va) => Exception::FrameLimit { pc, va },
+        Cause::Refused(what) if what.is_forbidden() => Exception::Matrix {
+            pc,
+            what: what.name(),
+        },
         Cause::Refused(what) => Exception::NoMeaning {
             pc,
             name: what.name(),

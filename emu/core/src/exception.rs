@@ -45,6 +45,14 @@ pub enum Exception {
         /// The instruction.
         name: &'static str,
     },
+    /// The matrix unit is used in a way that it may not be.
+    #[error("at {pc:#010x}: {what}")]
+    Matrix {
+        /// Address of the packet.
+        pc: u32,
+        /// How.
+        what: &'static str,
+    },
     /// A jump to an address that is not a multiple of four.
     #[error("at {pc:#010x}: program counter is not a multiple of 4")]
     MisalignedPc {
@@ -78,6 +86,7 @@ impl Exception {
             | Exception::NoMeaning { pc, .. }
             | Exception::NoVectors { pc }
             | Exception::NoFloatUnit { pc, .. }
+            | Exception::Matrix { pc, .. }
             | Exception::MisalignedPc { pc }
             | Exception::Privileged { pc, .. }
             | Exception::FrameLimit { pc, .. } => *pc,

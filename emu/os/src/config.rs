@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use emu_core::{Engine, VectorFloats};
 use hexagon_isa::Arch;
+use hexagon_isa::state::hmx::Permit;
 
 use crate::ap::Ap;
 use crate::builtins::Builtins;
 use crate::clock::{Clock, HostClock};
 use crate::handle_numbers::HandleNumbers;
+use crate::memory::layout::{VTCM, VTCM_PAGE};
 use crate::probe::Probe;
 
 /// Threads that a core runs at once, unless its profile says otherwise.
@@ -84,6 +86,33 @@ impl ProcessConfig {
 }
 
 impl ProcessConfig {
+    /// Is what this part would not do an exception (`--strict-silicon`), also where it does no harm here?
+    pub fn is_strict(&self) -> bool {
+        self.floats.strict
+    }
+
+    /// Where VTCM lies, in whole pages of those that it is handed out in: address and bytes.
+    pub fn vtcm_place(&self) -> (u32, u32) {
+        (VTCM, self.vtcm / VTCM_PAGE * VTCM_PAGE)
+    }
+
+    /// What a new thread may do with the matrix unit: nothing before it has locked it, and only in VTCM, as far as that is strict.
+    pub fn matrix_permit(&self) -> Permit {
+        let strict = self.is_strict();
+        let (at, len) = self.vtcm_place();
+        let memory = match (strict, len.checked_sub(1)) {
+            (false, _) => (0, u32::MAX),
+            (true, Some(last)) => (at, at.saturating_add(last)),
+            // There is none.
+            (true, None) => (u32::MAX, 0),
+        };
+        Permit {
+            locked: false,
+            strict,
+            memory,
+        }
+    }
+
     /// How many host threads may run the process's DSP threads at once; at least one.
     pub fn host_threads(&self) -> usize {
         let hardware = usize::from(self.hardware_threads.max(1));

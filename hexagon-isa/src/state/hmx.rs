@@ -8,6 +8,7 @@
 //! the thread first uses it, so a thread cannot find what another one left.
 
 use crate::Arch;
+use crate::memory::{Fault, Refused};
 
 /// Channels of a tile, in and out.
 pub const CHANNELS: usize = 32;
@@ -170,11 +171,48 @@ pub(crate) struct Activation {
     pub channel_major: bool,
 }
 
+/// What a thread may do with the unit. Hardware has one unit, which a thread locks, and which works on VTCM only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Permit {
+    /// The thread has locked it.
+    pub locked: bool,
+    /// Without the lock its loads and stores fail; else that is [noted](Hmx::noted).
+    pub strict: bool,
+    /// The first and the last address that it may load from and store to.
+    pub memory: (u32, u32),
+}
+
+impl Default for Permit {
+    /// Everything.
+    fn default() -> Self {
+        Permit {
+            locked: true,
+            strict: false,
+            memory: (0, u32::MAX),
+        }
+    }
+}
+
+impl Permit {
+    /// May these bytes be accessed?
+    pub(crate) fn memory_at<F: Fault>(self, va: u32, len: usize) -> Result<(), F> {
+        let last = u64::from(va) + (len as u64).saturating_sub(1);
+        if va < self.memory.0 || last > u64::from(self.memory.1) {
+            return Err(F::refused(Refused::OutsideOfVtcm));
+        }
+        Ok(())
+    }
+}
+
 /// The matrix unit of a thread.
 #[derive(Debug, Clone, Default)]
 pub struct Hmx {
     /// What the core's unit can; the core sets it.
     pub model: HmxModel,
+    /// What the thread may do with it; who runs the thread sets it.
+    pub permit: Permit,
+    /// Address of a packet that used it without its lock, where that is let pass.
+    pub noted: Option<u32>,
     state: Option<Box<HmxState>>,
 }
 
@@ -182,6 +220,17 @@ impl Hmx {
     /// The state, if the thread has used the unit.
     pub fn used(&self) -> Option<&HmxState> {
         self.state.as_deref()
+    }
+
+    /// A packet loads or stores; may it?
+    pub(crate) fn begin<F: Fault>(&mut self, pc: u32) -> Result<Permit, F> {
+        if !self.permit.locked {
+            if self.permit.strict {
+                return Err(F::refused(Refused::NotLocked));
+            }
+            self.noted.get_or_insert(pc);
+        }
+        Ok(self.permit)
     }
 
     /// The state for use.
@@ -203,6 +252,29 @@ mod tests {
         assert_eq!(state.fixed[1].get(3, 32 + 5), 7);
         assert_eq!(state.float[0].get(0, 0), Cell::ZERO);
         assert!(hmx.used().is_some());
+    }
+
+    #[test]
+    fn what_a_thread_may_not_do_is_refused_or_noted() {
+        use crate::memory::RamFault;
+        let mut hmx = Hmx::default();
+        assert_eq!(hmx.begin::<RamFault>(4).map(|permit| permit.locked), Ok(true));
+        assert_eq!(hmx.noted, None);
+        hmx.permit = Permit {
+            locked: false,
+            strict: false,
+            memory: (0x1000, 0x1fff),
+        };
+        assert!(hmx.begin::<RamFault>(4).is_ok() && hmx.begin::<RamFault>(8).is_ok());
+        assert_eq!(hmx.noted, Some(4));
+        hmx.permit.strict = true;
+        assert_eq!(
+            hmx.begin::<RamFault>(4),
+            Err(RamFault::Refused(Refused::NotLocked))
+        );
+        let at = |va, len| hmx.permit.memory_at::<RamFault>(va, len).is_ok();
+        assert!(at(0x1000, 0x1000) && at(0x1fff, 1));
+        assert!(!at(0xfff, 2) && !at(0x1fff, 2) && !at(u32::MAX, 2));
     }
 
     #[test]

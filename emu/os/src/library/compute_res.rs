@@ -2,9 +2,10 @@
 //!
 //! VTCM is ordinary memory at a fixed address, handed out first-fit in pages of 64 KiB (a single-page request is aligned
 //! to its size). A request that cannot be met waits its time-out for somebody to release. Every thread has a matrix unit
-//! (HMX) of its own, so a request for it is met at once if the core has one at all, and locking it never waits; a thread that
-//! uses the unit without lock is not stopped, as it would be on hardware. Before a request waits, holders of worse priority are asked to give way: their
-//! release callbacks run on the thread that asks.
+//! (HMX) of its own, so a request for it is met at once if the core has one at all, and locking it never waits. A thread that uses
+//! the unit without its lock, and VTCM that nobody holds, are exceptions if the process is strict; else the first is told once a
+//! process. Before a request waits, holders of worse priority are asked to give way: their release callbacks run on the thread that
+//! asks.
 //!
 //! The attribute block is 64 bytes and opaque to programs; its layout here is our own.
 
@@ -42,7 +43,7 @@ macro_rules! both {
 #[rustfmt::skip]
 pub const IMPORTS: &[Import] = both! {
     "attr_init" init "int " "(attr *)" "clears an attribute block";
-    "attr_set_serialize" set_serialize "int " "(attr *, bool)" "asks for threads to be let in one by one" .without_effect("0");
+    "attr_set_serialize" set_serialize "int " "(attr *, bool)" "asks to wait as long as another one that asked for this is held";
     "attr_set_vtcm_param" set_vtcm "int " "(attr *, unsigned size, bool single_page)" "asks for VTCM";
     "attr_set_vtcm_param_v2" set_vtcm_v2 "int " "(attr *, unsigned size, unsigned min_page, unsigned min_size)" "asks for VTCM, or for less";
     "attr_set_release_callback" set_callback "int " "(attr *, int (*f)(unsigned context, void *), void *)" "what asks to give way";
@@ -57,8 +58,8 @@ pub const IMPORTS: &[Import] = both! {
     "release_cached" release_cached "int " "(unsigned context)" "stays held, as long as nobody takes it away";
     "check_release_request" was_asked "int " "(unsigned context)" "was its holder asked to give way?";
     "update_priority" update_priority "int " "(unsigned context, unsigned short priority)" "how much the holder counts from now on; 0: as much as the caller's thread";
-    "hmx_lock" hmx_lock "int " "(unsigned context)" "never waits, each thread has a matrix unit of its own";
-    "hmx_unlock" hmx_lock "int " "(unsigned context)" "the thread keeps its matrix unit all the same";
+    "hmx_lock" hmx_lock "int " "(unsigned context)" "the thread may use the matrix unit; never waits, each has one of its own";
+    "hmx_unlock" hmx_unlock "int " "(unsigned context)" "the thread may not use the matrix unit any more";
     "query_VTCM" query "int " "(unsigned application, unsigned *total, table *, unsigned *free, table *)" "how much there is";
 };
 
@@ -179,8 +180,17 @@ fn vtcm_ptr_v2(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }
 
+/// How VTCM that is taken or given back may be used, if that is looked at.
+fn allow(c: &Call<'_>, at: u32, size: u32, prot: Prot) {
+    if size > 0 && c.os.shared.config.is_strict() {
+        // It is mapped as long as the process lives.
+        let _ = c.os.space.protect(at, size, prot);
+    }
+}
+
 /// Tells what was given; what the function returns.
 fn given(c: &Call<'_>, r: &Request, (context, at, size): (u32, u32, u32)) -> Result<u32, Stop> {
+    allow(c, at, size, Prot::RW);
     if r.attributes == 0 {
         return Ok(at);
     }
@@ -209,6 +219,7 @@ fn acquire(c: &mut Call<'_>) -> Done {
         priority: c.priority(),
         callback: (word(field::CALLBACK)?, word(field::CALLBACK_ARG)?),
         hmx,
+        serial: word(field::SERIALIZE)? != 0,
     };
     ask(c, request, timeout)
 }
@@ -220,7 +231,11 @@ pub(super) fn ask(c: &mut Call<'_>, request: Request, timeout: u32) -> Done {
     }
     if !c.os.lib.resources.mapped && request.size > 0 {
         let total = c.os.lib.resources.total;
-        if let Err(why) = c.os.space.map_anonymous(Some(VTCM), total, Prot::RW) {
+        let prot = match c.os.shared.config.is_strict() {
+            true => Prot::NONE,
+            false => Prot::RW,
+        };
+        if let Err(why) = c.os.space.map_anonymous(Some(VTCM), total, prot) {
             tracing::warn!(target: "emu::os", %why, "no VTCM");
             return c.ret(0);
         }
@@ -266,6 +281,11 @@ fn release(c: &mut Call<'_>) -> Done {
 
 /// A context is no more; who waits for what it held gets it.
 pub(super) fn give_back(c: &mut Call<'_>, context: u32) -> Result<(), Stop> {
+    if let Some(&held) = c.os.lib.resources.held.get(&context) {
+        allow(c, held.at, held.size, Prot::NONE);
+        // The unit goes with what it was asked for with.
+        c.thread.core.regs.hmx.permit.locked &= !held.hmx;
+    }
     c.os.lib.resources.give_back(context);
     let mut queue = std::mem::take(&mut c.os.lib.resources.waiting);
     // Those whose time-out has come in between wait no more.
@@ -312,13 +332,25 @@ fn update_priority(c: &mut Call<'_>) -> Done {
     c.ret(0)
 }
 
-fn hmx_lock(c: &mut Call<'_>) -> Done {
+/// Locks or unlocks the calling thread's unit, if the context has it.
+fn set_lock(c: &mut Call<'_>, locked: bool) -> Done {
     let result = match c.os.lib.resources.held.get(&c.arg(0)?) {
-        Some(holding) if holding.hmx => Aee::SUCCESS,
+        Some(holding) if holding.hmx => {
+            c.thread.core.regs.hmx.permit.locked = locked;
+            Aee::SUCCESS
+        }
         Some(_) => Aee::UNSUPPORTED,
         None => Aee::BAD_PARM,
     };
     c.ret_code(result)
+}
+
+fn hmx_lock(c: &mut Call<'_>) -> Done {
+    set_lock(c, true)
+}
+
+fn hmx_unlock(c: &mut Call<'_>) -> Done {
+    set_lock(c, false)
 }
 
 /// A table is a block size, the number of entries (8 at most), and pairs of page size and page count.
@@ -414,6 +446,45 @@ mod tests {
         assert_eq!(g.call("HAP_compute_res_hmx_lock", &[without]), Aee::UNSUPPORTED.0);
         assert_eq!(g.call("HAP_compute_res_release", &[with]), 0);
         assert_eq!(g.call("HAP_compute_res_hmx_lock", &[with]), Aee::BAD_PARM.0);
+    }
+
+    #[test]
+    fn those_that_ask_for_it_hold_one_after_the_other() {
+        let mut g = Guest::new();
+        let (serial, free) = (attr(&mut g, 1 << 16, 0), attr(&mut g, 1 << 16, 0));
+        assert_eq!(g.call("HAP_compute_res_attr_set_serialize", &[serial, 1]), 0);
+        let first = g.call("HAP_compute_res_acquire", &[serial, 0]);
+        assert_ne!(first, 0);
+        assert_eq!(g.call("HAP_compute_res_acquire", &[serial, 0]), 0);
+        assert_ne!(g.call("HAP_compute_res_acquire", &[free, 0]), 0);
+        g.park(50, 100, "HAP_compute_res_acquire", &[serial, 1000]);
+        assert_eq!(g.call("HAP_compute_res_release", &[first]), 0);
+        assert!(g.is_ready(50));
+        assert_ne!(g.os.sched.get(50).unwrap().0.core.regs.r[0], 0);
+    }
+
+    #[test]
+    fn a_strict_process_has_only_what_it_holds() {
+        use emu_core::memory::Memory as _;
+        let mut g = Guest::with(|config| config.floats.strict = true);
+        assert!(!g.thread.core.regs.hmx.permit.locked && g.thread.core.regs.hmx.permit.strict);
+        let attributes = attr(&mut g, 1 << 16, 0);
+        g.call("HAP_compute_res_attr_set_hmx_param", &[attributes, 1]);
+        let context = g.call("HAP_compute_res_acquire", &[attributes, 0]);
+        let at = g.call("HAP_compute_res_attr_get_vtcm_ptr", &[attributes]);
+        g.write(at + 0xfffc, &[1, 2, 3, 4]);
+        assert!(g.os.space.store32(at + 0x1_0000, 1).is_err());
+        assert_eq!(g.call("HAP_compute_res_hmx_lock", &[context]), 0);
+        assert!(g.thread.core.regs.hmx.permit.locked);
+        assert_eq!(g.call("HAP_compute_res_hmx_unlock", &[context]), 0);
+        assert!(!g.thread.core.regs.hmx.permit.locked);
+        g.call("HAP_compute_res_hmx_lock", &[context]);
+        // The lock goes with the context, and so does the memory.
+        assert_eq!(g.call("HAP_compute_res_release", &[context]), 0);
+        assert!(!g.thread.core.regs.hmx.permit.locked);
+        assert!(g.os.space.load32(at).is_err());
+        let by_address = g.call("HAP_request_VTCM", &[1 << 20, 1]);
+        g.write(by_address, &[1; 4]);
     }
 
     #[test]

@@ -39,6 +39,7 @@ fn take(c: &mut Call<'_>, timeout: u32) -> Done {
         priority: c.priority(),
         callback: (0, 0),
         hmx: false,
+        serial: false,
     };
     ask(c, request, timeout)
 }

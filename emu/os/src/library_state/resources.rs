@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use crate::memory::layout::VTCM;
+use crate::memory::layout::{VTCM, VTCM_PAGE};
 use crate::memory::ranges::Ranges;
 use crate::sched::ThreadId;
 
 /// Bytes that VTCM is handed out in.
-pub const GRANULE: u32 = 0x1_0000;
+pub const GRANULE: u32 = VTCM_PAGE;
 /// Contexts alive at once.
 const MAX_CONTEXTS: usize = 1024;
 
@@ -28,6 +28,8 @@ pub struct Request {
     pub callback: (u32, u32),
     /// The matrix unit, too.
     pub hmx: bool,
+    /// Not while another one that is like this is held.
+    pub serial: bool,
 }
 
 /// What a context holds.
@@ -45,6 +47,8 @@ pub struct Holding {
     pub asked: bool,
     /// The matrix unit may be used.
     pub hmx: bool,
+    /// No other one like this is held.
+    pub serial: bool,
     /// It is given back by its address (the old manager).
     pub by_address: bool,
 }
@@ -81,7 +85,7 @@ impl Resources {
 
     /// Takes VTCM for a request: context, address, bytes.
     pub fn take(&mut self, r: &Request) -> Option<(u32, u32, u32)> {
-        if self.held.len() >= MAX_CONTEXTS {
+        if self.held.len() >= MAX_CONTEXTS || r.serial && self.held.values().any(|held| held.serial) {
             return None;
         }
         let (at, size) = self.room(r)?;
@@ -97,6 +101,7 @@ impl Resources {
             callback: r.callback,
             asked: false,
             hmx: r.hmx,
+            serial: r.serial,
             by_address: r.attributes == 0,
         };
         self.held.insert(context, holding);

@@ -5,6 +5,8 @@
 pub const STUBS: u32 = 0x0100_0000;
 /// Where vector TCM lies.
 pub const VTCM: u32 = 0xf800_0000;
+/// Bytes that VTCM is handed out in.
+pub const VTCM_PAGE: u32 = 0x1_0000;
 /// Where threads have their `errno`, up to the storage that follows.
 pub const ERRNOS: u32 = 0xefff_0000;
 /// Where threads have the storage that libraries reach relative to the thread pointer: an area for each thread.

@@ -199,6 +199,9 @@ impl<'scope, 'env> HostWorker<'scope, 'env> {
             if let Some(what) = self.cpu.take_simulated() {
                 tell_simulated(&mut os, what);
             }
+            if let Some(pc) = thread.core.regs.hmx.noted.take() {
+                tell_unlocked(&mut os, pc);
+            }
             let flow = match exit {
                 Exit::Budget => {
                     left = 0;
@@ -246,6 +249,20 @@ fn tell_simulated(os: &mut Kernel, what: Simulated) {
         target: "emu::os", process = os.shared.config.name,
         "{name} at {pc:#010x} ({place}): this part's vector unit is reported to lack such floating point; it is computed as the \
          vendor's simulator does, which phones do not (--strict-silicon makes it an exception)"
+    );
+}
+
+/// Says once a process that a thread uses the matrix unit without its lock.
+fn tell_unlocked(os: &mut Kernel, pc: u32) {
+    if !os.lib.told.insert("the matrix unit without its lock") {
+        return;
+    }
+    let place = os.modules.describe(pc, CodeAddress::Packet);
+    let place = place.map_or_else(|| "?".to_owned(), |place| place.to_string());
+    tracing::warn!(
+        target: "emu::os", process = os.shared.config.name,
+        "{pc:#010x} ({place}) uses the matrix unit without HAP_compute_res_hmx_lock, which phones do not let pass (--strict-silicon \
+         makes it an exception)"
     );
 }
 

@@ -139,6 +139,7 @@ impl Shared {
     pub fn new_core(&self, pc: u32) -> Thread {
         let mut core = Thread::new(self.config.arch, pc);
         core.time = self.config.clock.registers();
+        core.regs.hmx.permit = self.config.matrix_permit();
         core
     }
 }

@@ -28,7 +28,9 @@ pub(crate) fn mx_bias_load<M: Memory>(
     rs: u32,
     both: u32,
 ) -> Result<(), M::Fault> {
+    let permit = s.hmx.begin::<M::Fault>(a.pc)?;
     let (va, set) = place(s, rs, both);
+    permit.memory_at::<M::Fault>(va, WORDS * (1 + usize::from(both != 0)))?;
     let mut block = [0; 2 * WORDS];
     let (low, high) = block.split_at_mut(WORDS);
     m.load(va, low)?;
@@ -64,12 +66,14 @@ pub(crate) fn mx_bias_store<M: Memory>(
     rs: u32,
     both: u32,
 ) -> Result<(), M::Fault> {
+    let permit = s.hmx.begin::<M::Fault>(a.pc)?;
     let (va, set) = place(s, rs, both);
     let row = s.hmx.state().bias.row(set);
     let mut block: Vec<u8> = row.iter().flat_map(|b| (*b as u32).to_le_bytes()).collect();
     if both != 0 {
         block.extend(row.iter().flat_map(|b| ((b >> 32) as u32).to_le_bytes()));
     }
+    permit.memory_at::<M::Fault>(va, block.len())?;
     if a.dry {
         m.probe_store(va, block.len() as u32)
     } else {

@@ -313,6 +313,7 @@ pub(crate) fn mx_convert_store<M: Memory>(
     form: u32,
 ) -> Result<(), M::Fault> {
     let bit = |n: u32| form >> n & 1 != 0;
+    let permit = s.hmx.begin::<M::Fault>(a.pc)?;
     let usr = s.c[Ctl::Usr];
     let state = s.hmx.state();
     let float = kind > 2;
@@ -341,6 +342,7 @@ pub(crate) fn mx_convert_store<M: Memory>(
         fixed(state, 0, kind, control, &mut result);
     }
     let out = Output {
+        permit,
         channel_major: bit(0),
         float,
         odd: kind == 2,

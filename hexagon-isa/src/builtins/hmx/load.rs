@@ -26,13 +26,14 @@ const VECTOR: u32 = 128;
 pub(crate) fn mx_activation<M: Memory>(
     s: &mut Regs,
     _: &M,
-    _: &Args,
+    a: &Args,
     rs: u32,
     rt: u32,
     kind: u32,
     form: u32,
     channel_major: u32,
 ) -> Result<(), M::Fault> {
+    s.hmx.begin::<M::Fault>(a.pc)?;
     s.hmx.state().activation = Activation {
         rs,
         rt,
@@ -98,6 +99,7 @@ pub(crate) fn read_product<M: Memory>(
     a: &Args,
     [rs, rt, kind, form]: [u32; 4],
 ) -> Result<Option<Product>, M::Fault> {
+    let permit = s.hmx.begin::<M::Fault>(a.pc)?;
     let model = s.hmx.model;
     let usr = s.c[Ctl::Usr];
     let activation = s.hmx.state().activation;
@@ -124,13 +126,17 @@ pub(crate) fn read_product<M: Memory>(
         return Ok(None);
     };
     let mut vectors = vec![0; (limit.min((last.stream + last.count).div_ceil(per_vector)) * VECTOR) as usize];
-    m.load(rs & !(VECTOR - 1), &mut vectors)?;
+    let load = |va: u32, out: &mut [u8]| {
+        permit.memory_at::<M::Fault>(va, out.len())?;
+        m.load(va, out)
+    };
+    load(rs & !(VECTOR - 1), &mut vectors)?;
     let base = activation.rs & !(TILE - 1);
     let mut tiles = vec![0; ((last.tile + 1 + u32::from(window.below.is_some())) * TILE) as usize];
     let (first, second) = tiles.split_at_mut(((last.tile + 1) * TILE) as usize);
-    m.load(base, first)?;
+    load(base, first)?;
     if let Some(distance) = window.below {
-        m.load(base.wrapping_add(distance), second)?;
+        load(base.wrapping_add(distance), second)?;
     }
     Ok((!a.dry).then_some(Product {
         window,

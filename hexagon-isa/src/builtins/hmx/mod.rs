@@ -10,8 +10,8 @@
 //! * [`convert`], [`convert_float`]: accumulators to results; [`store`]: results to memory.
 //! * [`bias`]: biases, and clearing and swapping accumulators.
 //!
-//! Not modelled: that tiles must lie in VTCM and in one page (any mapped memory will do), weights in compressed form, the
-//! two halves of accumulators that some cores keep for weights of four bits.
+//! That tiles must lie in VTCM, and that the thread must have locked the unit, is a [`Permit`](crate::state::hmx::Permit) of each thread.
+//! Not modelled: that a tile must lie in one page, weights in compressed form, the two halves of accumulators that some cores keep for weights of four bits.
 
 mod bias;
 mod convert;

@@ -12,12 +12,14 @@
 
 use super::tile::{Axis, TILE, masks, position};
 use crate::memory::Memory;
-use crate::state::hmx::{CHANNELS, Converted};
+use crate::state::hmx::{CHANNELS, Converted, Permit};
 use crate::state::{Args, Regs};
 
 /// What is written: which conversions, in which layout.
 #[derive(Clone, Copy)]
 pub(crate) struct Output<'a> {
+    /// Where tiles may lie.
+    pub permit: Permit,
     pub channel_major: bool,
     pub float: bool,
     /// Only odd channels, 16 of them.
@@ -101,6 +103,7 @@ pub(crate) fn write<M: Memory>(m: &M, a: &Args, rs: u32, rt: u32, out: Output<'_
     // A tile is in one page.
     for (image, va) in images.iter().zip(tiles) {
         if !image.empty() {
+            out.permit.memory_at::<M::Fault>(va, TILE as usize)?;
             m.probe_store(va, 1)?;
         }
     }
@@ -126,8 +129,10 @@ pub(crate) fn mx_store<M: Memory>(
     channel_major: u32,
     older: u32,
 ) -> Result<(), M::Fault> {
+    let permit = s.hmx.begin::<M::Fault>(a.pc)?;
     let [newest, before, oldest] = &s.hmx.state().converted;
     let out = Output {
+        permit,
         channel_major: channel_major != 0,
         float: kind == 2,
         odd: kind == 1,
@@ -164,6 +169,7 @@ mod tests {
     fn a_tile_is_made_of_two_conversions() {
         let (old, new) = (numbered(64), numbered(0));
         let out = Output {
+            permit: Permit::default(),
             channel_major: true,
             float: false,
             odd: false,
@@ -182,6 +188,7 @@ mod tests {
     fn an_offset_along_y_goes_on_in_the_next_tile() {
         let new = numbered(0);
         let out = Output {
+            permit: Permit::default(),
             channel_major: true,
             float: false,
             odd: false,
@@ -205,6 +212,7 @@ mod tests {
         let mut new = numbered(0);
         new.row_mut(0)[3] = 0x770;
         let out = Output {
+            permit: Permit::default(),
             channel_major: false,
             float: false,
             odd: true,
