@@ -161,4 +161,117 @@ mod tests {
         assert_eq!((done, regs.r[0]), (0, 7));
         assert_eq!(fault(refused), unmapped());
     }
+
+    /// Numbers of all kinds: any bits, floats of ordinary size, few digits.
+    fn random(seed: &mut u32) -> u32 {
+        let mut next = || {
+            *seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *seed ^ *seed >> 15
+        };
+        match next() % 4 {
+            0 => next() & 0x83ff_83ff | 0x3800_3c00,
+            1 => next() & 0xffff_0000 | 0x7f,
+            _ => next(),
+        }
+    }
+
+    /// A thread whose vectors, predicates and hidden bits hold anything.
+    fn thread(arch: Arch, seed: &mut u32) -> Regs {
+        let mut regs = Regs::new(arch);
+        for n in 0..32u8 {
+            for lane in regs.hvx.v.get_mut(n).chunks_exact_mut(4) {
+                lane.copy_from_slice(&random(seed).to_le_bytes());
+            }
+            let bits = (0..4).fold(0, |all, _| all << 32 | u128::from(random(seed)));
+            regs.hvx.q.set(n & 3, bits);
+            if arch >= Arch::V79 && n % 3 != 0 {
+                regs.hvx.hidden.set(n, bits);
+            }
+            regs.r[usize::from(n)] = random(seed);
+        }
+        regs
+    }
+
+    /// What a thread's vectors hold, and its scalars.
+    fn seen(regs: &Regs) -> impl PartialEq + std::fmt::Debug + use<> {
+        let vectors: Vec<_> = (0..32)
+            .map(|n| (*regs.hvx.v.get(n), regs.hvx.hidden.get(n)))
+            .collect();
+        let predicates: Vec<_> = (0..4).map(|n| regs.hvx.q.get(n)).collect();
+        let scalars: Vec<_> = (0..32).map(|n| regs.r[n]).collect();
+        (vectors, predicates, scalars)
+    }
+
+    #[test]
+    fn every_copy_of_an_instruction_does_the_same() {
+        let units = VectorUnit::all();
+        let (mut seed, mut compared) = (1, 0);
+        for op in Opcode::all().filter(|op| op.info().name.starts_with("V6_")) {
+            for arch in [Arch::V73, Arch::V79] {
+                let before = thread(arch, &mut seed);
+                let mut args = Args::default();
+                for (to, n) in args.v.iter_mut().zip([8, 2, 4, 6, 10, 12]) {
+                    *to = n;
+                }
+                let done: Vec<_> = units
+                    .iter()
+                    .filter_map(|unit| match unit.exec::<AddressSpace>(op)? {
+                        Exec::Register(run) => {
+                            let mut regs = before.clone();
+                            run(&mut regs, &args);
+                            Some(seen(&regs))
+                        }
+                        Exec::Memory(_) => None,
+                    })
+                    .collect();
+                compared += done.len();
+                assert!(done.windows(2).all(|two| two[0] == two[1]), "{op} {arch}");
+            }
+        }
+        assert!(compared > 1000 * units.len(), "{compared}");
+    }
+
+    #[test]
+    fn every_copy_multiplies_tiles_to_the_same_sums() {
+        let space = space();
+        let mut seed = 1;
+        let mut fill = |space: &AddressSpace| {
+            for va in (VA..VA + 0x1000).step_by(4) {
+                space.store32(va, random(&mut seed)).unwrap();
+            }
+        };
+        fill(&space);
+        let weights = Opcode::all().filter(|op| op.info().name.contains("_wei_"));
+        for weight in weights {
+            let float = weight.info().name.contains("_hf") || weight.info().name.contains("_f8");
+            let activation = if float {
+                Opcode::M8_mxmem_sm_act_hf
+            } else {
+                Opcode::M8_mxmem_dm_act_ub
+            };
+            let mut sums = Vec::new();
+            for unit in VectorUnit::all() {
+                let (Some(Exec::Memory(load)), Some(Exec::Memory(multiply))) =
+                    (unit.exec(activation), unit.exec(weight))
+                else {
+                    continue;
+                };
+                let mut regs = Regs::new(Arch::V75);
+                (regs.r[2], regs.r[3], regs.r[4], regs.r[5]) = (VA, 0x7ff, VA + 0x800, 0x7ff);
+                let mut args = Args::default();
+                args.v[..2].copy_from_slice(&[2, 3]);
+                load(&mut regs, &space, &args).unwrap();
+                args.v[..2].copy_from_slice(&[4, 5]);
+                multiply(&mut regs, &space, &args).unwrap();
+                sums.push(regs.hmx.used().unwrap().clone());
+            }
+            assert!(sums.windows(2).all(|two| two[0] == two[1]), "{weight}");
+            // Something has been added.
+            let state = sums.first();
+            let some = |s: &hexagon_isa::state::hmx::HmxState| {
+                (0..32).any(|n| s.fixed[0].get(n, n) != 0 || s.float[0].get(n, n).sig != 0)
+            };
+            assert!(state.is_none_or(some), "{weight}");
+        }
+    }
 }
