@@ -14,7 +14,12 @@ static void *sleeps(void *until)
     return 0;
 }
 
-static void returns(void *argument) { (void)argument; }
+static void returns(void *argument)
+{
+    volatile unsigned own[16];
+    own[0] = (unsigned)argument;
+    own[15] = own[0];
+}
 
 static int bad(void *context, remote_arg *args)
 {
