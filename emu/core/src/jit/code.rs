@@ -2,10 +2,13 @@
 
 use std::io;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Bytes of a piece of it.
 const SIZE: usize = 64 << 20;
+
+/// Addresses of functions, for code that was made before they had one.
+pub(super) type Table = Box<[AtomicU64]>;
 
 /// Pages of host code. They go when the last owner does.
 #[derive(Debug)]

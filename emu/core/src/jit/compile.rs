@@ -1,6 +1,6 @@
 //! Host code of units: Cranelift set up for this host.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
 
 use cranelift_codegen::Context;
@@ -10,6 +10,7 @@ use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable as _};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 
+use super::code::Table;
 use super::growth::Unit;
 use super::lower::{self, Host, function, unit_signature};
 
@@ -71,9 +72,6 @@ pub(super) struct Compiled {
     /// Where each begins in `bytes`.
     starts: Vec<usize>,
 }
-
-/// Addresses of functions, for code that was made before they had one.
-pub(super) type Table = Box<[AtomicU64]>;
 
 impl Compiled {
     /// Fills the table in: the code is at this address now.

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::code::CodePages;
-use super::compile::{Compiled, Compiler, Failed, NoTranslator, Table};
+use super::code::{CodePages, Table};
+use super::compile::{Compiled, Compiler, Failed, NoTranslator};
 use super::engine::Engine;
 use super::growth::{Call, Unit, grow};
 use crate::memory::CodeMemory;

@@ -55,11 +55,6 @@ pub(super) fn find_settled(l: &mut Lower<'_, '_>) -> Value {
     l.b.ins().icmp_imm_u(IntCC::Equal, bits, i64::from(usr::FPINPF))
 }
 
-/// It is a call, or computes with the host's floats.
-pub(super) fn calls(b: Builtin) -> bool {
-    !matches!(b, Builtin::shl_signed | Builtin::shl_unsigned)
-}
-
 /// The value of a builtin.
 pub(super) fn builtin(l: &mut Lower<'_, '_>, b: Builtin, args: &[Value]) -> Value {
     match (b, args) {

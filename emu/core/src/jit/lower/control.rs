@@ -13,8 +13,8 @@ use hexagon_isa::state::usr;
 use super::super::context::{Context, Left, NEAR, Near, count};
 use super::super::growth::{Branch, Piece, Unit, Way};
 use super::super::registers::{self, CTL, PRED, USR, place};
+use super::functions::{Functions, Vectors};
 use super::state::{Host, Jump, Lower, Pending, Signatures, function, unit_signature};
-use super::vector::{Functions, Vectors};
 use super::{access, packet, vector};
 use crate::stop::may_stop;
 

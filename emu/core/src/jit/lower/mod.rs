@@ -11,6 +11,7 @@ mod access;
 mod builtin;
 mod control;
 mod expr;
+mod functions;
 mod packet;
 pub(super) mod possible;
 mod state;

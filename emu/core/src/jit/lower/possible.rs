@@ -33,6 +33,11 @@ pub(in crate::jit) fn pure(e: &Expr) -> bool {
     own && e.children().all(pure)
 }
 
+/// It is a call, or computes with the host's floats.
+pub(super) fn calls(b: Builtin) -> bool {
+    !matches!(b, Builtin::shl_signed | Builtin::shl_unsigned)
+}
+
 /// An expression whose value is in a register of the host.
 pub(in crate::jit) fn scalar_expr(e: &Expr, n: &InsnFacts) -> bool {
     let own = match e.kind {

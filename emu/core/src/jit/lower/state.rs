@@ -14,7 +14,7 @@ use hexagon_isa::ir::Type;
 use super::super::context::{Context, Left};
 use super::super::growth::Unit;
 use super::super::registers::place;
-use super::vector::{Vectors, Waiting};
+use super::functions::{Vectors, Waiting};
 
 /// A store that is made later.
 #[derive(Debug, Clone)]

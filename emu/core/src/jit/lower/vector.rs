@@ -3,197 +3,22 @@
 //! The vector parts of packets that follow each other are put off and done by one function. That must be before a block ends, before
 //! a scalar access that must not overtake them, and before the interpreter's functions; a way out in between does them first, too.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::AtomicU64;
-
 use cranelift_codegen::ir::types::I64;
-use cranelift_codegen::ir::{InstBuilder as _, MemFlagsData, SigRef, Value};
+use cranelift_codegen::ir::{InstBuilder as _, MemFlagsData, Value};
 use cranelift_codegen::isa::CallConv;
 use hexagon_isa::facts::InsnFacts;
-use hexagon_isa::ir::{Kind, Stmt, Type};
+use hexagon_isa::ir::Stmt;
 use hexagon_isa::state::layout;
 
-use super::super::compile::Table;
-use super::super::growth::{Piece, Unit, Way};
-use super::super::vector::{
-    Function, Held, MOST_ADDRESSES, MOST_VALUES, Member, VectorPart, assemble, bring,
-};
-use super::builtin::calls;
+use super::super::growth::Piece;
+use super::super::vector::{MOST_ADDRESSES, MOST_VALUES, Member, VectorPart, assemble, bring};
+use super::functions::{Waiting, leaves_vectors_alone};
 use super::state::{Lower, function};
 use super::{access, expr, stmt};
 use crate::mem::Prot;
 
 /// Packets that one function does at most.
 const MOST_PACKETS: usize = 16;
-
-/// How much more a packet in a loop counts when registers are chosen that are held.
-const LOOP: u32 = 8;
-
-/// What bringing held registers back and in again costs, in vector parts that need not load and store theirs.
-const BRINGING: u32 = 6;
-
-/// A vector part that is put off.
-#[derive(Debug, Clone)]
-pub(super) struct Waiting<'a> {
-    part: &'a VectorPart,
-    pc: u32,
-    arguments: Vec<Value>,
-    /// General registers that were written since, a bit each.
-    stale: u32,
-}
-
-impl<'a> Waiting<'a> {
-    fn member(&self) -> Member<'a> {
-        Member {
-            part: self.part,
-            stale: self.stale,
-        }
-    }
-}
-
-/// The functions that a unit calls, and the table where it finds their addresses.
-pub(in crate::jit) struct Functions {
-    table: Table,
-    made: Vec<Function>,
-}
-
-/// What is known of a unit's vectors while it is lowered.
-pub(super) struct Vectors<'a> {
-    pub(super) functions: Functions,
-    pub(super) waiting: Vec<Waiting<'a>>,
-    held: Held,
-    /// Held registers that the unit writes, a bit each.
-    written: u32,
-    /// Where HVX registers are.
-    file: Value,
-    signatures: HashMap<usize, SigRef>,
-    /// Functions of single packets.
-    singles: HashMap<u32, usize>,
-    /// The functions that bring held registers in and back.
-    bring: [Option<usize>; 2],
-    /// Held registers are in the register file just now.
-    pub(super) away: bool,
-}
-
-impl Functions {
-    /// Puts the functions behind the unit's code: the table, and where each begins.
-    pub(in crate::jit) fn append_to(self, bytes: &mut Vec<u8>) -> (Table, Vec<usize>) {
-        let mut starts = Vec::with_capacity(self.made.len());
-        for function in self.made {
-            bytes.resize(bytes.len().next_multiple_of(16), 0xcc);
-            starts.push(bytes.len() + function.entry);
-            bytes.extend(function.bytes);
-        }
-        (self.table, starts)
-    }
-}
-
-fn part_of(piece: &Piece) -> Option<&VectorPart> {
-    match &piece.way {
-        Way::Lowered(part) => part.as_deref(),
-        Way::Called(_) | Way::Interpreted => None,
-    }
-}
-
-/// Host code of the packet leaves vector registers alone: it calls nothing and computes with no float.
-fn leaves_vectors_alone(piece: &Piece) -> bool {
-    if !matches!(piece.way, Way::Lowered(_)) {
-        return false;
-    }
-    let mut alone = true;
-    for n in &piece.facts.insns {
-        n.meaning.visit(&mut |e| {
-            alone &= match e.kind {
-                Kind::Call(b, _) => !calls(b),
-                _ => !matches!(e.ty, Type::Float(_)),
-            };
-        });
-    }
-    alone
-}
-
-/// The packet computes with floats. Such values may be in a vector register of the host's lower half anywhere in the unit, before
-/// and behind their packet too.
-fn computes_with_floats(piece: &Piece) -> bool {
-    let mut floats = false;
-    for n in &piece.facts.insns {
-        n.meaning.visit(&mut |e| floats |= matches!(e.ty, Type::Float(_)));
-        n.meaning
-            .visit(&mut |e| floats |= matches!(e.kind, Kind::Call(b, _) if calls(b)));
-    }
-    matches!(piece.way, Way::Lowered(_)) && floats
-}
-
-/// Which HVX registers the unit holds: those that its loops use most, if that is worth bringing them back and in again for the
-/// packets that do not leave the host's registers alone.
-fn choose(unit: &Unit) -> Held {
-    let back = |piece: &Piece| {
-        let branches = piece.branches.iter().filter_map(|b| b.target);
-        let ends = (piece.facts.endloop != hexagon_isa::EndLoop::None).then(|| unit.inner_start(piece.pc));
-        let to = branches.chain(ends.flatten()).filter(|to| *to <= piece.pc);
-        to.min().map(|to| (to, piece.pc))
-    };
-    let loops: BTreeSet<(u32, u32)> = unit.pieces.values().filter_map(back).collect();
-    let weight = |pc: u32| {
-        let around = loops.iter().filter(|(from, to)| (*from..=*to).contains(&pc));
-        LOOP.saturating_pow(around.count().min(3) as u32)
-    };
-    let (mut uses, mut gain, mut cost) = ([0u32; 32], 0u32, BRINGING);
-    for piece in unit.pieces.values() {
-        let weight = weight(piece.pc);
-        if let Some(part) = part_of(piece) {
-            gain += weight;
-            for (n, uses) in uses.iter_mut().enumerate() {
-                *uses += if part.touched >> n & 1 != 0 { weight } else { 0 };
-            }
-        }
-        if piece.call || !leaves_vectors_alone(piece) {
-            cost += weight * BRINGING;
-        }
-    }
-    if gain <= cost {
-        return Held::nothing();
-    }
-    let mut registers: Vec<u8> = (0..32).filter(|n| uses[usize::from(*n)] >= LOOP).collect();
-    registers.sort_by_key(|n| std::cmp::Reverse(uses[usize::from(*n)]));
-    let parts = || unit.pieces.values().filter_map(part_of);
-    let alone = parts().filter_map(|part| assemble(&[Member::alone(part)], &Held::nothing()));
-    let others = alone.map(|f| f.others).max().unwrap_or(0);
-    let floats = unit.pieces.values().any(computes_with_floats);
-    let held = Held::new(registers, others + 1, floats);
-    let fit = parts().all(|part| assemble(&[Member::alone(part)], &held).is_some());
-    if fit { held } else { Held::nothing() }
-}
-
-impl Vectors<'_> {
-    pub(super) fn new(unit: &Unit, regs: Value) -> Self {
-        let held = choose(unit);
-        let parts = || unit.pieces.values().filter_map(part_of);
-        let all = held.registers().iter().fold(0u32, |m, n| m | 1 << n);
-        let written = parts().fold(0, |m, part| m | part.written) & all;
-        // Each packet alone and in a group, and both ways of held registers.
-        let most = 2 * parts().count() + 2;
-        Self {
-            functions: Functions {
-                table: (0..most).map(|_| AtomicU64::new(0)).collect(),
-                made: Vec::new(),
-            },
-            waiting: Vec::new(),
-            held,
-            written,
-            file: regs,
-            signatures: HashMap::new(),
-            singles: HashMap::new(),
-            bring: [None; 2],
-            away: false,
-        }
-    }
-
-    fn add(&mut self, function: Function) -> usize {
-        self.functions.made.push(function);
-        self.functions.made.len() - 1
-    }
-}
 
 /// Calls a function by its place in the table.
 fn call(l: &mut Lower<'_, '_>, which: usize, arguments: &[Value]) {

@@ -7,7 +7,7 @@ use hexagon_isa::state::layout;
 
 use super::encode::{Encoder, Pair, SCRATCH};
 use super::ops::{Op, Value};
-use super::select::{Argument, VectorPart};
+use super::packet::{Argument, VectorPart};
 
 /// Addresses that a function takes: in registers.
 pub(in crate::jit) const MOST_ADDRESSES: usize = 4;

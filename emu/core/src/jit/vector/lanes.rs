@@ -8,9 +8,9 @@ use hexagon_isa::facts::InsnFacts;
 use hexagon_isa::info::OperandClass;
 use hexagon_isa::ir::{self, Builtin, Expr, Kind, Stmt, Type};
 
-use super::Features;
+use super::features::Features;
 use super::ops::{Binary, Compare, Op, Shift, Unary, Value, Width};
-use super::select::Selector;
+use super::packet::Selector;
 use crate::jit::lower::possible::{pure, scalar_expr};
 
 /// Least and greatest value.

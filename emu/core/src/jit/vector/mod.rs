@@ -11,45 +11,15 @@
 mod arithmetic;
 mod assemble;
 mod encode;
+mod features;
 mod lanes;
 mod moves;
 mod ops;
+mod packet;
 mod products;
 mod select;
 
 pub(super) use assemble::{Function, Held, MOST_ADDRESSES, MOST_VALUES, Member, assemble, bring};
-pub(super) use select::{VectorPart, part};
-
-/// Which of the host's instructions may be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Features {
-    /// Dot products of bytes (VNNI).
-    dot: bool,
-    /// Leading zeros (CD).
-    clz: bool,
-    /// Permutations of bytes (VBMI).
-    permute: bool,
-    /// Ones (BITALG and VPOPCNTDQ).
-    popcount: bool,
-}
-
-impl Features {
-    /// Those of this host; `None` if it has no AVX-512 (F, BW, DQ).
-    pub(super) fn of_host() -> Option<Self> {
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::is_x86_feature_detected as has;
-            let base = has!("avx512f") && has!("avx512bw") && has!("avx512dq");
-            base.then(|| Features {
-                dot: has!("avx512vnni"),
-                clz: has!("avx512cd"),
-                permute: has!("avx512vbmi"),
-                popcount: has!("avx512bitalg") && has!("avx512vpopcntdq"),
-            })
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        {
-            None
-        }
-    }
-}
+pub(super) use features::Features;
+pub(super) use packet::VectorPart;
+pub(super) use select::part;

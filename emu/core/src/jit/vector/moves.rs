@@ -5,7 +5,7 @@ use hexagon_isa::info::OperandClass;
 use hexagon_isa::ir::{Binary as Infix, Expr, Kind, Stmt, Type};
 
 use super::ops::{Binary, Op, Value, Width};
-use super::select::Selector;
+use super::packet::Selector;
 
 /// A byte of an operand: operand, half, byte.
 type Byte = (usize, u8, u8);

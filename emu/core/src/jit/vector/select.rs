@@ -1,85 +1,14 @@
 //! Which operations the vector instructions of a packet are.
 
-use hexagon_isa::Insn;
 use hexagon_isa::facts::{InsnFacts, PacketFacts};
-use hexagon_isa::info::{Flags, OperandClass, Role};
 use hexagon_isa::ir::{Expr, Kind, Stmt, Type};
 
-use super::Features;
+use super::features::Features;
 use super::lanes::{Bounds, lanes, scalar_bounds};
 use super::moves::moves;
 use super::ops::{Op, Unary, Value, Width};
+use super::packet::{Access, Selector, VectorPart};
 use crate::jit::lower::possible::{ends_plainly, memory_in_order, scalar_expr, scalar_insn, scalar_stmt};
-
-/// What Cranelift's code hands to the operations of a packet.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::jit) struct Argument {
-    /// Whose it is: a position in the packet.
-    pub(in crate::jit) insn: usize,
-    pub(in crate::jit) e: &'static Expr,
-    /// It is the address of a vector: how it is accessed.
-    pub(in crate::jit) access: Option<Access>,
-    /// The general register that it is, as the packet found it.
-    pub(in crate::jit) register: Option<u8>,
-    /// Lanes of 64 bits want it.
-    pub(in crate::jit) wide: bool,
-}
-
-/// How a vector in memory is accessed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::jit) struct Access {
-    pub(in crate::jit) store: bool,
-    /// The address' low bits do not count.
-    pub(in crate::jit) aligned: bool,
-}
-
-/// What is done on vectors in a packet of which everything else is lowered.
-#[derive(Debug)]
-pub(in crate::jit) struct VectorPart {
-    pub(super) ops: Vec<Op>,
-    pub(in crate::jit) arguments: Vec<Argument>,
-    /// Instructions on vectors, by position.
-    pub(in crate::jit) of: u8,
-    pub(in crate::jit) loads: bool,
-    pub(in crate::jit) stores: bool,
-    /// Vector registers that it reads or writes, a bit each; and those that it writes.
-    pub(in crate::jit) touched: u32,
-    pub(in crate::jit) written: u32,
-}
-
-impl VectorPart {
-    /// Arguments that are addresses.
-    pub(in crate::jit) fn addresses(&self) -> usize {
-        self.arguments.iter().filter(|a| a.access.is_some()).count()
-    }
-}
-
-/// A packet that is being looked at.
-pub(super) struct Selector<'a> {
-    pub(super) features: Features,
-    facts: &'a PacketFacts,
-    ops: Vec<Op>,
-    arguments: Vec<Argument>,
-    /// What `.cur` and `.tmp` loads brought, and whether it stays.
-    early: Vec<(u8, Value, bool)>,
-    registers: Vec<(u8, Value)>,
-    predicates: Vec<(u8, Value)>,
-    /// The instruction that is being looked at.
-    position: usize,
-}
-
-/// The general register that an expression is, as the packet found it.
-fn register(n: &InsnFacts, e: &Expr) -> Option<u8> {
-    match e.kind {
-        Kind::Cast(a) if a.ty.bits() == 32 && e.ty.bits() <= 32 => register(n, a),
-        Kind::Operand(k) => {
-            let o = n.insn.info().operands.get(k)?;
-            let plain = o.class == OperandClass::Gpr && !o.new && o.role == Role::Read;
-            plain.then_some(*n.insn.v.get(k)? as u8 & 31)
-        }
-        _ => None,
-    }
-}
 
 /// An instruction on vectors.
 fn on_vectors(n: &InsnFacts) -> bool {
@@ -119,7 +48,8 @@ pub(in crate::jit) fn part(facts: &PacketFacts, features: Features) -> Option<Ve
             };
             left &= !(1 << k);
             s.position = k;
-            s.insn(&facts.insns[k])?;
+            let n = &s.facts.insns[k];
+            insn(&mut s, n)?;
         }
     }
     if left != 0 {
@@ -155,233 +85,80 @@ fn orderly(facts: &PacketFacts, of: u8) -> bool {
     }
 }
 
-impl<'a> Selector<'a> {
-    fn mark(&self) -> [usize; 4] {
-        [
-            self.ops.len(),
-            self.arguments.len(),
-            self.registers.len(),
-            self.predicates.len(),
-        ]
+fn insn<'a>(s: &mut Selector<'a>, n: &'a InsnFacts) -> Option<()> {
+    let mut scalars: Vec<Option<Bounds>> = vec![None; n.meaning.locals.len()];
+    for st in n.meaning.body {
+        stmt(s, n, st, &mut scalars)?;
     }
+    Some(())
+}
 
-    /// Forgets what was added since.
-    fn back_to(&mut self, [ops, arguments, registers, predicates]: [usize; 4]) {
-        self.ops.truncate(ops);
-        self.arguments.truncate(arguments);
-        self.registers.truncate(registers);
-        self.predicates.truncate(predicates);
+fn stmt<'a>(
+    s: &mut Selector<'a>,
+    n: &'a InsnFacts,
+    st: &'static Stmt,
+    scalars: &mut [Option<Bounds>],
+) -> Option<()> {
+    let class = |k: usize| Some(n.insn.info().operands.get(k)?.class);
+    match st {
+        Stmt::Lanes(count, body) => {
+            let before = s.mark();
+            if lanes(s, n, *count, body, scalars).is_some() {
+                return Some(());
+            }
+            s.back_to(before);
+            moves(s, n, *count, body)
+        }
+        Stmt::Set(k, e) if scalar_expr(e, n) => {
+            *scalars.get_mut(*k)? = Some(scalar_bounds(e, scalars)?);
+            Some(())
+        }
+        Stmt::Write(k, e) if class(*k)?.is_vector() => {
+            let v = vector(s, n, e)?;
+            s.write(n, *k, 0, v)
+        }
+        Stmt::WriteHalf(k, half, e) => {
+            let v = vector(s, n, e)?;
+            s.write(n, *k, *half, v)
+        }
+        Stmt::StoreVec(ea, e, aligned) if scalar_expr(ea, n) && !n.early => {
+            let v = stored(s, n, e)?;
+            let access = Access {
+                store: true,
+                aligned: *aligned,
+            };
+            let at = s.argument(n, ea, Some(access));
+            s.ops.push(Op::Store(at, v));
+            Some(())
+        }
+        Stmt::Write(k, _) if !class(*k)?.is_vector() && scalar_stmt(st, n) => Some(()),
+        _ => None,
     }
+}
 
-    /// Adds an operation, or finds the same one.
-    pub(super) fn push(&mut self, op: Op) -> Value {
-        let known = match op {
-            Op::Unary(Unary::Copy, ..) | Op::Load(_) => None,
-            _ => self.ops.iter().position(|o| *o == op),
-        };
-        known.unwrap_or_else(|| {
-            self.ops.push(op);
-            self.ops.len() - 1
-        })
+/// A whole vector that becomes a register's.
+fn vector(s: &mut Selector<'_>, n: &InsnFacts, e: &'static Expr) -> Option<Value> {
+    match e.kind {
+        Kind::LoadVec { ea, aligned } if scalar_expr(ea, n) => {
+            let access = Access {
+                store: false,
+                aligned,
+            };
+            let at = s.argument(n, ea, Some(access));
+            Some(s.push(Op::Load(at)))
+        }
+        Kind::Operand(_) | Kind::Half(..) => {
+            let v = stored(s, n, e)?;
+            Some(s.push(Op::Unary(Unary::Copy, Width::D, v)))
+        }
+        _ => None,
     }
+}
 
-    /// A scalar expression in every lane.
-    pub(super) fn splat(&mut self, n: &InsnFacts, width: Width, e: &'static Expr) -> Value {
-        let at = self.argument(n, e, None);
-        if let Some(argument) = self.arguments.get_mut(at) {
-            argument.wide |= width == Width::D;
-        }
-        self.push(Op::Splat(width, at))
-    }
-
-    fn argument(&mut self, n: &InsnFacts, e: &'static Expr, access: Option<Access>) -> usize {
-        let position = self.position;
-        let same = |a: &Argument| a.insn == position && a.access == access && *a.e == *e;
-        if let Some(k) = self.arguments.iter().position(same) {
-            return k;
-        }
-        self.arguments.push(Argument {
-            insn: position,
-            e,
-            access,
-            register: register(n, e),
-            wide: false,
-        });
-        self.arguments.len() - 1
-    }
-
-    /// Half `half` of a vector operand, or the vector, or the predicate.
-    pub(super) fn read(&mut self, n: &InsnFacts, operand: usize, half: u8) -> Option<Value> {
-        let o = n.insn.info().operands.get(operand)?;
-        let v = *n.insn.v.get(operand)?;
-        if v == Insn::VTMP {
-            return None;
-        }
-        match o.class {
-            OperandClass::VecPred if !o.new => Some(self.push(Op::Predicate(v as u8 & 3))),
-            OperandClass::Vec | OperandClass::VecPair => {
-                let register = (v as u8 & 31) ^ half;
-                if o.new {
-                    let new = self.registers.iter().find(|r| r.0 == register);
-                    let early = self.early.iter().find(|e| e.0 == register);
-                    return new.map(|r| r.1).or(early.map(|e| e.1));
-                }
-                let early = self.early.iter().find(|e| e.0 == register && !n.early);
-                Some(match early {
-                    Some(e) => e.1,
-                    None => self.push(Op::Register(register)),
-                })
-            }
-            _ => None,
-        }
-    }
-
-    /// Notes what half of a vector operand, a vector or a predicate becomes.
-    pub(super) fn write(&mut self, n: &InsnFacts, operand: usize, half: u8, v: Value) -> Option<()> {
-        let o = n.insn.info().operands.get(operand)?;
-        if o.role == Role::Read {
-            return None;
-        }
-        let number = *n.insn.v.get(operand)? as u8;
-        let (to, number) = match o.class {
-            OperandClass::VecPred if half == 0 => (&mut self.predicates, number & 3),
-            OperandClass::Vec if half == 0 => (&mut self.registers, number & 31),
-            OperandClass::VecPair => (&mut self.registers, (number & 31) ^ half),
-            _ => return None,
-        };
-        if to.iter().any(|r| r.0 == number) {
-            return None;
-        }
-        if n.early {
-            let stays = !n.insn.info().flags.any(Flags::TMP);
-            self.early.push((number, v, stays));
-            return (o.class != OperandClass::VecPred).then_some(());
-        }
-        to.push((number, v));
-        Some(())
-    }
-
-    fn insn(&mut self, n: &'a InsnFacts) -> Option<()> {
-        let mut scalars: Vec<Option<Bounds>> = vec![None; n.meaning.locals.len()];
-        for st in n.meaning.body {
-            self.stmt(n, st, &mut scalars)?;
-        }
-        Some(())
-    }
-
-    fn stmt(&mut self, n: &'a InsnFacts, st: &'static Stmt, scalars: &mut [Option<Bounds>]) -> Option<()> {
-        let class = |k: usize| Some(n.insn.info().operands.get(k)?.class);
-        match st {
-            Stmt::Lanes(count, body) => {
-                let before = self.mark();
-                if lanes(self, n, *count, body, scalars).is_some() {
-                    return Some(());
-                }
-                self.back_to(before);
-                moves(self, n, *count, body)
-            }
-            Stmt::Set(k, e) if scalar_expr(e, n) => {
-                *scalars.get_mut(*k)? = Some(scalar_bounds(e, scalars)?);
-                Some(())
-            }
-            Stmt::Write(k, e) if class(*k)?.is_vector() => {
-                let v = self.vector(n, e)?;
-                self.write(n, *k, 0, v)
-            }
-            Stmt::WriteHalf(k, half, e) => {
-                let v = self.vector(n, e)?;
-                self.write(n, *k, *half, v)
-            }
-            Stmt::StoreVec(ea, e, aligned) if scalar_expr(ea, n) && !n.early => {
-                let v = self.stored(n, e)?;
-                let access = Access {
-                    store: true,
-                    aligned: *aligned,
-                };
-                let at = self.argument(n, ea, Some(access));
-                self.ops.push(Op::Store(at, v));
-                Some(())
-            }
-            Stmt::Write(k, _) if !class(*k)?.is_vector() && scalar_stmt(st, n) => Some(()),
-            _ => None,
-        }
-    }
-
-    /// A whole vector that becomes a register's.
-    fn vector(&mut self, n: &InsnFacts, e: &'static Expr) -> Option<Value> {
-        match e.kind {
-            Kind::LoadVec { ea, aligned } if scalar_expr(ea, n) => {
-                let access = Access {
-                    store: false,
-                    aligned,
-                };
-                let at = self.argument(n, ea, Some(access));
-                Some(self.push(Op::Load(at)))
-            }
-            Kind::Operand(_) | Kind::Half(..) => {
-                let v = self.stored(n, e)?;
-                Some(self.push(Op::Unary(Unary::Copy, Width::D, v)))
-            }
-            _ => None,
-        }
-    }
-
-    fn stored(&mut self, n: &InsnFacts, e: &'static Expr) -> Option<Value> {
-        match e.kind {
-            Kind::Operand(k) if e.ty == Type::Vec => self.read(n, k, 0),
-            Kind::Half(k, half) => self.read(n, k, half),
-            _ => None,
-        }
-    }
-
-    fn finish(mut self, of: u8) -> Option<VectorPart> {
-        let early = self.early.clone();
-        for (register, v, stays) in early {
-            // What is written beside a temporary load of the same register, or twice, is rare.
-            if self.registers.iter().any(|r| r.0 == register) {
-                return None;
-            }
-            if stays {
-                self.registers.push((register, v));
-            }
-        }
-        // Each register has a value of its own.
-        for k in 0..self.registers.len() {
-            let (register, v) = self.registers[k];
-            let before = self.registers.iter().take(k);
-            let shared = before.clone().any(|r| r.1 == v) || matches!(self.ops[v], Op::Register(_));
-            if shared {
-                self.ops.push(Op::Unary(Unary::Copy, Width::D, v));
-                self.registers[k] = (register, self.ops.len() - 1);
-            }
-        }
-        for (register, v) in &self.registers {
-            self.ops.push(Op::SetRegister(*register, *v));
-        }
-        for (predicate, v) in &self.predicates {
-            self.ops.push(Op::SetPredicate(*predicate, *v));
-        }
-        let written = self.registers.iter().fold(0, |m, r| m | 1 << r.0);
-        let touched = self.ops.iter().fold(written, |m, op| match op {
-            Op::Register(n) => m | 1 << n,
-            _ => m,
-        });
-        let accesses = |store: bool| {
-            let accesses = self.arguments.iter().filter_map(|a| a.access);
-            accesses.filter(|a| a.store == store).count() > 0
-        };
-        debug_assert_eq!(
-            self.facts.insns.iter().filter(|n| on_vectors(n)).count() as u32,
-            of.count_ones()
-        );
-        Some(VectorPart {
-            loads: accesses(false),
-            stores: accesses(true),
-            ops: self.ops,
-            arguments: self.arguments,
-            of,
-            touched,
-            written,
-        })
+fn stored(s: &mut Selector<'_>, n: &InsnFacts, e: &'static Expr) -> Option<Value> {
+    match e.kind {
+        Kind::Operand(k) if e.ty == Type::Vec => s.read(n, k, 0),
+        Kind::Half(k, half) => s.read(n, k, half),
+        _ => None,
     }
 }
