@@ -25,6 +25,8 @@ struct Left {
     exit: Exit,
     registers: Vec<u32>,
     vectors: Vec<[u8; 128]>,
+    vector_predicates: Vec<u128>,
+    hidden: Vec<u128>,
     counts: [u64; 3],
     data: Vec<u8>,
 }
@@ -57,6 +59,8 @@ fn run(space: &AddressSpace, arch: Arch, engine: Engine) -> Left {
             .chain([r.pc])
             .collect(),
         vectors: r.hvx.v.iter().copied().collect(),
+        vector_predicates: r.hvx.q.iter().copied().collect(),
+        hidden: (0..32).map(|n| r.hvx.hidden.get(n)).collect(),
         counts: [thread.packets, thread.insns, thread.hvx_insns],
         data,
     }

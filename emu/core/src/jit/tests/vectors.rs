@@ -100,6 +100,11 @@ fn fill(m: &mut Machine, seed: u64) {
     }
 }
 
+/// This host has host code of ours for the packet's vectors.
+fn has_part(facts: &PacketFacts) -> bool {
+    Features::of_host().is_some_and(|features| part(facts, features).is_some())
+}
+
 fn for_all(arch: Arch, mut f: impl FnMut(Opcode, &mut Random)) {
     let mut r = Random(arch as u64);
     for op in Opcode::all() {
@@ -112,10 +117,6 @@ fn for_all(arch: Arch, mut f: impl FnMut(Opcode, &mut Random)) {
 
 #[test]
 fn every_instruction_alone_does_what_the_interpreter_does() {
-    let Some(features) = Features::of_host() else {
-        eprintln!("skipped: this host has no AVX-512");
-        return;
-    };
     for arch in [Arch::V68, Arch::V79] {
         let (mut translated, mut all) = (0, 0);
         for_all(arch, |op, r| {
@@ -124,11 +125,10 @@ fn every_instruction_alone_does_what_the_interpreter_does() {
                 let Some((words, facts)) = packet(insn, arch) else {
                     return;
                 };
-                all += u32::from(round == 0);
-                if part(&facts, features).is_none() {
-                    return;
+                if round == 0 {
+                    all += 1;
+                    translated += u32::from(has_part(&facts));
                 }
-                translated += u32::from(round == 0);
                 let program = Program(words).trap();
                 let seed = r.next();
                 let (seen, _) = both_of(arch, &program, 100, |m| fill(m, seed));
@@ -136,8 +136,9 @@ fn every_instruction_alone_does_what_the_interpreter_does() {
             }
         });
         println!("{arch:?}: {translated} of {all}");
-        // As many as there were when this was written.
-        assert!(translated >= 300, "{translated} of {all}");
+        // As many as there were when this was written; on other hosts all are the interpreter's functions.
+        let least = if Features::of_host().is_some() { 300 } else { 0 };
+        assert!(translated >= least && all >= 500, "{translated} of {all}");
     }
 }
 
@@ -216,20 +217,19 @@ fn check_loop(arch: Arch, seed: u64, mut body: Vec<Insn>) {
 
 #[test]
 fn loops_hold_registers() {
-    let Some(features) = Features::of_host() else {
-        eprintln!("skipped: this host has no AVX-512");
-        return;
-    };
     for arch in [Arch::V68, Arch::V79] {
         let (mut candidates, mut others) = (Vec::new(), Vec::new());
         for_all(arch, |op, r| {
             let insn = with_operands(op, r);
             match insn.and_then(|insn| packet(insn, arch)) {
-                Some((_, facts)) if part(&facts, features).is_some() => candidates.push(op),
+                Some((_, facts)) if has_part(&facts) => candidates.push(op),
                 Some(_) => others.push(op),
                 None => {}
             }
         });
+        if candidates.is_empty() {
+            candidates.clone_from(&others);
+        }
         for seed in 0..200 {
             let body = loop_of(&mut Random(seed), &candidates, &others);
             check_loop(arch, seed, body);
