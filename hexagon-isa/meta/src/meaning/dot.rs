@@ -2,7 +2,6 @@
 //! finds in the plain text. Only the generated Rust text uses this; the meaning as data stays as it was written.
 
 use super::ir::{Binary, Expr, Kind, Stmt, Type};
-use super::stride;
 
 /// Four bytes that are multiplied.
 #[derive(Debug, PartialEq)]
@@ -77,7 +76,7 @@ fn factor(e: &Expr, k: u32) -> Option<(Bytes<'_>, bool)> {
     }
     let signed = byte.ty.signed();
     match &byte.kind {
-        Kind::Element(n, i) => (stride::stride(i)? == (4, k)).then_some((Bytes::Lane(*n), signed)),
+        Kind::Element(n, i) => (i.stride()? == (4, k)).then_some((Bytes::Lane(*n), signed)),
         Kind::Cast(word) | Kind::Bits(word) => Some((Bytes::Same(same(word, k)?), signed)),
         _ => None,
     }

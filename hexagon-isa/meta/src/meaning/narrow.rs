@@ -8,15 +8,6 @@ use super::ir::{Binary, Expr, Kind, Type, Unary, keep, keep_all};
 
 type Range = (i128, i128);
 
-/// What a type can hold.
-fn type_range(t: Type) -> Option<Range> {
-    match t {
-        Type::Int(true, n @ ..=64) => Some((-(1 << (n - 1)), (1 << (n - 1)) - 1)),
-        Type::Int(false, n @ ..=64) => Some((0, (1 << n) - 1)),
-        _ => None,
-    }
-}
-
 fn within(r: Range, bounds: Range) -> bool {
     r.0 >= bounds.0 && r.1 <= bounds.1
 }
@@ -42,10 +33,10 @@ fn combine(op: Binary, a: Range, b: Range) -> Option<Range> {
 /// Least and greatest value of an arithmetic tree, widened to cover all its inner values. `None`: it has parts whose values
 /// depend on the type that they are computed in, or wraps.
 fn tree(e: &Expr, all: &mut Vec<Range>) -> Option<Range> {
-    let bounds = type_range(e.ty)?;
+    let bounds = e.ty.bounds()?;
     let range = match &e.kind {
         Kind::Const(v) => (*v, *v),
-        Kind::Cast(x) if x.ty.is_int() && x.ty.bits() < e.ty.bits() => type_range(x.ty)?,
+        Kind::Cast(x) if x.ty.is_int() && x.ty.bits() < e.ty.bits() => x.ty.bounds()?,
         Kind::Cast(x) if x.ty == Type::Bool => (0, 1),
         Kind::Binary(op @ (Binary::Shr | Binary::Shl), a, n) => {
             let Kind::Const(n) = n.kind else { return None };
@@ -101,7 +92,10 @@ fn narrowed(e: &Expr) -> Option<Expr> {
         .into_iter()
         .map(|(signed, bits)| Type::Int(signed, bits))
         .filter(|t| t.bits() < e.ty.bits())
-        .find(|t| type_range(*t).is_some_and(|bounds| all.iter().all(|r| within(*r, bounds))))
+        .find(|t| {
+            t.bounds()
+                .is_some_and(|bounds| all.iter().all(|r| within(*r, bounds)))
+        })
         .map(|t| retype(e, t))
 }
 

@@ -1,28 +1,7 @@
 //! Elements of a lane that is read in parts: `Vu.ub[4*i+1]` in a loop over words is the second byte of word `i`. Read so, the
 //! host's vector unit shifts instead of shuffling.
 
-use super::ir::{Binary, Expr, Kind};
-
-/// `c * i + k` with the lane's index `i`: (`c`, `k`).
-pub fn stride(index: &Expr) -> Option<(u32, u32)> {
-    let constant = |e: &Expr| match e.kind {
-        Kind::Const(v) => u32::try_from(v).ok(),
-        _ => None,
-    };
-    match &index.kind {
-        Kind::Lane => Some((1, 0)),
-        Kind::Binary(Binary::Mul, a, b) => match (&a.kind, &b.kind) {
-            (Kind::Lane, _) => Some((constant(b)?, 0)),
-            (_, Kind::Lane) => Some((constant(a)?, 0)),
-            _ => None,
-        },
-        Kind::Binary(Binary::Add, a, b) => match (stride(a), constant(b)) {
-            (Some((c, k)), Some(more)) => Some((c, k.checked_add(more)?)),
-            _ => stride(b).zip(constant(a)).map(|((c, k), more)| (c, k + more)),
-        },
-        _ => None,
-    }
-}
+use super::ir::Expr;
 
 /// Where in wider elements a narrow one lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +17,7 @@ pub struct Part {
 /// Element `c * i + k` of an operand with `lanes` elements of `bits`, as a part of a wider element; `None` if it is a whole
 /// element or cannot be a part.
 pub fn part(index: &Expr, bits: u32, lanes: u32) -> Option<Part> {
-    let (c, k) = stride(index)?;
+    let (c, k) = index.stride()?;
     let wide = bits.checked_mul(c)?;
     (c > 1 && matches!(wide, 16 | 32 | 64) && lanes.is_multiple_of(c)).then_some(Part {
         wide,
@@ -50,7 +29,7 @@ pub fn part(index: &Expr, bits: u32, lanes: u32) -> Option<Part> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::meaning::ir::{Type, keep};
+    use crate::meaning::ir::{Binary, Kind, Type, keep};
 
     fn e(kind: Kind) -> Expr {
         Expr { ty: Type::U32, kind }

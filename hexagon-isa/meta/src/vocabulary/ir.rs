@@ -49,6 +49,16 @@ impl Type {
         matches!(self, Type::Int(true, _))
     }
 
+    /// Least and greatest value of an integer type of 64 bits at most; `None` for other types.
+    #[must_use]
+    pub const fn bounds(self) -> Option<(i128, i128)> {
+        match self {
+            Type::Int(true, n @ ..=64) => Some((-(1 << (n - 1)), (1 << (n - 1)) - 1)),
+            Type::Int(false, n @ ..=64) => Some((0, (1 << n) - 1)),
+            _ => None,
+        }
+    }
+
     /// An integer.
     #[must_use]
     pub const fn is_int(self) -> bool {
@@ -253,6 +263,31 @@ impl Expr {
             | Kind::Half(..) => ([None; 3], &[]),
         };
         some.into_iter().flatten().chain(all)
+    }
+
+    /// As an index of an element: (`c`, `k`) if it is `c * i + k` with the running lane's index `i`.
+    #[must_use]
+    pub fn stride(&self) -> Option<(u32, u32)> {
+        let constant = |e: &Expr| match e.kind {
+            Kind::Const(v) => u32::try_from(v).ok(),
+            _ => None,
+        };
+        match self.kind {
+            Kind::Lane => Some((1, 0)),
+            Kind::Binary(Binary::Mul, a, b) => match (a.kind, b.kind) {
+                (Kind::Lane, _) => Some((constant(b)?, 0)),
+                (_, Kind::Lane) => Some((constant(a)?, 0)),
+                _ => None,
+            },
+            Kind::Binary(Binary::Add, a, b) => {
+                let ((c, k), more) = match (a.stride(), constant(b)) {
+                    (Some(place), Some(more)) => (place, more),
+                    _ => (b.stride()?, constant(a)?),
+                };
+                Some((c, k.checked_add(more)?))
+            }
+            _ => None,
+        }
     }
 
     /// Calls `f` for it and every expression inside.

@@ -2,7 +2,7 @@
 
 use hexagon_isa::ir::{self, Expr, Kind, Type};
 
-use super::lanes::{Lane, Lanes, Part, UNKNOWN, bounds_of, within};
+use super::lanes::{Lane, Lanes, Part, UNKNOWN, within};
 use super::ops::{Binary, Compare, Op, Shift, Unary, Value, Width};
 
 impl Lanes<'_, '_> {
@@ -75,7 +75,7 @@ impl Lanes<'_, '_> {
         // The meaning's own difference does not wrap.
         if !within(
             (x.bounds.0 - y.bounds.1, x.bounds.1 - y.bounds.0),
-            bounds_of(Type::I64)?,
+            Type::I64.bounds()?,
         ) || a.ty.bits() <= self.width.bits()
         {
             return None;
@@ -218,7 +218,7 @@ impl Lanes<'_, '_> {
             (0, positive)
         } else {
             // Of two numbers that a type holds.
-            bounds_of(ty)?
+            ty.bounds()?
         };
         Some(Lane { v, bounds, mask })
     }
@@ -285,7 +285,7 @@ impl Lanes<'_, '_> {
             (x.bounds.0 + y.bounds.0, x.bounds.1 + y.bounds.1)
         };
         // The meaning's own sum does not wrap.
-        if !within((total.0, total.1 + 1), bounds_of(sum.ty)?) {
+        if !within((total.0, total.1 + 1), sum.ty.bounds()?) {
             return None;
         }
         let sum = Lane {
@@ -331,7 +331,7 @@ impl Lanes<'_, '_> {
     }
 
     pub(super) fn saturate(&mut self, to: Type, value: &'static Expr) -> Option<Lane> {
-        let wanted = bounds_of(to)?;
+        let wanted = to.bounds()?;
         if let Kind::Binary(op @ (ir::Binary::Add | ir::Binary::Sub), a, b) = value.kind
             && to.bits() == self.width.bits()
             && let Some(v) = self.saturated_sum(op == ir::Binary::Sub, to.signed(), a, b, value.ty)

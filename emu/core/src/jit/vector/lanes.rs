@@ -50,15 +50,6 @@ pub(super) struct Lanes<'s, 'a> {
     scalars: &'s [Option<Bounds>],
 }
 
-/// What a type can hold.
-pub(super) fn bounds_of(t: Type) -> Option<Bounds> {
-    match t {
-        Type::Int(true, n @ ..=64) => Some((-(1 << (n - 1)), (1 << (n - 1)) - 1)),
-        Type::Int(false, n @ ..=64) => Some((0, (1 << n) - 1)),
-        _ => None,
-    }
-}
-
 pub(super) fn within(a: Bounds, b: Bounds) -> bool {
     a.0 >= b.0 && a.1 <= b.1
 }
@@ -66,32 +57,9 @@ pub(super) fn within(a: Bounds, b: Bounds) -> bool {
 /// Anything.
 pub(super) const UNKNOWN: Bounds = (i128::MIN, i128::MAX);
 
-/// `c * i + k` with the lane's index `i`: (`c`, `k`).
-fn stride(index: &'static Expr) -> Option<(u32, u32)> {
-    let constant = |e: &'static Expr| match e.kind {
-        Kind::Const(v) => u32::try_from(v).ok(),
-        _ => None,
-    };
-    match index.kind {
-        Kind::Lane => Some((1, 0)),
-        Kind::Binary(ir::Binary::Mul, a, b) => match (a.kind, b.kind) {
-            (Kind::Lane, _) => Some((constant(b)?, 0)),
-            (_, Kind::Lane) => Some((constant(a)?, 0)),
-            _ => None,
-        },
-        Kind::Binary(ir::Binary::Add, a, b) => match (stride(a), constant(b)) {
-            (Some((c, k)), Some(more)) => Some((c, k.checked_add(more)?)),
-            _ => stride(b)
-                .zip(constant(a))
-                .and_then(|((c, k), more)| Some((c, k.checked_add(more)?))),
-        },
-        _ => None,
-    }
-}
-
 /// The bounds of a scalar expression, from its own text.
 pub(super) fn scalar_bounds(e: &'static Expr, locals: &[Option<Bounds>]) -> Option<Bounds> {
-    let all = bounds_of(e.ty)?;
+    let all = e.ty.bounds()?;
     let own = match e.kind {
         Kind::Const(v) => Some((v, v)),
         Kind::Local(n) => locals.get(n).copied().flatten(),
@@ -130,7 +98,7 @@ pub(super) fn lanes<'a>(
         Stmt::WriteElement(_, index, e) => Some((e, index)),
         _ => None,
     })?;
-    let (every, _) = stride(index)?;
+    let (every, _) = index.stride()?;
     let bits = first.ty.bits().checked_mul(every)?;
     let width = Width::of(bits)?;
     let rounds: &[Option<u8>] = match count.checked_mul(bits)? {
@@ -275,7 +243,7 @@ impl Lanes<'_, '_> {
 
     /// Which vector of an operand, and which bits of a lane, an element is: half, shift, bits.
     fn place(&self, index: &'static Expr, bits: u32) -> Option<(u8, u32, u32)> {
-        let (every, k) = stride(index)?;
+        let (every, k) = index.stride()?;
         let width = self.width.bits();
         if every == 0 || bits.checked_mul(every)? != width {
             return None;
@@ -328,7 +296,7 @@ impl Lanes<'_, '_> {
                 if !fits || !self.same(word) {
                     return None;
                 }
-                let (every, k) = stride(index)?;
+                let (every, k) = index.stride()?;
                 if every == 0 || bits.checked_mul(every)? != self.width.bits() || self.round.is_some() {
                     return None;
                 }
@@ -347,7 +315,7 @@ impl Lanes<'_, '_> {
     /// The value of a part.
     pub(super) fn extracted(&mut self, part: Part) -> Option<Lane> {
         let width = self.width.bits();
-        let bounds = bounds_of(Type::Int(part.signed, part.bits as u8))?;
+        let bounds = Type::Int(part.signed, part.bits as u8).bounds()?;
         let (top, left) = (part.shift + part.bits == width, width - part.shift - part.bits);
         let v = match (part.signed, top) {
             _ if part.bits == width => part.vector,
@@ -416,7 +384,7 @@ impl Lanes<'_, '_> {
         }
         Some(Lane {
             v,
-            bounds: bounds_of(ty)?,
+            bounds: ty.bounds()?,
             mask: false,
         })
     }
@@ -452,7 +420,7 @@ impl Lanes<'_, '_> {
 
     /// What the type makes of a value: an operation's result wraps at its bits.
     pub(super) fn wrap(&mut self, x: Lane, ty: Type) -> Option<Lane> {
-        let bounds = bounds_of(ty)?;
+        let bounds = ty.bounds()?;
         if within(x.bounds, bounds) {
             return Some(x);
         }

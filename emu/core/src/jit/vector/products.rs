@@ -2,7 +2,7 @@
 
 use hexagon_isa::ir::{self, Expr, Kind};
 
-use super::lanes::{Lane, Lanes, Part, bounds_of};
+use super::lanes::{Lane, Lanes, Part};
 use super::ops::{Binary, Op, Shift, Value, Width};
 
 /// The terms of a sum.
@@ -62,7 +62,7 @@ impl Lanes<'_, '_> {
         };
         Some(Lane {
             v,
-            bounds: bounds_of(e.ty)?,
+            bounds: e.ty.bounds()?,
             mask: false,
         })
     }
