@@ -40,8 +40,7 @@ impl FromStr for Engine {
     }
 }
 
-/// What [`ENGINE_VARIABLE`] says, read once; else [`Engine::Interpreter`]: one run of many with several DSP threads and translated code
-/// failed for a reason that is not found yet (docs/translator.md).
+/// What [`ENGINE_VARIABLE`] says, read once; else [`Engine::Interpreter`], for the reason that docs/translator.md has under "Choosing".
 impl Default for Engine {
     fn default() -> Self {
         static SAID: LazyLock<Engine> = LazyLock::new(|| match std::env::var(ENGINE_VARIABLE) {

@@ -124,9 +124,9 @@ fn loop_start(n: &InsnFacts, pc: u32) -> Option<u32> {
 /// What a packet does on vectors, if all of that is host code of ours.
 fn vectors(facts: &PacketFacts) -> Option<VectorPart> {
     static FEATURES: LazyLock<Option<Features>> = LazyLock::new(Features::of_host);
-    let part = part(facts, (*FEATURES)?)?;
+    let mut part = part(facts, (*FEATURES)?)?;
     // There may be more values at a time than registers.
-    assemble(&[Member::alone(&part)], &Held::nothing())?;
+    part.pairs = assemble(&[Member::alone(&part)], &Held::nothing())?.pairs;
     Some(part)
 }
 

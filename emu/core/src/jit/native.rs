@@ -133,8 +133,9 @@ impl Native {
             status: Status::default(),
         };
         // SAFETY: the generation's first code is a function of this type (`Compiler::way_in`). It and all units that `near` names
-        // are in pages that `self.generation` holds; they access the registers, this context, the interpreter's arguments in the
-        // generation's units, and pages of the memory that its table allows to.
+        // are in pages that `self.generation` holds; they access the registers, this context, the arguments and tables that the
+        // generation keeps for its units, the bytes in front of the memory's window, and pages of the memory that those or its table
+        // allow to.
         let left = unsafe {
             let way_in: WayIn = std::mem::transmute::<usize, WayIn>(way_in as usize);
             Left(way_in(

@@ -184,11 +184,12 @@ impl Shared {
         for page in 0..(region.len >> PAGE_SHIFT) as u32 {
             let number = (va >> PAGE_SHIFT) + page;
             self.table[number as usize].store(0, Release);
-            if let Some(arena) = self.arena.get() {
-                arena.rights(number << PAGE_SHIFT).store(0, Release);
-            }
-            if matches!(region.backing, Backing::Iova(_)) {
-                slow.translated.remove(&number);
+            match (region.backing, self.arena.get()) {
+                (Backing::Anonymous, Some(arena)) => arena.rights(number << PAGE_SHIFT).store(0, Release),
+                (Backing::Iova(_), _) => {
+                    slow.translated.remove(&number);
+                }
+                _ => {}
             }
         }
         if gone

@@ -9,7 +9,7 @@ use hexagon_isa::ir::{Kind, Type};
 
 use super::super::code::Table;
 use super::super::growth::{Piece, Unit, Way};
-use super::super::vector::{Function, Held, Member, VectorPart, assemble};
+use super::super::vector::{Function, Held, Member, VectorPart, assemble, bring};
 use super::possible::calls;
 
 /// How much more a packet in a loop counts when registers are chosen that are held.
@@ -48,20 +48,38 @@ pub(super) struct Vectors<'a> {
     pub(super) functions: Functions,
     pub(super) waiting: Vec<Waiting<'a>>,
     pub(super) held: Held,
-    /// Held registers that the unit writes, a bit each.
-    pub(super) written: u32,
     /// Where HVX registers are.
     pub(super) file: Value,
     pub(super) signatures: HashMap<usize, SigRef>,
     /// Functions of single packets.
     pub(super) singles: HashMap<u32, usize>,
-    /// The functions that bring held registers in and back.
-    pub(super) bring: [Option<usize>; 2],
+    /// `None`: nothing is held.
+    pub(super) bring: Option<Bring>,
     /// Held registers are in the register file just now.
     pub(super) away: bool,
 }
 
+/// The functions that bring held registers in, and those that the unit writes back.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bring {
+    pub(super) to_host: usize,
+    pub(super) to_file: usize,
+}
+
 impl Functions {
+    /// For so many functions at most.
+    fn new(most: usize) -> Self {
+        Self {
+            table: (0..most).map(|_| AtomicU64::new(0)).collect(),
+            made: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, function: Function) -> usize {
+        self.made.push(function);
+        self.made.len() - 1
+    }
+
     /// Puts the functions behind the unit's code: the table, and where each begins.
     pub(in crate::jit) fn append_to(self, bytes: &mut Vec<u8>) -> (Table, Vec<usize>) {
         let mut starts = Vec::with_capacity(self.made.len());
@@ -98,18 +116,6 @@ pub(super) fn leaves_vectors_alone(piece: &Piece) -> bool {
     alone
 }
 
-/// The packet computes with floats. Such values may be in a vector register of the host's lower half anywhere in the unit, before
-/// and behind their packet too.
-fn computes_with_floats(piece: &Piece) -> bool {
-    let mut floats = false;
-    for n in &piece.facts.insns {
-        n.meaning.visit(&mut |e| floats |= matches!(e.ty, Type::Float(_)));
-        n.meaning
-            .visit(&mut |e| floats |= matches!(e.kind, Kind::Call(b, _) if calls(b)));
-    }
-    matches!(piece.way, Way::Lowered(_)) && floats
-}
-
 /// Which HVX registers the unit holds: those that its loops use most, if that is worth bringing them back and in again for the
 /// packets that do not leave the host's registers alone.
 fn choose(unit: &Unit) -> Held {
@@ -143,40 +149,53 @@ fn choose(unit: &Unit) -> Held {
     let mut registers: Vec<u8> = (0..32).filter(|n| uses[usize::from(*n)] >= LOOP).collect();
     registers.sort_by_key(|n| std::cmp::Reverse(uses[usize::from(*n)]));
     let parts = || unit.pieces.values().filter_map(part_of);
-    let alone = parts().filter_map(|part| assemble(&[Member::alone(part)], &Held::nothing()));
-    let others = alone.map(|f| f.others).max().unwrap_or(0);
-    let floats = unit.pieces.values().any(computes_with_floats);
-    let held = Held::new(registers, others + 1, floats);
+    let pairs = parts().map(|part| part.pairs).max().unwrap_or(0);
+    // Floats may be in a vector register of the host's lower half anywhere in the unit, before and behind their packet, too.
+    let lowered = |p: &&Piece| matches!(p.way, Way::Lowered(_));
+    let floats = unit
+        .pieces
+        .values()
+        .filter(lowered)
+        .any(|p| !leaves_vectors_alone(p));
+    let held = Held::new(registers, pairs + 1, floats);
     let fit = parts().all(|part| assemble(&[Member::alone(part)], &held).is_some());
     if fit { held } else { Held::nothing() }
 }
 
 impl Vectors<'_> {
     pub(super) fn new(unit: &Unit, regs: Value) -> Self {
-        let held = choose(unit);
         let parts = || unit.pieces.values().filter_map(part_of);
-        let all = held.registers().iter().fold(0u32, |m, n| m | 1 << n);
-        let written = parts().fold(0, |m, part| m | part.written) & all;
         // Each packet alone and in a group, and both ways of held registers.
-        let most = 2 * parts().count() + 2;
+        let most = match parts().count() {
+            0 => 0,
+            n => 2 * n + 2,
+        };
+        let (mut functions, mut held) = (Functions::new(most), choose(unit));
+        let written = parts().fold(0, |m, part| m | part.written);
+        let mut ways = None;
+        if !held.registers().is_empty() {
+            let both = bring(&held, None).zip(bring(&held, Some(written)));
+            ways = both.map(|(host, file)| Bring {
+                to_host: functions.add(host),
+                to_file: functions.add(file),
+            });
+        }
+        if ways.is_none() {
+            held = Held::nothing();
+        }
         Self {
-            functions: Functions {
-                table: (0..most).map(|_| AtomicU64::new(0)).collect(),
-                made: Vec::new(),
-            },
+            functions,
             waiting: Vec::new(),
             held,
-            written,
             file: regs,
             signatures: HashMap::new(),
             singles: HashMap::new(),
-            bring: [None; 2],
+            bring: ways,
             away: false,
         }
     }
 
     pub(super) fn add(&mut self, function: Function) -> usize {
-        self.functions.made.push(function);
-        self.functions.made.len() - 1
+        self.functions.add(function)
     }
 }

@@ -11,7 +11,7 @@ use hexagon_isa::ir::Stmt;
 use hexagon_isa::state::layout;
 
 use super::super::growth::Piece;
-use super::super::vector::{MOST_ADDRESSES, MOST_VALUES, Member, VectorPart, assemble, bring};
+use super::super::vector::{MOST_ADDRESSES, MOST_VALUES, Member, VectorPart, assemble};
 use super::functions::{Waiting, leaves_vectors_alone};
 use super::state::{Lower, function};
 use super::{access, expr, stmt};
@@ -44,34 +44,31 @@ fn call(l: &mut Lower<'_, '_>, which: usize, arguments: &[Value]) {
 
 /// The unit begins: held registers come in.
 pub(super) fn enter(l: &mut Lower<'_, '_>) {
-    if l.vectors.functions.table.len() <= 2 {
+    if l.vectors.functions.table.is_empty() {
         return;
     }
     let at = layout::HVX as i32;
     l.vectors.file = l.b.ins().load(I64, MemFlagsData::trusted(), l.regs, at);
-    if l.vectors.held.registers().is_empty() {
-        return;
-    }
-    for (k, back) in [None, Some(l.vectors.written)].into_iter().enumerate() {
-        let made = bring(&l.vectors.held, back).map(|f| l.vectors.add(f));
-        l.vectors.bring[k] = made;
-    }
-    if let Some(bring_in) = l.vectors.bring[0] {
-        call(l, bring_in, &[]);
+    bring_in(l);
+}
+
+fn bring_in(l: &mut Lower<'_, '_>) {
+    if let Some(bring) = l.vectors.bring {
+        call(l, bring.to_host, &[]);
     }
 }
 
 /// The unit ends: held registers go back.
 pub(super) fn bring_back(l: &mut Lower<'_, '_>) {
-    if let Some(bring_back) = l.vectors.bring[1] {
-        call(l, bring_back, &[]);
+    if let Some(bring) = l.vectors.bring {
+        call(l, bring.to_file, &[]);
     }
 }
 
 /// A packet begins. If its code does not leave the host's vector registers alone held ones go back until it ends.
 pub(super) fn begin<'a>(l: &mut Lower<'a, '_>, piece: &Piece, part: Option<&'a VectorPart>) {
     make_room(l, piece, part);
-    if l.vectors.bring[1].is_some() && !leaves_vectors_alone(piece) {
+    if l.vectors.bring.is_some() && !leaves_vectors_alone(piece) {
         flush(l);
         bring_back(l);
         l.vectors.away = true;
@@ -84,10 +81,8 @@ pub(super) fn end(l: &mut Lower<'_, '_>, piece: &Piece) {
     for w in &mut l.vectors.waiting {
         w.stale |= written;
     }
-    if std::mem::take(&mut l.vectors.away)
-        && let Some(bring_in) = l.vectors.bring[0]
-    {
-        call(l, bring_in, &[]);
+    if std::mem::take(&mut l.vectors.away) {
+        bring_in(l);
     }
 }
 
@@ -173,8 +168,7 @@ fn make_room(l: &mut Lower<'_, '_>, piece: &Piece, part: Option<&VectorPart>) {
         let mut insns = piece.facts.insns.iter().enumerate();
         insns.any(|(k, n)| of >> k & 1 == 0 && which(n))
     };
-    let stores = waiting.iter().any(|w| w.part.stores);
-    let loads = waiting.iter().any(|w| w.part.loads);
+    let [loads, stores] = [false, true].map(|store| waiting.iter().any(|w| w.part.accesses(store)));
     let overtakes = stores && scalar(|n| n.effects.load) || (stores || loads) && scalar(|n| n.effects.store);
     let full = part.is_some_and(|part| {
         let all = || waiting.iter().map(|w| w.part).chain([part]);
@@ -208,7 +202,7 @@ pub(super) fn insn(l: &mut Lower<'_, '_>, n: &InsnFacts, part: &VectorPart, argu
                 let wanted = if how.store { Prot::WRITE } else { Prot::READ };
                 access::vector(l, v, how.aligned, wanted)
             }
-            None => l.fit(v, a.wide && a.e.ty.signed(), I64),
+            None => l.fit(v, a.extended && a.e.ty.signed(), I64),
         });
     }
 }

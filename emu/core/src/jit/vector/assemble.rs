@@ -56,10 +56,9 @@ impl Held {
         &self.registers
     }
 
-    fn free(&self) -> Vec<Pair> {
-        (self.first + self.registers.len() as Pair..SCRATCH)
-            .rev()
-            .collect()
+    /// Pairs that are nobody's home.
+    fn others(&self) -> std::ops::Range<Pair> {
+        self.first + self.registers.len() as Pair..SCRATCH
     }
 }
 
@@ -71,7 +70,7 @@ pub(in crate::jit) struct Function {
     /// Where the code begins.
     pub(in crate::jit) entry: usize,
     /// Pairs that were in use beside homes at the same time.
-    pub(in crate::jit) others: usize,
+    pub(in crate::jit) pairs: usize,
 }
 
 /// A value's life.
@@ -107,7 +106,7 @@ impl<'a> Member<'a> {
     pub(in crate::jit) fn in_registers(&self, a: &Argument) -> Option<usize> {
         let register = a
             .register
-            .filter(|r| a.access.is_none() && self.stale >> r & 1 == 0)?;
+            .filter(|r| a.access.is_none() && !a.extended && self.stale >> r & 1 == 0)?;
         Some(layout::GPR + 4 * usize::from(register))
     }
 }
@@ -209,7 +208,7 @@ struct Allocation<'a> {
 impl Allocation<'_> {
     fn take(&mut self) -> Option<Pair> {
         let pair = self.free.pop();
-        self.most = self.most.max(self.held.free().len() - self.free.len());
+        self.most = self.most.max(self.held.others().len() - self.free.len());
         pair
     }
 
@@ -254,7 +253,7 @@ pub(in crate::jit) fn assemble(parts: &[Member<'_>], held: &Held) -> Option<Func
     let mut a = Allocation {
         held,
         lives: vec![Life::default(); all.len()],
-        free: held.free(),
+        free: held.others().rev().collect(),
         before: [None; 32],
         most: 0,
     };
@@ -278,9 +277,9 @@ pub(in crate::jit) fn assemble(parts: &[Member<'_>], held: &Held) -> Option<Func
     for (k, op) in all.iter().copied().enumerate().filter(|(k, _)| needed[*k]) {
         operation(&mut a, &mut e, k, op)?;
     }
-    let others = a.most;
+    let pairs = a.most;
     let (bytes, entry) = e.finish()?;
-    Some(Function { bytes, entry, others })
+    Some(Function { bytes, entry, pairs })
 }
 
 fn operation(a: &mut Allocation<'_>, e: &mut Encoder, k: Value, op: Op) -> Option<()> {
@@ -360,6 +359,6 @@ pub(in crate::jit) fn bring(held: &Held, back: Option<u32>) -> Option<Function> 
     Some(Function {
         bytes,
         entry,
-        others: 0,
+        pairs: 0,
     })
 }

@@ -19,8 +19,8 @@ pub(in crate::jit) struct Argument {
     pub(in crate::jit) access: Option<Access>,
     /// The general register that it is, as the packet found it.
     pub(in crate::jit) register: Option<u8>,
-    /// Lanes of 64 bits want it.
-    pub(in crate::jit) wide: bool,
+    /// Lanes with more bits than it has want it, extended as its type says.
+    pub(in crate::jit) extended: bool,
 }
 
 /// How a vector in memory is accessed.
@@ -38,17 +38,23 @@ pub(in crate::jit) struct VectorPart {
     pub(in crate::jit) arguments: Vec<Argument>,
     /// Instructions on vectors, by position.
     pub(in crate::jit) of: u8,
-    pub(in crate::jit) loads: bool,
-    pub(in crate::jit) stores: bool,
     /// Vector registers that it reads or writes, a bit each; and those that it writes.
     pub(in crate::jit) touched: u32,
     pub(in crate::jit) written: u32,
+    /// Pairs of the host's registers that it takes, with HVX registers in memory.
+    pub(in crate::jit) pairs: usize,
 }
 
 impl VectorPart {
     /// Arguments that are addresses.
     pub(in crate::jit) fn addresses(&self) -> usize {
         self.arguments.iter().filter(|a| a.access.is_some()).count()
+    }
+
+    /// It loads vectors, or stores them.
+    pub(in crate::jit) fn accesses(&self, store: bool) -> bool {
+        let mut accesses = self.arguments.iter().filter_map(|a| a.access);
+        accesses.any(|a| a.store == store)
     }
 }
 
@@ -80,19 +86,21 @@ fn register(n: &InsnFacts, e: &Expr) -> Option<u8> {
 }
 
 impl<'a> Selector<'a> {
-    pub(super) fn mark(&self) -> [usize; 4] {
+    pub(super) fn mark(&self) -> [usize; 5] {
         [
             self.ops.len(),
             self.arguments.len(),
+            self.early.len(),
             self.registers.len(),
             self.predicates.len(),
         ]
     }
 
     /// Forgets what was added since.
-    pub(super) fn back_to(&mut self, [ops, arguments, registers, predicates]: [usize; 4]) {
+    pub(super) fn back_to(&mut self, [ops, arguments, early, registers, predicates]: [usize; 5]) {
         self.ops.truncate(ops);
         self.arguments.truncate(arguments);
+        self.early.truncate(early);
         self.registers.truncate(registers);
         self.predicates.truncate(predicates);
     }
@@ -113,7 +121,7 @@ impl<'a> Selector<'a> {
     pub(super) fn splat(&mut self, n: &InsnFacts, width: Width, e: &'static Expr) -> Value {
         let at = self.argument(n, e, None);
         if let Some(argument) = self.arguments.get_mut(at) {
-            argument.wide |= width == Width::D;
+            argument.extended |= width.bits() > e.ty.bits();
         }
         self.push(Op::Splat(width, at))
     }
@@ -129,7 +137,7 @@ impl<'a> Selector<'a> {
             e,
             access,
             register: register(n, e),
-            wide: false,
+            extended: false,
         });
         self.arguments.len() - 1
     }
@@ -218,18 +226,13 @@ impl<'a> Selector<'a> {
             Op::Register(n) => m | 1 << n,
             _ => m,
         });
-        let accesses = |store: bool| {
-            let accesses = self.arguments.iter().filter_map(|a| a.access);
-            accesses.filter(|a| a.store == store).count() > 0
-        };
         Some(VectorPart {
-            loads: accesses(false),
-            stores: accesses(true),
             ops: self.ops,
             arguments: self.arguments,
             of,
             touched,
             written,
+            pairs: 0,
         })
     }
 }

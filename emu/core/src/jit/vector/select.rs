@@ -162,3 +162,36 @@ fn stored(s: &mut Selector<'_>, n: &InsnFacts, e: &'static Expr) -> Option<Value
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hexagon_isa::{Arch, EndLoop, Insn, Opcode, assemble_packet, decode_packet};
+
+    #[test]
+    fn scalars_that_are_narrower_than_lanes_are_extended() {
+        let features = Features {
+            dot: true,
+            clz: true,
+            permute: true,
+            popcount: true,
+        };
+        let mut splats = 0;
+        for op in Opcode::all() {
+            let words = assemble_packet(&[Insn::with_operands(op, &[])], EndLoop::None, false);
+            let packet = words.ok().and_then(|words| decode_packet(&words, Arch::V79).ok());
+            let facts = packet.and_then(|packet| PacketFacts::of(&packet).ok());
+            let Some(part) = facts.and_then(|facts| part(&facts, features)) else {
+                continue;
+            };
+            for one in &part.ops {
+                if let Op::Splat(width, at) = *one {
+                    let a = &part.arguments[at];
+                    splats += 1;
+                    assert!(a.extended || width.bits() <= a.e.ty.bits(), "{op:?}");
+                }
+            }
+        }
+        assert!(splats > 50, "{splats}");
+    }
+}
