@@ -53,6 +53,26 @@ pub const fn import(name: &'static str, handler: Handler, line: &'static str) ->
     }
 }
 
+/// Tables as one, which has `N` entries.
+///
+/// # Panics
+/// They have not as many entries; where tables are constants the program does not compile.
+pub const fn joined<const N: usize>(parts: &[&[Import]]) -> [Import; N] {
+    let mut all = [parts[0][0]; N];
+    let (mut n, mut part) = (0, 0);
+    while part < parts.len() {
+        let mut at = 0;
+        while at < parts[part].len() {
+            all[n] = parts[part][at];
+            at += 1;
+            n += 1;
+        }
+        part += 1;
+    }
+    assert!(n == N);
+    all
+}
+
 /// Shorthand for a function that is one of another table under another name, or with more arguments that do not matter.
 ///
 /// # Panics

@@ -5,7 +5,7 @@
 
 use super::complex_math::{self as complex, Complex};
 use crate::kernel::call::{Call, Done, Stop};
-use crate::kernel::import::{Import, import};
+use crate::kernel::import::{Import, import, joined};
 
 /// A number on the stack, `n` numbers before it.
 fn stacked(c: &Call<'_>, n: u32) -> Result<Complex, Stop> {
@@ -89,25 +89,8 @@ const POWERS: &[Import] = &[
 ];
 
 /// This family's tables.
-pub const IMPORTS: &[Import] = {
-    const N: usize = FUNCTIONS.len() + REALS.len() + POWERS.len();
-    const ALL: [Import; N] = {
-        let mut all = [POWERS[0]; N];
-        let parts = [FUNCTIONS, REALS, POWERS];
-        let (mut n, mut part) = (0, 0);
-        while part < parts.len() {
-            let mut at = 0;
-            while at < parts[part].len() {
-                all[n] = parts[part][at];
-                at += 1;
-                n += 1;
-            }
-            part += 1;
-        }
-        all
-    };
-    &ALL
-};
+pub const IMPORTS: &[Import] =
+    &joined::<{ FUNCTIONS.len() + REALS.len() + POWERS.len() }>(&[FUNCTIONS, REALS, POWERS]);
 
 fn cpow(c: &mut Call<'_>) -> Done {
     let (a, b) = (stacked(c, 0)?, stacked(c, 1)?);

@@ -280,32 +280,53 @@ fn letter(c: &mut Call<'_>, asked: &Asked, at: u32, place: u32) -> Result<Found,
     }
 }
 
-/// `struct option`.
+/// `struct option`, without its name.
+#[derive(Clone, Copy)]
 struct Long {
-    name: Vec<u8>,
+    number: u32,
     has_argument: u32,
     flag: u32,
     value: u32,
 }
 
-/// The long options up to the one without a name.
-fn long_options(c: &Call<'_>, at: u32) -> Result<Vec<Long>, Stop> {
+/// The long options that a name may be: the first that is named so; the first whose name begins so; there are others of those.
+struct Named {
+    exact: Option<Long>,
+    begun: Option<Long>,
+    ambiguous: bool,
+}
+
+/// Looks through the long options up to the one without a name.
+fn look_up(c: &Call<'_>, at: u32, wanted: &[u8]) -> Result<Named, Stop> {
     const LEN: u32 = 16;
-    let mut all = Vec::new();
-    for n in 0..MOST {
-        let word = |offset: u32| c.load32(at.wrapping_add(LEN * n + offset));
+    let mut found = Named {
+        exact: None,
+        begun: None,
+        ambiguous: false,
+    };
+    for number in 0..MOST {
+        let word = |offset: u32| c.load32(at.wrapping_add(LEN * number + offset));
         let name = word(0)?;
         if name == 0 {
             break;
         }
-        all.push(Long {
-            name: c.cstr_max(name, LONGEST)?,
+        let name = c.cstr_max(name, LONGEST)?;
+        if !name.starts_with(wanted) {
+            continue;
+        }
+        let long = Long {
+            number,
             has_argument: word(4)?,
             flag: word(8)?,
             value: word(12)?,
-        });
+        };
+        if name == wanted && found.exact.is_none() {
+            found.exact = Some(long);
+        }
+        found.ambiguous |= found.begun.is_some();
+        found.begun = found.begun.or(Some(long));
     }
-    Ok(all)
+    Ok(found)
 }
 
 /// A long option; `None`: it may be letters after all.
@@ -321,26 +342,22 @@ fn named(c: &mut Call<'_>, asked: &Asked, at: u32, two_dashes: bool) -> Result<O
     if !two_dashes && name.len() == 1 && is_letter(name) {
         return Ok(None);
     }
-    let all = long_options(c, asked.long.0)?;
-    let exact = all.iter().position(|long| long.name == name);
-    let mut begun = (0..all.len()).filter(|&n| all[n].name.starts_with(name));
-    let (first, second) = (begun.next(), begun.next());
+    let found = look_up(c, asked.long.0, name)?;
     let index = Word::Index.get(c)?;
-    let chosen = match (exact, first, second) {
-        (Some(exact), ..) => exact,
-        (None, Some(first), None) => first,
-        (None, None, _) if !two_dashes && is_letter(element) => return Ok(None),
-        (None, first, _) => {
+    let long = match (found.exact, found.begun) {
+        (Some(exact), _) => exact,
+        (None, Some(begun)) if !found.ambiguous => begun,
+        (None, None) if !two_dashes && is_letter(element) => return Ok(None),
+        (None, begun) => {
             Word::Index.set(c, index + 1)?;
             Word::Option.set(c, 0)?;
-            let what = match first {
+            let what = match begun {
                 Some(_) => "option is ambiguous",
                 None => "unrecognized option",
             };
             return Ok(Some(asked.wrong(what, name)));
         }
     };
-    let long = &all[chosen];
     Word::Index.set(c, index + 1)?;
     let own = at.wrapping_add((begin + name.len() + 1) as u32);
     let argument = match (long.has_argument, with_argument) {
@@ -363,7 +380,7 @@ fn named(c: &mut Call<'_>, asked: &Asked, at: u32, two_dashes: bool) -> Result<O
     };
     Word::Argument.set(c, argument)?;
     if asked.long.1 != 0 {
-        c.store32(asked.long.1, chosen as u32)?;
+        c.store32(asked.long.1, long.number)?;
     }
     if long.flag == 0 {
         return Ok(Some(Found::is(long.value)));

@@ -7,7 +7,7 @@ use super::complex_math::{Complex, logb, product, quotient};
 use super::fenv::round;
 use super::math::IMPORTS as MATH;
 use crate::kernel::call::{Call, Done};
-use crate::kernel::import::{Import, alias, import};
+use crate::kernel::import::{Import, alias, import, joined};
 
 /// `double f(double)`, `float ff(float)` and `long double fl(long double)` under their names.
 macro_rules! unary {
@@ -116,25 +116,8 @@ const OTHER: &[Import] = &[
 ];
 
 /// This family's tables.
-pub const IMPORTS: &[Import] = {
-    const N: usize = UNARY.len() + BINARY.len() + LONG.len() + OTHER.len();
-    const ALL: [Import; N] = {
-        let mut all = [OTHER[0]; N];
-        let parts = [UNARY, BINARY, LONG, OTHER];
-        let (mut n, mut part) = (0, 0);
-        while part < parts.len() {
-            let mut at = 0;
-            while at < parts[part].len() {
-                all[n] = parts[part][at];
-                at += 1;
-                n += 1;
-            }
-            part += 1;
-        }
-        all
-    };
-    &ALL
-};
+pub const IMPORTS: &[Import] =
+    &joined::<{ UNARY.len() + BINARY.len() + LONG.len() + OTHER.len() }>(&[UNARY, BINARY, LONG, OTHER]);
 
 fn llrint(c: &mut Call<'_>) -> Done {
     c.ret64(round(c, c.arg_f64(0)) as i64 as u64)

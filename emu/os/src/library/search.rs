@@ -5,7 +5,7 @@ use super::errno::{EINVAL, ENOMEM, ESRCH, fail_null};
 use super::heap::allocate;
 use crate::kernel::call::{Call, Done, Outcome};
 use crate::kernel::import::{Import, import};
-use crate::library_state::hash_tables::{HashTable, MOST_ENTRIES};
+use crate::library_state::hash_tables::HashTable;
 
 /// This family's table.
 #[rustfmt::skip]
@@ -114,17 +114,22 @@ fn create(c: &mut Call<'_>, count: u32, owner: u32) -> Done {
         return fail_null(c, EINVAL);
     }
     let room = count.max(1);
-    if room > MOST_ENTRIES {
+    if !c.os.lib.hash_tables.has_room(room) {
         return fail_null(c, ENOMEM);
     }
     let made = move |c: &mut Call<'_>, at: u32| {
         if at == 0 {
             return fail_null(c, ENOMEM);
         }
-        // Another thread may have made it meanwhile.
-        if !c.os.lib.hash_tables.is_free(owner) {
+        // Another thread may have made it meanwhile, or taken the room.
+        let why = match &c.os.lib.hash_tables {
+            tables if !tables.is_free(owner) => Some(EINVAL),
+            tables if !tables.has_room(room) => Some(ENOMEM),
+            _ => None,
+        };
+        if let Some(error) = why {
             let _ = c.os.heap.free(at);
-            return fail_null(c, EINVAL);
+            return fail_null(c, error);
         }
         c.os.lib.hash_tables.add(owner, HashTable::new(at, room));
         c.ret(1)
@@ -229,6 +234,7 @@ fn hsearch_r(c: &mut Call<'_>) -> Done {
 mod tests {
     use super::*;
     use crate::kernel::testing::Guest;
+    use crate::library_state::hash_tables::MOST_ENTRIES;
 
     fn errno(g: &Guest) -> u32 {
         g.word(g.os.builtins.errno().unwrap())

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
 
-/// Entries that a table may have.
+/// Entries that a process's tables may have together: what is kept of each here is larger than the entry.
 pub const MOST_ENTRIES: u32 = 1 << 20;
 /// Tables that a process may have at once.
 const MOST_TABLES: usize = 256;
@@ -66,7 +66,13 @@ impl HashTables {
         !self.0.contains_key(&owner) && self.0.len() < MOST_TABLES
     }
 
-    /// A table was made.
+    /// May a table have so many entries?
+    pub fn has_room(&self, entries: u32) -> bool {
+        let taken: u32 = self.0.values().map(|table| table.room).sum();
+        entries <= MOST_ENTRIES - taken
+    }
+
+    /// A table was made, for which there is room.
     pub fn add(&mut self, owner: u32, table: HashTable) {
         self.0.insert(owner, table);
     }
@@ -79,5 +85,20 @@ impl HashTables {
     /// A table is no more.
     pub fn remove(&mut self, owner: u32) -> Option<HashTable> {
         self.0.remove(&owner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_share_what_may_be_had() {
+        let mut tables = HashTables::default();
+        assert!(tables.has_room(MOST_ENTRIES) && !tables.has_room(MOST_ENTRIES + 1));
+        tables.add(0, HashTable::new(0x1000, MOST_ENTRIES - 1));
+        assert!(tables.has_room(1) && !tables.has_room(2) && !tables.has_room(u32::MAX));
+        tables.remove(0);
+        assert!(tables.has_room(MOST_ENTRIES));
     }
 }

@@ -237,14 +237,20 @@ impl<'scope, 'env> HostWorker<'scope, 'env> {
     }
 }
 
+/// The place of code that does such a thing, if that was not told of the process yet.
+fn first_place(os: &mut Kernel, what: &'static str, pc: u32) -> Option<String> {
+    os.lib.told.insert(what).then(|| {
+        let place = os.modules.describe(pc, CodeAddress::Packet);
+        place.map_or_else(|| "?".to_owned(), |place| place.to_string())
+    })
+}
+
 /// Says once a process that it computes what its part is not known to have.
 fn tell_simulated(os: &mut Kernel, what: Simulated) {
     let Simulated { pc, name } = what;
-    if !os.lib.told.insert("floating point on vectors") {
+    let Some(place) = first_place(os, "floating point on vectors", pc) else {
         return;
-    }
-    let place = os.modules.describe(pc, CodeAddress::Packet);
-    let place = place.map_or_else(|| "?".to_owned(), |place| place.to_string());
+    };
     tracing::warn!(
         target: "emu::os", process = os.shared.config.name,
         "{name} at {pc:#010x} ({place}): this part's vector unit is reported to lack such floating point; it is computed as the \
@@ -254,11 +260,9 @@ fn tell_simulated(os: &mut Kernel, what: Simulated) {
 
 /// Says once a process that a thread uses the matrix unit without its lock.
 fn tell_unlocked(os: &mut Kernel, pc: u32) {
-    if !os.lib.told.insert("the matrix unit without its lock") {
+    let Some(place) = first_place(os, "the matrix unit without its lock", pc) else {
         return;
-    }
-    let place = os.modules.describe(pc, CodeAddress::Packet);
-    let place = place.map_or_else(|| "?".to_owned(), |place| place.to_string());
+    };
     tracing::warn!(
         target: "emu::os", process = os.shared.config.name,
         "{pc:#010x} ({place}) uses the matrix unit without HAP_compute_res_hmx_lock, which phones do not let pass (--strict-silicon \
