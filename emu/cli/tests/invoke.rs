@@ -215,13 +215,20 @@ fn who_asks_is_told_where_the_threads_are_and_the_call_goes_on() {
             .any(|l| l.starts_with("SigBlk:") && l.ends_with("4007"))
     };
     while !takes(std::fs::read_to_string(&status).unwrap()) {
+        assert_eq!(child.try_wait().unwrap(), None, "it ended by itself");
         std::thread::yield_now();
     }
-    kill("-QUIT");
+    // Each question is answered by a line or more, also one that comes before the DSP process is there.
     let mut lines = BufReader::new(child.stderr.take().unwrap())
         .lines()
         .map(Result::unwrap);
-    assert!(lines.any(|line| line.contains("DSP process invoke@1:1: running")));
+    loop {
+        kill("-QUIT");
+        let line = lines.next().expect("it ended by itself");
+        if line.contains("DSP process invoke@1:1: running") {
+            break;
+        }
+    }
     kill("-TERM");
     use std::os::unix::process::ExitStatusExt as _;
     assert_eq!(child.wait().unwrap().signal(), Some(15));
