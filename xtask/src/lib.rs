@@ -17,6 +17,7 @@ mod dsp_image;
 mod firmware;
 mod fresh_root;
 mod guest_packages;
+mod hang;
 mod kernel_build;
 mod kernel_config;
 mod kernel_source;

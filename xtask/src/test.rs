@@ -13,6 +13,7 @@ use emu_assets::cache::Cache;
 use emu_setup::{Options, command, ui};
 
 use crate::build::cargo;
+use crate::hang::Progress;
 use crate::test_summary::Summary;
 use crate::{assets, firmware, guest_packages, peers};
 
@@ -110,7 +111,18 @@ fn run_tests(args: &TestArgs, which: &[&str], engine: Option<&str>) -> Result<()
         None => command.env_remove(ENGINE),
     };
     command.env(test_needs::NOTES, &notes);
-    let done = command::run_and_read(&mut command, |line| summary.line(line));
+    let progress = Progress::new();
+    let target = firmware::target_dir();
+    let done = std::thread::scope(|scope| {
+        let watch = scope.spawn(|| progress.watch(&target));
+        let done = command::run_and_read(&mut command, |line| {
+            progress.made();
+            summary.line(line);
+        });
+        progress.over();
+        watch.thread().unpark();
+        done
+    });
     // No test had anything to say: no file.
     summary.notes(&std::fs::read_to_string(&notes).unwrap_or_default());
     ui::say(format!("   {summary}"));
