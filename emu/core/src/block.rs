@@ -51,6 +51,27 @@ pub(super) struct Block<M: Memory> {
     pub cold: Cell<u32>,
 }
 
+impl<M: Memory> Block<M> {
+    /// What stands where a block was.
+    pub(super) fn none() -> Self {
+        Block {
+            steps: Box::default(),
+            marks: Box::default(),
+            clocks: Box::default(),
+            packets: 0,
+            insns: 0,
+            hvx: 0,
+            next: NOWHERE,
+            branch: false,
+            event: false,
+            endloop: EndLoop::None,
+            simulated: None,
+            links: [(NOWHERE, 0); 2],
+            cold: Cell::new(0),
+        }
+    }
+}
+
 /// Decodes the block at `pc`.
 pub(super) fn build<M: CodeMemory>(mem: &M, core: Core, pc: u32) -> Result<Block<M>, Exception> {
     let mut steps = Vec::new();
@@ -59,19 +80,8 @@ pub(super) fn build<M: CodeMemory>(mem: &M, core: Core, pc: u32) -> Result<Block
     let (mut insns, mut hvx) = (0, 0);
     let mut at = pc;
     let mut block = Block {
-        steps: Box::default(),
-        marks: Box::default(),
-        clocks: Box::default(),
-        packets: 0,
-        insns: 0,
-        hvx: 0,
-        next: pc,
-        branch: false,
-        event: false,
-        endloop: EndLoop::None,
-        simulated: None,
-        links: [(NOWHERE, 0); 2],
         cold: Cell::new(core.heat),
+        ..Block::none()
     };
     while marks.len() < core.most {
         let first = steps.len();

@@ -105,8 +105,8 @@ impl<M: CodeMemory> Cpu<M> {
     }
 
     /// Runs `thread` until at least `budget` packets are done and a place is reached where a run may stop (a jump backwards, or into
-    /// another page), or something happens. The thread was made for a core of this architecture. Decoded code is thrown away when `mem` has another [`CodeMemory::code_epoch`] than at
-    /// the last run, so a core is not to be moved between memories whose epochs may be equal.
+    /// another page), or something happens. The thread was made for a core of this architecture. What was made of code is thrown away
+    /// as far as `mem` says that it changed since the last run ([`CodeMemory::code_changes`]).
     pub fn run(&mut self, thread: &mut Thread, mem: &M, budget: u64) -> Exit {
         debug_assert!(
             thread.regs.qfloat == Qfloat::of(self.core.arch)
@@ -114,10 +114,9 @@ impl<M: CodeMemory> Cpu<M> {
             "a thread of another architecture"
         );
         let cache = &mut self.cache;
-        let epoch = mem.code_epoch();
-        cache.keep_up(epoch);
+        cache.keep_up(mem);
         if let Some(native) = &mut self.native {
-            native.keep_up(epoch);
+            native.keep_up(mem);
         }
         let until = thread.packets.saturating_add(budget);
         let mut id = match cache.find(mem, self.core, thread.regs.pc) {

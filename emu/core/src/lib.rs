@@ -4,6 +4,7 @@
 
 mod block;
 mod cache;
+mod code_changes;
 mod cpu;
 mod dma;
 mod exception;
@@ -19,11 +20,15 @@ mod stop;
 mod thread;
 mod vector_float;
 
+pub use code_changes::CodeChanges;
 pub use cpu::Cpu;
 pub use dma::{Dma, Error as DmaError, Reason as DmaReason};
 pub use exception::{Exception, Exit};
 pub use host::VectorUnit;
-pub use jit::{ENGINE_VARIABLE, Engine, NoSuchEngine, NoTranslator, Statistics, Translator};
+pub use jit::{
+    Dump, ENGINE_VARIABLE, Engine, How, LeftPacket, NoSuchEngine, NoTranslator, PERF_VARIABLE, Record,
+    Statistics, Translator, record,
+};
 pub use thread::{Ctl, HvxRegs, Regs, Thread, TimeSource, UPCYCLE_HZ, UTIMER_HZ};
 pub use vector_float::{Simulated, VectorFloat, VectorFloats};
 

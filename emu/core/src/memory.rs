@@ -2,6 +2,7 @@
 //! instead of failing.
 
 use std::num::NonZeroU64;
+use std::sync::Weak;
 use std::sync::atomic::AtomicU64;
 
 use hexagon_isa::Opcode;
@@ -10,6 +11,7 @@ use hexagon_isa::memory::{Fault, Refused};
 
 pub use hexagon_isa::memory::Memory;
 
+use super::code_changes::CodeChanges;
 use super::host::VectorUnit;
 
 /// What kind of access was tried.
@@ -58,8 +60,17 @@ pub trait CodeMemory: Memory<Fault = FaultWord> + Sized {
     fn code_at_hand(&self, va: u32) -> Option<u32> {
         self.fetch32(va).ok()
     }
-    /// Changes whenever executable mappings changed, so that decoded blocks are thrown away.
+    /// Changes whenever code may have: an executable mapping did, or somebody said so.
     fn code_epoch(&self) -> u64;
+    /// Which code changed since an epoch, and the epoch that is now.
+    fn code_changes(&self, since: u64) -> (u64, CodeChanges) {
+        let _ = since;
+        (self.code_epoch(), CodeChanges::Everything)
+    }
+    /// Its code for another thread, which may hold on to this while the memory goes; `None` if it cannot be shared.
+    fn code_view(&self) -> Option<Weak<dyn CodeView>> {
+        None
+    }
     /// Where the entries of its pages are, a word each for 4 GiB, for code that accesses them without it
     /// ([`mem::entry`](crate::mem::entry)); `None` if it has no such table. It stays there as long as the memory does.
     fn page_table(&self) -> Option<*const AtomicU64> {
@@ -75,6 +86,12 @@ pub trait CodeMemory: Memory<Fault = FaultWord> + Sized {
     fn function(vectors: VectorUnit, op: Opcode) -> Option<Exec<Self>> {
         vectors.exec(op)
     }
+}
+
+/// Code of a memory, as other threads look at it.
+pub trait CodeView: Send + Sync {
+    /// [`CodeMemory::code_at_hand`].
+    fn code_at_hand(&self, va: u32) -> Option<u32>;
 }
 
 /// What an instruction can fail with.

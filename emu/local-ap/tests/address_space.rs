@@ -328,7 +328,7 @@ fn changes_of_executable_mappings_change_the_code_epoch() {
     changed("unmapping data", false);
     r.space.unmap(va, 0x1000).unwrap();
     changed("unmapping code", true);
-    r.space.invalidate_code();
+    r.space.invalidate_code(va, 4);
     changed("a loader's word", true);
 }
 

@@ -138,6 +138,11 @@ impl Compiler {
         Ok(Compiled { bytes, table, starts })
     }
 
+    /// The generator's form of what was compiled last.
+    pub(super) fn text(&self) -> String {
+        self.context.func.display().to_string()
+    }
+
     fn compile(&mut self) -> Result<Vec<u8>, Failed> {
         let done = self.context.compile(&*self.isa, &mut ControlPlane::default());
         let code = done.map_err(|e| Failed::new(format_args!("{:?}", e.inner)))?;

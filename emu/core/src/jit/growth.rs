@@ -16,8 +16,9 @@ use hexagon_isa::{EndLoop, decode_packet};
 
 use super::lower::possible::can_lower;
 use super::vector::{Features, Held, Member, VectorPart, assemble, part};
+use crate::code_changes::page_and_next;
 use crate::fetch::fetch_by;
-use crate::memory::CodeMemory;
+use crate::memory::{CodeMemory, CodeView};
 use crate::part::Core;
 use crate::stop::may_stop;
 
@@ -131,9 +132,9 @@ fn vectors(facts: &PacketFacts) -> Option<VectorPart> {
 }
 
 /// The packet at an address; `None` if it cannot be executed, which the interpreter says when it gets there.
-fn look<M: CodeMemory>(mem: &M, core: Core, pc: u32) -> Option<Piece> {
+fn look<M: CodeMemory>(code: &dyn CodeView, core: Core, pc: u32) -> Option<Piece> {
     // Code may never get there: pages that are not at hand are not asked for, which an SMMU would notice.
-    let fetched = fetch_by(|va| mem.code_at_hand(va).ok_or(()), pc);
+    let fetched = fetch_by(|va| code.code_at_hand(va).ok_or(()), pc);
     if fetched.fault.is_some() {
         return None;
     }
@@ -183,7 +184,7 @@ fn look<M: CodeMemory>(mem: &M, core: Core, pc: u32) -> Option<Piece> {
 /// Grows the unit at `start`; `None` if nothing there can be translated. `starts` is where the loop registers point now, `known`
 /// tells the ways into other units.
 pub(super) fn grow<M: CodeMemory>(
-    mem: &M,
+    code: &dyn CodeView,
     core: Core,
     start: u32,
     starts: [u32; 2],
@@ -201,7 +202,7 @@ pub(super) fn grow<M: CodeMemory>(
         while !unit.pieces.contains_key(&pc)
             && unit.pieces.len() < MAX_PACKETS
             && (pc == start || !known(pc))
-            && let Some(piece) = look(mem, core, pc)
+            && let Some(piece) = look::<M>(code, core, pc)
         {
             unit.loops
                 .extend(piece.facts.insns.iter().filter_map(|n| loop_start(n, pc)));
@@ -245,6 +246,14 @@ pub(super) fn grow<M: CodeMemory>(
 }
 
 impl Unit {
+    /// The pages that it was made of.
+    pub(super) fn pages(&self) -> BTreeSet<u32> {
+        let pieces = self.pieces.values();
+        pieces
+            .flat_map(|piece| page_and_next(piece.pc, piece.next))
+            .collect()
+    }
+
     /// What it calls, which stays where it is.
     pub(super) fn into_calls(self) -> impl Iterator<Item = Box<[Call]>> {
         let ways = self.pieces.into_values().map(|piece| piece.way);

@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use hexagon_isa::state::{Ctl, Regs, Status};
 
 use super::context::{Context, Left, NEAR, Near, SLICE, count, counted};
-use super::translator::{Found, Generation, Translator};
+use super::record;
+use super::translator::{Generation, Translator};
+use super::units::Found;
 use crate::memory::CodeMemory;
 use crate::part::Core;
 use crate::thread::Thread;
@@ -62,12 +64,20 @@ impl Native {
         self.translator.heat()
     }
 
-    /// Forgets what was made at another epoch.
-    pub(crate) fn keep_up(&mut self, epoch: u64) {
-        if self.epoch != epoch {
-            self.epoch = epoch;
-            self.forget();
+    /// Forgets what was made of code that has changed.
+    #[inline(always)]
+    pub(crate) fn keep_up<M: CodeMemory>(&mut self, mem: &M) {
+        if self.epoch != mem.code_epoch() {
+            self.catch_up(mem);
         }
+    }
+
+    /// Units that are left are found again one by one: which those are, only the translator knows.
+    #[cold]
+    #[inline(never)]
+    fn catch_up<M: CodeMemory>(&mut self, mem: &M) {
+        self.epoch = self.translator.keep_up(mem);
+        self.forget();
     }
 
     fn forget(&mut self) {
@@ -155,6 +165,9 @@ impl Native {
         let interpret = left.is(Left::INTERPRET);
         if interpret {
             self.translator.statistics.interpreted.fetch_add(1, Relaxed);
+            if let Some(record) = record::recorded() {
+                record.left(core.arch, left.pc(), |va| mem.code_at_hand(va));
+            }
         }
         thread.regs.pc = left.pc();
         Ran::Until(Stop {

@@ -13,66 +13,66 @@ use crate::{Cpu, Ctl, Exception, Exit, Thread, TimeSource};
 
 mod vectors;
 
-const CODE: u32 = 0x1000;
-const DATA: u32 = 0x10_0000;
+pub(super) const CODE: u32 = 0x1000;
+pub(super) const DATA: u32 = 0x10_0000;
 /// A page that can only be read, behind the data.
 const READ_ONLY: u32 = DATA + PAGE_SIZE;
 /// The trap that ends programs.
-const END: Exit = Exit::Trap0 { imm: 7 };
+pub(super) const END: Exit = Exit::Trap0 { imm: 7 };
 
-fn i(op: Opcode, v: &[i32]) -> Insn {
+pub(super) fn i(op: Opcode, v: &[i32]) -> Insn {
     Insn::with_operands(op, v)
 }
 
 /// Packets, one behind the other.
 #[derive(Default, Clone)]
-struct Program(Vec<u32>);
+pub(super) struct Program(pub Vec<u32>);
 
 impl Program {
-    fn ending(mut self, insns: &[Insn], endloop: EndLoop) -> Self {
+    pub(super) fn ending(mut self, insns: &[Insn], endloop: EndLoop) -> Self {
         self.0.extend(assemble_packet(insns, endloop, false).unwrap());
         self
     }
-    fn packet(self, insns: &[Insn]) -> Self {
+    pub(super) fn packet(self, insns: &[Insn]) -> Self {
         self.ending(insns, EndLoop::None)
     }
-    fn trap(self) -> Self {
+    pub(super) fn trap(self) -> Self {
         self.packet(&[i(Opcode::J2_trap0, &[7])])
     }
-    fn here(&self) -> i32 {
+    pub(super) fn here(&self) -> i32 {
         (CODE as usize + 4 * self.0.len()) as i32
     }
 }
 
 /// A program on one engine.
-struct Machine {
-    space: AddressSpace,
-    translator: Option<Arc<Translator>>,
-    cpu: Cpu<AddressSpace>,
-    thread: Thread,
+pub(super) struct Machine {
+    pub space: AddressSpace,
+    pub translator: Option<Arc<Translator>>,
+    pub cpu: Cpu<AddressSpace>,
+    pub thread: Thread,
 }
 
 /// What can be seen of it.
 #[derive(Debug, PartialEq)]
-struct Seen {
-    exit: Exit,
-    general: Vec<u32>,
-    predicates: Vec<u8>,
-    control: Vec<u32>,
-    vectors: Vec<[u8; 128]>,
-    vector_predicates: Vec<u128>,
-    hidden: Vec<u128>,
-    counts: [u64; 3],
-    pc: u32,
-    data: Vec<u8>,
+pub(super) struct Seen {
+    pub exit: Exit,
+    pub general: Vec<u32>,
+    pub predicates: Vec<u8>,
+    pub control: Vec<u32>,
+    pub vectors: Vec<[u8; 128]>,
+    pub vector_predicates: Vec<u128>,
+    pub hidden: Vec<u128>,
+    pub counts: [u64; 3],
+    pub pc: u32,
+    pub data: Vec<u8>,
 }
 
 impl Machine {
-    fn new(program: &Program, engine: Engine) -> Self {
+    pub(super) fn new(program: &Program, engine: Engine) -> Self {
         Self::of(Arch::V68, program, engine)
     }
 
-    fn of(arch: Arch, program: &Program, engine: Engine) -> Self {
+    pub(super) fn of(arch: Arch, program: &Program, engine: Engine) -> Self {
         let ram = GuestRam::anonymous(PAGE_SIZE as usize, 0).unwrap();
         let bus = Bus::new(ram, 0, iommu::Geometry::SMALL, Arc::new(NoFaultLine));
         let space = AddressSpace::new(Arc::new(bus), 0);
@@ -102,7 +102,7 @@ impl Machine {
         }
     }
 
-    fn run(&mut self, budget: u64) -> Seen {
+    pub(super) fn run(&mut self, budget: u64) -> Seen {
         let exit = self.cpu.run(&mut self.thread, &self.space, budget);
         let mut data = vec![0; 2 * PAGE_SIZE as usize];
         self.space.load(DATA, &mut data).unwrap();
@@ -147,7 +147,7 @@ fn both_of(arch: Arch, program: &Program, budget: u64, set_up: impl Fn(&mut Mach
 }
 
 /// Loops, calls, branches, loads and stores of all kinds, saturation, floats, vectors; it ends with a trap.
-fn workout() -> Program {
+pub(super) fn workout() -> Program {
     let program = Program::default()
         // r1 counts rounds, r2 walks the data
         .packet(&[i(Opcode::A2_tfrsi, &[1, 5]), i(Opcode::A2_tfr, &[2, 0])]);
@@ -334,7 +334,7 @@ fn changed_code_is_translated_afresh() {
     let mut m = Machine::new(&program(1), Engine::Translator);
     assert_eq!(m.run(100).general[1], 1);
     m.space.store32(CODE, program(2).0[0]).unwrap();
-    m.space.invalidate_code();
+    m.space.invalidate_code(CODE, 4);
     m.thread.regs.pc = CODE;
     assert_eq!(m.run(100).general[1], 2);
     // A page with code that is gone is gone for translated code, too.

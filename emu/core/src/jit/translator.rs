@@ -1,55 +1,29 @@
 //! Translated code of one process: made once, for all host threads that run it.
 //!
-//! A unit is grown by the host thread that got to a hot place, which may read the process's memory, and compiled by the thread in the
-//! background (or at once, if every place is hot from the beginning). When executable mappings change all of it goes, as decoded
-//! blocks do; host threads that are in the middle of it keep its pages until they look again.
+//! A unit is grown and compiled by one thread for all processes, in the background: who runs code does not wait for that (but where
+//! every place is hot from the beginning). What the generator takes of the heap is taken once, not by each thread of each process. When code changes, what was made of its pages goes, as decoded blocks do; host threads that are in the
+//! middle of it keep the host code until they look again.
 
-use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::code::{CodePages, Table};
 use super::compile::{Compiled, Compiler, Failed, NoTranslator};
 use super::engine::Engine;
 use super::growth::{Call, Unit, grow};
-use crate::memory::CodeMemory;
+use super::record::{self, Statistics};
+use super::units::{Found, Units};
+use crate::memory::{CodeMemory, CodeView};
 use crate::part::Core;
 
 /// A place that is reached so often is translated. Of 50, 500 and 2000 it served Lua, bzip2, zlib and sqlite best, when translating held the
 /// program up; with a thread in the background it was not measured.
 const HOT: u32 = 2000;
 
-/// Places that are remembered as not to be translated at most.
-const MOST_NEVER: usize = 1 << 16;
-
 /// Units that wait for the background thread at most, of all processes.
 const QUEUE: usize = 256;
-
-/// What was translated.
-#[derive(Debug, Default)]
-pub struct Statistics {
-    /// Functions that were made.
-    pub units: AtomicU64,
-    /// Packets in them.
-    pub packets: AtomicU64,
-    /// Bytes of host code.
-    pub bytes: AtomicU64,
-    /// Nanoseconds that it took.
-    pub nanoseconds: AtomicU64,
-    /// Units that could not be compiled.
-    pub failed: AtomicU64,
-    /// How often the interpreter had to do a packet for a unit.
-    pub interpreted: AtomicU64,
-}
-
-/// Where a unit is entered.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Entry {
-    pub code: u64,
-    pub which: u32,
-}
 
 /// Code that goes together, and what it points to.
 #[derive(Debug)]
@@ -68,21 +42,10 @@ struct Calls {
     tables: Vec<Table>,
 }
 
-struct State {
-    epoch: u64,
-    /// `None` until something is translated.
-    generation: Option<Arc<Generation>>,
-    entries: HashMap<u32, Entry>,
-    /// Places that are being compiled.
-    busy: HashSet<u32>,
-    /// Places that cannot be.
-    never: HashSet<u32>,
-}
-
 /// Translated code of a process.
 pub struct Translator {
     engine: Engine,
-    state: Mutex<State>,
+    units: Mutex<Units>,
     /// What was done so far.
     pub statistics: Statistics,
 }
@@ -97,7 +60,7 @@ impl std::fmt::Debug for Translator {
 }
 
 impl Generation {
-    fn new() -> Result<Self, Failed> {
+    pub(super) fn new() -> Result<Self, Failed> {
         let pages = CodePages::new().map_err(Failed::new)?;
         let way_in = Compiler::new().map_err(Failed::new)?.way_in()?;
         let at = pages.add(&way_in).map_err(Failed::new)?;
@@ -110,24 +73,30 @@ impl Generation {
     }
 }
 
-/// A unit to be compiled.
+/// Grows a unit out of code; the last argument tells the ways into other units.
+type Grow = dyn FnOnce(&dyn CodeView, &dyn Fn(u32) -> bool) -> Option<Unit> + Send;
+
+/// A unit to be made.
 struct Job {
-    of: Weak<Translator>,
-    epoch: u64,
-    unit: Unit,
+    pc: u32,
+    ticket: u64,
+    code: Weak<dyn CodeView>,
+    grow: Box<Grow>,
+    /// Who waits for it hears when this goes.
+    waiting: Option<Sender<()>>,
 }
 
 /// Units in the queue.
 static QUEUED: AtomicUsize = AtomicUsize::new(0);
 
 /// The background thread's queue; `None` if the host gives no thread.
-static BACKGROUND: LazyLock<Option<SyncSender<Job>>> = LazyLock::new(|| {
-    let (send, receive) = sync_channel::<Job>(QUEUE);
+static BACKGROUND: LazyLock<Option<SyncSender<(Weak<Translator>, Job)>>> = LazyLock::new(|| {
+    let (send, receive) = sync_channel::<(Weak<Translator>, Job)>(QUEUE);
     let work = move || {
-        while let Ok(job) = receive.recv() {
+        while let Ok((of, job)) = receive.recv() {
             QUEUED.fetch_sub(1, Relaxed);
-            if let Some(translator) = job.of.upgrade() {
-                translator.finish(job.epoch, job.unit);
+            if let Some(translator) = of.upgrade() {
+                translator.make(job);
             }
         }
     };
@@ -147,13 +116,7 @@ impl Translator {
         Compiler::new()?;
         Ok(Some(Arc::new(Self {
             engine,
-            state: Mutex::new(State {
-                epoch: 0,
-                generation: None,
-                entries: HashMap::new(),
-                busy: HashSet::new(),
-                never: HashSet::new(),
-            }),
+            units: Mutex::default(),
             statistics: Statistics::default(),
         })))
     }
@@ -179,11 +142,22 @@ impl Translator {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn units(&self) -> MutexGuard<'_, Units> {
+        self.units.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The unit that is entered at `pc`. If there is none yet it is asked for; and if there cannot be one, that is said.
+    /// Throws away what was made of code that has changed since. The epoch that is now comes back.
+    pub(super) fn keep_up<M: CodeMemory>(&self, mem: &M) -> u64 {
+        let mut units = self.units();
+        if units.epoch != mem.code_epoch() {
+            let (epoch, changes) = mem.code_changes(units.epoch);
+            units.forget(epoch, &changes);
+        }
+        units.epoch
+    }
+
+    /// The unit that is entered at `pc`, for a host thread that knows of changes up to this epoch. If there is none yet it is asked
+    /// for; and if there cannot be one, that is said.
     pub(super) fn find<M: CodeMemory>(
         self: &Arc<Self>,
         mem: &M,
@@ -192,162 +166,166 @@ impl Translator {
         pc: u32,
         starts: [u32; 2],
     ) -> Found {
-        let mut state = self.state();
-        if state.epoch != epoch {
-            if state.epoch > epoch {
-                // This host thread has not noticed yet.
-                return Found::NotYet;
-            }
-            state.begin(epoch);
+        let mut units = self.units();
+        if units.epoch != epoch {
+            // This host thread has not noticed yet.
+            return Found::NotYet;
         }
-        if let Some(found) = state.found(pc) {
+        if let Some(found) = units.find(pc) {
             return found;
         }
-        if state.never.contains(&pc) {
-            return Found::Never;
-        }
-        let at_once = self.engine == Engine::Translator;
-        if state.busy.contains(&pc) || !at_once && QUEUED.load(Relaxed) >= QUEUE {
-            return Found::NotYet;
-        }
-        let Some(unit) = grow(mem, core, pc, starts, |pc| state.entries.contains_key(&pc)) else {
-            state.give_up(pc);
+        let Some(code) = mem.code_view() else {
             return Found::Never;
         };
-        state.busy.insert(pc);
-        drop(state);
-        if at_once {
-            self.finish(epoch, unit);
-        } else {
-            let job = Job {
-                of: Arc::downgrade(self),
-                epoch,
-                unit,
-            };
-            QUEUED.fetch_add(1, Relaxed);
-            let queued = BACKGROUND
-                .as_ref()
-                .is_some_and(|queue| queue.try_send(job).is_ok());
-            if !queued {
-                QUEUED.fetch_sub(1, Relaxed);
-                self.state().busy.remove(&pc);
-            }
+        let at_once = self.engine == Engine::Translator;
+        if !at_once && QUEUED.load(Relaxed) >= QUEUE {
             return Found::NotYet;
         }
-        let state = self.state();
-        let found = state.found(pc).filter(|_| state.epoch == epoch);
-        found.unwrap_or(Found::Never)
+        let ticket = units.start(pc);
+        drop(units);
+        let mut job = Job {
+            pc,
+            ticket,
+            code,
+            grow: Box::new(move |code, known| grow::<M>(code, core, pc, starts, known)),
+            waiting: None,
+        };
+        if !at_once {
+            self.queue(job);
+            return Found::NotYet;
+        }
+        let (waiting, done) = channel();
+        job.waiting = Some(waiting);
+        match &*BACKGROUND {
+            Some(queue) => {
+                QUEUED.fetch_add(1, Relaxed);
+                if queue.send((Arc::downgrade(self), job)).is_ok() {
+                    // Nothing is sent: it ends when the job does.
+                    let _ = done.recv();
+                }
+            }
+            None => self.make(job),
+        }
+        let units = self.units();
+        match units.find(pc) {
+            Some(found) if units.epoch == epoch => found,
+            _ => Found::NotYet,
+        }
     }
 
-    /// Compiles a unit and lets it be found.
-    fn finish(&self, epoch: u64, unit: Unit) {
-        if self.state().epoch != epoch {
-            return;
+    /// Has a unit made in the background. If there is no room, it is asked for again later.
+    fn queue(self: &Arc<Self>, job: Job) {
+        let (pc, ticket) = (job.pc, job.ticket);
+        QUEUED.fetch_add(1, Relaxed);
+        let job = (Arc::downgrade(self), job);
+        let queued = BACKGROUND
+            .as_ref()
+            .is_some_and(|queue| queue.try_send(job).is_ok());
+        if !queued {
+            QUEUED.fetch_sub(1, Relaxed);
+            self.units().put_off(pc, ticket);
         }
+    }
+
+    /// Makes a unit and lets it be found.
+    fn make(&self, job: Job) {
+        let Job {
+            pc,
+            ticket,
+            code,
+            grow,
+            waiting,
+        } = job;
         let begun = std::time::Instant::now();
-        let pc = unit.entries.first().copied().unwrap_or_default();
-        let packets = unit.pieces.len() as u64;
         // A fault of the generator's or ours is no reason to stop: the code stays interpreted.
-        let compiled = catch_unwind(AssertUnwindSafe(|| {
-            Compiler::new().map_err(Failed::new)?.unit(&unit)
+        let made = catch_unwind(AssertUnwindSafe(|| {
+            self.grow_and_compile(pc, ticket, &code, grow)
         }));
-        let compiled = compiled.unwrap_or_else(|_| Err(Failed::new("the translator failed")));
-        let done = compiled.and_then(|code| {
-            let bytes = code.bytes.len() as u64;
-            self.add(epoch, unit, code).map(|added| (added, bytes))
-        });
         let took = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let s = &self.statistics;
-        s.nanoseconds.fetch_add(took, Relaxed);
-        match done {
-            Ok((true, bytes)) => {
-                s.units.fetch_add(1, Relaxed);
-                s.packets.fetch_add(packets, Relaxed);
-                s.bytes.fetch_add(bytes, Relaxed);
-            }
-            Ok((false, _)) => {}
-            Err(why) => {
-                s.failed.fetch_add(1, Relaxed);
-                let mut state = self.state();
-                state.busy.remove(&pc);
-                state.give_up(pc);
-                drop(state);
-                tracing::warn!(target: "emu::core", "the code at {pc:#010x} stays interpreted: {why}");
-            }
+        for s in self.all_statistics() {
+            s.nanoseconds.fetch_add(took, Relaxed);
         }
+        if let Err(why) = made.unwrap_or_else(|_| Err(Failed::new("the translator failed"))) {
+            for s in self.all_statistics() {
+                s.failed.fetch_add(1, Relaxed);
+            }
+            self.units().give_up(pc, ticket);
+            tracing::warn!(target: "emu::core", "the code at {pc:#010x} stays interpreted: {why}");
+        }
+        drop(waiting);
+    }
+
+    fn grow_and_compile(
+        &self,
+        pc: u32,
+        ticket: u64,
+        code: &Weak<dyn CodeView>,
+        grow: Box<Grow>,
+    ) -> Result<(), Failed> {
+        // Another unit came to have a way in there, or the memory is gone.
+        let code = code.upgrade().filter(|_| !self.units().is_entered(pc));
+        let Some(code) = code else {
+            self.units().put_off(pc, ticket);
+            return Ok(());
+        };
+        let unit = grow(&*code, &|pc| self.units().is_entered(pc));
+        let Some(unit) = unit else {
+            self.units().give_up(pc, ticket);
+            return Ok(());
+        };
+        if !self.units().made_of(pc, ticket, unit.pages()) {
+            return Ok(());
+        }
+        let mut compiler = Compiler::new().map_err(Failed::new)?;
+        let host = compiler.unit(&unit)?;
+        let recorded = record::recorded().filter(|record| record.wants(&unit));
+        let ir = recorded.map(|record| (record, compiler.text()));
+        self.add(pc, ticket, unit, host, |unit, at, bytes| {
+            if let Some((record, ir)) = ir {
+                record.keep(unit, ir, at, bytes, |va| code.code_at_hand(va));
+            }
+        })
+    }
+
+    /// Its own, and those of the whole program if they are recorded.
+    fn all_statistics(&self) -> impl Iterator<Item = &Statistics> {
+        let all = record::recorded().map(|record| &record.statistics);
+        std::iter::once(&self.statistics).chain(all)
     }
 
     /// Lets a unit be found, unless the code that it was made of has changed.
-    fn add(&self, epoch: u64, unit: Unit, code: Compiled) -> Result<bool, Failed> {
-        let mut state = self.state();
-        if state.epoch != epoch {
-            return Ok(false);
+    fn add(
+        &self,
+        pc: u32,
+        ticket: u64,
+        unit: Unit,
+        code: Compiled,
+        added: impl FnOnce(&Unit, u64, &[u8]),
+    ) -> Result<(), Failed> {
+        let mut units = self.units();
+        if !units.is_wanted(pc, ticket) {
+            return Ok(());
         }
-        let mut generation = state.generation()?;
+        let mut generation = units.generation()?;
         let mut at = generation.pages.add(&code.bytes).map_err(Failed::new)?;
         if at.is_none() {
             // All of it goes when there is no room left: what is hot is soon there again.
-            state.begin(epoch);
-            generation = state.generation()?;
+            units.begin();
+            generation = units.generation()?;
             at = generation.pages.add(&code.bytes).map_err(Failed::new)?;
         }
         let at = at.ok_or_else(|| Failed::new("it is larger than all room for code"))?;
         code.placed(at as u64);
-        let at = at as u64;
-        for (which, pc) in (0..).zip(&unit.entries) {
-            let code = at;
-            state.entries.entry(*pc).or_insert(Entry { code, which });
-            state.busy.remove(pc);
+        units.add(pc, ticket, at as u64, &unit.entries);
+        for s in self.all_statistics() {
+            s.add(&unit, code.bytes.len());
         }
+        record::name_for_perf(pc, at as u64, code.bytes.len());
+        added(&unit, at as u64, &code.bytes);
         let calls = &generation.calls;
         let mut calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
         calls.of_interpreter.extend(unit.into_calls());
         calls.tables.push(code.table);
-        Ok(true)
+        Ok(())
     }
-}
-
-impl State {
-    /// Forgets everything.
-    fn begin(&mut self, epoch: u64) {
-        self.epoch = epoch;
-        self.generation = None;
-        self.entries.clear();
-        self.busy.clear();
-        self.never.clear();
-    }
-
-    /// This place stays interpreted. Guests have many places, so only so many are remembered.
-    fn give_up(&mut self, pc: u32) {
-        if self.never.len() >= MOST_NEVER {
-            self.never.clear();
-        }
-        self.never.insert(pc);
-    }
-
-    /// Where code is put.
-    fn generation(&mut self) -> Result<Arc<Generation>, Failed> {
-        if let Some(generation) = &self.generation {
-            return Ok(Arc::clone(generation));
-        }
-        let generation = Arc::new(Generation::new()?);
-        self.generation = Some(Arc::clone(&generation));
-        Ok(generation)
-    }
-
-    fn found(&self, pc: u32) -> Option<Found> {
-        let entry = self.entries.get(&pc)?;
-        let generation = self.generation.as_ref()?;
-        Some(Found::Here(*entry, Arc::clone(generation)))
-    }
-}
-
-/// What is at an address.
-pub(super) enum Found {
-    /// A unit is entered there.
-    Here(Entry, Arc<Generation>),
-    /// It is worth asking again.
-    NotYet,
-    /// Nothing will be, as long as the code stays what it is.
-    Never,
 }

@@ -12,8 +12,8 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Release};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use hexagon_isa::Opcode;
 use hexagon_isa::interp::Exec;
@@ -25,15 +25,16 @@ use super::raw;
 use super::regions::{Backing, MapError, Prot, Region, Regions};
 use super::table::Table;
 use super::{PAGE_SHIFT, PAGE_SIZE};
+use crate::code_changes::{CodeChanges, CodeLog, pages};
 use crate::host::VectorUnit;
-use crate::memory::{Access, CodeMemory, FaultKind, FaultWord, MemFault, Memory};
+use crate::memory::{Access, CodeMemory, CodeView, FaultKind, FaultWord, MemFault, Memory};
 
 /// What the bus also knows of a space, to take translations away.
 pub(super) struct Shared {
     table: Table,
     bus: Arc<Bus>,
     stream: u16,
-    code_epoch: AtomicU64,
+    code: CodeLog,
     /// Made when it is first wanted.
     arena: OnceLock<Arena>,
     slow: Mutex<Slow>,
@@ -199,7 +200,7 @@ impl Shared {
             arena.decommit(va, region.len as u32);
         }
         if region.prot.contains(Prot::EXECUTE) {
-            self.code_epoch.fetch_add(1, Release);
+            self.code.changed(pages(va, va.wrapping_add(region.len as u32)));
         }
     }
 
@@ -224,7 +225,7 @@ impl Shared {
             }
             cell.store(0, Release);
             if old & u64::from(Prot::EXECUTE.0) != 0 {
-                self.code_epoch.fetch_add(1, Release);
+                self.code.changed(number..=number);
             }
         }
     }
@@ -256,7 +257,7 @@ impl AddressSpace {
             table: table.clone(),
             bus,
             stream,
-            code_epoch: AtomicU64::new(0),
+            code: CodeLog::new(),
             arena: OnceLock::new(),
             slow: Mutex::default(),
         });
@@ -303,7 +304,7 @@ impl AddressSpace {
             }
         }
         if prot.contains(Prot::EXECUTE) {
-            self.shared.code_epoch.fetch_add(1, Release);
+            self.shared.code.changed(pages(va, va.wrapping_add(len)));
         }
         Ok(va)
     }
@@ -364,7 +365,7 @@ impl AddressSpace {
             self.shared.forget(&mut slow, va, &region, false);
         }
         if prot.contains(Prot::EXECUTE) {
-            self.shared.code_epoch.fetch_add(1, Release);
+            self.shared.code.changed(pages(va, va.wrapping_add(len)));
         }
         Ok(())
     }
@@ -398,10 +399,21 @@ impl AddressSpace {
         self.shared.slow().regions.mapped()
     }
 
-    /// Code changed although mappings did not (a loader wrote into executable pages): decoded blocks are to be thrown
+    /// Code in a range changed although mappings did not (somebody wrote into executable pages): what was made of it is to be thrown
     /// away.
-    pub fn invalidate_code(&self) {
-        self.shared.code_epoch.fetch_add(1, Release);
+    pub fn invalidate_code(&self, va: u32, len: u32) {
+        let Some(last) = len.checked_sub(1) else {
+            return;
+        };
+        match va.checked_add(last) {
+            Some(last) => self.shared.code.changed(va >> PAGE_SHIFT..=last >> PAGE_SHIFT),
+            None => self.shared.code.all_changed(),
+        }
+    }
+
+    /// The same of all code.
+    pub fn invalidate_all_code(&self) {
+        self.shared.code.all_changed();
     }
 
     /// End of the process: everything is gone, every later access is a fault.
@@ -410,7 +422,7 @@ impl AddressSpace {
         for (va, region) in slow.regions.clear() {
             self.shared.forget(&mut slow, va, &region, true);
         }
-        self.shared.code_epoch.fetch_add(1, Release);
+        self.shared.code.all_changed();
     }
 
     /// Reads a NUL-terminated string without its NUL; stops after `max` bytes without one.
@@ -631,6 +643,17 @@ impl Memory for AddressSpace {
     }
 }
 
+impl CodeView for Shared {
+    fn code_at_hand(&self, va: u32) -> Option<u32> {
+        let entry = self.entry(va).load(Acquire);
+        if !va.is_multiple_of(4) || entry & u64::from(Prot::EXECUTE.0) == 0 {
+            return None;
+        }
+        // SAFETY: the entry's page stays mapped while `self` lives (see the file's head); an aligned word lies in it
+        Some(unsafe { raw::load32(entry::host(entry, va)) })
+    }
+}
+
 impl CodeMemory for AddressSpace {
     fn fetch32(&self, va: u32) -> Result<u32, FaultWord> {
         if !va.is_multiple_of(4) {
@@ -642,17 +665,21 @@ impl CodeMemory for AddressSpace {
     }
 
     fn code_at_hand(&self, va: u32) -> Option<u32> {
-        let entry = self.table[(va >> PAGE_SHIFT) as usize].load(Acquire);
-        if !va.is_multiple_of(4) || entry & u64::from(Prot::EXECUTE.0) == 0 {
-            return None;
-        }
-        // SAFETY: the entry's page stays mapped while `self` lives (see the file's head); an aligned word lies in it
-        Some(unsafe { raw::load32(entry::host(entry, va)) })
+        self.shared.code_at_hand(va)
     }
 
     #[inline(always)]
     fn code_epoch(&self) -> u64 {
-        self.shared.code_epoch.load(Relaxed)
+        self.shared.code.epoch()
+    }
+
+    fn code_changes(&self, since: u64) -> (u64, CodeChanges) {
+        self.shared.code.since(since)
+    }
+
+    fn code_view(&self) -> Option<Weak<dyn CodeView>> {
+        let shared: Weak<Shared> = Arc::downgrade(&self.shared);
+        Some(shared)
     }
 
     fn page_table(&self) -> Option<*const AtomicU64> {

@@ -22,6 +22,9 @@ const EVAL: u32 = 1;
 const EFAILED: u32 = 12;
 const EALIGN: u32 = 32;
 
+/// `qurt_mem_cache_op_t`: from here on, of the whole cache.
+const FLUSH_ALL: u32 = 3;
+
 /// `qurt_mem_cache_type_t`
 const ICACHE: u32 = 0;
 const DCACHE: u32 = 1;
@@ -32,7 +35,10 @@ fn clean(c: &mut Call<'_>) -> Done {
         return c.ret(EVAL);
     }
     if kind == ICACHE {
-        c.os.space.invalidate_code();
+        match c.arg(2)? {
+            ..FLUSH_ALL => c.os.space.invalidate_code(c.arg(0)?, c.arg(1)?),
+            _ => c.os.space.invalidate_all_code(),
+        }
     }
     c.ret(0)
 }
