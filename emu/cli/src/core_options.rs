@@ -39,7 +39,7 @@ impl CoreOptions {
 pub struct EngineOption {
     /// What executes DSP code: `interp`, one instruction after the other; `jit`, host code of everything, made before it is first
     /// executed (for tests of the translator); `auto`, the interpreter, and host code in the background for what is executed often
-    /// [default: auto for `exec`, interp for DSPs]. Results, faults and counts are the same.
+    /// [default: auto]. Results, faults and counts are the same.
     #[arg(long, value_name = "ENGINE", env = emu_core::ENGINE_VARIABLE)]
     pub engine: Option<Engine>,
 }

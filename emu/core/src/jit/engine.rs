@@ -40,15 +40,15 @@ impl FromStr for Engine {
     }
 }
 
-/// What [`ENGINE_VARIABLE`] says, read once; else [`Engine::Interpreter`], for the reason that docs/translator.md has under "Choosing".
+/// What [`ENGINE_VARIABLE`] says, read once; else [`Engine::Auto`].
 impl Default for Engine {
     fn default() -> Self {
         static SAID: LazyLock<Engine> = LazyLock::new(|| match std::env::var(ENGINE_VARIABLE) {
             Ok(name) if !name.is_empty() => name.parse().unwrap_or_else(|error| {
                 tracing::warn!(target: "emu::core", "{ENGINE_VARIABLE}: {error}");
-                Engine::Interpreter
+                Engine::Auto
             }),
-            _ => Engine::Interpreter,
+            _ => Engine::Auto,
         });
         *SAID
     }
