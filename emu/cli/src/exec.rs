@@ -1,6 +1,7 @@
 //! `vhost-hexagon exec`: a static Hexagon program in user mode, as `qemu-hexagon` runs it.
 
-use crate::output::tell;
+use super::translated;
+use crate::output::{tell, tell_text};
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
@@ -19,6 +20,7 @@ const EXAMPLES: &str = "\
 Examples:
   vhost-hexagon exec ./hello                      what it prints is printed, its exit status is this command's
   vhost-hexagon exec --count ./bench 100          and how much it executed, on standard error
+  vhost-hexagon exec --engine jit --dump-host 10f4 ./bench    what became of the packet at this address
   vhost-hexagon exec --trace ./hello 2>trace      every packet with the registers that it wrote
   vhost-hexagon exec -E HOME=/ --cpu v68 ./prog   with one more variable, on an older core
 
@@ -43,6 +45,13 @@ pub struct Args {
     /// Print to standard error how many packets and instructions ran, how fast, and what was translated.
     #[arg(long)]
     count: bool,
+    /// Print to standard error what was translated, what a packet of it cost, and which packets were left to the interpreter most.
+    #[arg(long)]
+    stats: bool,
+    /// Print to standard error what was made of the packet at this address (hexadecimal): packets, the code generator's form, host
+    /// code.
+    #[arg(long, value_name = "PC", value_parser = address)]
+    dump_host: Option<u32>,
     /// Give up after about so many packets.
     #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true)]
     max_packets: u64,
@@ -62,6 +71,12 @@ pub struct Args {
     /// The program's arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<std::ffi::OsString>,
+}
+
+/// An address, in hexadecimal.
+fn address(text: &str) -> Result<u32, String> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    u32::from_str_radix(digits, 16).map_err(|error| format!("{text:?}: {error}"))
 }
 
 /// The descriptors of this process.
@@ -123,6 +138,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         memory: args.memory,
         engine: args.engine.engine.unwrap_or(Engine::Auto),
     };
+    let recorded = args.stats || args.dump_host.is_some();
+    let record = recorded.then(|| emu_core::record(args.dump_host));
     let mut program = Program::new(&file, &setup).with_context(|| format!("cannot run {name}"))?;
     let mut host = Host::new()?;
     let start = Instant::now();
@@ -156,10 +173,31 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             );
         }
     }
+    if let Some(record) = record {
+        tell_translated(args, &record, program.arch())?;
+    }
     match result {
         Ok(end) => Ok(ExitCode::from(end.code())),
         Err(error) => crash(&args.program, &program, error),
     }
+}
+
+fn tell_translated(args: &Args, record: &emu_core::Record, arch: Arch) -> anyhow::Result<()> {
+    if args.stats {
+        tell_text(&translated::statistics(record));
+    }
+    if let Some(pc) = args.dump_host {
+        let dumps = record.dumps();
+        if dumps.is_empty() {
+            tell!(
+                "nothing was made of a packet at {pc:#010x} (--engine jit translates everything that is executed)"
+            );
+        }
+        for dump in dumps {
+            tell_text(&translated::unit(&dump, arch).context("the disassembler")?);
+        }
+    }
+    Ok(())
 }
 
 /// Tells what became of the program.

@@ -9,7 +9,7 @@ mod watch;
 
 use super::assets::{Skeletons, read_or_skeleton};
 use super::signals::Waiting;
-use crate::output::tell;
+use crate::output::{tell, tell_text};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -98,7 +98,7 @@ pub struct Args {
     /// Send so many packets over the queue, of all sizes, some with buffers, and wait for as many.
     #[arg(long, value_name = "N", default_value_t = 1000, requires = "queue", value_parser = clap::value_parser!(u32).range(1..))]
     packets: u32,
-    /// Print what it took: packets, memory, reverse calls.
+    /// Print what it took: packets, memory, reverse calls; what was translated, and which packets were left to the interpreter most.
     #[arg(long)]
     stats: bool,
     /// Do not print the DSP's log messages.
@@ -145,6 +145,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     // Before threads are started: they inherit what is blocked.
     let signals = Waiting::take();
+    let record = args.stats.then(|| emu_core::record(None));
     let skeletons = Skeletons::write()?;
     let directories = directories(args, &skeletons);
     let driver = machine(args, &directories, RAM + sum.next_multiple_of(RAM))?;
@@ -154,8 +155,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     // A crashed process says nothing any more, but its session ends as any other.
     let ended = client.exit();
     let stats = driver.dsp().stats();
-    if args.stats {
+    if let Some(record) = record {
         print_stats(&stats);
+        tell_text(&super::translated::statistics(&record));
     }
     if let Some(crash) = driver.dsp().last_crash() {
         tell!("error: the DSP process crashed");

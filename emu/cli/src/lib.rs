@@ -36,6 +36,7 @@ mod serve;
 mod setup;
 mod signals;
 mod trace;
+mod translated;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use std::io::Write as _;

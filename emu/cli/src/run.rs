@@ -77,6 +77,9 @@ pub struct Args {
     /// Print one JSON object at the end: exit code, times, counters of every DSP.
     #[arg(long)]
     json: bool,
+    /// Print at the end what of the DSPs' code was translated, and which packets were left to the interpreter most.
+    #[arg(long)]
+    stats: bool,
     #[command(flatten)]
     hooks: super::hooks::Options,
     #[command(flatten)]
@@ -122,6 +125,7 @@ pub fn run_with(
     } else {
         Some(Ending::watch(|| {})?)
     };
+    let record = args.stats.then(|| emu_core::record(None));
     let profile = Profile::load(&args.soc)?;
     let requested = args.hooks.load(&profile, args.platform)?;
     let mut builder = Builder::new(kernel, profile)
@@ -184,6 +188,9 @@ pub fn run_with(
     let (clean, accounts) = hooked.close(vm.devices(), &release)?;
     report.accounts = accounts;
     played(hooked.players());
+    if let Some(record) = record {
+        super::output::tell_text(&super::translated::statistics(&record));
+    }
     if args.json {
         super::output::say!("{}", report.json(&vm, exit));
     }
