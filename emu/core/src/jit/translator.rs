@@ -93,11 +93,14 @@ static QUEUED: AtomicUsize = AtomicUsize::new(0);
 static BACKGROUND: LazyLock<Option<SyncSender<(Weak<Translator>, Job)>>> = LazyLock::new(|| {
     let (send, receive) = sync_channel::<(Weak<Translator>, Job)>(QUEUE);
     let work = move || {
-        while let Ok((of, job)) = receive.recv() {
+        while let Ok((of, mut job)) = receive.recv() {
             QUEUED.fetch_sub(1, Relaxed);
+            let waiting = job.waiting.take();
             if let Some(translator) = of.upgrade() {
                 translator.make(job);
             }
+            // Who waits may be the last to have the translator, whose memory then goes with it.
+            drop(waiting);
         }
     };
     let spawned = std::thread::Builder::new().name("translator".into()).spawn(work);
@@ -234,7 +237,7 @@ impl Translator {
             ticket,
             code,
             grow,
-            waiting,
+            waiting: _,
         } = job;
         let begun = std::time::Instant::now();
         // A fault of the generator's or ours is no reason to stop: the code stays interpreted.
@@ -252,7 +255,6 @@ impl Translator {
             self.units().give_up(pc, ticket);
             tracing::warn!(target: "emu::core", "the code at {pc:#010x} stays interpreted: {why}");
         }
-        drop(waiting);
     }
 
     fn grow_and_compile(
