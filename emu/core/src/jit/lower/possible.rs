@@ -134,7 +134,12 @@ fn writes_usr(n: &InsnFacts) -> bool {
 /// Whether a packet ends in a way that can be had, whatever its instructions are.
 pub(in crate::jit) fn ends_plainly(facts: &PacketFacts) -> bool {
     let anded = |n: &InsnFacts| n.conditional && n.writes.pred & facts.anded != 0;
-    let usr_twice = facts.any(writes_usr) && facts.any(|n| n.writes.sticky || n.reads.rounding);
+    // An instruction that does both itself (`loop0` sets up the prologue in USR) does them in its own order.
+    let numbered = || facts.insns.iter().enumerate();
+    let usr_twice = numbered().any(|(k, n)| {
+        let others = |(other, n): (usize, &InsnFacts)| other != k && (n.writes.sticky || n.reads.rounding);
+        writes_usr(n) && numbered().any(others)
+    });
     !(facts.decided_late || usr_twice || facts.any(anded))
 }
 
@@ -169,4 +174,24 @@ pub(in crate::jit) fn memory_in_order(facts: &PacketFacts) -> bool {
         stored |= fx.store;
     }
     accesses <= 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hexagon_isa::{Arch, decode_packet};
+
+    fn lowered(words: &[u32]) -> bool {
+        let packet = decode_packet(words, Arch::V68).unwrap();
+        can_lower(&PacketFacts::of(&packet).unwrap())
+    }
+
+    #[test]
+    fn loops_are_set_up_beside_everything_but_what_rounds_or_raises_flags() {
+        let (loop0, moved, saturated) = (0x6902_4183, 0x7800_c007, 0xf640_c200);
+        assert!(lowered(&[loop0 | 0xc000]));
+        assert!(lowered(&[loop0, moved]));
+        assert!(lowered(&[saturated]), "vaddhs");
+        assert!(!lowered(&[loop0, saturated]));
+    }
 }
