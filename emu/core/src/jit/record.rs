@@ -82,7 +82,7 @@ pub struct Dump {
 pub struct Record {
     /// Sums.
     pub statistics: Statistics,
-    left: Mutex<HashMap<(Arch, u32), (Vec<u32>, u64)>>,
+    left: Mutex<HashMap<(Arch, u32), LeftPacket>>,
     /// Units with a packet here are kept.
     wanted: Option<u32>,
     dumps: Mutex<Vec<Dump>>,
@@ -129,23 +129,23 @@ impl Record {
     pub(super) fn left(&self, arch: Arch, pc: u32, word: impl Fn(u32) -> Option<u32>) {
         self.statistics.interpreted.fetch_add(1, Relaxed);
         let mut left = lock(&self.left);
-        if let Some((_, times)) = left.get_mut(&(arch, pc)) {
-            *times += 1;
+        if let Some(packet) = left.get_mut(&(arch, pc)) {
+            packet.times += 1;
         } else if left.len() < MOST_PLACES {
-            left.insert((arch, pc), (words(&word, pc), 1));
+            let (words, times) = (words(&word, pc), 1);
+            let packet = LeftPacket {
+                pc,
+                arch,
+                words,
+                times,
+            };
+            left.insert((arch, pc), packet);
         }
     }
 
     /// The packets that were left to the interpreter, the most frequent first.
     pub fn left_packets(&self) -> Vec<LeftPacket> {
-        let left = lock(&self.left);
-        let packets = left.iter().map(|(&(arch, pc), (words, times))| LeftPacket {
-            pc,
-            arch,
-            words: words.clone(),
-            times: *times,
-        });
-        let mut packets: Vec<_> = packets.collect();
+        let mut packets: Vec<_> = lock(&self.left).values().cloned().collect();
         packets.sort_by_key(|packet| (u64::MAX - packet.times, packet.pc));
         packets
     }

@@ -240,15 +240,24 @@ fn a_thread_that_goes_from_host_thread_to_host_thread_computes_the_same() {
 }
 
 /// What can be seen of a thread.
-fn state(thread: &Thread) -> (Vec<u32>, Vec<u8>, Vec<u32>, Vec<[u8; 128]>, [u64; 3]) {
+#[derive(Debug, PartialEq)]
+struct Seen {
+    general: Vec<u32>,
+    predicates: Vec<u8>,
+    control: Vec<u32>,
+    vectors: Vec<[u8; 128]>,
+    counts: [u64; 3],
+}
+
+fn state(thread: &Thread) -> Seen {
     let regs = &thread.regs;
-    (
-        regs.r.iter().copied().collect(),
-        regs.p.iter().copied().collect(),
-        regs.c.iter().copied().collect(),
-        regs.hvx.v.iter().copied().collect(),
-        [thread.packets, thread.insns, thread.hvx_insns],
-    )
+    Seen {
+        general: regs.r.iter().copied().collect(),
+        predicates: regs.p.iter().copied().collect(),
+        control: regs.c.iter().copied().collect(),
+        vectors: regs.hvx.v.iter().copied().collect(),
+        counts: [thread.packets, thread.insns, thread.hvx_insns],
+    }
 }
 
 fn data(m: &Machine) -> Vec<u8> {

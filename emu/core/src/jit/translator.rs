@@ -89,8 +89,11 @@ struct Job {
 /// Units in the queue.
 static QUEUED: AtomicUsize = AtomicUsize::new(0);
 
+/// What the background thread takes: whose unit, and which.
+type Queue = SyncSender<(Weak<Translator>, Job)>;
+
 /// The background thread's queue; `None` if the host gives no thread.
-static BACKGROUND: LazyLock<Option<SyncSender<(Weak<Translator>, Job)>>> = LazyLock::new(|| {
+static BACKGROUND: LazyLock<Option<Queue>> = LazyLock::new(|| {
     let (send, receive) = sync_channel::<(Weak<Translator>, Job)>(QUEUE);
     let work = move || {
         while let Ok((of, mut job)) = receive.recv() {
