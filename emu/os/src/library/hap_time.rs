@@ -62,7 +62,8 @@ fn usleep(c: &mut Call<'_>) -> Done {
     sleep_us(c, us.into())
 }
 
-/// The request is the first byte, the answer lies at 4. 1: the AP's process id.
+/// The request is the first byte, the answer lies at 4. 1: the AP's process id. Source: what qualcomm/fastrpc's hap_example skeleton
+/// does; its header is not open, so the kit declares none.
 fn userpd_params(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
     if c.load8(at)? != 1 {
@@ -99,6 +100,20 @@ mod tests {
             panic!("did not sleep")
         };
         assert_eq!(until, Duration::from_micros(10_005));
+    }
+
+    #[test]
+    fn the_aps_process_is_told_behind_the_request_and_nowhere_else() {
+        let mut g = Guest::new();
+        let pid = g.os.shared.config.ap_pid;
+        let at = g.bytes(&[1, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9]);
+        assert_eq!(g.call("HAP_get_userpd_params", &[at]), 0);
+        assert_eq!(
+            (g.word(at), g.word(at + 4), g.word(at + 8)),
+            (0x0909_0901, pid, 0x0909_0909)
+        );
+        g.write(at, &[2]);
+        assert_eq!(g.call("HAP_get_userpd_params", &[at]), Aee::UNSUPPORTED.0);
     }
 
     #[test]
