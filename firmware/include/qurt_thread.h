@@ -14,6 +14,11 @@ extern "C" {
 
 typedef uint32_t qurt_thread_t;
 
+/* detach_state: what can be joined until it ends, what keeps its status until it is joined, what is never joined. */
+#define QURT_THREAD_ATTR_CREATE_LEGACY 0
+#define QURT_THREAD_ATTR_CREATE_JOINABLE 1
+#define QURT_THREAD_ATTR_CREATE_DETACHED 2
+
 /* Priorities: 1 is the highest, 254 the lowest. */
 
 /* 36 bytes. */
@@ -36,6 +41,7 @@ VHX_STATIC_ASSERT(sizeof(qurt_thread_attr_t) == 36, "the layout is fixed");
 int qurt_thread_create(qurt_thread_t *thread, qurt_thread_attr_t *attributes, void (*entry)(void *), void *argument);
 void qurt_thread_exit(int status) __attribute__((noreturn));
 int qurt_thread_join(qurt_thread_t thread, int *status);
+int qurt_thread_detach(qurt_thread_t thread);
 qurt_thread_t qurt_thread_get_id(void);
 void qurt_thread_get_name(char *name, unsigned char most);
 int qurt_thread_get_priority(qurt_thread_t thread);
@@ -70,6 +76,11 @@ static inline void qurt_thread_attr_set_stack_size(qurt_thread_attr_t *a, unsign
 static inline void qurt_thread_attr_set_stack_addr(qurt_thread_attr_t *a, void *at)
 {
     a->stack_addr = at;
+}
+
+static inline void qurt_thread_attr_set_detachstate(qurt_thread_attr_t *a, unsigned short state)
+{
+    a->detach_state = state;
 }
 
 #ifdef __cplusplus

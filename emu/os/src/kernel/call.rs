@@ -149,6 +149,14 @@ impl Call<'_> {
         Ok(Outcome::Return)
     }
 
+    /// Says something of the process in the log, once.
+    pub fn tell_once(&mut self, what: &'static str) {
+        if self.os.lib.told.insert(what) {
+            let process = &self.os.shared.config.name;
+            tracing::warn!(target: "emu::os", process, "{what}");
+        }
+    }
+
     /// Returns a result code.
     pub fn ret_code(&mut self, code: Aee) -> Done {
         self.ret(code.0)

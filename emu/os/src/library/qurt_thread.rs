@@ -1,8 +1,11 @@
 //! QuRT threads: creation, end, names, priorities, thread-local storage.
 
+use std::ops::Range;
+
 use super::thread::{self, Start, Started};
-use crate::kernel::call::{Call, Done, Outcome};
+use crate::kernel::call::{Call, Done, Outcome, Stop};
 use crate::kernel::import::{Import, import};
+use crate::library_state::posix::PosixThread;
 use crate::sched::Wait;
 
 /// This family's table.
@@ -10,7 +13,8 @@ use crate::sched::Wait;
 pub const IMPORTS: &[Import] = &[
     import("qurt_thread_create", create, "`int qurt_thread_create(qurt_thread_t *, qurt_thread_attr_t *, void (*f)(void *), void *)`: on the caller's stack"),
     import("qurt_thread_exit", exit, "`void qurt_thread_exit(int status)`: ends the calling thread"),
-    import("qurt_thread_join", join, "`int qurt_thread_join(unsigned id, int *status)`: waits for its end; 30 if there is no such thread"),
+    import("qurt_thread_join", join, "`int qurt_thread_join(unsigned id, int *status)`: waits for its end; 30 if there is no such thread, 4 if it is detached or joined"),
+    import("qurt_thread_detach", detach, "`int qurt_thread_detach(unsigned id)`: nobody will join it; 30 if there is no such thread, 4 if it was not created to be joined"),
     import("qurt_thread_get_id", id, "`qurt_thread_t qurt_thread_get_id(void)`: the caller's number"),
     import("qurt_thread_get_name", name, "`void qurt_thread_get_name(char *to, unsigned char room)`: the caller's own name, cut to fit"),
     import("qurt_thread_get_priority", priority, "`int qurt_thread_get_priority(qurt_thread_t)`: 1 best to 255 worst; -1 if there is no such thread"),
@@ -35,14 +39,48 @@ mod attribute {
     pub const PRIORITY: u32 = 0x12;
     pub const STACK_SIZE: u32 = 0x18;
     pub const STACK_ADDRESS: u32 = 0x1c;
+    pub const DETACH_STATE: u32 = 0x20;
+}
+
+/// Values of the attribute's `detach_state`.
+mod detach_state {
+    /// It can be joined until it ends; then nothing is left of it.
+    pub const LEGACY: u16 = 0;
+    /// Its status is kept until it is joined.
+    pub const JOINABLE: u16 = 1;
+    /// It cannot be joined.
+    pub const DETACHED: u16 = 2;
+}
+
+/// What is kept of a thread that is created with this state; `None`: nothing.
+fn kept(c: &mut Call<'_>, state: u16, stack: Range<u32>) -> Option<PosixThread> {
+    let detached = match state {
+        detach_state::LEGACY => return None,
+        detach_state::JOINABLE => false,
+        detach_state::DETACHED => true,
+        _ => {
+            // Attributes of older headers end before it, so that it may be anything.
+            c.tell_once("qurt_thread_create: an unknown detach_state is taken for 0, which can be joined until its end");
+            return None;
+        }
+    };
+    Some(PosixThread {
+        detached,
+        joined: false,
+        stack,
+    })
 }
 
 fn create(c: &mut Call<'_>) -> Done {
     let (place, attributes, entry, argument) = (c.arg(0)?, c.arg(1)?, c.arg(2)?, c.arg(3)?);
     let name = c.load(attributes, NAME as u32)?;
     let name = String::from_utf8_lossy(name.split(|&b| b == 0).next().unwrap_or_default()).into_owned();
-    let priority = c.load(attributes.wrapping_add(attribute::PRIORITY), 2)?;
-    let priority = u16::from_le_bytes([priority[0], priority[1]]).clamp(1, 255) as u8;
+    let half = |c: &Call<'_>, offset: u32| -> Result<u16, Stop> {
+        let at = attributes.wrapping_add(offset);
+        Ok(u16::from_le_bytes([c.load8(at)?, c.load8(at.wrapping_add(1))?]))
+    };
+    let priority = half(c, attribute::PRIORITY)?.clamp(1, 255) as u8;
+    let detach_state = half(c, attribute::DETACH_STATE)?;
     let size = c.load32(attributes.wrapping_add(attribute::STACK_SIZE))?;
     let low = c.load32(attributes.wrapping_add(attribute::STACK_ADDRESS))?;
     let Some(high) = low.checked_add(size).filter(|_| low != 0 && size >= LEAST_STACK) else {
@@ -62,8 +100,14 @@ fn create(c: &mut Call<'_>) -> Done {
         entry,
         argument,
     };
+    let kept = kept(c, detach_state, low..high);
     match thread::start(c, id, start)? {
-        Started::Yes => c.ret(EOK),
+        Started::Yes => {
+            if let Some(thread) = kept {
+                c.os.lib.posix.live.insert(id, thread);
+            }
+            c.ret(EOK)
+        }
         Started::Missing(bytes) => {
             let again = |c: &mut Call<'_>, given: bool| if given { create(c) } else { c.ret(EFAILED) };
             Ok(Outcome::Grow(bytes, Box::new(again)))
@@ -77,16 +121,46 @@ fn exit(c: &mut Call<'_>) -> Done {
     thread::end(c, status)
 }
 
-/// A thread that has ended already leaves nothing to join, and none waits for its own end.
+/// A thread that has ended already leaves something to join only if it was created for that, and none waits for its own end.
 fn join(c: &mut Call<'_>) -> Done {
     let (thread, status) = (c.arg(0)?, c.arg(1)?);
-    if thread == c.thread.id || !c.os.sched.contains(thread) {
-        return c.ret(ENOTHREAD);
-    }
     if status != 0 {
         c.load32(status)?;
     }
+    if let Some(result) = c.os.lib.posix.ended.remove(&thread) {
+        if status != 0 {
+            c.store32(status, result)?;
+        }
+        return c.ret(EOK);
+    }
+    if thread == c.thread.id || !c.os.sched.contains(thread) {
+        return c.ret(ENOTHREAD);
+    }
+    if let Some(live) = c.os.lib.posix.live.get_mut(&thread) {
+        if live.detached || live.joined {
+            return c.ret(EINVALID);
+        }
+        live.joined = true;
+    }
     Ok(Outcome::Park(Wait::Join { thread, status }, None))
+}
+
+fn detach(c: &mut Call<'_>) -> Done {
+    let thread = c.arg(0)?;
+    if c.os.lib.posix.ended.remove(&thread).is_some() {
+        return c.ret(EOK);
+    }
+    if !c.os.sched.contains(thread) && thread != c.thread.id {
+        return c.ret(ENOTHREAD);
+    }
+    let code = match c.os.lib.posix.live.get_mut(&thread) {
+        Some(live) if !live.detached && !live.joined => {
+            live.detached = true;
+            EOK
+        }
+        _ => EINVALID,
+    };
+    c.ret(code)
 }
 
 fn id(c: &mut Call<'_>) -> Done {
@@ -147,16 +221,68 @@ mod tests {
     use super::*;
     use crate::kernel::testing::Guest;
 
-    #[test]
-    fn create_reads_the_attributes() {
-        let mut g = Guest::new();
+    /// Attributes of a thread `worker`, and the low end of its stack.
+    fn attributes(g: &mut Guest, detach_state: u8) -> (u32, u32) {
         let stack = g.bytes(&[0; 4096]);
         let mut attributes = [0u8; 36];
         attributes[..6].copy_from_slice(b"worker");
         attributes[0x12] = 77;
         attributes[0x18..0x1c].copy_from_slice(&4096u32.to_le_bytes());
         attributes[0x1c..0x20].copy_from_slice(&stack.to_le_bytes());
-        let (at, place) = (g.bytes(&attributes), g.bytes(&[0; 4]));
+        attributes[0x20] = detach_state;
+        (g.bytes(&attributes), stack)
+    }
+
+    /// A thread that is created with this state and has not run yet.
+    fn created(g: &mut Guest, detach_state: u8) -> u32 {
+        let (at, place) = (attributes(g, detach_state).0, g.bytes(&[0; 4]));
+        assert_eq!(g.call("qurt_thread_create", &[place, at, 0x1000, 42]), EOK);
+        g.word(place)
+    }
+
+    /// It ends with this status.
+    fn ends(g: &mut Guest, id: u32, status: u32) {
+        g.os.lib.posix.thread_ended(id, status);
+        g.os.sched.remove(id);
+    }
+
+    #[test]
+    fn who_was_created_to_be_joined_can_be_after_its_end() {
+        let mut g = Guest::new();
+        let (legacy, joinable, detached) = (created(&mut g, 0), created(&mut g, 1), created(&mut g, 2));
+        let status = g.bytes(&[0; 4]);
+        assert_eq!(g.call("qurt_thread_join", &[detached, 0]), EINVALID);
+        for (id, with) in [(legacy, 5), (joinable, 6), (detached, 7)] {
+            ends(&mut g, id, with);
+        }
+        assert_eq!(g.call("qurt_thread_join", &[legacy, status]), ENOTHREAD);
+        assert_eq!(g.call("qurt_thread_join", &[detached, status]), ENOTHREAD);
+        assert_eq!(g.call("qurt_thread_join", &[joinable, status]), EOK);
+        assert_eq!(g.word(status), 6);
+        assert_eq!(g.call("qurt_thread_join", &[joinable, status]), ENOTHREAD);
+    }
+
+    #[test]
+    fn only_who_was_created_to_be_joined_is_detached() {
+        let mut g = Guest::new();
+        let (legacy, first, second) = (created(&mut g, 0), created(&mut g, 1), created(&mut g, 1));
+        assert_eq!(g.call("qurt_thread_detach", &[legacy]), EINVALID);
+        assert_eq!(g.call("qurt_thread_detach", &[999]), ENOTHREAD);
+        assert_eq!(g.call("qurt_thread_detach", &[first]), EOK);
+        assert_eq!(g.call("qurt_thread_detach", &[first]), EINVALID);
+        ends(&mut g, first, 1);
+        ends(&mut g, second, 2);
+        assert_eq!(g.call("qurt_thread_detach", &[second]), EOK);
+        assert!(g.os.lib.posix.ended.is_empty());
+        // Attributes of an older header: what is behind them means nothing.
+        let old = created(&mut g, 0xaa);
+        assert!(!g.os.lib.posix.live.contains_key(&old) && g.os.lib.told.len() == 1);
+    }
+
+    #[test]
+    fn create_reads_the_attributes() {
+        let mut g = Guest::new();
+        let ((at, stack), place) = (attributes(&mut g, 0), g.bytes(&[0; 4]));
         assert_eq!(g.call("qurt_thread_create", &[place, at, 0x1000, 42]), EOK);
         let id = g.word(place);
         let (t, _) = g.os.sched.get(id).unwrap();

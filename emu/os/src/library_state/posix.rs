@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::sched::ThreadId;
 
-/// What is kept of a thread that `pthread_create` made.
+/// What is kept of a thread that `pthread_create` made, or that was made to be joined or detached by `qurt_thread_create`.
 #[derive(Debug, Clone)]
 pub struct PosixThread {
     /// Nobody will join it.
