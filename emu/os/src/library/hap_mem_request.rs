@@ -31,7 +31,7 @@ mod kind {
 const EXTENDED_MAP: u32 = 2;
 
 /// Bits of `prot`: permissions and how the DSP caches, of which there is only one way here.
-mod prot {
+pub(super) mod prot {
     pub const READ: u32 = 1;
     pub const WRITE: u32 = 2;
     pub const EXECUTE: u32 = 4;
@@ -46,18 +46,21 @@ fn request(c: &mut Call<'_>) -> Done {
         kind::UNMAP => unmap(c, payload),
         kind::RESERVE => reserve(c, payload),
         kind::UNRESERVE => unreserve(c, payload),
-        kind::LOG_BLOCKS => refuse(c, "HAP_mem_request of a log of heap blocks"),
-        kind::SET_MARKER => refuse(c, "HAP_mem_request of a marker"),
-        _ => refuse(c, "HAP_mem_request of an unknown kind"),
+        kind::LOG_BLOCKS => refuse(
+            c,
+            "HAP_mem_request of a log of heap blocks is refused (AEE_EUNSUPPORTED)",
+        ),
+        kind::SET_MARKER => refuse(c, "HAP_mem_request of a marker is refused (AEE_EUNSUPPORTED)"),
+        _ => refuse(
+            c,
+            "HAP_mem_request of an unknown kind is refused (AEE_EUNSUPPORTED)",
+        ),
     }
 }
 
 /// Says once a process that this is not done.
 fn refuse(c: &mut Call<'_>, what: &'static str) -> Done {
-    if c.os.lib.told.insert(what) {
-        let process = &c.os.shared.config.name;
-        tracing::warn!(target: "emu::os", process, "{what} is refused (AEE_EUNSUPPORTED)");
-    }
+    c.tell_once(what);
     c.ret_code(Aee::UNSUPPORTED)
 }
 
@@ -106,10 +109,16 @@ fn map(c: &mut Call<'_>, at: u32) -> Done {
     let (offset, place) = (c.load64(at.wrapping_add(32))?, at.wrapping_add(40));
     c.store64(place, 0)?;
     if flags & !EXTENDED_MAP != 0 {
-        return refuse(c, "HAP_mem_request with unknown flags");
+        return refuse(
+            c,
+            "HAP_mem_request with unknown flags is refused (AEE_EUNSUPPORTED)",
+        );
     }
     if prot & prot::EXECUTE != 0 {
-        return refuse(c, "HAP_mem_request of an executable mapping");
+        return refuse(
+            c,
+            "HAP_mem_request of an executable mapping is refused (AEE_EUNSUPPORTED)",
+        );
     }
     let Some(va) = va.filter(|_| prot & !(prot::READ | prot::WRITE | prot::CACHE) == 0) else {
         return c.ret_code(Aee::BAD_PARM);

@@ -1,5 +1,6 @@
 //! HAP memory: buffers of the AP by file descriptor, heap statistics, lockable cache.
 
+use super::hap_mem_request::prot;
 use super::heap::allocate;
 use crate::error::OsError;
 use crate::kernel::call::{Call, Done};
@@ -11,8 +12,8 @@ use rpmsg::Aee;
 /// This family's table.
 #[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
-    import("HAP_mmap", mmap, "`void *HAP_mmap(void *address, int len, int prot, int flags, int fd, long offset)`: a buffer of the AP; -1 on failure"),
-    import("HAP_mmap2", mmap, "`void *HAP_mmap2(void *address, size_t len, int prot, int flags, int fd, long offset)`: a buffer of the AP; -1 on failure"),
+    import("HAP_mmap", mmap, "`void *HAP_mmap(void *address, int len, int prot, int flags, int fd, long offset)`: a buffer of the AP; -1 on failure, and for HAP_PROT_EXEC and flags"),
+    import("HAP_mmap2", mmap, "`void *HAP_mmap2(void *address, size_t len, int prot, int flags, int fd, long offset)`: a buffer of the AP; -1 on failure, and for HAP_PROT_EXEC and flags"),
     import("HAP_munmap", munmap, "`int HAP_munmap(void *address, int len)`: of exactly what HAP_mmap gave, in whole pages"),
     import("HAP_munmap2", munmap, "`int HAP_munmap2(void *address, size_t len)`: of exactly what HAP_mmap2 gave, in whole pages"),
     import("HAP_mmap_get", mmap_get, "`int HAP_mmap_get(int fd, void **address, uint64 *physical)`: where a mapped descriptor is, and another user of it"),
@@ -31,11 +32,32 @@ pub const IMPORTS: &[Import] = &[
 /// another reference. An address of the caller's choice is not to be had (the vendor's header says so too).
 fn mmap(c: &mut Call<'_>) -> Done {
     let (wish, len, fd, offset) = (c.arg(0)?, c.arg(1)?, c.arg(4)? as i32, c.arg(5)?);
+    if let Some(why) = not_mapped(c.arg(2)?, c.arg(3)?) {
+        c.tell_once(why);
+        return c.ret(u32::MAX);
+    }
+    // Every mapping of a buffer is the same pages.
+    if c.arg(2)? & prot::WRITE == 0 {
+        c.tell_once("HAP_mmap for reading only: the buffer can be written all the same");
+    }
     let window = match wish {
         0 => c.os.shared.memory.map_window(fd, offset, len).ok(),
         _ => None,
     };
     c.ret(window.unwrap_or(u32::MAX))
+}
+
+/// Why there is no such mapping.
+fn not_mapped(allowed: u32, flags: u32) -> Option<&'static str> {
+    if allowed & prot::EXECUTE != 0 {
+        Some("HAP_mmap of an executable mapping is refused (-1)")
+    } else if allowed & !(prot::READ | prot::WRITE | prot::CACHE) != 0 {
+        Some("HAP_mmap with unknown bits of prot is refused (-1)")
+    } else if flags != 0 {
+        Some("HAP_mmap with flags is refused (-1)")
+    } else {
+        None
+    }
 }
 
 fn munmap(c: &mut Call<'_>) -> Done {
@@ -254,6 +276,29 @@ mod tests {
         assert_eq!(g.call("HAP_mmap_get", &[7, out, 0]), Aee::NO_SUCH_MAP.0);
         assert_eq!((memory.withdraw_fd(7, name), memory.usage().1), (Ok(()), 0));
         assert_eq!(g.call("HAP_mmap_put", &[7]), Aee::NO_SUCH_MAP.0);
+    }
+
+    #[test]
+    fn only_permissions_and_flags_that_are_done_are_mapped() {
+        let mut g = Guest::new();
+        let va =
+            g.os.shared
+                .memory
+                .announce_fd(7, 0x4000_0000, 0x1000, false)
+                .unwrap();
+        for name in ["HAP_mmap", "HAP_mmap2"] {
+            for [prot, flags] in [[7, 0], [4, 0], [3 | 8, 0], [0x103, 0], [3, 1], [3, 2]] {
+                assert_eq!(
+                    g.call(name, &[0, 0x1000, prot, flags, 7, 0]),
+                    u32::MAX,
+                    "{prot:#x} {flags}"
+                );
+            }
+            assert_eq!(g.os.lib.told.len(), 3);
+            assert_eq!(g.call(name, &[0, 0x1000, 3 | 0x10, 0, 7, 0]), va);
+        }
+        assert_eq!(g.call("HAP_mmap", &[0, 0x1000, 1, 0, 7, 0]), va);
+        assert_eq!(g.os.lib.told.len(), 4);
     }
 
     #[test]
