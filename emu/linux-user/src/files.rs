@@ -38,8 +38,22 @@ const HANDED_ON: i32 = libc::O_CREAT
 pub(super) enum Open {
     /// 0, 1 or 2 of the console.
     Console(u32),
-    /// A file of the host.
-    File(Arc<File>),
+    /// A file of the host, and the flags that it was opened with.
+    File(Arc<File>, i32),
+}
+
+/// Flags that F_GETFL tells.
+const TOLD: i32 = libc::O_ACCMODE | libc::O_APPEND | libc::O_NONBLOCK | libc::O_DSYNC | libc::O_SYNC;
+
+impl Open {
+    /// How it was opened, as far as F_GETFL tells it.
+    pub(super) fn flags(&self) -> i32 {
+        match self {
+            Open::Console(0) => libc::O_RDONLY,
+            Open::Console(_) => libc::O_WRONLY,
+            Open::File(_, flags) => flags & TOLD,
+        }
+    }
 }
 
 /// The descriptors.
@@ -76,14 +90,14 @@ impl Files {
     /// The file to map for a descriptor.
     pub(super) fn to_map(&self, fd: u32) -> Result<Arc<File>, i32> {
         match self.get(fd)? {
-            Open::File(file) => Ok(file.clone()),
+            Open::File(file, _) => Ok(file.clone()),
             Open::Console(_) => Err(libc::ENODEV),
         }
     }
 
     fn file(&self, fd: u32) -> Result<&File, i32> {
         match self.get(fd)? {
-            Open::File(file) => Ok(file),
+            Open::File(file, _) => Ok(file),
             Open::Console(_) => Err(libc::ESPIPE),
         }
     }
@@ -108,7 +122,7 @@ impl Files {
             return Ok(path.to_owned());
         }
         match self.get(dir as u32)? {
-            Open::File(file) => Ok(Path::new("/proc/self/fd")
+            Open::File(file, _) => Ok(Path::new("/proc/self/fd")
                 .join(file.as_raw_fd().to_string())
                 .join(path)),
             Open::Console(_) => Err(libc::ENOTDIR),
@@ -127,7 +141,7 @@ impl Files {
             .mode(mode & 0o7777)
             .open(path)
             .map_err(|e| errno(&e))?;
-        self.open.insert(fd, Open::File(Arc::new(file)));
+        self.open.insert(fd, Open::File(Arc::new(file), flags));
         Ok(fd)
     }
 
@@ -159,7 +173,7 @@ impl Files {
         match self.get(fd)? {
             Open::Console(0) => console.read(out).map_err(|e| errno(&e)),
             Open::Console(_) => Err(libc::EBADF),
-            Open::File(file) => (&**file).read(out).map_err(|e| errno(&e)),
+            Open::File(file, _) => (&**file).read(out).map_err(|e| errno(&e)),
         }
     }
 
@@ -168,7 +182,7 @@ impl Files {
         match self.get(fd)? {
             Open::Console(0) => Err(libc::EBADF),
             Open::Console(n) => console.write(*n == 2, bytes).map_err(|e| errno(&e)),
-            Open::File(file) => (&**file).write(bytes).map_err(|e| errno(&e)),
+            Open::File(file, _) => (&**file).write(bytes).map_err(|e| errno(&e)),
         }
     }
 
@@ -195,7 +209,7 @@ impl Files {
 
     /// Changes a file's length.
     pub(super) fn truncate(&self, fd: u32, len: u64) -> Result<(), i32> {
-        let Open::File(file) = self.get(fd)? else {
+        let Open::File(file, _) = self.get(fd)? else {
             return Err(libc::EINVAL);
         };
         file.set_len(len).map_err(|e| errno(&e))
@@ -205,7 +219,7 @@ impl Files {
     pub(super) fn metadata(&self, fd: u32, console: &dyn Console) -> Result<Option<std::fs::Metadata>, i32> {
         match self.get(fd)? {
             Open::Console(n) => Ok(console.metadata(*n)),
-            Open::File(file) => file.metadata().map(Some).map_err(|e| errno(&e)),
+            Open::File(file, _) => file.metadata().map(Some).map_err(|e| errno(&e)),
         }
     }
 
@@ -214,17 +228,22 @@ impl Files {
         use std::io::IsTerminal;
         Ok(match self.get(fd)? {
             Open::Console(n) => console.is_terminal(*n),
-            Open::File(file) => file.is_terminal(),
+            Open::File(file, _) => file.is_terminal(),
         })
     }
 
     /// Whether the program may use a file in this way (R_OK 4, W_OK 2, X_OK 1, F_OK 0).
-    pub(super) fn access(&self, dir: i32, path: &[u8], mode: u32) -> Result<(), i32> {
+    pub(super) fn access(&self, dir: i32, path: &[u8], mode: u32, flags: u32) -> Result<(), i32> {
+        let known = (libc::AT_EACCESS | libc::AT_SYMLINK_NOFOLLOW) as u32;
+        if mode & !7 != 0 || flags & !known != 0 {
+            return Err(libc::EINVAL);
+        }
         let path = self.path(dir, path)?;
         let path =
             std::ffi::CString::new(path.into_os_string().into_encoded_bytes()).map_err(|_| libc::ENOENT)?;
         // SAFETY: `path` is a NUL-terminated string that lives over the call
-        let failed = unsafe { libc::access(path.as_ptr(), (mode & 7) as i32) } != 0;
+        let failed =
+            unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), mode as i32, flags as i32) } != 0;
         if failed {
             return Err(errno(&std::io::Error::last_os_error()));
         }

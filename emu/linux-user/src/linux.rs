@@ -22,7 +22,10 @@ use emu_core::memory::Memory;
 const IOV_MAX: u32 = 1024;
 const AT_REMOVEDIR: u32 = 0x200;
 const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
+const AT_NO_AUTOMOUNT: u32 = 0x800;
 const AT_EMPTY_PATH: u32 = 0x1000;
+/// Which of a file's facts statx wants to be fresh; all are.
+const AT_STATX_SYNC_TYPE: u32 = 0x6000;
 /// Flags of an open file that F_SETFL changes.
 const CHANGEABLE: u32 = (libc::O_APPEND | libc::O_NONBLOCK | libc::O_ASYNC | libc::O_NOATIME) as u32;
 /// The process and its only thread.
@@ -68,7 +71,7 @@ impl Process {
             nr::GETCWD => self.getcwd(a, b),
             nr::DUP => self.files.duplicate(a, 0),
             nr::DUP3 => {
-                if a == b {
+                if a == b || c & !(libc::O_CLOEXEC as u32) != 0 {
                     return Err(libc::EINVAL);
                 }
                 self.files.duplicate_to(a, b)
@@ -81,6 +84,7 @@ impl Process {
                 done(std::fs::DirBuilder::new().mode(c & 0o7777).create(path))
             }
             nr::UNLINKAT => {
+                known(c, AT_REMOVEDIR)?;
                 let path = self.path_at(a, b)?;
                 done(if c & AT_REMOVEDIR != 0 {
                     std::fs::remove_dir(path)
@@ -96,8 +100,10 @@ impl Process {
             }
             nr::FTRUNCATE64 => self.files.truncate(a, wide(c, d)).map(|()| 0),
             nr::FACCESSAT | nr::FACCESSAT2 => {
+                // Only the second one has flags.
+                let flags = if number == nr::FACCESSAT2 { d } else { 0 };
                 let path = self.memory.string(b)?;
-                self.files.access(a as i32, &path, c).map(|()| 0)
+                self.files.access(a as i32, &path, c, flags).map(|()| 0)
             }
             nr::OPENAT => {
                 let path = self.memory.string(b)?;
@@ -126,6 +132,7 @@ impl Process {
             }
             nr::READLINKAT => self.readlink(a, b, c, d),
             nr::FSTATAT64 => {
+                known(d, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH)?;
                 let about = self.about(a, b, d, console)?;
                 self.memory.store(c, &about.stat64())
             }
@@ -134,6 +141,10 @@ impl Process {
                 self.memory.store(b, &about.stat64())
             }
             nr::STATX => {
+                known(
+                    c,
+                    AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE,
+                )?;
                 let about = self.about(a, b, c, console)?;
                 self.memory.store(e, &about.statx())
             }
@@ -141,9 +152,12 @@ impl Process {
             nr::GETPPID => Ok(0),
             nr::GETUID | nr::GETEUID | nr::GETGID | nr::GETEGID => Ok(stack::ID),
             nr::FUTEX | nr::FUTEX_TIME64 => self.futex(a, b, c, d, number == nr::FUTEX_TIME64),
-            nr::NANOSLEEP => self.sleep(0, a, false),
-            nr::CLOCK_NANOSLEEP => self.sleep(b, c, false),
-            nr::CLOCK_NANOSLEEP_TIME64 => self.sleep(b, c, true),
+            nr::NANOSLEEP => self.sleep(None, a, false),
+            nr::CLOCK_NANOSLEEP | nr::CLOCK_NANOSLEEP_TIME64 => {
+                clock_known(a)?;
+                let until = (b & libc::TIMER_ABSTIME as u32 != 0).then_some(a);
+                self.sleep(until, c, number == nr::CLOCK_NANOSLEEP_TIME64)
+            }
             nr::CLOCK_GETTIME => self.clock(a, b, false),
             nr::CLOCK_GETTIME64 => self.clock(a, b, true),
             nr::CLOCK_GETRES | nr::CLOCK_GETRES_TIME64 => {
@@ -173,6 +187,10 @@ impl Process {
             nr::TGKILL => own(b).and_then(|_| self.signals.send(c)),
             nr::UNAME => self.uname(a),
             nr::GETRLIMIT => self.limits(a, b, false),
+            nr::PRLIMIT64 if c != 0 => {
+                self.not_modelled("a new limit: system call", nr::PRLIMIT64);
+                Err(libc::ENOSYS)
+            }
             nr::PRLIMIT64 => self.limits(b, d, true),
             nr::GETRUSAGE => self.usage(b),
             nr::BRK => Ok(self.memory.set_brk(a)),
@@ -256,7 +274,7 @@ impl Process {
                 self.not_modelled("F_SETFL with flags: system call", nr::FCNTL64);
                 Err(libc::ENOSYS)
             }
-            libc::F_GETFL => self.files.get(fd).map(|_| libc::O_RDWR as u32),
+            libc::F_GETFL => self.files.get(fd).map(|open| open.flags() as u32),
             _ => {
                 self.files.get(fd)?;
                 Err(libc::EINVAL)
@@ -309,7 +327,12 @@ impl Process {
                     return Err(libc::EAGAIN);
                 }
                 // The second one's time is a moment, not a duration.
-                self.sleep(u32::from(command == libc::FUTEX_WAIT_BITSET), timeout, time64)?;
+                let clock = match op as i32 & libc::FUTEX_CLOCK_REALTIME {
+                    0 => libc::CLOCK_MONOTONIC,
+                    _ => libc::CLOCK_REALTIME,
+                };
+                let until = (command == libc::FUTEX_WAIT_BITSET).then_some(clock as u32);
+                self.sleep(until, timeout, time64)?;
                 Err(libc::ETIMEDOUT)
             }
             libc::FUTEX_WAKE | libc::FUTEX_WAKE_BITSET => Ok(0),
@@ -317,8 +340,8 @@ impl Process {
         }
     }
 
-    /// Sleeps for the time at `va`, or with bit 0 of `flags` until that moment, which counts as passed.
-    fn sleep(&mut self, flags: u32, va: u32, wide: bool) -> Answer {
+    /// Sleeps for the time at `va`, or until that moment of a clock.
+    fn sleep(&mut self, until: Option<u32>, va: u32, wide: bool) -> Answer {
         let (s, ns) = if wide {
             let word = |k| {
                 self.memory
@@ -339,22 +362,27 @@ impl Process {
         if s < 0 || !(0..1_000_000_000).contains(&ns) {
             return Err(libc::EINVAL);
         }
-        if flags & 1 == 0 {
-            std::thread::sleep(Duration::new(s as u64, ns as u32));
-        }
+        let time = Duration::new(s as u64, ns as u32);
+        let passed = until.map_or(Duration::ZERO, |clock| self.now(clock));
+        std::thread::sleep(time.saturating_sub(passed));
         Ok(0)
     }
 
-    /// `clock_gettime` with 32-bit or 64-bit fields. Only the wall clock is not the thread's time.
-    fn clock(&self, clock: u32, va: u32, wide: bool) -> Answer {
-        clock_known(clock)?;
-        let now = match clock as i32 {
+    /// What a clock says. Only the wall clock is not the thread's time.
+    fn now(&self, clock: u32) -> Duration {
+        match clock as i32 {
             libc::CLOCK_REALTIME
             | libc::CLOCK_REALTIME_COARSE
             | libc::CLOCK_REALTIME_ALARM
             | libc::CLOCK_TAI => realtime(),
             _ => Duration::from_nanos(self.thread.time.nanos(self.thread.packets)),
-        };
+        }
+    }
+
+    /// `clock_gettime` with 32-bit or 64-bit fields.
+    fn clock(&self, clock: u32, va: u32, wide: bool) -> Answer {
+        clock_known(clock)?;
+        let now = self.now(clock);
         let (s, ns) = (now.as_secs(), now.subsec_nanos());
         if wide {
             self.memory
@@ -478,6 +506,14 @@ impl Process {
 /// A futex operation without its flags (private, realtime clock).
 fn futex(op: u32) -> i32 {
     op as i32 & libc::FUTEX_CMD_MASK
+}
+
+/// Whether all flags are known; Linux's kernel refuses others, too.
+fn known(flags: u32, all: u32) -> Result<(), i32> {
+    match flags & !all {
+        0 => Ok(()),
+        _ => Err(libc::EINVAL),
+    }
 }
 
 /// A 64-bit argument from its two registers.

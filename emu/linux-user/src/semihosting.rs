@@ -153,7 +153,7 @@ impl Process {
             }
             op::FTELL => Ok(self.files.seek(word(0)?, 0, 1)? as u32),
             op::FLEN => match self.files.get(word(0)?)? {
-                Open::File(file) => {
+                Open::File(file, _) => {
                     let len = file.metadata().map_err(|e| errno(&e))?.len();
                     Ok(len as u32)
                 }
@@ -219,7 +219,7 @@ impl Process {
             }
             op::ACCESS => {
                 let path = self.memory.string(word(0)?)?;
-                self.files.access(AT_FDCWD, &path, word(1)?).map(|()| 0)
+                self.files.access(AT_FDCWD, &path, word(1)?, 0).map(|()| 0)
             }
             n => {
                 self.not_modelled("semihosting operation", n);

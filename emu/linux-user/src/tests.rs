@@ -174,6 +174,82 @@ fn what_would_have_no_effect_is_refused() {
 }
 
 #[test]
+fn a_moment_is_waited_for_by_its_clock() {
+    let mut program = Program::new(&program(), &limited()).unwrap();
+    let at = program.thread().regs.r[29] - 64;
+    let store = |program: &Program, moment: std::time::Duration| {
+        program.memory().store64(at, moment.as_secs()).unwrap();
+        program
+            .memory()
+            .store64(at + 8, moment.subsec_nanos().into())
+            .unwrap();
+    };
+    let wait = std::time::Duration::from_millis(60);
+    let begun = std::time::Instant::now();
+    store(&program, stat::realtime() + wait);
+    assert_eq!(
+        call(&mut program, numbers::CLOCK_NANOSLEEP_TIME64, &[0, 1, at, 0]),
+        Ok(0)
+    );
+    assert!(begun.elapsed() >= wait / 2);
+    // FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME: the wall clock's moment.
+    program.memory().store32(at + 16, 7).unwrap();
+    let futex = [at + 16, 9 | 256, 7, at, 0, u32::MAX];
+    let begun = std::time::Instant::now();
+    store(&program, stat::realtime() + wait);
+    assert_eq!(
+        call(&mut program, numbers::FUTEX_TIME64, &futex),
+        Ok(-libc::ETIMEDOUT)
+    );
+    assert!(begun.elapsed() >= wait / 2);
+    // A moment that is over is not waited for, and a clock that is none is refused.
+    store(&program, wait);
+    assert_eq!(
+        call(&mut program, numbers::FUTEX_TIME64, &futex),
+        Ok(-libc::ETIMEDOUT)
+    );
+    assert_eq!(
+        call(&mut program, numbers::CLOCK_NANOSLEEP_TIME64, &[99, 1, at, 0]),
+        Ok(-libc::EINVAL)
+    );
+}
+
+#[test]
+fn flags_that_are_not_known_are_refused() {
+    let mut program = Program::new(
+        &program(),
+        &Setup {
+            files: true,
+            ..limited()
+        },
+    )
+    .unwrap();
+    let at = program.thread().regs.r[29] - 256;
+    program.process.memory.store(at, b"/dev/null\0").unwrap();
+    let here = files::AT_FDCWD as u32;
+    let mut asked = |number, args: &[u32]| call(&mut program, number, args);
+    assert_eq!(asked(numbers::FACCESSAT2, &[here, at, 4, 0x100]), Ok(0));
+    assert_eq!(asked(numbers::FACCESSAT2, &[here, at, 4, 1]), Ok(-libc::EINVAL));
+    assert_eq!(asked(numbers::FACCESSAT2, &[here, at, 8, 0]), Ok(-libc::EINVAL));
+    assert_eq!(asked(numbers::FSTATAT64, &[here, at, at + 64, 0x100]), Ok(0));
+    assert_eq!(
+        asked(numbers::FSTATAT64, &[here, at, at + 64, 2]),
+        Ok(-libc::EINVAL)
+    );
+    assert_eq!(asked(numbers::UNLINKAT, &[here, at, 2]), Ok(-libc::EINVAL));
+    assert_eq!(asked(numbers::DUP3, &[1, 5, 1]), Ok(-libc::EINVAL));
+    assert_eq!(asked(numbers::PRLIMIT64, &[0, 3, at + 64, 0]), Ok(-libc::ENOSYS));
+    assert_eq!(asked(numbers::PRLIMIT64, &[0, 3, 0, at + 64]), Ok(0));
+    // How it was opened is told: F_GETFL.
+    let append = (libc::O_WRONLY | libc::O_APPEND) as u32;
+    for flags in [libc::O_RDONLY as u32, append, libc::O_RDWR as u32] {
+        let fd = asked(numbers::OPENAT, &[here, at, flags, 0]).unwrap() as u32;
+        assert_eq!(asked(numbers::FCNTL64, &[fd, 3, 0]), Ok(flags as i32));
+    }
+    assert_eq!(asked(numbers::FCNTL64, &[0, 3, 0]), Ok(libc::O_RDONLY));
+}
+
+#[test]
 fn a_blocked_signal_ends_the_program_when_it_is_let_through() {
     let mut program = Program::new(&program(), &limited()).unwrap();
     let at = program.thread().regs.r[29] - 64;
