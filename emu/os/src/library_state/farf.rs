@@ -1,4 +1,4 @@
-//! Run-time filter of FARF messages (`HAP_setFARFRuntimeLoggingParams`).
+//! Run-time filter of FARF messages (`HAP_setFARFRuntimeLoggingParams`, and the AP's `set_logging_params`).
 
 /// What was set.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -10,6 +10,12 @@ pub struct Farf {
 }
 
 impl Farf {
+    /// What the AP says: the mask 0 for no files means that nobody there has said so.
+    pub fn of_ap(mask: u32, files: Vec<String>) -> Self {
+        let mask = (mask != 0 || !files.is_empty()).then_some(mask);
+        Self { mask, files }
+    }
+
     /// Is a message of this level and file wanted?
     pub fn wants(&self, level: u32, file: &str) -> bool {
         let level = self
@@ -30,6 +36,9 @@ mod tests {
             files: files.iter().map(|&file| file.into()).collect(),
         };
         assert!(farf(None, &[]).wants(4, "a.c"));
+        assert_eq!(Farf::of_ap(0, vec![]), farf(None, &[]));
+        assert_eq!(Farf::of_ap(0, vec!["a.c".into()]), farf(Some(0), &["a.c"]));
+        assert_eq!(Farf::of_ap(3, vec![]), farf(Some(3), &[]));
         assert!(farf(Some(1 << 2), &[]).wants(2, "a.c"));
         assert!(!farf(Some(1 << 2), &[]).wants(3, "a.c"));
         assert!(!farf(Some(u32::MAX), &[]).wants(32, "a.c"));

@@ -66,6 +66,7 @@ fn handle(os: &mut Kernel, request: ProcessRequest) -> Option<End> {
             }
         }
         ProcessRequest::ThreadExit(tid) => os.workers.retire(tid),
+        ProcessRequest::Farf(farf) => os.lib.farf = farf,
         ProcessRequest::Stack(bytes) => os.workers.set_stack(bytes),
         ProcessRequest::Priority(priority) => os.workers.set_priority(priority, &mut os.sched),
         // What is due is looked at after all requests.
@@ -170,4 +171,29 @@ fn reports(os: &Kernel) -> Vec<CrashReport> {
             backtrace::report(&os.shared.config, doing, thread, &os.space, &os.modules)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::testing::Guest;
+    use crate::library_state::farf::Farf;
+
+    #[test]
+    fn the_aps_mask_decides_which_runtime_messages_pass() {
+        let mut g = Guest::new();
+        let (file, text) = (g.bytes(b"a.c\0"), g.bytes(b"said\0"));
+        let mut passes = |mask, files: &[&str], level| {
+            let files = files.iter().map(|&file| file.into()).collect();
+            assert!(handle(&mut g.os, ProcessRequest::Farf(Farf::of_ap(mask, files))).is_none());
+            g.ap.0.lock().unwrap().clear();
+            g.call("HAP_debug_runtime", &[level, file, 1, text]);
+            !g.ap.0.lock().unwrap().is_empty()
+        };
+        assert!(passes(0, &[], 1));
+        assert!(passes(1 << 2, &["a.c"], 2));
+        assert!(!passes(1 << 2, &["a.c"], 1));
+        assert!(!passes(0x1f, &["b.c"], 2));
+        assert!(passes(0x1f, &[], 4));
+    }
 }

@@ -11,6 +11,7 @@ use crate::crash::CrashReport;
 use crate::error::OpenError;
 use crate::invocation::Invocation;
 use crate::kernel::asking::Answer;
+use crate::library_state::farf::Farf;
 use crate::loader::gather::Library;
 use crate::loader::uri::ModuleName;
 use crate::sched::ThreadId;
@@ -76,6 +77,8 @@ pub enum ProcessRequest {
     Queues(QueueRequest, QueueAnswer),
     /// Something may have changed in packet queues.
     QueueNews,
+    /// Which run-time messages the AP wants.
+    Farf(Farf),
     /// Bytes of the stacks of threads that will serve AP threads.
     Stack(u32),
     /// Somebody wants to know what the threads are doing.

@@ -23,6 +23,7 @@ use crate::error::OsError;
 use crate::imports;
 use crate::invocation::Invocation;
 use crate::kernel::state::Kernel;
+use crate::library_state::farf::Farf;
 use crate::loader::uri::ModuleName;
 use emu_core::mem::Bus;
 use inbox::ProcessRequest;
@@ -156,6 +157,13 @@ impl Process {
     /// Priority (1 highest … 255 lowest) of the DSP threads that serve AP threads.
     pub fn set_priority(&self, priority: u8) {
         self.shared.inbox.send(ProcessRequest::Priority(priority.max(1)));
+    }
+
+    /// Which messages of `HAP_debug_runtime` the AP wants, as `HAP_setFARFRuntimeLoggingParams` says it from inside. The mask 0 for
+    /// no files is what the AP's library sends when its program has asked for nothing: all pass then.
+    pub fn set_farf(&self, mask: u32, files: Vec<String>) {
+        let farf = Farf::of_ap(mask, files);
+        self.shared.inbox.send(ProcessRequest::Farf(farf));
     }
 
     /// Bytes of the stacks of DSP threads that will serve AP threads, between 4 KiB and what the process may use at all.

@@ -4,16 +4,15 @@
 //! fail every parked call at once: the library joins its listener thread before it closes the session. A session that is
 //! released without it (its program was killed) has its process killed, too: nobody is left who could serve what would run.
 //!
-//! Not modelled: run-time log masks (all FARF messages pass), quality of service, status notifications and panic on chosen error
-//! codes. The first two are accepted, because ignoring them only costs what a real DSP would have saved, and the log says so once
-//! a process; the last two are refused.
+//! Not modelled: quality of service, status notifications and panic on chosen error codes. The first is accepted, because ignoring
+//! it only costs what a real DSP would have saved, and the log says so once a process; the last two are refused.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rpmsg::Aee;
-use rpmsg::iface::Kind;
 use rpmsg::iface::current_process::{GetAsidReply, Request};
+use rpmsg::iface::{Kind, Text, Texts};
 
 use super::background::run_in_background;
 use super::call::ApCall;
@@ -48,7 +47,15 @@ pub(super) fn serve(pd: &Arc<Pd>, call: ApCall, kind: Kind) {
             let reply = GetAsidReply { asid: pd.key.sid };
             call.reply_with(&payload.outs, &reply);
         }
-        Request::SetLoggingParams(_) | Request::SetLoggingParams2(_) | Request::SetQos(_) => {
+        Request::SetLoggingParams(params) => {
+            pd.process.set_farf(params.mask.into(), texts(&params.files));
+            call.done();
+        }
+        Request::SetLoggingParams2(params) => {
+            pd.process.set_farf(params.mask, texts(&params.files));
+            call.done();
+        }
+        Request::SetQos(_) => {
             accepted(pd, &request);
             call.done();
         }
@@ -62,17 +69,16 @@ pub(super) fn serve(pd: &Arc<Pd>, call: ApCall, kind: Kind) {
 /// Says once a process that something was accepted and does nothing.
 fn accepted(pd: &Pd, request: &Request) {
     tracing::debug!(target: "emu::services", process = %pd.key, ?request, "noted");
-    // The library sends the mask 0 for no files when its program has asked for nothing.
-    let asks = match request {
-        Request::SetLoggingParams(params) => params.mask != 0 || !params.files.0.is_empty(),
-        Request::SetLoggingParams2(params) => params.mask != 0 || !params.files.0.is_empty(),
-        _ => true,
-    };
-    if asks && pd.state().accepted.insert(request.name()) {
+    if pd.state().accepted.insert(request.name()) {
         tracing::warn!(
             target: "emu::os", process = %pd.key, "{} is accepted and has no effect on this DSP", request.name()
         );
     }
+}
+
+/// Names of files, as messages have them.
+fn texts(files: &Texts) -> Vec<String> {
+    files.0.iter().map(Text::to_lossy).collect()
 }
 
 fn exit(pd: &Arc<Pd>, call: ApCall) {
