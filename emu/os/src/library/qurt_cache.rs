@@ -10,8 +10,8 @@ use crate::library_state::cache_locks::LINE;
 pub const IMPORTS: &[Import] = &[
     import("qurt_mem_cache_clean", clean, "`int qurt_mem_cache_clean(address, size, operation, kind)`: memory is coherent; code that was written is read anew; 1 for kinds that there are not"),
     import("qurt_mem_cache_clean2", clean, "`int qurt_mem_cache_clean2(address, size, operation, kind)`: memory is coherent; code that was written is read anew; 1 for kinds that there are not"),
-    import("qurt_mem_barrier", nothing, "`void qurt_mem_barrier(void)`: memory is in order, there is nothing to do"),
-    import("qurt_mem_syncht", nothing, "`void qurt_mem_syncht(void)`: memory is in order, there is nothing to do"),
+    import("qurt_mem_barrier", barrier, "`void qurt_mem_barrier(void)`: what the thread did to memory comes before what it does next, for all threads"),
+    import("qurt_mem_syncht", barrier, "`void qurt_mem_syncht(void)`: what the thread did to memory comes before what it does next, for all threads"),
     import("qurt_mem_l2cache_line_lock", lock, "`int qurt_mem_l2cache_line_lock(qurt_addr_t, qurt_size_t)`: 32 if they are no lines of 32 bytes, 12 if the cache is full"),
     import("qurt_mem_l2cache_line_unlock", unlock, "`int qurt_mem_l2cache_line_unlock(qurt_addr_t, qurt_size_t)`: 32 if they are no lines of 32 bytes, 12 if not all are locked"),
     import("qurt_mem_configure_cache_partition", privileged, "`int qurt_mem_configure_cache_partition(qurt_cache_type_t, qurt_cache_partition_size_t)`: for the system's own code").refuses("QURT_EVAL"),
@@ -40,6 +40,12 @@ fn clean(c: &mut Call<'_>) -> Done {
             _ => c.os.space.invalidate_all_code(),
         }
     }
+    c.ret(0)
+}
+
+/// Threads of the DSP are threads of the host, whose processors reorder.
+fn barrier(c: &mut Call<'_>) -> Done {
+    std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
     c.ret(0)
 }
 
