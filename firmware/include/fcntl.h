@@ -17,8 +17,11 @@ extern "C" {
 #define O_ACCMODE 03
 #define O_CREAT 0100
 #define O_EXCL 0200
+#define O_NOCTTY 0400
 #define O_TRUNC 01000
 #define O_APPEND 02000
+#define O_NOFOLLOW 0100000
+#define O_LARGEFILE 0400000
 #define O_CLOEXEC 02000000
 
 #define F_DUPFD 0

@@ -296,9 +296,14 @@ fn write_noblock(c: &mut Call<'_>) -> Done {
 fn try_write(c: &mut Call<'_>) -> Attempt {
     let (flags, count, list, len, message) = (c.arg(1)?, c.arg(2)?, c.arg(3)?, c.arg(4)?, c.arg(5)?);
     let missing = count > 0 && list == 0 || len > 0 && message == 0;
-    if count > MAX_BUFFERS || len > MAX_MESSAGE || missing {
+    // A packet has 16 bits for them.
+    let flags = u16::try_from(flags);
+    let Some(flags) = flags
+        .ok()
+        .filter(|_| count <= MAX_BUFFERS && len <= MAX_MESSAGE && !missing)
+    else {
         return Ok(Some(Aee::BAD_PARM));
-    }
+    };
     let id = match usable(c)? {
         Ok(id) => id,
         Err(code) => return Ok(Some(broken_for_writer(code))),
@@ -307,7 +312,7 @@ fn try_write(c: &mut Call<'_>) -> Attempt {
     let references = references.chunks_exact(Buffer::LEN as usize);
     let references: Vec<Buffer> = references.filter_map(|b| Buffer::parse(b).ok()).collect();
     let message = c.load(message, len)?;
-    put(c, id, flags as u16, references, &message)
+    put(c, id, flags, references, &message)
 }
 
 /// What a write returns of a queue that a read found broken.
@@ -350,7 +355,10 @@ fn put(c: &mut Call<'_>, id: u64, flags: u16, references: Vec<Buffer>, message: 
 }
 
 fn write_early_wakeup(c: &mut Call<'_>) -> Done {
-    let (delay, flags) = (c.arg(1)?, c.arg(2)? as u16 | packet_flag::WAKEUP);
+    let Ok(flags) = u16::try_from(c.arg(2)?) else {
+        return c.ret_code(Aee::BAD_PARM);
+    };
+    let (delay, flags) = (c.arg(1)?, flags | packet_flag::WAKEUP);
     let id = match usable(c)? {
         Ok(id) => id,
         Err(code) => return c.ret_code(broken_for_writer(code)),

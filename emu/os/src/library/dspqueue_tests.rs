@@ -373,6 +373,20 @@ fn a_blocking_write_waits_for_room() {
 }
 
 #[test]
+fn flags_that_no_packet_has_room_for_are_refused() {
+    let mut m = Machine::imported();
+    let mut args = m.write_args(&[1; 8], 0);
+    args[1] |= 0x1_0000;
+    assert_eq!(Aee(m.g.call("dspqueue_write", &args)), Aee::BAD_PARM);
+    assert_eq!(Aee(m.g.call("dspqueue_write_noblock", &args)), Aee::BAD_PARM);
+    let early = [m.handle, 0, 0x1_0000];
+    assert_eq!(
+        Aee(m.g.call("dspqueue_write_early_wakeup_noblock", &early)),
+        Aee::BAD_PARM
+    );
+}
+
+#[test]
 fn a_look_at_a_packet_leaves_it_there() {
     let mut m = Machine::imported();
     let [flags, count, len, ..] = m.to;

@@ -45,7 +45,7 @@ pub const IMPORTS: &[Import] = &[
     import("pthread_condattr_getclock", get_clock, "`int pthread_condattr_getclock(const pthread_condattr_t *, clockid_t *)`: what was set"),
     import("pthread_condattr_setpshared", only_zero, "`int pthread_condattr_setpshared(pthread_condattr_t *, int)`: 0; ENOTSUP, processes share no memory"),
     import("pthread_condattr_getpshared", get_zero, "`int pthread_condattr_getpshared(const pthread_condattr_t *, int *)`: 0"),
-    import("pthread_spin_init", spin_init, "`int pthread_spin_init(pthread_spinlock_t *, int shared)`: unlocked"),
+    import("pthread_spin_init", spin_init, "`int pthread_spin_init(pthread_spinlock_t *, int shared)`: unlocked; ENOTSUP if other processes are to have it"),
     import("pthread_spin_destroy", mutex_destroy, "`int pthread_spin_destroy(pthread_spinlock_t *)`: forgets it; EBUSY if it is locked"),
     import("pthread_spin_lock", spin_lock, "`int pthread_spin_lock(pthread_spinlock_t *)`: waits without spinning; EDEADLK if the caller has it"),
     import("pthread_spin_trylock", mutex_try_lock, "`int pthread_spin_trylock(pthread_spinlock_t *)`: EBUSY if it is locked"),
@@ -230,6 +230,10 @@ pub(super) fn mutex_unlock(c: &mut Call<'_>) -> Done {
 // Spin locks
 
 fn spin_init(c: &mut Call<'_>) -> Done {
+    // No process sees another one's memory.
+    if c.arg(1)? != 0 {
+        return c.ret(ENOTSUP);
+    }
     initialise(c, Kind::Mutex, Object::mutex(MutexKind::Normal))
 }
 
@@ -525,6 +529,7 @@ mod tests {
     fn spin_locks_know_their_owner() {
         let mut g = Guest::new();
         let at = g.bytes(&[0; 4]);
+        assert_eq!(g.call("pthread_spin_init", &[at, 1]), ENOTSUP);
         assert_eq!(g.call("pthread_spin_init", &[at, 0]), 0);
         assert_eq!(g.call("pthread_spin_lock", &[at]), 0);
         assert_eq!(g.call("pthread_spin_lock", &[at]), EDEADLK);

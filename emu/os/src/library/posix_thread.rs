@@ -64,6 +64,7 @@ const LEAST_STACK: u32 = 2048;
 const MOST_STACK: u32 = 1 << 30;
 /// Bytes of a name, its NUL included.
 const NAME: usize = 16;
+const SCHED_FIFO: u32 = 1;
 const SCHED_RR: u32 = 2;
 
 /// Word offsets in a `pthread_attr_t`.
@@ -292,6 +293,7 @@ fn set_param(c: &mut Call<'_>) -> Done {
     if policy > SCHED_RR {
         return c.ret(EINVAL);
     }
+    tell_of_policy(c, policy);
     give_priority(c, thread, priority)
 }
 
@@ -409,7 +411,16 @@ fn get_inherit(c: &mut Call<'_>) -> Done {
     get(c, field::EXPLICIT)
 }
 
+/// Threads of one priority take turns, whatever policy a program chooses.
+fn tell_of_policy(c: &mut Call<'_>, policy: u32) {
+    if policy == SCHED_FIFO {
+        c.tell_once("SCHED_FIFO is accepted; threads of one priority take turns all the same");
+    }
+}
+
 fn set_policy(c: &mut Call<'_>) -> Done {
+    let policy = c.arg(1)?;
+    tell_of_policy(c, policy);
     set(c, field::POLICY, |v| v <= SCHED_RR)
 }
 
@@ -534,6 +545,17 @@ mod tests {
         g.write(attr, &0x2000u32.to_le_bytes());
         g.write(attr + 8, &0xffff_f000u32.to_le_bytes());
         assert_eq!(g.call("pthread_create", &[place, attr, 0x1000, 0]), EINVAL);
+    }
+
+    #[test]
+    fn a_policy_that_is_none_here_is_told_once() {
+        let mut g = Guest::new();
+        let (attr, param, me) = (g.bytes(&[0; 36]), g.bytes(&[100, 0, 0, 0]), g.thread.id);
+        assert_eq!(g.call("pthread_attr_setschedpolicy", &[attr, SCHED_RR]), 0);
+        assert!(g.os.lib.told.is_empty());
+        assert_eq!(g.call("pthread_attr_setschedpolicy", &[attr, SCHED_FIFO]), 0);
+        assert_eq!(g.call("pthread_setschedparam", &[me, SCHED_FIFO, param]), 0);
+        assert_eq!(g.os.lib.told.len(), 1);
     }
 
     #[test]

@@ -16,8 +16,8 @@ pub const IMPORTS: &[Import] = &[
     import("qurt_hvx_unlock", unlock, "`int qurt_hvx_unlock(void)`: gives the caller's vector context back; 12 if it has none"),
     import("qurt_hvx_get_mode", mode, "`int qurt_hvx_get_mode(void)`: 1, vectors of 128 bytes; -1 if the DSP has no HVX"),
     import("qurt_hvx_get_units", units, "`int qurt_hvx_get_units(void)`: the number of 128-byte contexts in bits 15:8"),
-    import("qurt_hvx_reserve", reserve, "`int qurt_hvx_reserve(int units)`: how many there are for the process, which keeps no other out; -1 if none"),
-    import("qurt_hvx_cancel_reserve", cancel, "`int qurt_hvx_cancel_reserve(void)`: 0, a reservation keeps nothing"),
+    import("qurt_hvx_reserve", reserve, "`int qurt_hvx_reserve(int units)`: how many there are for the process, which keeps no other out; -1 if none").without_effect("the number of units"),
+    import("qurt_hvx_cancel_reserve", cancel, "`int qurt_hvx_cancel_reserve(void)`: 0, a reservation keeps nothing").without_effect("0"),
 ];
 
 /// `QURT_EFAILED`.

@@ -39,7 +39,11 @@ pub const IMPORTS: &[Import] = &[
 pub(super) const O_WRONLY: u32 = 1;
 pub(super) const O_RDWR: u32 = 2;
 const O_CREAT: u32 = 0o100;
-const O_EXCL: u32 = 0o200;
+/// What changes nothing here: no terminal is anybody's, nothing is executed, lengths have 64 bits; and O_NOFOLLOW, which the AP
+/// decides.
+const HARMLESS: u32 = 0o400 | 0o2_000_000 | O_LARGEFILE | O_NOFOLLOW;
+const O_LARGEFILE: u32 = 0o400_000;
+const O_NOFOLLOW: u32 = 0o100_000;
 const O_TRUNC: u32 = 0o1000;
 pub(super) const O_APPEND: u32 = 0o2000;
 const S_IFREG: u32 = 0o100_000;
@@ -50,7 +54,7 @@ const DIRENT: usize = 280;
 /// The C mode that means these flags.
 fn mode(flags: u32) -> Option<&'static str> {
     let created = O_CREAT | O_TRUNC;
-    if flags & O_EXCL != 0 {
+    if flags & !(3 | created | O_APPEND | HARMLESS) != 0 {
         return None;
     }
     match (flags & 3, flags & (O_CREAT | O_TRUNC | O_APPEND)) {
@@ -88,6 +92,9 @@ fn open_as(c: &mut Call<'_>, mode: Option<&'static str>) -> Done {
 
 fn open(c: &mut Call<'_>) -> Done {
     let mode = mode(c.arg(1)?);
+    if mode.is_none() {
+        c.tell_once("open with flags that the AP cannot be asked for is refused (EINVAL)");
+    }
     open_as(c, mode)
 }
 
@@ -367,7 +374,13 @@ mod tests {
             (O_WRONLY | O_CREAT | O_TRUNC, Some("wb")),
             (O_RDWR | O_CREAT | O_APPEND, Some("a+b")),
             (O_WRONLY | O_CREAT, None),
-            (O_WRONLY | O_CREAT | O_TRUNC | O_EXCL, None),
+            // O_EXCL.
+            (O_WRONLY | O_CREAT | O_TRUNC | 0o200, None),
+            (HARMLESS, Some("rb")),
+            // O_NONBLOCK, O_DIRECTORY, and a bit that is none.
+            (0o4000, None),
+            (0o40_000, None),
+            (1 << 31, None),
             (3, None),
         ] {
             assert_eq!(mode(flags), want, "{flags:#o}");

@@ -72,6 +72,9 @@ pub(super) fn serve(dsp: &Arc<Sessions>, call: ApCall) {
             if offset != 0 {
                 without_effect(pd, "the offset of MEM_MAP");
             }
+            if !KNOWN_FLAGS.contains(&flags) {
+                without_effect(pd, "a flag of MEM_MAP");
+            }
             answer_address(call, map_buffer(dsp, pd, fd, flags, vaddrin, page));
         }),
         control::Control::MemUnmap { fd, vaddr, len, .. } => with_pd(dsp, call, key, |pd, call| {
@@ -79,6 +82,9 @@ pub(super) fn serve(dsp: &Arc<Sessions>, call: ApCall) {
         }),
     }
 }
+
+/// Flags of MEM_MAP that mean something here: a static mapping, and those of descriptors.
+const KNOWN_FLAGS: [u32; 4] = [0, control::MAP_FD, control::MAP_FD_DELAYED, control::MAP_FD_NOMAP];
 
 fn with_pd(dsp: &Sessions, call: ApCall, key: PdKey, serve: impl FnOnce(&Pd, ApCall)) {
     match dsp.pd(key) {
