@@ -3,7 +3,7 @@
 //! The objects' guest memory is never looked at: state is kept here by address, and an address that is not known is an
 //! object in its initial state, which is what static initialisers mean. Waiters get their turn by priority, then by
 //! arrival. An object in its initial state with nobody waiting is forgotten again, so the table stays bounded by what
-//! is in use. POSIX objects are the same objects. Not modelled: priority inheritance.
+//! is in use. POSIX objects are the same objects.
 
 use std::collections::HashMap;
 
@@ -65,6 +65,11 @@ impl Waiters {
     /// All of them, best first.
     pub fn iter(&self) -> impl Iterator<Item = ThreadId> + '_ {
         self.0.iter().map(|w| w.thread)
+    }
+
+    /// The best priority of all.
+    pub fn best_priority(&self) -> Option<u8> {
+        self.0.first().map(|w| w.priority)
     }
 
     /// Nobody waits.

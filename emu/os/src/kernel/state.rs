@@ -158,6 +158,9 @@ impl Kernel {
         };
         // A thread that waits on an object keeps it in the table.
         let _ = self.objects.with(kind, at, |o| o.waiters().remove(id));
+        if kind == Kind::Mutex {
+            self.take_priority_back(at);
+        }
     }
 
     /// Gives a thread that is about to begin its thread pointer, with what libraries have there.

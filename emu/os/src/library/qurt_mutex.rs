@@ -1,4 +1,4 @@
-//! QuRT mutexes: plain, recursive and with priority inheritance (which is not modelled: it is a recursive one here).
+//! QuRT mutexes: plain, recursive and with priority inheritance, which are recursive, too.
 //!
 //! A mutex that is unlocked passes straight to the waiter of the best priority.
 
@@ -15,33 +15,33 @@ use crate::sched::Wait;
 pub const IMPORTS: &[Import] = &[
     import("qurt_mutex_init", mutex_init, "`void qurt_mutex_init(qurt_mutex_t *)`: an unlocked mutex"),
     import("qurt_rmutex_init", mutex_init, "`void qurt_rmutex_init(qurt_mutex_t *)`: an unlocked recursive mutex"),
-    import("qurt_pimutex_init", mutex_init, "`void qurt_pimutex_init(qurt_mutex_t *)`: an unlocked recursive mutex; priorities are not inherited"),
+    import("qurt_pimutex_init", pimutex_init, "`void qurt_pimutex_init(qurt_mutex_t *)`: an unlocked recursive mutex whose owner gets the priority of who waits"),
     import("qurt_mutex_destroy", mutex_destroy, "`void qurt_mutex_destroy(qurt_mutex_t *)`: forgets it; who waits goes on"),
     import("qurt_rmutex_destroy", mutex_destroy, "`void qurt_rmutex_destroy(qurt_mutex_t *)`: forgets it; who waits goes on"),
-    import("qurt_pimutex_destroy", mutex_destroy, "`void qurt_pimutex_destroy(qurt_mutex_t *)`: forgets it; who waits goes on"),
+    import("qurt_pimutex_destroy", pimutex_destroy, "`void qurt_pimutex_destroy(qurt_mutex_t *)`: forgets it; who waits goes on"),
     import("qurt_mutex_lock", mutex_lock, "`void qurt_mutex_lock(qurt_mutex_t *)`: locking one's own mutex waits for ever, as on hardware"),
     import("qurt_rmutex_lock", rmutex_lock, "`void qurt_rmutex_lock(qurt_mutex_t *)`: may be locked again by its owner"),
-    import("qurt_pimutex_lock", rmutex_lock, "`void qurt_pimutex_lock(qurt_mutex_t *)`: may be locked again by its owner"),
+    import("qurt_pimutex_lock", pimutex_lock, "`void qurt_pimutex_lock(qurt_mutex_t *)`: may be locked again by its owner"),
     import("qurt_mutex_try_lock", mutex_try_lock, "`int qurt_mutex_try_lock(qurt_mutex_t *)`: 0, or 1 if it is locked"),
     import("qurt_rmutex_try_lock", rmutex_try_lock, "`int qurt_rmutex_try_lock(qurt_mutex_t *)`: 0, or 1 if another thread has it"),
     import("qurt_pimutex_try_lock", rmutex_try_lock, "`int qurt_pimutex_try_lock(qurt_mutex_t *)`: 0, or 1 if another thread has it"),
     import("qurt_mutex_unlock", mutex_unlock, "`void qurt_mutex_unlock(qurt_mutex_t *)`: the best waiter becomes the owner"),
     import("qurt_rmutex_unlock", mutex_unlock, "`void qurt_rmutex_unlock(qurt_mutex_t *)`: once; in the end the best waiter becomes the owner"),
-    import("qurt_pimutex_unlock", mutex_unlock, "`void qurt_pimutex_unlock(qurt_mutex_t *)`: once; in the end the best waiter becomes the owner"),
+    import("qurt_pimutex_unlock", pimutex_unlock, "`void qurt_pimutex_unlock(qurt_mutex_t *)`: once; in the end the best waiter becomes the owner"),
     import("qurt_mutex_lock_timed", mutex_lock_timed, "`int qurt_mutex_lock_timed(qurt_mutex_t *, unsigned long long us)`: 0, or 47 in the end"),
     import("qurt_rmutex_lock_timed", rmutex_lock_timed, "`int qurt_rmutex_lock_timed(qurt_mutex_t *, unsigned long long us)`: 0, or 47 in the end"),
-    import("qurt_pimutex_lock_timed", rmutex_lock_timed, "`int qurt_pimutex_lock_timed(qurt_mutex_t *, unsigned long long us)`: 0, or 47 in the end"),
+    import("qurt_pimutex_lock_timed", pimutex_lock_timed, "`int qurt_pimutex_lock_timed(qurt_mutex_t *, unsigned long long us)`: 0, or 47 in the end"),
     import("qurt_rmutex_try_lock_block_once", rmutex_try_lock, "`int qurt_rmutex_try_lock_block_once(qurt_mutex_t *)`: 0, or 1 if another thread has it"),
     import("qurt_rmutex2_init", mutex_init, "`void qurt_rmutex2_init(qurt_rmutex2_t *)`: an unlocked mutex, as qurt_rmutex_init"),
     import("qurt_rmutex2_destroy", mutex_destroy, "`void qurt_rmutex2_destroy(qurt_rmutex2_t *)`: as qurt_rmutex_destroy"),
     import("qurt_rmutex2_lock", rmutex_lock, "`void qurt_rmutex2_lock(qurt_rmutex2_t *)`: as qurt_rmutex_lock"),
     import("qurt_rmutex2_try_lock", rmutex_try_lock, "`int qurt_rmutex2_try_lock(qurt_rmutex2_t *)`: as qurt_rmutex_try_lock"),
     import("qurt_rmutex2_unlock", mutex_unlock, "`void qurt_rmutex2_unlock(qurt_rmutex2_t *)`: as qurt_rmutex_unlock"),
-    import("qurt_pimutex2_init", mutex_init, "`void qurt_pimutex2_init(qurt_pimutex2_t *)`: an unlocked mutex, as qurt_pimutex_init"),
-    import("qurt_pimutex2_destroy", mutex_destroy, "`void qurt_pimutex2_destroy(qurt_pimutex2_t *)`: as qurt_pimutex_destroy"),
-    import("qurt_pimutex2_lock", rmutex_lock, "`void qurt_pimutex2_lock(qurt_pimutex2_t *)`: as qurt_pimutex_lock"),
+    import("qurt_pimutex2_init", pimutex_init, "`void qurt_pimutex2_init(qurt_pimutex2_t *)`: an unlocked mutex, as qurt_pimutex_init"),
+    import("qurt_pimutex2_destroy", pimutex_destroy, "`void qurt_pimutex2_destroy(qurt_pimutex2_t *)`: as qurt_pimutex_destroy"),
+    import("qurt_pimutex2_lock", pimutex_lock, "`void qurt_pimutex2_lock(qurt_pimutex2_t *)`: as qurt_pimutex_lock"),
     import("qurt_pimutex2_try_lock", rmutex_try_lock, "`int qurt_pimutex2_try_lock(qurt_pimutex2_t *)`: as qurt_pimutex_try_lock"),
-    import("qurt_pimutex2_unlock", mutex_unlock, "`void qurt_pimutex2_unlock(qurt_pimutex2_t *)`: as qurt_pimutex_unlock"),
+    import("qurt_pimutex2_unlock", pimutex_unlock, "`void qurt_pimutex2_unlock(qurt_pimutex2_t *)`: as qurt_pimutex_unlock"),
 ];
 
 fn mutex_init(c: &mut Call<'_>) -> Done {
@@ -50,6 +50,18 @@ fn mutex_init(c: &mut Call<'_>) -> Done {
 
 fn mutex_destroy(c: &mut Call<'_>) -> Done {
     destroy(c, Kind::Mutex)
+}
+
+fn pimutex_init(c: &mut Call<'_>) -> Done {
+    let (at, done) = (c.arg(0)?, mutex_init(c));
+    c.os.take_priority_back(at);
+    done
+}
+
+fn pimutex_destroy(c: &mut Call<'_>) -> Done {
+    let (at, done) = (c.arg(0)?, mutex_destroy(c));
+    c.os.take_priority_back(at);
+    done
 }
 
 fn lock(c: &mut Call<'_>, recursive: bool, until: Option<Time>) -> Done {
@@ -68,6 +80,24 @@ fn mutex_lock(c: &mut Call<'_>) -> Done {
 
 fn rmutex_lock(c: &mut Call<'_>) -> Done {
     lock(c, true, None)
+}
+
+/// Locks, and who holds it meanwhile gets the caller's priority.
+fn pilock(c: &mut Call<'_>, until: Option<Time>) -> Done {
+    let (at, done) = (c.arg(0)?, lock(c, true, until)?);
+    if matches!(done, Outcome::Park(..)) {
+        c.os.pass_priority(at);
+    }
+    Ok(done)
+}
+
+fn pimutex_lock(c: &mut Call<'_>) -> Done {
+    pilock(c, None)
+}
+
+fn pimutex_lock_timed(c: &mut Call<'_>) -> Done {
+    let until = after(c, c.arg64(2));
+    pilock(c, Some(until))
 }
 
 fn mutex_lock_timed(c: &mut Call<'_>) -> Done {
@@ -97,6 +127,13 @@ fn rmutex_try_lock(c: &mut Call<'_>) -> Done {
 fn mutex_unlock(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
     c.os.unlock(at, None)?;
+    c.ret(EOK)
+}
+
+fn pimutex_unlock(c: &mut Call<'_>) -> Done {
+    let at = c.arg(0)?;
+    c.os.unlock(at, None)?;
+    c.os.take_priority_back(at);
     c.ret(EOK)
 }
 

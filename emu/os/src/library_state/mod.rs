@@ -10,6 +10,7 @@ pub mod farf;
 pub mod files;
 pub mod guards;
 pub mod hash_tables;
+pub mod inherited;
 pub mod keys;
 pub mod libraries;
 pub mod pipes;
@@ -35,6 +36,7 @@ use farf::Farf;
 use files::Files;
 use guards::Guards;
 use hash_tables::HashTables;
+use inherited::Inherited;
 use keys::Keys;
 use libraries::Libraries;
 use pipes::Pipes;
@@ -87,6 +89,8 @@ pub struct LibraryState {
     pub cancels: Cancels,
     /// POSIX threads.
     pub posix: Posix,
+    /// Threads that have another's priority.
+    pub inherited: Inherited,
     /// What is locked in the cache.
     pub cache_locks: CacheLocks,
     /// Memory regions of QuRT.
@@ -125,6 +129,7 @@ impl LibraryState {
         self.thread_objects.forget(thread);
         self.errnos.thread_ended(thread);
         self.cancels.thread_ended(thread);
+        self.inherited.forget(thread);
     }
 }
 
@@ -151,6 +156,7 @@ impl LibraryState {
             errnos,
             cancels: Cancels::default(),
             posix: Posix::default(),
+            inherited: Inherited::default(),
             cache_locks: CacheLocks::default(),
             regions: Regions::default(),
             line: Vec::new(),
