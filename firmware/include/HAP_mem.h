@@ -96,6 +96,15 @@ typedef struct {
     };
 } HAP_mem_req_payload_t;
 
+/* The length of a buffer that the host registered. */
+int adsp_mmap_fd_getinfo(int fd, uint32_t *length);
+
+/* Memory that stays in the cache, and its address on the bus. NULL: there is no room. */
+void *HAP_cache_lock(unsigned int size, void **physical);
+int HAP_cache_unlock(void *at);
+int HAP_query_avail_cachelock(void);
+int HAP_query_total_cachelock(void);
+
 /* Weak: older images have none. */
 __attribute__((weak)) int HAP_mem_request(HAP_mem_req_payload_t *request);
 

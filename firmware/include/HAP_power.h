@@ -224,6 +224,8 @@ typedef struct {
 } HAP_power_response_t;
 
 int HAP_power_set(void *client, HAP_power_request_t *request);
+/* Without effect. */
+int HAP_power_set_priority(void *client, int priority);
 int HAP_power_get(void *client, HAP_power_response_t *response);
 __attribute__((weak)) int HAP_power_destroy_client(void *client);
 

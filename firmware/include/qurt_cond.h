@@ -17,6 +17,7 @@ typedef struct {
 
 void qurt_cond_init(qurt_cond_t *condition);
 void qurt_cond_wait(qurt_cond_t *condition, qurt_mutex_t *mutex);
+void qurt_cond_wait2(qurt_cond_t *condition, qurt_rmutex2_t *mutex);
 void qurt_cond_signal(qurt_cond_t *condition);
 void qurt_cond_broadcast(qurt_cond_t *condition);
 void qurt_cond_destroy(qurt_cond_t *condition);

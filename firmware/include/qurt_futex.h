@@ -11,6 +11,7 @@ extern "C" {
 
 /* Waits while *at is `value`. */
 int qurt_futex_wait(void *at, int value);
+int qurt_futex_wait_cancellable(void *at, int value);
 /* Wakes so many that wait at `at`; returns how many it were. */
 int qurt_futex_wake(void *at, int count);
 

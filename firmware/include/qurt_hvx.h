@@ -18,6 +18,8 @@ typedef enum {
 int qurt_hvx_lock(int mode);
 int qurt_hvx_try_lock(int mode);
 int qurt_hvx_unlock(void);
+/* 1: vectors of 128 bytes; -1: the DSP has none. */
+int qurt_hvx_get_mode(void);
 /* Contexts of 128 bytes in bits 15:8. */
 int qurt_hvx_get_units(void);
 int qurt_hvx_reserve(int units);

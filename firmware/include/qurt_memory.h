@@ -142,6 +142,7 @@ qurt_paddr_64_t qurt_lookup_physaddr_64(qurt_addr_t at);
 qurt_paddr_64_t qurt_lookup_physaddr2(qurt_addr_t at, unsigned int process);
 
 int qurt_mem_cache_clean(qurt_addr_t at, qurt_size_t size, qurt_mem_cache_op_t operation, qurt_mem_cache_type_t type);
+int qurt_mem_cache_clean2(qurt_addr_t at, qurt_size_t size, qurt_mem_cache_op_t operation, qurt_mem_cache_type_t type);
 void qurt_mem_barrier(void);
 void qurt_mem_syncht(void);
 /* Lines of 32 bytes. */

@@ -23,8 +23,11 @@ typedef unsigned int qurt_size_t;
 #define QURT_EINVALID 4
 #define QURT_EFAILED 12
 #define QURT_ENOTALLOWED 13
+#define QURT_ENOTHREAD 30
 #define QURT_EALIGN 32
 #define QURT_EPRIVILEGE 36
+#define QURT_ETIMEDOUT 47
+#define QURT_ENOTSUPPORTED 55
 #define QURT_EFATAL -1
 
 #ifdef __cplusplus

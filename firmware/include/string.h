@@ -16,6 +16,9 @@ void *memmove(void *to, const void *from, size_t n);
 void *memset(void *to, int c, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
 void *memchr(const void *s, int c, size_t n);
+/* As much as fits into `room`; how much that was. */
+size_t memscpy(void *to, size_t room, const void *from, size_t n);
+size_t memsmove(void *to, size_t room, const void *from, size_t n);
 size_t strlen(const char *s);
 size_t strnlen(const char *s, size_t n);
 int strcmp(const char *a, const char *b);

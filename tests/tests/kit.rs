@@ -168,6 +168,38 @@ fn what_headers_declare_is_there() {
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
+/// Names of the DSP's own that no header declares, and why.
+const DECLARED_NOWHERE: &[(&str, &str)] = &[
+    ("HAP_get_userpd_params", "no open header says its argument"),
+    (
+        "qurt_tlb_entry_get_available",
+        "of the system's own code, as the other qurt_tlb_*, which are refused",
+    ),
+];
+
+/// The other way round: what a program can call of QuRT and HAP it can call without a declaration of its own.
+#[test]
+fn what_is_there_is_declared() {
+    let folder = assets::workspace().join("firmware/include");
+    let mut text = String::new();
+    for header in headers() {
+        text += &std::fs::read_to_string(folder.join(&header)).unwrap();
+    }
+    let words: std::collections::HashSet<&str> = text
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .collect();
+    let mut missing = Vec::new();
+    for name in (0..=u16::MAX).map_while(emu_os::imports::function) {
+        let own = name.name.starts_with("qurt_") || name.name.starts_with("HAP_");
+        let refused = matches!(name.support, emu_os::imports::Support::Refused(_));
+        let excepted = DECLARED_NOWHERE.iter().any(|(but, _)| *but == name.name);
+        if own && !refused && !excepted && !words.contains(name.name) {
+            missing.push(name.name);
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
 /// Functions whose arguments no open header says: a guessed declaration could have them write where the caller did not mean.
 const UNDECLARED: &[&str] = &["HAP_get_userpd_params"];
 

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+ *
+ * Processor cycles.
+ */
+#ifndef QURT_CYCLES_H
+#define QURT_CYCLES_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+unsigned long long int qurt_get_core_pcycles(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

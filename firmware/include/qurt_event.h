@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+ *
+ * Exceptions. Each ends the process.
+ */
+#ifndef QURT_EVENT_H
+#define QURT_EVENT_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+void qurt_assert_error(const char *file, int line) __attribute__((noreturn));
+void qurt_exception_raise_fatal(void) __attribute__((noreturn));
+int qurt_exception_raise_nonfatal(int error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
