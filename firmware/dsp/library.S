@@ -841,6 +841,8 @@ builtin feupdateenv
 
 // The compiler's run-time library
 builtin __hexagon_divsi3
+builtin __powidf2
+builtin __powisf2
 builtin __divsi3
 builtin __hexagon_modsi3
 builtin __modsi3
@@ -1239,6 +1241,7 @@ builtin call_once
 builtin qurt_thread_create
 builtin qurt_thread_exit
 builtin qurt_thread_join
+builtin qurt_thread_detach
 builtin qurt_thread_get_id
 builtin qurt_thread_get_name
 builtin qurt_thread_get_priority
@@ -1247,6 +1250,19 @@ builtin qurt_tls_create_key
 builtin qurt_tls_delete_key
 builtin qurt_tls_set_specific
 builtin qurt_tls_get_specific
+
+// QuRT: more of threads, exceptions
+builtin qurt_api_version
+builtin qurt_thread_stop
+builtin qurt_thread_resume
+builtin qurt_thread_get_timetest_id
+builtin qurt_thread_set_timetest_id
+builtin qurt_thread_get_l2cache_partition
+builtin qurt_thread_set_cache_partition
+builtin qurt_profile_enable
+builtin qurt_profile_get_thread_pcycles
+builtin qurt_exception_wait
+builtin qurt_exception_register_fatal_notification
 
 // QuRT: mutexes
 builtin qurt_mutex_init

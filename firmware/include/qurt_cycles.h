@@ -10,6 +10,10 @@ extern "C" {
 #endif
 
 unsigned long long int qurt_get_core_pcycles(void);
+/* Of the calling thread: one a packet. */
+unsigned long long int qurt_profile_get_thread_pcycles(void);
+/* Without effect. */
+void qurt_profile_enable(int enable);
 
 #ifdef __cplusplus
 }

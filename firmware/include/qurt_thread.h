@@ -14,6 +14,13 @@ extern "C" {
 
 typedef uint32_t qurt_thread_t;
 
+typedef enum {
+    CCCC_PARTITION = 0,
+    MAIN_PARTITION = 1,
+    AUX_PARTITION = 2,
+    MINIMUM_PARTITION = 3,
+} qurt_cache_partition_t;
+
 /* detach_state: what can be joined until it ends, what keeps its status until it is joined, what is never joined. */
 #define QURT_THREAD_ATTR_CREATE_LEGACY 0
 #define QURT_THREAD_ATTR_CREATE_JOINABLE 1
@@ -46,6 +53,17 @@ qurt_thread_t qurt_thread_get_id(void);
 void qurt_thread_get_name(char *name, unsigned char most);
 int qurt_thread_get_priority(qurt_thread_t thread);
 int qurt_thread_set_priority(qurt_thread_t thread, unsigned short priority);
+void qurt_thread_stop(void) __attribute__((noreturn));
+/* -1: none is suspended. */
+int qurt_thread_resume(unsigned int thread);
+/* A number for tools. */
+unsigned short qurt_thread_get_timetest_id(void);
+void qurt_thread_set_timetest_id(unsigned short id);
+qurt_cache_partition_t qurt_thread_get_l2cache_partition(void);
+/* Without effect. */
+void qurt_thread_set_cache_partition(qurt_cache_partition_t l1_instructions, qurt_cache_partition_t l1_data,
+                                     qurt_cache_partition_t l2);
+unsigned int qurt_api_version(void);
 
 static inline void qurt_thread_attr_init(qurt_thread_attr_t *a)
 {
@@ -76,6 +94,11 @@ static inline void qurt_thread_attr_set_stack_size(qurt_thread_attr_t *a, unsign
 static inline void qurt_thread_attr_set_stack_addr(qurt_thread_attr_t *a, void *at)
 {
     a->stack_addr = at;
+}
+
+static inline void qurt_thread_attr_set_timetest_id(qurt_thread_attr_t *a, unsigned short id)
+{
+    a->timetest_id = id;
 }
 
 static inline void qurt_thread_attr_set_detachstate(qurt_thread_attr_t *a, unsigned short state)

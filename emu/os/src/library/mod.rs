@@ -58,6 +58,7 @@ mod qurt_signal;
 mod qurt_sysenv;
 mod qurt_system;
 mod qurt_thread;
+mod qurt_thread_more;
 mod qurt_timer;
 mod runtime;
 mod scan;
@@ -153,6 +154,7 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "C and POSIX: what a DSP has nothing for", imports: posix_refused::IMPORTS },
     Family { title: "Threads of C11", imports: threads::IMPORTS },
     Family { title: "QuRT: threads, thread-local values", imports: qurt_thread::IMPORTS },
+    Family { title: "QuRT: more of threads, exceptions", imports: qurt_thread_more::IMPORTS },
     Family { title: "QuRT: mutexes", imports: qurt_mutex::IMPORTS },
     Family { title: "QuRT: barriers", imports: qurt_barrier::IMPORTS },
     Family { title: "QuRT: signals", imports: qurt_signal::IMPORTS },

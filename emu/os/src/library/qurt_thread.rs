@@ -37,6 +37,7 @@ const LEAST_STACK: u32 = 256;
 /// Offsets in `qurt_thread_attr_t`, as far as it matters.
 mod attribute {
     pub const PRIORITY: u32 = 0x12;
+    pub const TIMETEST_ID: u32 = 0x16;
     pub const STACK_SIZE: u32 = 0x18;
     pub const STACK_ADDRESS: u32 = 0x1c;
     pub const DETACH_STATE: u32 = 0x20;
@@ -80,6 +81,7 @@ fn create(c: &mut Call<'_>) -> Done {
         Ok(u16::from_le_bytes([c.load8(at)?, c.load8(at.wrapping_add(1))?]))
     };
     let priority = half(c, attribute::PRIORITY)?.clamp(1, 255) as u8;
+    let timetest_id = half(c, attribute::TIMETEST_ID)?;
     let detach_state = half(c, attribute::DETACH_STATE)?;
     let size = c.load32(attributes.wrapping_add(attribute::STACK_SIZE))?;
     let low = c.load32(attributes.wrapping_add(attribute::STACK_ADDRESS))?;
@@ -103,6 +105,7 @@ fn create(c: &mut Call<'_>) -> Done {
     let kept = kept(c, detach_state, low..high);
     match thread::start(c, id, start)? {
         Started::Yes => {
+            c.os.lib.timetest_ids.insert(id, timetest_id);
             if let Some(thread) = kept {
                 c.os.lib.posix.live.insert(id, thread);
             }
@@ -229,6 +232,7 @@ mod tests {
         attributes[0x12] = 77;
         attributes[0x18..0x1c].copy_from_slice(&4096u32.to_le_bytes());
         attributes[0x1c..0x20].copy_from_slice(&stack.to_le_bytes());
+        attributes[0x16..0x18].copy_from_slice(&0x1234u16.to_le_bytes());
         attributes[0x20] = detach_state;
         (g.bytes(&attributes), stack)
     }
@@ -286,6 +290,7 @@ mod tests {
         assert_eq!(g.call("qurt_thread_create", &[place, at, 0x1000, 42]), EOK);
         let id = g.word(place);
         let (t, _) = g.os.sched.get(id).unwrap();
+        assert_eq!(g.os.lib.timetest_ids.get(&id), Some(&0x1234));
         assert_eq!((t.name.as_str(), g.os.sched.priority(id)), ("worker", Some(77)));
         assert_eq!(
             (t.core.regs.pc, t.core.regs.r[0], t.core.regs.r[29]),

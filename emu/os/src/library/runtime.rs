@@ -10,6 +10,8 @@ use crate::kernel::import::{Import, import};
 #[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
     import("__hexagon_divsi3", divsi3, "`int __hexagon_divsi3(int, int)`: quotient; 0 if divided by 0"),
+    import("__powidf2", powi, "`double __powidf2(double, int)`: a power with a whole exponent, by multiplications"),
+    import("__powisf2", powi_f32, "`float __powisf2(float, int)`: a power with a whole exponent, by multiplications"),
     import("__divsi3", divsi3, "`int __divsi3(int, int)`: quotient; 0 if divided by 0"),
     import("__hexagon_modsi3", modsi3, "`int __hexagon_modsi3(int, int)`: remainder; the dividend if divided by 0"),
     import("__modsi3", modsi3, "`int __modsi3(int, int)`: remainder; the dividend if divided by 0"),
@@ -173,8 +175,65 @@ fn truncdfhf2(c: &mut Call<'_>) -> Done {
     c.ret(to_half(c.arg_f64(0)).into())
 }
 
+/// Squares that the exponent's bits choose; a negative one's reciprocal is taken in the end, as compiler-rt does, which is what
+/// compilers count on when they turn such a call into multiplications.
+fn power<T: Copy + std::ops::Mul<Output = T> + std::ops::Div<Output = T>>(
+    mut base: T,
+    exponent: i32,
+    one: T,
+) -> T {
+    let (mut left, mut product) = (exponent.unsigned_abs(), one);
+    loop {
+        if left & 1 != 0 {
+            product = product * base;
+        }
+        left >>= 1;
+        if left == 0 {
+            break;
+        }
+        base = base * base;
+    }
+    if exponent < 0 { one / product } else { product }
+}
+
+fn powi(c: &mut Call<'_>) -> Done {
+    let v = power(c.arg_f64(0), c.arg(2)? as i32, 1.0);
+    c.ret_f64(v)
+}
+
+fn powi_f32(c: &mut Call<'_>) -> Done {
+    let v = power(c.arg_f32(0), c.arg(1)? as i32, 1.0);
+    c.ret_f32(v)
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn whole_powers_are_products() {
+        let mut g = Guest::new();
+        for (base, exponent, want) in [
+            (3.0f64, 5, 243.0f64),
+            (2.0, -3, 0.125),
+            (-2.0, 3, -8.0),
+            (7.5, 0, 1.0),
+            (f64::NAN, 0, 1.0),
+            (0.0, -1, f64::INFINITY),
+            (2.0, i32::MIN, 0.0),
+        ] {
+            let bits = base.to_bits();
+            let words = [bits as u32, (bits >> 32) as u32, exponent as u32];
+            assert_eq!(g.call64("__powidf2", &words), want.to_bits(), "{base} {exponent}");
+            let words = [(base as f32).to_bits(), exponent as u32];
+            if !base.is_nan() || exponent == 0 {
+                assert_eq!(
+                    g.call("__powisf2", &words),
+                    (want as f32).to_bits(),
+                    "{base} {exponent}"
+                );
+            }
+        }
+    }
+
     use super::*;
     use crate::kernel::testing::Guest;
 

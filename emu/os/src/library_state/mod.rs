@@ -89,6 +89,8 @@ pub struct LibraryState {
     pub cancels: Cancels,
     /// POSIX threads.
     pub posix: Posix,
+    /// Numbers that threads have for tools.
+    pub timetest_ids: BTreeMap<ThreadId, u16>,
     /// Threads that have another's priority.
     pub inherited: Inherited,
     /// What is locked in the cache.
@@ -130,6 +132,7 @@ impl LibraryState {
         self.errnos.thread_ended(thread);
         self.cancels.thread_ended(thread);
         self.inherited.forget(thread);
+        self.timetest_ids.remove(&thread);
     }
 }
 
@@ -156,6 +159,7 @@ impl LibraryState {
             errnos,
             cancels: Cancels::default(),
             posix: Posix::default(),
+            timetest_ids: BTreeMap::new(),
             inherited: Inherited::default(),
             cache_locks: CacheLocks::default(),
             regions: Regions::default(),
