@@ -120,17 +120,39 @@ fn only_messages_that_the_program_wants_come() {
     assert_eq!(said(0, &[]), [true; 3]);
 }
 
-#[test]
-fn the_kits_qurt_works() {
+/// The skeleton for the program `vhost-hexagon`, if there is one.
+#[track_caller]
+fn invoked(args: &[&str]) -> Option<(String, String, i32)> {
     let Some(llvm) = llvm() else {
-        return assets::skip_without_tool("there is no clang for Hexagon");
+        assets::skip_without_tool("there is no clang for Hexagon");
+        return None;
     };
     if !emulator().is_file() {
-        return assets::skip_without_tool("vhost-hexagon is not built");
+        assets::skip_without_tool("vhost-hexagon is not built");
+        return None;
     }
     let dir = tempfile::tempdir().expect("a temporary folder");
     let file = dir.path().join("libsession_skel.so");
     let skeleton = build_shared(&llvm, "session", 68, &["-Wl,-z,max-page-size=0x1000"], file);
-    let (answer, log, code) = invoke(&skeleton, &["--uri", URI, "--method", "4", "--out", "u32:8"]);
+    Some(invoke(&skeleton, &[&["--uri", URI], args].concat()))
+}
+
+#[test]
+fn invoke_shows_each_message_once() {
+    let Some((_, log, code)) = invoked(&["--method", "3"]) else {
+        return;
+    };
+    assert_eq!(code, 0, "{log}");
+    for level in ["low", "high", "error"] {
+        let message = format!("runtime {level}");
+        assert_eq!(log.matches(&message).count(), 1, "{level}: {log}");
+    }
+}
+
+#[test]
+fn the_kits_qurt_works() {
+    let Some((answer, log, code)) = invoked(&["--method", "4", "--out", "u32:8"]) else {
+        return;
+    };
     assert_eq!((answer.as_str(), code), ("0 77 30 4 5 1 0 8", 0), "{log}");
 }
