@@ -9,7 +9,6 @@ pub mod call;
 pub mod continuation;
 pub mod growth;
 pub mod import;
-mod inheritance;
 pub mod locks;
 pub mod state;
 #[cfg(test)]

@@ -159,7 +159,9 @@ impl Kernel {
         // A thread that waits on an object keeps it in the table.
         let _ = self.objects.with(kind, at, |o| o.waiters().remove(id));
         if kind == Kind::Mutex {
-            self.take_priority_back(at);
+            self.lib
+                .inherited
+                .take_back(at, &mut self.objects, &mut self.sched);
         }
     }
 

@@ -280,7 +280,7 @@ fn give_priority(c: &mut Call<'_>, thread: ThreadId, priority: u32) -> Done {
         return c.ret(ESRCH);
     }
     match to_qurt(priority) {
-        Some(own) => c.os.set_priority(thread, own),
+        Some(own) => thread::set_priority(c, thread, own),
         None if priority == 0 => true,
         None => return c.ret(EINVAL),
     };

@@ -52,15 +52,22 @@ fn mutex_destroy(c: &mut Call<'_>) -> Done {
     destroy(c, Kind::Mutex)
 }
 
+/// The mutex's owner changes, or it is another mutex: who was raised by it is not any more.
+fn take_back(c: &mut Call<'_>, at: u32) {
+    c.os.lib
+        .inherited
+        .take_back(at, &mut c.os.objects, &mut c.os.sched);
+}
+
 fn pimutex_init(c: &mut Call<'_>) -> Done {
     let (at, done) = (c.arg(0)?, mutex_init(c));
-    c.os.take_priority_back(at);
+    take_back(c, at);
     done
 }
 
 fn pimutex_destroy(c: &mut Call<'_>) -> Done {
     let (at, done) = (c.arg(0)?, mutex_destroy(c));
-    c.os.take_priority_back(at);
+    take_back(c, at);
     done
 }
 
@@ -86,7 +93,7 @@ fn rmutex_lock(c: &mut Call<'_>) -> Done {
 fn pilock(c: &mut Call<'_>, until: Option<Time>) -> Done {
     let (at, done) = (c.arg(0)?, lock(c, true, until)?);
     if matches!(done, Outcome::Park(..)) {
-        c.os.pass_priority(at);
+        c.os.lib.inherited.pass(at, &mut c.os.objects, &mut c.os.sched);
     }
     Ok(done)
 }
@@ -133,7 +140,7 @@ fn mutex_unlock(c: &mut Call<'_>) -> Done {
 fn pimutex_unlock(c: &mut Call<'_>) -> Done {
     let at = c.arg(0)?;
     c.os.unlock(at, None)?;
-    c.os.take_priority_back(at);
+    take_back(c, at);
     c.ret(EOK)
 }
 
@@ -180,5 +187,53 @@ mod tests {
         assert!(!g.os.objects.is_empty());
         g.call("qurt_rmutex_unlock", &[8]);
         assert!(g.os.objects.is_empty());
+    }
+
+    #[test]
+    fn the_owner_has_the_best_waiters_priority_until_it_unlocks() {
+        let mut g = Guest::new();
+        let me = g.thread.id;
+        let own = g.os.sched.priority(me).unwrap();
+        for (name, base) in [("qurt_pimutex", 0x100u32), ("qurt_pimutex2", 0x200)] {
+            let mutex = |what: &str| format!("{name}_{what}");
+            let [first, second, third] = [1, 2, 3].map(|n| base + n);
+            for at in [8, 16] {
+                g.call(&mutex("init"), &[at]);
+                g.call(&mutex("lock"), &[at]);
+            }
+            g.park(first, own - 10, &mutex("lock"), &[8]);
+            assert_eq!(g.os.sched.priority(me), Some(own - 10));
+            g.park(second, own - 20, &mutex("lock"), &[16]);
+            // A worse one changes nothing.
+            g.park(third, own + 1, &mutex("lock"), &[16]);
+            assert_eq!(g.os.sched.priority(me), Some(own - 20));
+            g.call(&mutex("unlock"), &[16]);
+            assert!(g.is_ready(second));
+            assert_eq!(g.os.sched.priority(me), Some(own - 10));
+            // Its own priority is what it has in the end.
+            assert_eq!(g.call("qurt_thread_set_priority", &[me, u32::from(own) - 1]), 0);
+            assert_eq!(g.os.sched.priority(me), Some(own - 10));
+            g.call(&mutex("unlock"), &[8]);
+            assert_eq!(g.os.sched.priority(me), Some(own - 1));
+            assert_eq!(g.call("qurt_thread_set_priority", &[me, own.into()]), 0);
+            assert_eq!(g.os.sched.priority(me), Some(own));
+        }
+    }
+
+    #[test]
+    fn a_waiter_that_gives_up_takes_its_priority_with_it() {
+        let mut g = Guest::new();
+        let me = g.thread.id;
+        let own = g.os.sched.priority(me).unwrap();
+        g.call("qurt_pimutex_lock", &[8]);
+        g.park(90, own - 10, "qurt_pimutex_lock_timed", &[8, 0, 5_000_000, 0]);
+        assert_eq!(g.os.sched.priority(me), Some(own - 10));
+        g.clock.advance(std::time::Duration::from_secs(5));
+        g.os.expire_waits();
+        assert_eq!(g.os.sched.priority(me), Some(own));
+        // A recursive mutex raises nobody.
+        g.call("qurt_rmutex_lock", &[16]);
+        g.park(91, own - 10, "qurt_rmutex_lock", &[16]);
+        assert_eq!(g.os.sched.priority(me), Some(own));
     }
 }

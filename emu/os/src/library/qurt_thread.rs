@@ -192,7 +192,7 @@ fn set_priority(c: &mut Call<'_>) -> Done {
     let Some(priority) = u8::try_from(priority).ok().filter(|&p| p > 0) else {
         return c.ret(EINVALID);
     };
-    let known = c.os.set_priority(id, priority);
+    let known = thread::set_priority(c, id, priority);
     c.ret(if known { EOK } else { EINVALID })
 }
 

@@ -109,6 +109,14 @@ pub(super) fn end(c: &mut Call<'_>, status: u32) -> Done {
     ending::destroy_locals(c, Box::new(move |_, _| Ok(Outcome::Exit(status))))
 }
 
+/// Gives a thread another priority of its own; `false`: there is no such thread.
+pub(super) fn set_priority(c: &mut Call<'_>, thread: ThreadId, priority: u8) -> bool {
+    let os = &mut *c.os;
+    os.lib
+        .inherited
+        .set_own(thread, priority, &mut os.objects, &mut os.sched)
+}
+
 /// Creates a key; `Err`: there are too many.
 pub(super) fn add_key(c: &mut Call<'_>, place: u32, destructor: u32) -> Result<Result<(), ()>, Stop> {
     // A bad pointer must not cost a key.
