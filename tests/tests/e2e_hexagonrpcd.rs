@@ -56,6 +56,8 @@ mkdir -p /tmp/firmware/dsp/adsp
 cp /vh/skel/libcalculator_skel.so /tmp/firmware/dsp/adsp/
 serve() {
     echo "@@ $1"
+    # Nothing of the daemon before is to be taken for this one's.
+    : >/tmp/said
     hexagonrpcd_fw_dir=/tmp/firmware/ hexagonrpcd_extra="$2 -p /vh/bin/shared-session" hexagonrpcd >/tmp/said 2>&1 &
     n=0
     until grep -q 'client done' /tmp/said; do

@@ -27,7 +27,7 @@ fn looping() -> (Vec<u8>, [u32; 3]) {
         i(Opcode::A2_tfrsi, &[1, ROUNDS as i32]),
     ]);
     let lowered = packet(&[i(Opcode::A2_addi, &[0, 0, 1])]);
-    let called = packet(&[i(Opcode::V6_vaddw, &[1, 2, 3])]);
+    let called = packet(&[i(Opcode::V6_vadd_sf, &[1, 2, 3])]);
     let left = packet(&[i(Opcode::J2_pause, &[0])]);
     let compare = packet(&[i(Opcode::C2_cmpgtu, &[0, 1, 0])]);
     packet(&[i(Opcode::J2_jumpt, &[0, lowered as i32 - (compare as i32 + 4)])]);
@@ -114,7 +114,7 @@ fn a_unit_is_shown_with_its_packets_and_host_code() {
     let told = bench.told(&["--engine", "jit", "--dump-host", &format!("{called:x}")]);
     for (pc, how, packet) in [
         (lowered, "host code   ", "{ r0 = add(r0,#0x1) }"),
-        (called, "called      ", "{ v1.w = vadd(v2.w,v3.w) }"),
+        (called, "called      ", "{ v1.qf32 = vadd(v2.sf,v3.sf) }"),
         (left, "interpreted ", "{ pause(#0x0) }"),
     ] {
         let line = format!("{pc:#010x}  {how} {packet}");
