@@ -81,6 +81,11 @@ pub trait CodeMemory: Memory<Fault = FaultWord> + Sized {
     fn window(&self) -> Option<*const u8> {
         None
     }
+    /// Where 4 GiB begin in which pages of its own stand at their addresses once more, and in which the host itself raises SIGSEGV for
+    /// whatever is not allowed; `None` if it has none. It stays there as long as the memory does.
+    fn guarded_window(&self) -> Option<*const u8> {
+        None
+    }
     /// The function of an instruction on this memory; `None` if it has no meaning. A memory that crates above use says so itself:
     /// the instructions are then compiled once, with the memory, and not in each of those crates.
     fn function(vectors: VectorUnit, op: Opcode) -> Option<Exec<Self>> {

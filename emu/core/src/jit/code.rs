@@ -52,6 +52,11 @@ impl CodePages {
         })
     }
 
+    /// Whether an address is in them.
+    pub(super) fn contains(&self, at: u64) -> bool {
+        at.wrapping_sub(self.base.as_ptr() as u64) < SIZE as u64
+    }
+
     /// Makes these bytes executable and says where they are; `None` when there is no room left for them.
     ///
     /// # Errors

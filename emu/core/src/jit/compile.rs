@@ -5,14 +5,14 @@ use std::sync::{Arc, LazyLock};
 
 use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
-use cranelift_codegen::ir::{Function, InstBuilder as _, UserFuncName};
+use cranelift_codegen::ir::{Function, UserFuncName};
 use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable as _};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 
 use super::code::Table;
 use super::growth::Unit;
-use super::lower::{self, Host, function, unit_signature};
+use super::lower::{self, Host, REFUSED, unit_signature};
 
 /// Why there is no translator here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,9 +64,22 @@ fn generator() -> Result<OwnedTargetIsa, NoTranslator> {
 
 static GENERATOR: LazyLock<Result<OwnedTargetIsa, NoTranslator>> = LazyLock::new(generator);
 
+/// A host instruction whose access the host may refuse.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Site {
+    /// Where it is, from the unit's first byte on.
+    pub(super) offset: u32,
+    /// The packet that it is of.
+    pub(super) pc: u32,
+    /// What was executed since the count was stored last.
+    pub(super) counted: i64,
+}
+
 /// Host code of a unit.
 pub(super) struct Compiled {
     pub(super) bytes: Vec<u8>,
+    /// By offset.
+    pub(super) sites: Box<[Site]>,
     /// Where the unit finds the functions that it calls, which are in `bytes` too.
     pub(super) table: Table,
     /// Where each begins in `bytes`.
@@ -102,27 +115,6 @@ impl Compiler {
         })
     }
 
-    /// The function through which C code calls a unit's: registers, context, which way in, the unit's code.
-    pub(super) fn way_in(&mut self) -> Result<Vec<u8>, Failed> {
-        let convention = self.isa.default_call_conv();
-        let signature = function(convention, 4, true);
-        self.context.func = Function::with_name_signature(UserFuncName::default(), signature);
-        let mut b = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
-        let block = b.create_block();
-        b.append_block_params_for_function_params(block);
-        b.switch_to_block(block);
-        let &[regs, context, which, code] = b.block_params(block) else {
-            return Err(Failed::new("the way in has four parameters"));
-        };
-        let unit = b.import_signature(unit_signature());
-        let call = b.ins().call_indirect(unit, code, &[regs, context, which]);
-        let left = b.inst_results(call)[0];
-        b.ins().return_(&[left]);
-        b.seal_all_blocks();
-        b.finalize(self.isa.frontend_config());
-        self.compile()
-    }
-
     /// The function of a unit.
     pub(super) fn unit(&mut self, unit: &Unit) -> Result<Compiled, Failed> {
         let host = Host {
@@ -131,11 +123,16 @@ impl Compiler {
         };
         self.context.func = Function::with_name_signature(UserFuncName::default(), unit_signature());
         let mut b = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
-        let functions = lower::unit(&mut b, unit, host);
+        let (functions, packets) = lower::unit(&mut b, unit, host);
         b.finalize(self.isa.frontend_config());
-        let mut bytes = self.compile()?;
+        let (mut bytes, sites) = self.compile(&packets)?;
         let (table, starts) = functions.append_to(&mut bytes);
-        Ok(Compiled { bytes, table, starts })
+        Ok(Compiled {
+            bytes,
+            sites,
+            table,
+            starts,
+        })
     }
 
     /// The generator's form of what was compiled last.
@@ -143,7 +140,8 @@ impl Compiler {
         self.context.func.display().to_string()
     }
 
-    fn compile(&mut self) -> Result<Vec<u8>, Failed> {
+    /// Host code, and where in it accesses may be refused of these packets, which `SourceLoc` counts.
+    fn compile(&mut self, packets: &[(u32, i64)]) -> Result<(Vec<u8>, Box<[Site]>), Failed> {
         let done = self.context.compile(&*self.isa, &mut ControlPlane::default());
         let code = done.map_err(|e| Failed::new(format_args!("{:?}", e.inner)))?;
         // Code calls by address; a relocation would be a function of the generator's own.
@@ -153,7 +151,24 @@ impl Compiler {
                 needed.target
             )));
         }
-        Ok(code.code_buffer().to_vec())
+        let mut sites = Vec::new();
+        let locations = code.buffer.get_srclocs_sorted();
+        for trap in code.buffer.traps().iter().filter(|trap| trap.code == REFUSED) {
+            let behind = locations.partition_point(|l| l.start <= trap.offset);
+            let packet = behind
+                .checked_sub(1)
+                .and_then(|k| locations.get(k))
+                .filter(|l| trap.offset < l.end)
+                .and_then(|l| packets.get(l.loc.bits() as usize));
+            let &(pc, counted) = packet.ok_or_else(|| Failed::new("an access of no packet"))?;
+            sites.push(Site {
+                offset: trap.offset,
+                pc,
+                counted,
+            });
+        }
+        sites.sort_unstable_by_key(|site| site.offset);
+        Ok((code.code_buffer().to_vec(), sites.into()))
     }
 }
 

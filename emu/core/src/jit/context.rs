@@ -43,6 +43,12 @@ pub(super) struct Context {
     pub count: i64,
     /// The [`NEAR`] ways into other units.
     pub near: u64,
+    /// The memory's [guarded window](crate::memory::CodeMemory::guarded_window).
+    pub guarded: u64,
+    /// The host's stack when the [way in](super::way_in) calls a unit.
+    pub stack: u64,
+    /// The host instruction whose access was refused.
+    pub refused_at: u64,
     /// For builtins that raise flags.
     pub status: Status,
 }
@@ -77,6 +83,9 @@ impl Left {
     pub(super) const ABORT: u64 = 1 << 33;
     /// A run may stop here.
     pub(super) const MAY_STOP: u64 = 1 << 34;
+
+    /// The interpreter has it, because the host refused an access.
+    pub(super) const REFUSED: u64 = 1 << 35;
 
     pub(super) fn pc(self) -> u32 {
         self.0 as u32

@@ -68,6 +68,8 @@ pub(super) struct Piece {
     pub branches: Vec<Branch>,
     /// It is a call, which is come back from.
     pub call: bool,
+    /// The host has refused an access of this packet before, or of one beside it: accesses ask first.
+    pub asks: bool,
 }
 
 impl Piece {
@@ -178,6 +180,7 @@ fn look<M: CodeMemory>(code: &dyn CodeView, core: Core, pc: u32) -> Option<Piece
         way,
         branches,
         call,
+        asks: false,
     })
 }
 

@@ -4,13 +4,16 @@
 //! it, [`code`] keeps that, [`units`] finds it, [`record`] tells people, [`translator`] is a process's share of all, and [`native`] runs it for one host thread.
 //! How it is done and what it costs: docs/translator.md.
 //!
-//! `unsafe` is in `code`, which owns executable memory, and in `native`, which calls what is in there.
+//! `unsafe` is in `code`, which owns executable memory, in `native`, which calls what is in there, and in `fault`, which leaves it
+//! when the host refuses an access.
 
 #[allow(unsafe_code)]
 mod code;
 mod compile;
 mod context;
 mod engine;
+#[allow(unsafe_code)]
+mod fault;
 mod growth;
 mod lower;
 #[allow(unsafe_code)]
@@ -20,9 +23,12 @@ mod registers;
 mod translator;
 mod units;
 mod vector;
+mod way_in;
 
 #[cfg(test)]
 mod change_tests;
+#[cfg(test)]
+mod guarded_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

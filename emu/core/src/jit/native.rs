@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use hexagon_isa::state::{Ctl, Regs, Status};
 
 use super::context::{Context, Left, NEAR, Near, SLICE, count, counted};
+use super::fault::{Answered, Running};
 use super::record;
 use super::translator::{Generation, Translator};
 use super::units::Found;
@@ -126,7 +127,8 @@ impl Native {
         core: Core,
         budget: u64,
     ) -> Ran {
-        let (Some(table), Some(window)) = (mem.page_table(), mem.window()) else {
+        let places = (mem.page_table(), mem.window(), mem.guarded_window());
+        let (Some(table), Some(window), Some(guarded)) = places else {
             return Ran::Never;
         };
         let (near, way_in) = match self.find(mem, core, &thread.regs, thread.regs.pc) {
@@ -140,27 +142,47 @@ impl Native {
             memory: std::ptr::from_ref(mem) as u64,
             count: count(1, 0, 0).wrapping_mul((budget as i64).wrapping_neg()),
             near: self.near.as_ptr() as u64,
+            guarded: guarded as u64,
+            stack: 0,
+            refused_at: 0,
             status: Status::default(),
         };
-        // SAFETY: the generation's first code is a function of this type (`Compiler::way_in`). It and all units that `near` names
+        let Some(generation) = self.generation.as_deref() else {
+            return Ran::NotYet;
+        };
+        let running = Running {
+            generation,
+            context: &raw mut context,
+            window: guarded as u64,
+        };
+        let answered = Answered::new(&running);
+        // SAFETY: the generation's first code is a function of this type ([`way_in`](super::way_in)). It and all units that `near` names
         // are in pages that `self.generation` holds; they access the registers, this context, the arguments and tables that the
-        // generation keeps for its units, the bytes in front of the memory's window, and pages of the memory that those or its table
-        // allow to.
+        // generation keeps for its units, the bytes in front of the memory's window, pages of the memory that those or its table
+        // allow to, and its guarded window, where `fault` answers what the host refuses.
         let left = unsafe {
             let way_in: WayIn = std::mem::transmute::<usize, WayIn>(way_in as usize);
             Left(way_in(
                 &raw mut thread.regs,
-                &raw mut context,
+                running.context,
                 near.which.into(),
                 near.code,
             ))
         };
+        drop(answered);
         let (packets, insns, hvx) = counted(context.count, budget);
         thread.packets += packets;
         thread.insns += insns;
         thread.hvx_insns += hvx;
         if left.is(Left::ABORT) {
             thread.regs.abort();
+        }
+        if left.is(Left::REFUSED)
+            && let Some(generation) = &self.generation
+        {
+            self.translator.refused(generation, context.refused_at);
+            // The unit is gone, for this thread too.
+            self.near.fill(Near::NOWHERE);
         }
         let interpret = left.is(Left::INTERPRET);
         if interpret {

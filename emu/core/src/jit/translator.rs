@@ -4,17 +4,20 @@
 //! every place is hot from the beginning). What the generator takes of the heap is taken once, not by each thread of each process. When code changes, what was made of its pages goes, as decoded blocks do; host threads that are in the
 //! middle of it keep the host code until they look again.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use super::code::{CodePages, Table};
-use super::compile::{Compiled, Compiler, Failed, NoTranslator};
+use super::compile::{Compiled, Compiler, Failed, NoTranslator, Site};
 use super::engine::Engine;
+use super::fault;
 use super::growth::{Call, Unit, grow};
 use super::record::{self, Statistics};
 use super::units::{Found, Units};
+use super::way_in::way_in;
 use crate::memory::{CodeMemory, CodeView};
 use crate::part::Core;
 
@@ -33,6 +36,15 @@ pub(super) struct Generation {
     pub way_in: u64,
     /// What units call: code points to the arguments.
     calls: Mutex<Calls>,
+    /// Where the units' accesses are that may be refused, by address: code is added behind what is there.
+    guarded: RwLock<Vec<Guarded>>,
+}
+
+/// A unit's host instructions whose access may be refused.
+#[derive(Debug)]
+struct Guarded {
+    at: u64,
+    sites: Box<[Site]>,
 }
 
 /// What code of units points to.
@@ -45,6 +57,8 @@ struct Calls {
 /// Translated code of a process.
 pub struct Translator {
     engine: Engine,
+    /// Accesses that the host refuses are answered.
+    guards: bool,
     units: Mutex<Units>,
     /// What was done so far.
     pub statistics: Statistics,
@@ -62,13 +76,41 @@ impl std::fmt::Debug for Translator {
 impl Generation {
     pub(super) fn new() -> Result<Self, Failed> {
         let pages = CodePages::new().map_err(Failed::new)?;
-        let way_in = Compiler::new().map_err(Failed::new)?.way_in()?;
+        let way_in = way_in().map_err(Failed::new)?;
         let at = pages.add(&way_in).map_err(Failed::new)?;
         let at = at.ok_or_else(|| Failed::new("no room for the way in"))?;
         Ok(Self {
             pages,
             way_in: at as u64,
             calls: Mutex::default(),
+            guarded: RwLock::default(),
+        })
+    }
+
+    /// The unit whose code is last in front of an address in this code.
+    fn guarded<R>(&self, code: u64, found: impl FnOnce(&Guarded) -> Option<R>) -> Option<R> {
+        if !self.pages.contains(code) {
+            return None;
+        }
+        let all = self.guarded.read().unwrap_or_else(PoisonError::into_inner);
+        let behind = all.partition_point(|unit| unit.at <= code);
+        found(all.get(behind.checked_sub(1)?)?)
+    }
+
+    /// Lets the accesses of a unit be found.
+    fn guard(&self, at: u64, sites: Box<[Site]>) {
+        let mut all = self.guarded.write().unwrap_or_else(PoisonError::into_inner);
+        let place = all.partition_point(|unit| unit.at < at);
+        all.insert(place, Guarded { at, sites });
+    }
+
+    /// The access of the host instruction at an address. May be called by a signal handler: whoever changes what is looked at runs no
+    /// unit meanwhile.
+    pub(super) fn site(&self, code: u64) -> Option<Site> {
+        self.guarded(code, |unit| {
+            let offset = u32::try_from(code - unit.at).ok()?;
+            let found = unit.sites.binary_search_by_key(&offset, |site| site.offset);
+            unit.sites.get(found.ok()?).copied()
         })
     }
 }
@@ -122,6 +164,7 @@ impl Translator {
         Compiler::new()?;
         Ok(Some(Arc::new(Self {
             engine,
+            guards: fault::install(),
             units: Mutex::default(),
             statistics: Statistics::default(),
         })))
@@ -274,12 +317,18 @@ impl Translator {
             return Ok(());
         };
         let unit = grow(&*code, &|pc| self.units().is_entered(pc));
-        let Some(unit) = unit else {
+        let Some(mut unit) = unit else {
             self.units().give_up(pc, ticket);
             return Ok(());
         };
         if !self.units().made_of(pc, ticket, unit.pages()) {
             return Ok(());
+        }
+        {
+            let units = self.units();
+            for piece in unit.pieces.values_mut() {
+                piece.asks = !self.guards || units.asks(piece.pc);
+            }
         }
         let mut compiler = Compiler::new().map_err(Failed::new)?;
         let host = compiler.unit(&unit)?;
@@ -321,6 +370,7 @@ impl Translator {
         }
         let at = at.ok_or_else(|| Failed::new("it is larger than all room for code"))?;
         code.placed(at as u64);
+        generation.guard(at as u64, code.sites);
         units.add(pc, ticket, at as u64, &unit.entries);
         for s in self.all_statistics() {
             s.add(&unit, code.bytes.len());
@@ -332,5 +382,16 @@ impl Translator {
         calls.of_interpreter.extend(unit.into_calls());
         calls.tables.push(code.table);
         Ok(())
+    }
+
+    /// The host has refused an access of the unit whose code is at this address: its packets ask first from now on.
+    pub(super) fn refused(&self, generation: &Generation, code: u64) {
+        let unit = generation.guarded(code, |unit| {
+            let packets: BTreeSet<u32> = unit.sites.iter().map(|site| site.pc).collect();
+            Some((unit.at, packets))
+        });
+        if let Some((at, packets)) = unit {
+            self.units().have_ask(at, packets);
+        }
     }
 }

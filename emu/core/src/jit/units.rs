@@ -29,8 +29,12 @@ pub(super) enum Found {
     Never,
 }
 
+/// Packets that are remembered as those whose accesses ask first at most. A guest may have more: those are found out again.
+const MOST_ASKING: usize = 1 << 16;
+
 /// A unit that can be found.
 struct Made {
+    code: u64,
     entries: Vec<u32>,
     pages: BTreeSet<u32>,
 }
@@ -56,6 +60,8 @@ pub(super) struct Units {
     jobs: HashMap<u32, Job>,
     /// Places that cannot be translated.
     never: HashSet<u32>,
+    /// Packets of which the host has refused an access.
+    asking: HashSet<u32>,
     next_unit: u32,
     next_ticket: u64,
 }
@@ -87,6 +93,7 @@ impl Units {
         let concerned =
             |pc: u32| changes.concern(pc >> PAGE_SHIFT) || changes.concern(pc.wrapping_add(12) >> PAGE_SHIFT);
         self.never.retain(|pc| !concerned(*pc));
+        self.asking.retain(|pc| !concerned(*pc));
         if *changes == CodeChanges::Everything {
             return self.begin();
         }
@@ -189,8 +196,29 @@ impl Units {
         for page in &pages {
             self.by_page.entry(*page).or_default().push(unit);
         }
-        let entries = entries.to_vec();
-        self.made.insert(unit, Made { entries, pages });
+        let made = Made {
+            code,
+            entries: entries.to_vec(),
+            pages,
+        };
+        self.made.insert(unit, made);
+    }
+
+    /// Whether accesses of the packet at `pc` ask first.
+    pub fn asks(&self, pc: u32) -> bool {
+        self.asking.contains(&pc)
+    }
+
+    /// Accesses of these packets are to ask first: the unit at `code`, which was made without, is to be made again.
+    pub fn have_ask(&mut self, code: u64, packets: BTreeSet<u32>) {
+        if self.asking.len() >= MOST_ASKING {
+            self.asking.clear();
+        }
+        self.asking.extend(packets);
+        let unit = self.made.iter().find(|(_, made)| made.code == code);
+        if let Some(unit) = unit.map(|(unit, _)| *unit) {
+            self.remove(unit);
+        }
     }
 
     /// Where code is put.

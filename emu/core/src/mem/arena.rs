@@ -5,11 +5,16 @@
 //! Only what was committed costs memory, decommitted pages give it back and read as zero again, and nothing is ever
 //! unmapped before the whole arena goes. So a host pointer into it that another thread still holds stays valid until
 //! then; that is what makes the software TLB in [`super::space`] sound without locks.
+//!
+//! The same pages are mapped once more, the guarded window: there the host's MMU lets through what the process may do and nothing else, so
+//! translated code needs no check, and what was taken away is out of reach at once. What it refuses is a SIGSEGV
+//! (`jit::fault`), and nothing of ours but translated code goes there.
 
 use std::io;
-use std::sync::atomic::AtomicU8;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use super::mapping::Mapping;
+use super::regions::Prot;
 use super::table::PAGES;
 use super::{PAGE_SHIFT, PAGE_SIZE};
 
@@ -22,33 +27,84 @@ pub const RIGHTS: usize = PAGES;
 /// Reserved address space with committed pages in it.
 /// Accesses to it are atomic (see `raw`), and the calls below are safe from any thread.
 #[derive(Debug)]
-pub(super) struct Arena(Mapping);
+pub(super) struct Arena {
+    pages: Mapping,
+    guarded: Mapping,
+    /// The host would not take something away in the guarded window, which is closed since.
+    closed: AtomicBool,
+}
 
 impl Arena {
     /// Reserves the address space.
     pub(super) fn new() -> io::Result<Self> {
-        let arena = Mapping::new(RIGHTS + SIZE, false).map(Self)?;
+        let pages = Mapping::new(RIGHTS + SIZE, false)?;
         // SAFETY: the front of our reservation
         let rc = unsafe {
-            let front = arena.0.base().as_ptr().cast();
+            let front = pages.base().as_ptr().cast();
             libc::mprotect(front, RIGHTS, libc::PROT_READ | libc::PROT_WRITE)
         };
         if rc != 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok(arena)
+        pages.share(RIGHTS, SIZE)?;
+        let guarded = pages.twice(RIGHTS, SIZE)?;
+        Ok(Self {
+            pages,
+            guarded,
+            closed: AtomicBool::new(false),
+        })
     }
 
     /// Host address of DSP address 0.
     pub(super) fn base(&self) -> *mut u8 {
         // SAFETY: the reservation is longer than what is in front
-        unsafe { self.0.base().as_ptr().add(RIGHTS) }
+        unsafe { self.pages.base().as_ptr().add(RIGHTS) }
+    }
+
+    /// Host address of DSP address 0 in the guarded window.
+    pub(super) fn guarded(&self) -> *const u8 {
+        self.guarded.base().as_ptr()
+    }
+
+    fn guard(&self, va: u32, len: u64, how: libc::c_int) -> bool {
+        let (start, size) = (va as usize, len as usize);
+        debug_assert!(start + size <= SIZE);
+        // SAFETY: the range lies in our mapping, and what translated code may do there is what the caller says
+        unsafe { libc::mprotect(self.guarded.base().as_ptr().add(start).cast(), size, how) == 0 }
+    }
+
+    /// Lets translated code do in the guarded window what these rights say, as far as the host can tell such rights apart: else
+    /// nothing. Only for committed pages in which nothing is let through now.
+    pub(super) fn grant(&self, va: u32, len: u64, prot: Prot) {
+        let how = match (prot.contains(Prot::READ), prot.contains(Prot::WRITE)) {
+            (true, true) => libc::PROT_READ | libc::PROT_WRITE,
+            (true, false) => libc::PROT_READ,
+            // Hosts cannot forbid to read what may be written.
+            (false, _) => return,
+        };
+        // A host with larger pages refuses, or has no room for one more mapping: then code asks the page table.
+        if !self.closed.load(Ordering::Relaxed) {
+            self.guard(va, len, how);
+        }
+    }
+
+    /// Lets nothing through in this part of the guarded window any more.
+    pub(super) fn revoke(&self, va: u32, len: u64) {
+        if self.guard(va, len, libc::PROT_NONE) || self.closed.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        // The host has no room for one more mapping, which cutting this part out would take. One for all needs none.
+        assert!(
+            self.guard(0, SIZE as u64, libc::PROT_NONE),
+            "memory of this process cannot be protected: {}",
+            io::Error::last_os_error()
+        );
     }
 
     /// What may be done at once with the page of `va`.
     pub(super) fn rights(&self, va: u32) -> &AtomicU8 {
         // SAFETY: there is a byte for each page, accessible as long as the reservation, and accessed by atomics only
-        unsafe { &*self.0.base().as_ptr().add((va >> PAGE_SHIFT) as usize).cast() }
+        unsafe { &*self.pages.base().as_ptr().add((va >> PAGE_SHIFT) as usize).cast() }
     }
 
     /// Host address of the page at DSP address `va`. Only to be accessed once committed.
@@ -90,7 +146,7 @@ impl Arena {
         debug_assert!(start + size <= SIZE);
         // SAFETY: as above; only whole pages of ours are dropped because callers pass page-granular ranges, and on hosts
         // with larger pages madvise refuses the range, which the zeroing below then handles
-        let rc = unsafe { libc::madvise(self.base().add(start).cast(), size, libc::MADV_DONTNEED) };
+        let rc = unsafe { libc::madvise(self.base().add(start).cast(), size, libc::MADV_REMOVE) };
         if rc != 0 {
             for at in (start..start + size).step_by(8) {
                 // SAFETY: committed, in range, aligned

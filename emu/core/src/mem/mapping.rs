@@ -47,6 +47,54 @@ impl Mapping {
             .ok_or_else(|| io::Error::other("mapped at 0"))
     }
 
+    /// Makes a part of it shared memory, still zeroed and not accessible: only such memory can be mapped [twice](Self::twice).
+    ///
+    /// # Errors
+    /// The host's.
+    ///
+    /// # Panics
+    /// The part is not inside.
+    pub(super) fn share(&self, offset: usize, size: usize) -> io::Result<()> {
+        assert!(offset.checked_add(size).is_some_and(|end| end <= self.size));
+        // SAFETY: it replaces pages of our own mapping, which nobody accesses yet because they are not accessible
+        let p = unsafe {
+            libc::mmap(
+                self.base.as_ptr().add(offset).cast(),
+                size,
+                libc::PROT_NONE,
+                libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED,
+                -1,
+                0,
+            )
+        };
+        if p == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(())
+    }
+
+    /// Maps a shared part of it once more, not accessible there either.
+    ///
+    /// # Errors
+    /// The host's, when it has no room.
+    ///
+    /// # Panics
+    /// The part is not inside.
+    pub(super) fn twice(&self, offset: usize, size: usize) -> io::Result<Self> {
+        assert!(offset.checked_add(size).is_some_and(|end| end <= self.size));
+        // SAFETY: with an old size of 0 the pages stay where they are and are mapped at a place of the kernel's choice, too (mremap(2))
+        let p = unsafe {
+            let from = self.base.as_ptr().add(offset).cast();
+            libc::mremap(from, 0, size, libc::MREMAP_MAYMOVE)
+        };
+        if p == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        NonNull::new(p.cast())
+            .map(|base| Self { base, size })
+            .ok_or_else(|| io::Error::other("mapped at 0"))
+    }
+
     /// Its first byte, at a page.
     pub(super) fn base(&self) -> NonNull<u8> {
         self.base

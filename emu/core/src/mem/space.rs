@@ -182,6 +182,9 @@ impl Shared {
 
     /// Zeroes the table entries of a region that is gone or changed, and gives anonymous pages back if it is gone.
     fn forget(&self, slow: &mut Slow, va: u32, region: &Region, gone: bool) {
+        if let (Backing::Anonymous, Some(arena)) = (region.backing, self.arena.get()) {
+            arena.revoke(va, region.len);
+        }
         for page in 0..(region.len >> PAGE_SHIFT) as u32 {
             let number = (va >> PAGE_SHIFT) + page;
             self.table[number as usize].store(0, Release);
@@ -302,6 +305,9 @@ impl AddressSpace {
                 slow.regions.remove(va, len)?;
                 return Err(e.into());
             }
+            if let Some(arena) = self.shared.arena.get() {
+                arena.grant(va, len.into(), prot);
+            }
         }
         if prot.contains(Prot::EXECUTE) {
             self.shared.code.changed(pages(va, va.wrapping_add(len)));
@@ -363,6 +369,9 @@ impl AddressSpace {
         let mut slow = self.shared.slow();
         for (va, region) in slow.regions.protect(va, len, prot)? {
             self.shared.forget(&mut slow, va, &region, false);
+            if let (Backing::Anonymous, Some(arena)) = (region.backing, self.shared.arena.get()) {
+                arena.grant(va, region.len, prot);
+            }
         }
         if prot.contains(Prot::EXECUTE) {
             self.shared.code.changed(pages(va, va.wrapping_add(len)));
@@ -689,6 +698,10 @@ impl CodeMemory for AddressSpace {
     fn window(&self) -> Option<*const u8> {
         let arena = self.shared.arena().ok()?;
         Some(arena.base().cast_const())
+    }
+
+    fn guarded_window(&self) -> Option<*const u8> {
+        Some(self.shared.arena().ok()?.guarded())
     }
 
     #[inline(never)]

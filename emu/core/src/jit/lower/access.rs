@@ -1,21 +1,54 @@
-//! Accesses to memory: in the [window](crate::memory::CodeMemory::window), so that the access does not
-//! wait for what says that it is allowed; else through the page table, as [`AddressSpace`](crate::mem::AddressSpace)
-//! makes them. What is not there, or not aligned, is the interpreter's.
+//! Accesses to memory: in the [guarded window](crate::memory::CodeMemory::guarded_window), where the host refuses what is not
+//! allowed ([`fault`](crate::jit::fault)). Where it would do so often, or a unit could not be left as the packet found everything, in
+//! the [window](crate::memory::CodeMemory::window), so that the access does not wait for what says that it is allowed; else through the
+//! page table, as [`AddressSpace`](crate::mem::AddressSpace) makes them. What is not there, or not aligned, is the interpreter's.
 
 use std::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I8, I16, I64};
-use cranelift_codegen::ir::{self as cl, InstBuilder as _, MemFlagsData, Value};
+use cranelift_codegen::ir::{self as cl, InstBuilder as _, MemFlagsData, SourceLoc, TrapCode, Value};
 use hexagon_isa::ir::Type;
 
 use super::super::context::Context;
+use super::super::growth::Piece;
 use super::state::{Lower, Store, ty};
 use crate::mem::{PAGE_SHIFT, PAGE_SIZE, Prot, RIGHTS, entry};
 
 /// Of an access that was checked. It may not be moved over what changes a page table, so it counts as one that may fault.
 fn access() -> MemFlagsData {
     MemFlagsData::new()
+}
+
+/// The code of accesses that the host may refuse.
+pub(in crate::jit) const REFUSED: TrapCode = TrapCode::unwrap_user(1);
+
+/// Of an access in the guarded window.
+fn guarded() -> MemFlagsData {
+    access().with_trap_code(Some(REFUSED))
+}
+
+/// A packet begins: its accesses can be refused if all of the state is in its place then.
+pub(super) fn begin(l: &mut Lower<'_, '_>, piece: &Piece) {
+    let place = u32::try_from(l.packets.len()).unwrap_or(u32::MAX);
+    l.packets.push((piece.pc, l.counted));
+    l.b.set_srcloc(SourceLoc::new(place));
+    l.unasked = !piece.asks && l.vectors.bring.is_none() && l.vectors.waiting.is_empty();
+    // The second store of a packet must not be refused when the first was made.
+    let stores = piece.facts.insns.iter().filter(|n| n.effects.store);
+    l.unasked_store = l.unasked && stores.count() == 1;
+}
+
+/// The guarded window's address.
+pub(super) fn load_guarded(l: &mut Lower<'_, '_>) -> Value {
+    let at = offset_of!(Context, guarded) as i32;
+    let flags = MemFlagsData::trusted().with_readonly();
+    l.b.ins().load(I64, flags, l.context, at)
+}
+
+fn in_guarded(l: &mut Lower<'_, '_>, va: Value) -> Value {
+    let wide = l.b.ins().uextend(I64, va);
+    l.b.ins().iadd(l.guarded, wide)
 }
 
 /// The window's address.
@@ -99,9 +132,13 @@ pub(super) fn load(l: &mut Lower<'_, '_>, va: Value, of: Type, to: cl::Type) -> 
         let host = host(l, va, size, Prot::READ);
         // A load behind a store sees what was stored; nothing can be in the way of the store any more.
         make_stores(l);
-        return load_host(l, host, of, to);
+        return load_host(l, host, of, to, access());
     }
     aligned(l, va, size);
+    if l.unasked {
+        let host = in_guarded(l, va);
+        return load_host(l, host, of, to, guarded());
+    }
     let (wide, window, allowed) = in_window(l, va, Prot::READ);
     let (here, elsewhere, on) = (l.b.create_block(), l.b.create_block(), l.b.create_block());
     l.b.set_cold_block(elsewhere);
@@ -109,36 +146,44 @@ pub(super) fn load(l: &mut Lower<'_, '_>, va: Value, of: Type, to: cl::Type) -> 
     l.b.ins().brif(allowed, here, &[], elsewhere, &[]);
     l.b.switch_to_block(elsewhere);
     let host = by_table(l, wide, Prot::READ);
-    let v = load_host(l, host, of, to);
+    let v = load_host(l, host, of, to, access());
     l.b.ins().jump(on, &[v.into()]);
     l.b.switch_to_block(here);
     let host = l.b.ins().iadd(window, wide);
-    let v = load_host(l, host, of, to);
+    let v = load_host(l, host, of, to, access());
     l.b.ins().jump(on, &[v.into()]);
     l.b.switch_to_block(on);
     l.b.block_params(on)[0]
 }
 
-fn load_host(l: &mut Lower<'_, '_>, host: Value, of: Type, to: cl::Type) -> Value {
+fn load_host(l: &mut Lower<'_, '_>, host: Value, of: Type, to: cl::Type, how: MemFlagsData) -> Value {
     let narrow = ty(of);
     if narrow == to {
-        return l.b.ins().load(narrow, access(), host, 0);
+        return l.b.ins().load(narrow, how, host, 0);
     }
     match (of.signed(), narrow) {
-        (true, I8) => l.b.ins().sload8(to, access(), host, 0),
-        (false, I8) => l.b.ins().uload8(to, access(), host, 0),
-        (true, I16) => l.b.ins().sload16(to, access(), host, 0),
-        (false, I16) => l.b.ins().uload16(to, access(), host, 0),
-        (true, _) => l.b.ins().sload32(access(), host, 0),
-        (false, _) => l.b.ins().uload32(access(), host, 0),
+        (true, I8) => l.b.ins().sload8(to, how, host, 0),
+        (false, I8) => l.b.ins().uload8(to, how, host, 0),
+        (true, I16) => l.b.ins().sload16(to, how, host, 0),
+        (false, I16) => l.b.ins().uload16(to, how, host, 0),
+        (true, _) => l.b.ins().sload32(how, host, 0),
+        (false, _) => l.b.ins().uload32(how, host, 0),
     }
 }
 
 /// Finds out whether a store of a value of type `of` to `va` can be made, and has it made later.
 pub(super) fn store(l: &mut Lower<'_, '_>, va: Value, value: Value, of: Type) {
-    let host = host(l, va, of.bits().div_ceil(8), Prot::WRITE);
+    let size = of.bits().div_ceil(8);
+    let guarded = l.unasked_store;
+    let host = if guarded {
+        aligned(l, va, size);
+        in_guarded(l, va)
+    } else {
+        host(l, va, size, Prot::WRITE)
+    };
     l.now.stores.push(Store {
         condition: None,
+        guarded,
         host,
         value,
     });
@@ -147,14 +192,15 @@ pub(super) fn store(l: &mut Lower<'_, '_>, va: Value, value: Value, of: Type) {
 /// Makes the stores that were kept back until every access of the packet was found to be possible.
 pub(super) fn make_stores(l: &mut Lower<'_, '_>) {
     for store in std::mem::take(&mut l.now.stores) {
+        let how = if store.guarded { guarded() } else { access() };
         let Some(condition) = store.condition else {
-            l.b.ins().store(access(), store.value, store.host, 0);
+            l.b.ins().store(how, store.value, store.host, 0);
             continue;
         };
         let (make, on) = (l.b.create_block(), l.b.create_block());
         l.b.ins().brif(condition, make, &[], on, &[]);
         l.b.switch_to_block(make);
-        l.b.ins().store(access(), store.value, store.host, 0);
+        l.b.ins().store(how, store.value, store.host, 0);
         l.b.ins().jump(on, &[]);
         l.b.switch_to_block(on);
     }

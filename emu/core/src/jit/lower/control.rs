@@ -19,7 +19,12 @@ use super::{access, packet, vector};
 use crate::stop::may_stop;
 
 /// Fills the function of `b` with the unit. The functions that it calls come back.
-pub(in crate::jit) fn unit<'a, 'b>(b: &'a mut FunctionBuilder<'b>, unit: &'a Unit, host: Host) -> Functions {
+/// And of packets, by their `SourceLoc`, what they are and what was counted in front of them.
+pub(in crate::jit) fn unit<'a, 'b>(
+    b: &'a mut FunctionBuilder<'b>,
+    unit: &'a Unit,
+    host: Host,
+) -> (Functions, Vec<(u32, i64)>) {
     let entry = b.create_block();
     b.append_block_params_for_function_params(entry);
     b.switch_to_block(entry);
@@ -61,6 +66,10 @@ pub(in crate::jit) fn unit<'a, 'b>(b: &'a mut FunctionBuilder<'b>, unit: &'a Uni
         regs,
         context,
         window: regs,
+        guarded: regs,
+        packets: Vec::new(),
+        unasked: false,
+        unasked_store: false,
         blocks,
         exits: Vec::new(),
         truths: HashMap::new(),
@@ -78,6 +87,7 @@ pub(in crate::jit) fn unit<'a, 'b>(b: &'a mut FunctionBuilder<'b>, unit: &'a Uni
         vectors: Vectors::new(unit, regs),
     };
     lower.window = access::load_window(&mut lower);
+    lower.guarded = access::load_guarded(&mut lower);
     vector::enter(&mut lower);
     enter(&mut lower, which);
     for (pc, block) in lower.blocks.clone() {
@@ -87,7 +97,7 @@ pub(in crate::jit) fn unit<'a, 'b>(b: &'a mut FunctionBuilder<'b>, unit: &'a Uni
     }
     leave(&mut lower);
     lower.b.seal_all_blocks();
-    lower.vectors.functions
+    (lower.vectors.functions, lower.packets)
 }
 
 fn enter(l: &mut Lower<'_, '_>, which: Value) {
@@ -206,6 +216,9 @@ fn finish_block(l: &mut Lower<'_, '_>) {
     let n = l.b.ins().iadd_imm_s(n, l.counted);
     l.b.def_var(l.counter, n);
     l.counted = 0;
+    // An access that is refused leaves the unit without the counter.
+    let at = offset_of!(Context, count) as i32;
+    l.b.ins().store(MemFlagsData::trusted(), n, l.context, at);
 }
 
 /// Whether the budget is used up.
@@ -232,7 +245,6 @@ fn go(l: &mut Lower<'_, '_>, from: u32, to: u32) {
 /// Leaves the packet at `from` for an address in a register: into another unit if one is known there.
 fn go_away(l: &mut Lower<'_, '_>, from: u32, target: Value) {
     vector::bring_back(l);
-    l.store_count(0);
     let over = used_up(l);
     let (look, over_block) = (l.b.create_block(), l.b.create_block());
     let (hit, miss) = (l.b.create_block(), l.b.create_block());

@@ -18,5 +18,6 @@ mod state;
 mod stmt;
 mod vector;
 
+pub(super) use access::REFUSED;
 pub(super) use control::unit;
-pub(super) use state::{Host, function, unit_signature};
+pub(super) use state::{Host, unit_signature};

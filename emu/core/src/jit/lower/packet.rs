@@ -21,6 +21,7 @@ extern "C" fn taken(regs: &mut Regs) -> u64 {
 /// A packet that is lowered; its branches come back.
 pub(super) fn lowered<'a>(l: &mut Lower<'a, '_>, piece: &Piece, part: Option<&'a VectorPart>) -> Vec<Jump> {
     l.now = Pending::default();
+    access::begin(l, piece);
     if builtin::wants_settled(&piece.facts) {
         l.settled = builtin::find_settled(l);
     }

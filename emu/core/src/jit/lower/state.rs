@@ -1,7 +1,6 @@
 //! What is known while a unit is lowered, and what every part of lowering does with it: registers, constants, ways out.
 
 use std::collections::{BTreeMap, HashMap};
-use std::mem::offset_of;
 
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{
@@ -11,7 +10,7 @@ use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, Variable};
 use hexagon_isa::ir::Type;
 
-use super::super::context::{Context, Left};
+use super::super::context::Left;
 use super::super::growth::Unit;
 use super::super::registers::place;
 use super::functions::{Vectors, Waiting};
@@ -20,6 +19,8 @@ use super::functions::{Vectors, Waiting};
 #[derive(Debug, Clone)]
 pub(super) struct Store {
     pub(super) condition: Option<Value>,
+    /// It is in the guarded window.
+    pub(super) guarded: bool,
     pub(super) host: Value,
     pub(super) value: Value,
 }
@@ -95,6 +96,14 @@ pub(super) struct Lower<'a, 'b> {
     pub(super) regs: Value,
     pub(super) context: Value,
     pub(super) window: Value,
+    /// The guarded window's address.
+    pub(super) guarded: Value,
+    /// Packets by their `SourceLoc`: where each is, and what was counted in front of it.
+    pub(super) packets: Vec<(u32, i64)>,
+    /// Accesses of the running packet need not ask whether they are allowed.
+    pub(super) unasked: bool,
+    /// Nor need its store, which is its only one.
+    pub(super) unasked_store: bool,
     pub(super) blocks: BTreeMap<u32, Block>,
     pub(super) exits: Vec<Exit<'a>>,
     /// Truth values behind predicates that were made of them.
@@ -189,13 +198,6 @@ impl Lower<'_, '_> {
             counted,
         });
         block
-    }
-
-    pub(super) fn store_count(&mut self, counted: i64) {
-        let n = self.b.use_var(self.counter);
-        let n = self.b.ins().iadd_imm_s(n, counted);
-        let at = offset_of!(Context, count) as i32;
-        self.b.ins().store(MemFlagsData::trusted(), n, self.context, at);
     }
 
     /// The way out in front of the running packet, which the interpreter has then.

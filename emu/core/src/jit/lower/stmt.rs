@@ -206,7 +206,7 @@ fn branch(l: &mut Lower<'_, '_>, insn: &Insn, c: Value, then: &[Stmt], other: &[
             variable
         };
         let stores = side.stores.iter().skip(before.stores.len());
-        let stores: Vec<_> = stores.map(|s| (keep(s.host), keep(s.value))).collect();
+        let stores: Vec<_> = stores.map(|s| (s.guarded, keep(s.host), keep(s.value))).collect();
         let jumps = side.jumps.iter().skip(before.jumps.len());
         let jumps: Vec<_> = jumps.map(|j| keep(j.target)).collect();
         let sticky = side.sticky.iter().skip(before.sticky.len());
@@ -221,10 +221,11 @@ fn branch(l: &mut Lower<'_, '_>, insn: &Insn, c: Value, then: &[Stmt], other: &[
     }
     let mut taken = c;
     for (stores, jumps, sticky) in added {
-        for (host, value) in stores {
+        for (guarded, host, value) in stores {
             let (host, value) = (l.b.use_var(host), l.b.use_var(value));
             l.now.stores.push(Store {
                 condition: Some(taken),
+                guarded,
                 host,
                 value,
             });
