@@ -18,12 +18,11 @@ const REPEATED: usize = 25;
 /// Bytes of this program's own that are in memory.
 fn resident() -> u64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("RssAnon:"))
-        .unwrap();
-    let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
-    kilobytes << 10
+    let kilobytes = |begin: &str| -> u64 {
+        let line = text.lines().find_map(|line| line.strip_prefix(begin)).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    };
+    (kilobytes("RssAnon:") + kilobytes("RssShmem:")) << 10
 }
 
 /// Mappings that can be executed and have no file.

@@ -9,12 +9,15 @@ use emu_os::services::DspConfig;
 use hexagon_isa::Arch;
 use rpmsg::fastrpc::Scalars;
 
-/// Anonymous memory of this process in KiB.
-fn anonymous() -> u64 {
+/// Memory of this program that is no file's, in KiB; a DSP process's own pages are mapped twice, and count twice where both are used.
+fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-    let number = line.and_then(|line| line.split_whitespace().next());
-    number.and_then(|number| number.parse().ok()).unwrap_or(0)
+    let number = |begin: &str| -> u64 {
+        let line = status.lines().find_map(|line| line.strip_prefix(begin));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        number.and_then(|number| number.parse().ok()).unwrap_or(0)
+    };
+    number("RssAnon:") + number("RssShmem:")
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -37,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = DspConfig::new("cdsp", Arch::V68, 0x68, BTreeMap::from([(1, 1)]));
     let driver = Driver::start(config, 1 << 30)?;
     let mut clients = Vec::new();
-    let empty = anonymous();
+    let empty = resident();
     let mut first = 0;
     for id in 1..=processes {
         let client = Client::create(&driver, 1, id, "memory", vec![folder.clone()], Box::new(|_| ()))?;
@@ -49,10 +52,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         clients.push(client);
         if id == 1 {
-            first = anonymous().saturating_sub(empty);
+            first = resident().saturating_sub(empty);
         }
     }
-    let all = anonymous().saturating_sub(empty);
+    let all = resident().saturating_sub(empty);
     let next = all.saturating_sub(first) / u64::from((processes - 1).max(1).unsigned_abs());
     println!("{first} {next}");
     for client in clients {
