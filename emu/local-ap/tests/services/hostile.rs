@@ -31,10 +31,12 @@ fn balanced(driver: &Driver) -> bool {
     stats.messages_in == stats.messages_out + stats.dropped + driver.dsp().open_calls() as u64
 }
 
+/// Counters are read one after the other, so that an answer may come between two of them.
 fn settle(driver: &Driver) {
-    wait_for("all calls but the listener's are answered", || {
-        driver.dsp().open_calls() <= 1
-    });
+    wait_for(
+        "all calls but the listener's are answered, and all messages counted",
+        || driver.dsp().open_calls() <= 1 && balanced(driver),
+    );
 }
 
 /// A process of QDA's is killed: the numbers of its calls are free at once, and RELEASE has one of them. In whatever state it
