@@ -41,8 +41,8 @@ macro_rules! long_doubles {
 #[rustfmt::skip]
 const UNARY: &[Import] = unary! {
     "erf" "erff" "erfl" libm::erf, libm::erff, "error function";
-    "erfc" "erfcf" "erfcl" libm::erfc, libm::erfcf, "1 less the error function";
-    "tgamma" "tgammaf" "tgammal" libm::tgamma, libm::tgammaf, "gamma function";
+    "erfc" "erfcf" "erfcl" libm::erfc, |v: f32| libm::erfc(v.into()) as f32, "1 less the error function";
+    "tgamma" "tgammaf" "tgammal" libm::tgamma, |v: f32| libm::tgamma(v.into()) as f32, "gamma function";
     "logb" "logbf" "logbl" logb, |v: f32| logb(v.into()) as f32, "the exponent to base 2; -infinity of 0";
 };
 
@@ -166,7 +166,7 @@ fn lgamma(c: &mut Call<'_>) -> Done {
 }
 
 fn lgammaf(c: &mut Call<'_>) -> Done {
-    c.ret_f32(libm::lgammaf(c.arg_f32(0)))
+    c.ret_f32(libm::lgamma(c.arg_f32(0).into()) as f32)
 }
 
 fn lgamma_r(c: &mut Call<'_>) -> Done {
@@ -176,9 +176,9 @@ fn lgamma_r(c: &mut Call<'_>) -> Done {
 }
 
 fn lgammaf_r(c: &mut Call<'_>) -> Done {
-    let (v, sign) = libm::lgammaf_r(c.arg_f32(0));
+    let (v, sign) = libm::lgamma_r(c.arg_f32(0).into());
     c.store32(c.arg(1)?, sign as u32)?;
-    c.ret_f32(v)
+    c.ret_f32(v as f32)
 }
 
 fn sincos(c: &mut Call<'_>) -> Done {
