@@ -149,11 +149,11 @@ impl Call<'_> {
         Ok(Outcome::Return)
     }
 
-    /// Says something of the process in the log, once.
-    pub fn tell_once(&mut self, what: &'static str) {
+    /// Says in the log what becomes of something that the process does, once for each such thing.
+    pub fn tell_once(&mut self, what: &'static str, becomes: &str) {
         if self.os.lib.told.insert(what) {
             let process = &self.os.shared.config.name;
-            tracing::warn!(target: "emu::os", process, "{what}");
+            tracing::warn!(target: "emu::os", process, "{what} {becomes}");
         }
     }
 

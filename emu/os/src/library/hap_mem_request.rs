@@ -46,21 +46,15 @@ fn request(c: &mut Call<'_>) -> Done {
         kind::UNMAP => unmap(c, payload),
         kind::RESERVE => reserve(c, payload),
         kind::UNRESERVE => unreserve(c, payload),
-        kind::LOG_BLOCKS => refuse(
-            c,
-            "HAP_mem_request of a log of heap blocks is refused (AEE_EUNSUPPORTED)",
-        ),
-        kind::SET_MARKER => refuse(c, "HAP_mem_request of a marker is refused (AEE_EUNSUPPORTED)"),
-        _ => refuse(
-            c,
-            "HAP_mem_request of an unknown kind is refused (AEE_EUNSUPPORTED)",
-        ),
+        kind::LOG_BLOCKS => refuse(c, "HAP_mem_request of a log of heap blocks"),
+        kind::SET_MARKER => refuse(c, "HAP_mem_request of a marker"),
+        _ => refuse(c, "HAP_mem_request of an unknown kind"),
     }
 }
 
 /// Says once a process that this is not done.
 fn refuse(c: &mut Call<'_>, what: &'static str) -> Done {
-    c.tell_once(what);
+    c.tell_once(what, "is refused (AEE_EUNSUPPORTED)");
     c.ret_code(Aee::UNSUPPORTED)
 }
 
@@ -109,16 +103,10 @@ fn map(c: &mut Call<'_>, at: u32) -> Done {
     let (offset, place) = (c.load64(at.wrapping_add(32))?, at.wrapping_add(40));
     c.store64(place, 0)?;
     if flags & !EXTENDED_MAP != 0 {
-        return refuse(
-            c,
-            "HAP_mem_request with unknown flags is refused (AEE_EUNSUPPORTED)",
-        );
+        return refuse(c, "HAP_mem_request with unknown flags");
     }
     if prot & prot::EXECUTE != 0 {
-        return refuse(
-            c,
-            "HAP_mem_request of an executable mapping is refused (AEE_EUNSUPPORTED)",
-        );
+        return refuse(c, "HAP_mem_request of an executable mapping");
     }
     let Some(va) = va.filter(|_| prot & !(prot::READ | prot::WRITE | prot::CACHE) == 0) else {
         return c.ret_code(Aee::BAD_PARM);

@@ -33,12 +33,15 @@ pub const IMPORTS: &[Import] = &[
 fn mmap(c: &mut Call<'_>) -> Done {
     let (wish, len, fd, offset) = (c.arg(0)?, c.arg(1)?, c.arg(4)? as i32, c.arg(5)?);
     if let Some(why) = not_mapped(c.arg(2)?, c.arg(3)?) {
-        c.tell_once(why);
+        c.tell_once(why, "is refused (-1)");
         return c.ret(u32::MAX);
     }
     // Every mapping of a buffer is the same pages.
     if c.arg(2)? & prot::WRITE == 0 {
-        c.tell_once("HAP_mmap for reading only: the buffer can be written all the same");
+        c.tell_once(
+            "HAP_mmap for reading only",
+            "gives a buffer that can be written all the same",
+        );
     }
     let window = match wish {
         0 => c.os.shared.memory.map_window(fd, offset, len).ok(),
@@ -50,11 +53,11 @@ fn mmap(c: &mut Call<'_>) -> Done {
 /// Why there is no such mapping.
 fn not_mapped(allowed: u32, flags: u32) -> Option<&'static str> {
     if allowed & prot::EXECUTE != 0 {
-        Some("HAP_mmap of an executable mapping is refused (-1)")
+        Some("HAP_mmap of an executable mapping")
     } else if allowed & !(prot::READ | prot::WRITE | prot::CACHE) != 0 {
-        Some("HAP_mmap with unknown bits of prot is refused (-1)")
+        Some("HAP_mmap with unknown bits of prot")
     } else if flags != 0 {
-        Some("HAP_mmap with flags is refused (-1)")
+        Some("HAP_mmap with flags")
     } else {
         None
     }

@@ -88,10 +88,10 @@ fn set_type(c: &mut Call<'_>) -> Done {
     match kind {
         0 => {}
         1 => {
-            if c.os.lib.told.insert("pthread_setcanceltype") {
-                let process = &c.os.shared.config.name;
-                tracing::warn!(target: "emu::os", process, "pthread_setcanceltype of asynchronous cancellation is refused (ENOTSUP)");
-            }
+            c.tell_once(
+                "pthread_setcanceltype of asynchronous cancellation",
+                "is refused (ENOTSUP)",
+            );
             return c.ret(ENOTSUP);
         }
         _ => return c.ret(EINVAL),

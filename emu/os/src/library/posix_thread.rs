@@ -414,7 +414,10 @@ fn get_inherit(c: &mut Call<'_>) -> Done {
 /// Threads of one priority take turns, whatever policy a program chooses.
 fn tell_of_policy(c: &mut Call<'_>, policy: u32) {
     if policy == SCHED_FIFO {
-        c.tell_once("SCHED_FIFO is accepted; threads of one priority take turns all the same");
+        c.tell_once(
+            "SCHED_FIFO",
+            "is accepted; threads of one priority take turns all the same",
+        );
     }
 }
 

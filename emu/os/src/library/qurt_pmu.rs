@@ -37,8 +37,11 @@ fn set(c: &mut Call<'_>) -> Done {
         let event = format!("{event:#x}");
         tracing::warn!(target: "emu::os", process, event, "a performance counter counts an event that this DSP does not: it stands still");
     }
-    if c.os.lib.pmu.chooses_threads() && c.os.lib.told.insert("qurt_pmu_set of threads") {
-        tracing::warn!(target: "emu::os", process, "performance counters count all threads: choosing some has no effect here");
+    if c.os.lib.pmu.chooses_threads() {
+        c.tell_once(
+            "qurt_pmu_set of some threads",
+            "has no effect here: performance counters count all of them",
+        );
     }
     c.ret(0)
 }

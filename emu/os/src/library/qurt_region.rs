@@ -175,10 +175,10 @@ impl Wish {
 
 /// Says once a process that there is no such memory for it.
 fn no_memory(c: &mut Call<'_>, what: &'static str) -> Done {
-    if c.os.lib.told.insert(what) {
-        let process = &c.os.shared.config.name;
-        tracing::warn!(target: "emu::os", process, "{what} is refused (QURT_EMEM): a process has its own memory and the buffers that it was sent");
-    }
+    c.tell_once(
+        what,
+        "is refused (QURT_EMEM): a process has its own memory and the buffers that it was sent",
+    );
     c.ret(EMEM)
 }
 

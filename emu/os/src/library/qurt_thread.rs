@@ -61,7 +61,10 @@ fn kept(c: &mut Call<'_>, state: u16, stack: Range<u32>) -> Option<PosixThread> 
         detach_state::DETACHED => true,
         _ => {
             // Attributes of older headers end before it, so that it may be anything.
-            c.tell_once("qurt_thread_create: an unknown detach_state is taken for 0, which can be joined until its end");
+            c.tell_once(
+                "qurt_thread_create with an unknown detach_state",
+                "makes a thread that can be joined until its end",
+            );
             return None;
         }
     };

@@ -68,7 +68,10 @@ fn cycles(c: &mut Call<'_>) -> Done {
 }
 
 fn wait(c: &mut Call<'_>) -> Done {
-    c.tell_once("qurt_exception_wait waits for ever: an exception ends the process");
+    c.tell_once(
+        "qurt_exception_wait",
+        "waits for ever: an exception ends the process",
+    );
     Ok(Outcome::Park(Wait::Sleep, None))
 }
 

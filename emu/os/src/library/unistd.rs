@@ -93,7 +93,10 @@ fn open_as(c: &mut Call<'_>, mode: Option<&'static str>) -> Done {
 fn open(c: &mut Call<'_>) -> Done {
     let mode = mode(c.arg(1)?);
     if mode.is_none() {
-        c.tell_once("open with flags that the AP cannot be asked for is refused (EINVAL)");
+        c.tell_once(
+            "open with flags that the AP cannot be asked for",
+            "is refused (EINVAL)",
+        );
     }
     open_as(c, mode)
 }
