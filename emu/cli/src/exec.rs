@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use anyhow::Context;
-use emu_core::Engine;
 use emu_linux_user::{Console, ExecError, Program, Setup};
 use hexagon_isa::Arch;
 
@@ -136,7 +135,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         env,
         files: !args.no_files,
         memory: args.memory,
-        engine: args.engine.engine.unwrap_or(Engine::Auto),
+        engine: args.engine.engine.unwrap_or_default(),
     };
     let recorded = args.stats || args.dump_host.is_some();
     let record = recorded.then(|| emu_core::record(args.dump_host));

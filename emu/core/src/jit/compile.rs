@@ -8,6 +8,7 @@ use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{Function, UserFuncName};
 use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable as _};
+use cranelift_codegen::{Final, MachBufferFinalized};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 
 use super::code::Table;
@@ -151,25 +152,26 @@ impl Compiler {
                 needed.target
             )));
         }
-        let mut sites = Vec::new();
-        let locations = code.buffer.get_srclocs_sorted();
-        for trap in code.buffer.traps().iter().filter(|trap| trap.code == REFUSED) {
-            let behind = locations.partition_point(|l| l.start <= trap.offset);
-            let packet = behind
-                .checked_sub(1)
-                .and_then(|k| locations.get(k))
-                .filter(|l| trap.offset < l.end)
-                .and_then(|l| packets.get(l.loc.bits() as usize));
-            let &(pc, counted) = packet.ok_or_else(|| Failed::new("an access of no packet"))?;
-            sites.push(Site {
-                offset: trap.offset,
-                pc,
-                counted,
-            });
-        }
-        sites.sort_unstable_by_key(|site| site.offset);
-        Ok((code.code_buffer().to_vec(), sites.into()))
+        Ok((code.code_buffer().to_vec(), sites(&code.buffer, packets)?))
     }
+}
+
+/// Where accesses may be refused of these packets.
+fn sites(code: &MachBufferFinalized<Final>, packets: &[(u32, i64)]) -> Result<Box<[Site]>, Failed> {
+    let locations = code.get_srclocs_sorted();
+    let site = |offset: u32| {
+        let behind = locations.partition_point(|location| location.start <= offset);
+        let location = locations.get(behind.checked_sub(1)?)?;
+        let inside = offset < location.end;
+        let &(pc, counted) = packets.get(location.loc.bits() as usize)?;
+        inside.then_some(Site { offset, pc, counted })
+    };
+    let traps = code.traps().iter().filter(|trap| trap.code == REFUSED);
+    let mut sites = traps
+        .map(|trap| site(trap.offset).ok_or_else(|| Failed::new("an access of no packet")))
+        .collect::<Result<Box<[Site]>, Failed>>()?;
+    sites.sort_unstable_by_key(|site| site.offset);
+    Ok(sites)
 }
 
 /// The host has fused multiply-add.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use hexagon_isa::{EndLoop, Opcode};
 
 use super::Engine;
-use super::tests::{DATA, END, Machine, Program, i};
+use super::tests::{CODE, DATA, END, Machine, Program, i};
 use crate::mem::{PAGE_SIZE, Prot};
 use crate::memory::Memory as _;
 use crate::{Exception, Exit};
@@ -45,7 +45,7 @@ fn added(m: &mut Machine, at: u32) -> (u32, u64) {
             .map_or(0, |t| t.statistics.interpreted.load(Relaxed))
     };
     let before = interpreted(m);
-    (m.thread.regs.pc, m.thread.regs.r[0]) = (super::tests::CODE, at);
+    (m.thread.regs.pc, m.thread.regs.r[0]) = (CODE, at);
     assert_eq!(m.run(10_000).exit, END);
     (m.thread.regs.r[2], interpreted(m) - before)
 }
@@ -80,7 +80,7 @@ fn a_page_that_was_taken_away_is_out_of_reach_at_once() {
         .packet(&[i(Opcode::S2_storeri_io, &[0, 0, 1]), i(Opcode::J2_jump, &[-4])]);
     for round in 0..100 {
         let mut m = Machine::new(&program, Engine::Translator);
-        (m.thread.regs.pc, m.thread.regs.r[1]) = (super::tests::CODE, 0);
+        (m.thread.regs.pc, m.thread.regs.r[1]) = (CODE, 0);
         m.space.store32(DATA, 0).unwrap();
         let Machine {
             space, cpu, thread, ..

@@ -1,8 +1,8 @@
 //! The translator: hot code as host code.
 //!
 //! [`growth`] says which packets are translated together, [`lower`] makes Cranelift's IR of their meanings, [`compile`] host code of
-//! it, [`code`] keeps that, [`units`] finds it, [`record`] tells people, [`translator`] is a process's share of all, and [`native`] runs it for one host thread.
-//! How it is done and what it costs: docs/translator.md.
+//! it, [`code`] keeps that, [`units`] finds it, [`record`] tells people, [`translator`] is a process's share of all, and [`native`]
+//! runs it for one host thread. How it is done and what it costs: docs/translator.md.
 //!
 //! `unsafe` is in `code`, which owns executable memory, in `native`, which calls what is in there, and in `fault`, which leaves it
 //! when the host refuses an access.

@@ -87,12 +87,10 @@ impl Native {
     }
 
     /// The unit at `pc`.
-    fn find<M: CodeMemory>(&mut self, mem: &M, core: Core, regs: &Regs, pc: u32) -> Result<(Near, u64), Ran> {
+    fn find<M: CodeMemory>(&mut self, mem: &M, core: Core, regs: &Regs, pc: u32) -> Result<Near, Ran> {
         let near = self.near[Near::slot(pc)];
-        if near.pc == pc
-            && let Some(generation) = &self.generation
-        {
-            return Ok((near, generation.way_in));
+        if near.pc == pc {
+            return Ok(near);
         }
         let starts = [regs.c[Ctl::Sa0], regs.c[Ctl::Sa1]];
         match self.translator.find(mem, core, self.epoch, pc, starts) {
@@ -110,9 +108,8 @@ impl Native {
                     code: entry.code,
                 };
                 self.near[Near::slot(pc)] = near;
-                let way_in = generation.way_in;
                 self.generation = Some(generation);
-                Ok((near, way_in))
+                Ok(near)
             }
             Found::NotYet => Err(Ran::NotYet),
             Found::Never => Err(Ran::Never),
@@ -131,9 +128,12 @@ impl Native {
         let (Some(table), Some(window), Some(guarded)) = places else {
             return Ran::Never;
         };
-        let (near, way_in) = match self.find(mem, core, &thread.regs, thread.regs.pc) {
+        let near = match self.find(mem, core, &thread.regs, thread.regs.pc) {
             Ok(found) => found,
             Err(ran) => return ran,
+        };
+        let Some(generation) = self.generation.as_deref() else {
+            return Ran::NotYet;
         };
         let budget = budget.clamp(1, SLICE);
         let mut context = Context {
@@ -147,9 +147,6 @@ impl Native {
             refused_at: 0,
             status: Status::default(),
         };
-        let Some(generation) = self.generation.as_deref() else {
-            return Ran::NotYet;
-        };
         let running = Running {
             generation,
             context: &raw mut context,
@@ -161,7 +158,7 @@ impl Native {
         // generation keeps for its units, the bytes in front of the memory's window, pages of the memory that those or its table
         // allow to, and its guarded window, where `fault` answers what the host refuses.
         let left = unsafe {
-            let way_in: WayIn = std::mem::transmute::<usize, WayIn>(way_in as usize);
+            let way_in: WayIn = std::mem::transmute::<usize, WayIn>(generation.way_in as usize);
             Left(way_in(
                 &raw mut thread.regs,
                 running.context,
@@ -177,9 +174,7 @@ impl Native {
         if left.is(Left::ABORT) {
             thread.regs.abort();
         }
-        if left.is(Left::REFUSED)
-            && let Some(generation) = &self.generation
-        {
+        if left.is(Left::REFUSED) {
             self.translator.refused(generation, context.refused_at);
             // The unit is gone, for this thread too.
             self.near.fill(Near::NOWHERE);

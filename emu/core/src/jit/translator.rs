@@ -1,10 +1,10 @@
 //! Translated code of one process: made once, for all host threads that run it.
 //!
 //! A unit is grown and compiled by one thread for all processes, in the background: who runs code does not wait for that (but where
-//! every place is hot from the beginning). What the generator takes of the heap is taken once, not by each thread of each process. When code changes, what was made of its pages goes, as decoded blocks do; host threads that are in the
-//! middle of it keep the host code until they look again.
+//! every place is hot from the beginning). What the generator takes of the heap is taken once, not by each thread of each process.
+//! When code changes, what was made of its pages goes, as decoded blocks do; host threads that are in the middle of it keep the host
+//! code until they look again.
 
-use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
@@ -387,9 +387,10 @@ impl Translator {
     /// The host has refused an access of the unit whose code is at this address: its packets ask first from now on.
     pub(super) fn refused(&self, generation: &Generation, code: u64) {
         let unit = generation.guarded(code, |unit| {
-            let packets: BTreeSet<u32> = unit.sites.iter().map(|site| site.pc).collect();
+            let packets: Vec<u32> = unit.sites.iter().map(|site| site.pc).collect();
             Some((unit.at, packets))
         });
+        // Whoever adds a unit locks the units first.
         if let Some((at, packets)) = unit {
             self.units().have_ask(at, packets);
         }

@@ -10,6 +10,8 @@ use crate::mem::PAGE_SHIFT;
 
 /// Places that are remembered as not to be translated at most.
 const MOST_NEVER: usize = 1 << 16;
+/// Packets that are remembered as those whose accesses ask first at most. A guest may have more: those are found out again.
+const MOST_ASKING: usize = 1 << 16;
 
 /// Where a unit is entered.
 #[derive(Debug, Clone, Copy)]
@@ -28,9 +30,6 @@ pub(super) enum Found {
     /// Nothing will be, as long as the code stays what it is.
     Never,
 }
-
-/// Packets that are remembered as those whose accesses ask first at most. A guest may have more: those are found out again.
-const MOST_ASKING: usize = 1 << 16;
 
 /// A unit that can be found.
 struct Made {
@@ -210,7 +209,7 @@ impl Units {
     }
 
     /// Accesses of these packets are to ask first: the unit at `code`, which was made without, is to be made again.
-    pub fn have_ask(&mut self, code: u64, packets: BTreeSet<u32>) {
+    pub fn have_ask(&mut self, code: u64, packets: Vec<u32>) {
         if self.asking.len() >= MOST_ASKING {
             self.asking.clear();
         }

@@ -39,23 +39,19 @@ pub(super) fn begin(l: &mut Lower<'_, '_>, piece: &Piece) {
     l.unasked_store = l.unasked && stores.count() == 1;
 }
 
-/// The guarded window's address.
-pub(super) fn load_guarded(l: &mut Lower<'_, '_>) -> Value {
-    let at = offset_of!(Context, guarded) as i32;
-    let flags = MemFlagsData::trusted().with_readonly();
-    l.b.ins().load(I64, flags, l.context, at)
-}
-
 fn in_guarded(l: &mut Lower<'_, '_>, va: Value) -> Value {
     let wide = l.b.ins().uextend(I64, va);
     l.b.ins().iadd(l.guarded, wide)
 }
 
-/// The window's address.
-pub(super) fn load_window(l: &mut Lower<'_, '_>) -> Value {
-    let at = offset_of!(Context, window) as i32;
+/// Gets the addresses of both windows ready.
+pub(super) fn enter(l: &mut Lower<'_, '_>) {
     let flags = MemFlagsData::trusted().with_readonly();
-    l.b.ins().load(I64, flags, l.context, at)
+    let mut field = |at: usize| l.b.ins().load(I64, flags, l.context, at as i32);
+    (l.window, l.guarded) = (
+        field(offset_of!(Context, window)),
+        field(offset_of!(Context, guarded)),
+    );
 }
 
 /// An address in the window, and whether what is wanted may be done there at once.

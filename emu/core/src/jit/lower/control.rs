@@ -18,8 +18,8 @@ use super::state::{Host, Jump, Lower, Pending, Signatures, function, unit_signat
 use super::{access, packet, vector};
 use crate::stop::may_stop;
 
-/// Fills the function of `b` with the unit. The functions that it calls come back.
-/// And of packets, by their `SourceLoc`, what they are and what was counted in front of them.
+/// Fills the function of `b` with the unit. What comes back: the functions that it calls; by their `SourceLoc`, where packets are and
+/// what was counted in front of them.
 pub(in crate::jit) fn unit<'a, 'b>(
     b: &'a mut FunctionBuilder<'b>,
     unit: &'a Unit,
@@ -86,8 +86,7 @@ pub(in crate::jit) fn unit<'a, 'b>(
         fused: host.fused,
         vectors: Vectors::new(unit, regs),
     };
-    lower.window = access::load_window(&mut lower);
-    lower.guarded = access::load_guarded(&mut lower);
+    access::enter(&mut lower);
     vector::enter(&mut lower);
     enter(&mut lower, which);
     for (pc, block) in lower.blocks.clone() {
