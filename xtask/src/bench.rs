@@ -7,8 +7,8 @@
 //!   have it) and on QEMU's user-mode Hexagon, in a short run and in one that is long enough for translation not to count.
 //!
 //! Both sides of a core benchmark run the same file, which measures itself, by turns, and must agree on the checksum. Where QEMU
-//! would need minutes for a long run it does the short one's work, translated in no time there, and our engines are compared by their
-//! rates; they must then agree with each other.
+//! would need minutes for a long run it does a share of the work: its rate is the same in both, and rates are compared. Our engines
+//! must then agree with each other.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,24 +1,16 @@
 //! What a DSP process costs the host, measured: in a program of its own, so that nobody else's memory counts.
 
 // What only the other tests call.
+mod resident;
 #[allow(dead_code)]
 #[path = "services/support.rs"]
 mod support;
 
+use resident::resident;
 use support::*;
 
 /// Processes that are measured.
 const PROCESSES: u32 = 6;
-
-/// Memory of this program that is no file's, in KiB; a DSP process's own pages are mapped twice, and count twice where both are used.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let number = |begin: &str| -> u64 {
-        let line = status.lines().find_map(|line| line.strip_prefix(begin)).unwrap();
-        line.split_whitespace().next().unwrap().parse().unwrap()
-    };
-    number("RssAnon:") + number("RssShmem:")
-}
 
 #[test]
 fn an_opened_calculator_costs_less_than_four_mebibytes() {

@@ -2,6 +2,8 @@
 //! their own, whose files and memory nobody else changes.
 
 // What only the other tests call.
+#[path = "../resident/mod.rs"]
+mod resident;
 #[allow(dead_code)]
 #[path = "../services/support.rs"]
 mod support;
@@ -12,6 +14,7 @@ use rpmsg::fastrpc::Scalars;
 use rpmsg::fastrpc::control::MAP_FD;
 use rpmsg::iface::{Kind, Method as _, current_process, handle};
 
+use resident::resident;
 use support::*;
 
 /// `misbehave`'s method that never returns; one word in, one out.
@@ -22,16 +25,6 @@ const RETURN_X: u8 = 17;
 /// Open files of this process.
 fn open_files() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
-/// Memory of this program that is no file's, in KiB; a DSP process's own pages are mapped twice, and count twice where both are used.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let number = |begin: &str| -> u64 {
-        let line = status.lines().find_map(|line| line.strip_prefix(begin)).unwrap();
-        line.split_whitespace().next().unwrap().parse().unwrap()
-    };
-    number("RssAnon:") + number("RssShmem:")
 }
 
 /// A session's life up to one of its steps; then its program is killed.
