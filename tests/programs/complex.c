@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "values.h"
+
 typedef double _Complex (*function)(double _Complex);
 typedef float _Complex (*functionf)(float _Complex);
 
@@ -53,30 +55,4 @@ static void values(unsigned long long *out)
             }
 }
 
-#ifdef HOST
-#include <stdio.h>
-
-static unsigned long long all[4 * N];
-
-int main(void)
-{
-    values(all);
-    for (size_t n = 0; n < 4 * N; n++)
-        printf("%llu ", all[n]);
-    return 0;
-}
-#else
-#include "skel.h"
-
-static int method(void *context, remote_arg *args)
-{
-    (void)context;
-    values(args[0].buf.pv);
-    return AEE_SUCCESS;
-}
-
-static const struct skel_method methods[] = {
-    {2, SC(0, 0, 1, 0, 0), method, {32 * N}},
-};
-SKELETON(complex, methods)
-#endif
+VALUES(complex, 4 * N)

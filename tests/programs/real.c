@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "values.h"
+
 /* The second argument of functions that have one. */
 static double second;
 
@@ -79,30 +81,4 @@ static void values(unsigned long long *out)
     }
 }
 
-#ifdef HOST
-#include <stdio.h>
-
-static unsigned long long all[2 * N];
-
-int main(void)
-{
-    values(all);
-    for (size_t n = 0; n < 2 * N; n++)
-        printf("%llu ", all[n]);
-    return 0;
-}
-#else
-#include "skel.h"
-
-static int method(void *context, remote_arg *args)
-{
-    (void)context;
-    values(args[0].buf.pv);
-    return AEE_SUCCESS;
-}
-
-static const struct skel_method methods[] = {
-    {2, SC(0, 0, 1, 0, 0), method, {16 * N}},
-};
-SKELETON(real, methods)
-#endif
+VALUES(real, 2 * N)

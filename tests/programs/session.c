@@ -1,7 +1,7 @@
 /* What a session's parameters decide, and QuRT by the declarations of its headers.
  *
  *   2 deep(u32 levels) -> u32       in[0], out[0]: so many frames of more than 256 bytes
- *   3 say()                         one run-time message of low, high and error level
+ *   3 say()                         one run-time message of low, high and error level, and one that always comes
  *   4 qurt() -> u32[8]              out[0]: threads that are joined after their ends, timers, pipes, values, mutexes
  */
 #include "HAP.h"
@@ -28,6 +28,8 @@ static int say(void *context, remote_arg *args)
     FARF(RUNTIME_LOW, "runtime low");
     FARF(RUNTIME_HIGH, "runtime high");
     FARF(RUNTIME_ERROR, "runtime error");
+    /* No mask is asked for this one. */
+    FARF(ALWAYS, "all said");
     return AEE_SUCCESS;
 }
 

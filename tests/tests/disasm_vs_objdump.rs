@@ -5,22 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use tests::assets;
-use tests::hexagon::{build, build_shared, code, emulator, llvm};
+use tests::hexagon::{build, build_shared, code, emulator, llvm_and_emulator};
 
 /// Options of llvm-objdump for a core with vectors.
 const VECTORS: &str = "--mattr=+hvxv73,+hvx-length128b";
-
-fn tools() -> Option<PathBuf> {
-    let Some(llvm) = llvm() else {
-        assets::skip_without_tool("there is no clang for Hexagon");
-        return None;
-    };
-    if !emulator().is_file() {
-        assets::skip_without_tool("vhost-hexagon is not built");
-        return None;
-    }
-    Some(llvm)
-}
 
 fn text(command: &mut Command) -> (String, Output) {
     let output = command.output().expect("it runs");
@@ -65,7 +53,7 @@ fn shared(llvm: &Path, dir: &Path) -> PathBuf {
 
 #[test]
 fn programs_and_shared_objects_are_printed_as_objdump_prints_them() {
-    let Some(llvm) = tools() else { return };
+    let Some(llvm) = llvm_and_emulator() else { return };
     let dir = tempfile::tempdir().expect("a temporary folder");
     let mut files: Vec<PathBuf> = ["hello", "files", "hvx", "misc"]
         .iter()
@@ -144,7 +132,7 @@ fn objects(llvm: &Path, dir: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn object_files_are_printed_as_objdump_prints_them() {
-    let Some(llvm) = tools() else { return };
+    let Some(llvm) = llvm_and_emulator() else { return };
     let dir = tempfile::tempdir().expect("a temporary folder");
     let files = objects(&llvm, dir.path());
     assert!(files.len() >= 19, "{files:?}");
@@ -158,7 +146,7 @@ fn object_files_are_printed_as_objdump_prints_them() {
 /// The sources again, linked in several ways, with and without their symbols.
 #[test]
 fn what_is_linked_of_them_is_printed_as_objdump_prints_it() {
-    let Some(llvm) = tools() else { return };
+    let Some(llvm) = llvm_and_emulator() else { return };
     let dir = tempfile::tempdir().expect("a temporary folder");
     let names = ["globals.c", "aliases.c", "sections.c", "groups.cpp"];
     let parts: Vec<_> = names
@@ -195,7 +183,7 @@ fn what_is_linked_of_them_is_printed_as_objdump_prints_it() {
 
 #[test]
 fn a_function_is_chosen_by_any_of_its_names() {
-    let Some(llvm) = tools() else { return };
+    let Some(llvm) = llvm_and_emulator() else { return };
     let dir = tempfile::tempdir().expect("a temporary folder");
     for (source, functions) in [
         ("globals.c", &["first", "second", "local", "last"][..]),
@@ -244,7 +232,7 @@ fn both(llvm: &Path, dir: &Path, core: &str, source: &str) -> (String, String) {
 /// `docs/disasm.md` lists what differs: here each row of it does, so that a row is struck out when it does no more.
 #[test]
 fn what_differs_differs_as_the_page_says() {
-    let Some(llvm) = tools() else { return };
+    let Some(llvm) = llvm_and_emulator() else { return };
     let dir = tempfile::tempdir().expect("a temporary folder");
     let both = |core: &str, source: &str| both(&llvm, dir.path(), core, source);
 
@@ -298,7 +286,7 @@ fn what_differs_differs_as_the_page_says() {
 
 #[test]
 fn a_range_of_addresses_and_a_function_can_be_chosen() {
-    let Some(llvm) = tools() else { return };
+    let Some(llvm) = llvm_and_emulator() else { return };
     let dir = tempfile::tempdir().expect("a temporary folder");
     let file = build(&llvm, dir.path(), "hello", 73);
     let whole = ours(&[], &file);
@@ -323,7 +311,7 @@ fn a_range_of_addresses_and_a_function_can_be_chosen() {
 
 #[test]
 fn words_come_as_text_or_from_standard_input() {
-    let Some(_) = tools() else { return };
+    let Some(_) = llvm_and_emulator() else { return };
     let dir = tempfile::tempdir().expect("a temporary folder");
     let file = dir.path().join("words");
     std::fs::write(&file, "0x5a00c080\n6fffffff 7f00c000\n").expect("a file");

@@ -1,19 +1,19 @@
 //! A C++ skeleton (tests/programs/cxx.cc): constructors, static variables that two threads want, and what runs at the end of
 //! a process, however that comes.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use emu_local_ap::{Client, Driver};
-use emu_os::services::{DspConfig, FarfTo};
-use hexagon_isa::Arch;
 use rpmsg::Aee;
 use rpmsg::fastrpc::Scalars;
 use rpmsg::iface::{Kind, Method as _, current_process, handle};
 use tests::assets;
 use tests::hexagon::{build_shared, emulator, invoke, llvm};
+
+mod logged_session;
+use logged_session::Logged;
 
 const URI: &str = "file:///libcxx_skel.so?cxx_skel_handle_invoke&_modver=1.0";
 const OPTIONS: [&str; 5] = [
@@ -65,20 +65,8 @@ fn constructors_destructors_and_static_variables_work() {
 }
 
 /// A session of the skeleton with the DSP: what it logs is kept.
-fn session(dir: &Path, finish_wait: Duration) -> (Arc<Driver>, Client, u32, Arc<Mutex<Vec<String>>>) {
-    let mut config = DspConfig::new("cdsp", Arch::V68, 0x68, BTreeMap::from([(1, 0x1001)]));
-    config.farf = FarfTo::Guest;
-    config.finish_wait = finish_wait;
-    let driver = Driver::start(config, 128 << 20).unwrap();
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    let sink = Arc::clone(&lines);
-    let on_log = Box::new(move |record: &rpmsg::iface::adspmsgd_apps::LogRecord| {
-        let text = String::from_utf8_lossy(&record.text).into_owned();
-        sink.lock().unwrap().push(text);
-    });
-    let client = Client::create(&driver, 1, 1, "test", vec![dir.to_owned()], on_log).unwrap();
-    let handle = client.open(URI).unwrap();
-    (driver, client, handle, lines)
+fn session(dir: &Path, finish_wait: Duration) -> (Arc<Driver>, Logged) {
+    logged_session::open(dir, URI, finish_wait)
 }
 
 fn call(client: &Client, handle: u32, method: u8) {
@@ -96,7 +84,7 @@ fn a_process_that_ends_in_order_runs_what_is_to_run_at_its_end() {
     let Some((dir, _)) = skeleton(&["-fuse-init-array"]) else {
         return;
     };
-    let (_driver, client, _, lines) = session(dir.path(), Duration::from_secs(120));
+    let (_driver, Logged { client, lines, .. }) = session(dir.path(), Duration::from_secs(120));
     client.exit().unwrap();
     in_order(
         &lines.lock().unwrap().join("\n"),
@@ -109,7 +97,7 @@ fn a_finaliser_that_never_returns_does_not_keep_the_process() {
     let Some((dir, _)) = skeleton(&["-fuse-init-array"]) else {
         return;
     };
-    let (driver, client, handle, _) = session(dir.path(), Duration::from_millis(20));
+    let (driver, Logged { client, handle, .. }) = session(dir.path(), Duration::from_millis(20));
     call(&client, handle, 4);
     client.exit().unwrap();
     assert_eq!(
@@ -124,7 +112,14 @@ fn a_process_that_exits_already_refuses_to_exit() {
     let Some((dir, _)) = skeleton(&["-fuse-init-array"]) else {
         return;
     };
-    let (driver, client, opened, _) = session(dir.path(), Duration::from_secs(120));
+    let (
+        driver,
+        Logged {
+            client,
+            handle: opened,
+            ..
+        },
+    ) = session(dir.path(), Duration::from_secs(120));
     call(&client, opened, 4);
     let session = client.session();
     let exit = || {
@@ -148,7 +143,7 @@ fn a_process_whose_program_was_killed_runs_nothing_more() {
     let Some((dir, _)) = skeleton(&["-fuse-init-array"]) else {
         return;
     };
-    let (driver, client, _, lines) = session(dir.path(), Duration::from_secs(120));
+    let (driver, Logged { client, lines, .. }) = session(dir.path(), Duration::from_secs(120));
     client.kill().unwrap();
     assert_eq!(driver.dsp().stats().processes_now, 0);
     assert!(!lines.lock().unwrap().join("\n").contains("destructor"));

@@ -1,18 +1,19 @@
 //! What a session's parameters do to its skeleton (tests/programs/session.c): stacks of the threads that serve it, masks of
 //! messages; and QuRT by the kit's declarations.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use emu_local_ap::{Answer, Arg, Client, Driver};
-use emu_os::services::{DspConfig, FarfTo};
-use hexagon_isa::Arch;
+use emu_local_ap::{Answer, Arg, Driver};
 use rpmsg::Aee;
 use rpmsg::fastrpc::Scalars;
 use rpmsg::iface::{Kind, Method, Texts, current_process, handle, remotectl};
 use tests::assets;
-use tests::hexagon::{build_shared, emulator, invoke, llvm};
+use tests::hexagon::{build_shared, invoke, llvm, llvm_and_emulator};
+
+mod logged_session;
+use logged_session::Logged;
 
 const URI: &str = "file:///libsession_skel.so?session_skel_handle_invoke&_modver=1.0";
 const SOON: Duration = Duration::from_secs(120);
@@ -20,9 +21,15 @@ const SOON: Duration = Duration::from_secs(120);
 struct Session {
     _dir: tempfile::TempDir,
     _driver: Arc<Driver>,
-    client: Client,
-    handle: u32,
-    lines: Arc<Mutex<Vec<String>>>,
+    opened: Logged,
+}
+
+/// The skeleton in a folder of its own.
+fn built(llvm: &Path) -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let file = dir.path().join("libsession_skel.so");
+    let file = build_shared(llvm, "session", 68, &["-Wl,-z,max-page-size=0x1000"], file);
+    (dir, file)
 }
 
 /// The skeleton, opened; `None` without a compiler.
@@ -32,34 +39,21 @@ fn session() -> Option<Session> {
         assets::skip_without_tool("there is no clang for Hexagon");
         return None;
     };
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let file = dir.path().join("libsession_skel.so");
-    build_shared(&llvm, "session", 68, &["-Wl,-z,max-page-size=0x1000"], file);
-    let mut config = DspConfig::new("cdsp", Arch::V68, 0x68, BTreeMap::from([(1, 0x1001)]));
-    config.farf = FarfTo::Guest;
-    let driver = Driver::start(config, 128 << 20).unwrap();
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    let sink = Arc::clone(&lines);
-    let on_log = Box::new(move |record: &rpmsg::iface::adspmsgd_apps::LogRecord| {
-        let text = String::from_utf8_lossy(&record.text).into_owned();
-        sink.lock().unwrap().push(text);
-    });
-    let client = Client::create(&driver, 1, 1, "test", vec![dir.path().to_owned()], on_log).unwrap();
-    let handle = client.open(URI).unwrap();
+    let (dir, _) = built(&llvm);
+    let (_driver, opened) = logged_session::open(dir.path(), URI, SOON);
     Some(Session {
         _dir: dir,
-        _driver: driver,
-        client,
-        handle,
-        lines,
+        _driver,
+        opened,
     })
 }
 
 impl Session {
     /// Calls a method of the skeleton from a thread that the DSP has not seen.
     fn call(&self, method: u8, args: &[Arg<'_>], ins: u8, outs: u8) -> Answer {
-        let (session, sc) = (self.client.session(), Scalars::new(method, ins, outs));
-        let call = session.start_raw(session.client(), self.client.new_tid(), self.handle, sc, args);
+        let Logged { client, handle, .. } = &self.opened;
+        let (session, sc) = (client.session(), Scalars::new(method, ins, outs));
+        let call = session.start_raw(session.client(), client.new_tid(), *handle, sc, args);
         call.unwrap().wait(SOON).unwrap()
     }
 
@@ -71,9 +65,9 @@ impl Session {
     /// Asks a service of the process.
     #[track_caller]
     fn ask<M: Method>(&self, handle: u32, method: &M) {
-        let session = self.client.session();
-        let payload = method.payload(Kind::Handle64);
-        let call = session.start_payload(session.client(), self.client.new_tid(), handle, &payload);
+        let client = &self.opened.client;
+        let (session, payload) = (client.session(), method.payload(Kind::Handle64));
+        let call = session.start_payload(session.client(), client.new_tid(), handle, &payload);
         assert_eq!(call.unwrap().wait(SOON).unwrap().retval, Aee::SUCCESS);
     }
 
@@ -106,11 +100,19 @@ fn only_messages_that_the_program_wants_come() {
         let files = Texts(files.iter().map(|&file| file.into()).collect());
         let params = current_process::SetLoggingParams2 { mask, files };
         s.ask(handle::CURRENT_PROCESS1, &params);
-        s.lines.lock().unwrap().clear();
+        let lines = &s.opened.lines;
+        lines.lock().unwrap().clear();
         assert_eq!(s.call(3, &[], 0, 0).retval, Aee::SUCCESS);
         // Messages come in their order, and behind the answer.
-        std::thread::sleep(Duration::from_millis(200));
-        let lines = s.lines.lock().unwrap().join("\n");
+        let end = Instant::now() + SOON;
+        let lines = loop {
+            let all = lines.lock().unwrap().join("\n");
+            if all.contains("all said") {
+                break all;
+            }
+            assert!(Instant::now() < end, "no last message in {all}");
+            std::thread::yield_now();
+        };
         ["low", "high", "error"].map(|level| lines.contains(&format!("runtime {level}")))
     };
     assert_eq!(said(0, &[]), [true; 3]);
@@ -120,20 +122,10 @@ fn only_messages_that_the_program_wants_come() {
     assert_eq!(said(0, &[]), [true; 3]);
 }
 
-/// The skeleton for the program `vhost-hexagon`, if there is one.
+/// What `vhost-hexagon invoke` says with the skeleton, if it can be had.
 #[track_caller]
 fn invoked(args: &[&str]) -> Option<(String, String, i32)> {
-    let Some(llvm) = llvm() else {
-        assets::skip_without_tool("there is no clang for Hexagon");
-        return None;
-    };
-    if !emulator().is_file() {
-        assets::skip_without_tool("vhost-hexagon is not built");
-        return None;
-    }
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let file = dir.path().join("libsession_skel.so");
-    let skeleton = build_shared(&llvm, "session", 68, &["-Wl,-z,max-page-size=0x1000"], file);
+    let (_dir, skeleton) = built(&llvm_and_emulator()?);
     Some(invoke(&skeleton, &[&["--uri", URI], args].concat()))
 }
 
