@@ -39,11 +39,9 @@ pub const IMPORTS: &[Import] = &[
 pub(super) const O_WRONLY: u32 = 1;
 pub(super) const O_RDWR: u32 = 2;
 const O_CREAT: u32 = 0o100;
-/// What changes nothing here: no terminal is anybody's, nothing is executed, lengths have 64 bits; and O_NOFOLLOW, which the AP
-/// decides.
-const HARMLESS: u32 = 0o400 | 0o2_000_000 | O_LARGEFILE | O_NOFOLLOW;
+/// What changes nothing here: no terminal is anybody's, nothing is executed, lengths have 64 bits.
+const HARMLESS: u32 = 0o400 | 0o2_000_000 | O_LARGEFILE;
 const O_LARGEFILE: u32 = 0o400_000;
-const O_NOFOLLOW: u32 = 0o100_000;
 const O_TRUNC: u32 = 0o1000;
 pub(super) const O_APPEND: u32 = 0o2000;
 const S_IFREG: u32 = 0o100_000;
@@ -380,8 +378,9 @@ mod tests {
             // O_EXCL.
             (O_WRONLY | O_CREAT | O_TRUNC | 0o200, None),
             (HARMLESS, Some("rb")),
-            // O_NONBLOCK, O_DIRECTORY, and a bit that is none.
+            // O_NONBLOCK, O_DIRECTORY, O_NOFOLLOW, and a bit that is none.
             (0o4000, None),
+            (0o100_000, None),
             (0o40_000, None),
             (1 << 31, None),
             (3, None),
