@@ -235,14 +235,14 @@ const REAL: [&str; 42] = [
     "nextafter",
 ];
 const REAL_POINTS: usize = 512;
-/// Functions of which more than one number may lie between ours and the host's, of doubles and of floats. Beside exact values, in units of the
-/// last place: `cbrt` ours 0.5, glibc 2.3; `erfc` 1.6 both, of floats ours 0.5, glibc 1.6; `lgamma` near its zeros ours 6, glibc 2.1; `tgamma`
-/// ours 4.3, glibc 1.9, of floats ours 0.5, glibc 3.2.
+/// Functions of which more than one number may lie between ours and the host's, of doubles and of floats, because the host's are off.
+/// Beside exact values, in units of the last place: `cbrt` ours 0.5, glibc 2.3; `erfc` 0.5 and 2.2, of floats 2.0; `lgamma` 0.96 (0.66
+/// below 1e298) and 3.1, of floats 2.7; `tgamma` 0.88 and 3.9, of floats 3.9; of floats all ours 0.5.
 const REAL_FARTHER: [(&str, [u64; 2]); 4] = [
     ("cbrt", [3, 1]),
     ("erfc", [2, 2]),
-    ("lgamma", [7, 2]),
-    ("tgamma", [6, 4]),
+    ("lgamma", [2, 2]),
+    ("tgamma", [2, 3]),
 ];
 
 /// How many numbers of a kind lie between two; none that is no number is between.

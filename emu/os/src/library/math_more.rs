@@ -5,6 +5,7 @@
 
 use super::complex_math::{Complex, logb, product, quotient};
 use super::fenv::round;
+use super::gamma;
 use super::math::IMPORTS as MATH;
 use crate::kernel::call::{Call, Done};
 use crate::kernel::import::{Import, alias, import, joined};
@@ -40,9 +41,9 @@ macro_rules! long_doubles {
 
 #[rustfmt::skip]
 const UNARY: &[Import] = unary! {
-    "erf" "erff" "erfl" libm::erf, libm::erff, "error function";
-    "erfc" "erfcf" "erfcl" libm::erfc, |v: f32| libm::erfc(v.into()) as f32, "1 less the error function";
-    "tgamma" "tgammaf" "tgammal" libm::tgamma, |v: f32| libm::tgamma(v.into()) as f32, "gamma function";
+    "erf" "erff" "erfl" pxfm::f_erf, |v: f32| pxfm::f_erf(v.into()) as f32, "error function";
+    "erfc" "erfcf" "erfcl" pxfm::f_erfc, |v: f32| pxfm::f_erfc(v.into()) as f32, "1 less the error function";
+    "tgamma" "tgammaf" "tgammal" gamma::tgamma, |v: f32| gamma::tgamma(v.into()) as f32, "gamma function";
     "logb" "logbf" "logbl" logb, |v: f32| logb(v.into()) as f32, "the exponent to base 2; -infinity of 0";
 };
 
@@ -162,23 +163,23 @@ fn remquof(c: &mut Call<'_>) -> Done {
 }
 
 fn lgamma(c: &mut Call<'_>) -> Done {
-    c.ret_f64(libm::lgamma(c.arg_f64(0)))
+    c.ret_f64(gamma::lgamma(c.arg_f64(0)))
 }
 
 fn lgammaf(c: &mut Call<'_>) -> Done {
-    c.ret_f32(libm::lgamma(c.arg_f32(0).into()) as f32)
+    c.ret_f32(gamma::lgamma(c.arg_f32(0).into()) as f32)
 }
 
 fn lgamma_r(c: &mut Call<'_>) -> Done {
-    let (v, sign) = libm::lgamma_r(c.arg_f64(0));
-    c.store32(c.arg(2)?, sign as u32)?;
-    c.ret_f64(v)
+    let v = c.arg_f64(0);
+    c.store32(c.arg(2)?, gamma::sign(v) as u32)?;
+    c.ret_f64(gamma::lgamma(v))
 }
 
 fn lgammaf_r(c: &mut Call<'_>) -> Done {
-    let (v, sign) = libm::lgamma_r(c.arg_f32(0).into());
-    c.store32(c.arg(1)?, sign as u32)?;
-    c.ret_f32(v as f32)
+    let v = f64::from(c.arg_f32(0));
+    c.store32(c.arg(1)?, gamma::sign(v) as u32)?;
+    c.ret_f32(gamma::lgamma(v) as f32)
 }
 
 fn sincos(c: &mut Call<'_>) -> Done {

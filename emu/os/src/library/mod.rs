@@ -22,6 +22,7 @@ mod files;
 mod float_text;
 mod format;
 mod frames;
+mod gamma;
 mod getopt;
 mod hap_debug;
 mod hap_mem_request;
