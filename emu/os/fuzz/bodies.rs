@@ -30,6 +30,9 @@ pub fn elf(data: &[u8]) {
     for symbol in &image.symbols {
         assert!(image.name(symbol).len() <= data.len());
     }
+    for (library, version, _) in image.needed_versions() {
+        assert!(library.len().max(version.len()) <= data.len());
+    }
     for segment in &image.segments {
         assert!(image.segment_bytes(segment).len() <= data.len());
     }

@@ -1,13 +1,16 @@
 //! Binds a placed library to others and to the built-in module.
 //!
 //! Symbols are looked up in the library itself (all skeletons are linked `-Bsymbolic`), then in what it needs, breadth
-//! first, then in libraries that were opened for all (`RTLD_GLOBAL`), then in the built-in module. All relocations are applied at once; there is no lazy binding.
+//! first, then in libraries that were opened for all (`RTLD_GLOBAL`), then in the built-in module, which has no versions. All relocations are applied at once; there is no lazy binding.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::elf::{Binding, RelocationKind};
+use super::gather::{Library, is_built_in};
 use super::modules::{InstallError, Module, ModuleId, Modules};
+use super::names::Wanted;
 use super::thread_storage::{NoStorage, Template};
+use super::uri;
 use crate::error::OpenError;
 use crate::memory::{NoMemory, ProcessMemory};
 use emu_core::memory::Memory as _;
@@ -107,13 +110,13 @@ impl Modules {
             let base = if symbol.absolute { 0 } else { module.base };
             return Ok(base.wrapping_add(symbol.value));
         }
-        let name = image.name(symbol);
-        let found = module.needs.iter().find_map(|&need| self.symbol(need, name));
-        let found = found.or_else(|| self.globals.iter().find_map(|&id| self.symbol(id, name)));
-        match found.or_else(|| self.builtins.address(name)) {
+        let wanted = Wanted::by(image, symbol);
+        let mut elsewhere = module.needs.iter().chain(&self.globals);
+        let found = elsewhere.find_map(|&id| self.wanted(id, wanted));
+        match found.or_else(|| self.builtins.address(wanted.name())) {
             Some(at) => Ok(at),
             None if symbol.binding == Binding::Weak => Ok(0),
-            None => Err(String::from_utf8_lossy(name).into_owned()),
+            None => Err(wanted.text()),
         }
     }
 
@@ -126,18 +129,58 @@ impl Modules {
         if symbol.defined {
             return Ok(Some((id, symbol.value)));
         }
-        let name = image.name(symbol);
+        let wanted = Wanted::by(image, symbol);
         let mut elsewhere = module.needs.iter().chain(&self.globals);
-        let found = elsewhere.find_map(|&id| self.local_symbol(id, name));
+        let found = elsewhere.find_map(|&id| self.local_symbol(id, wanted));
         match found {
-            None if symbol.binding != Binding::Weak => Err(String::from_utf8_lossy(name).into_owned()),
+            None if symbol.binding != Binding::Weak => Err(wanted.text()),
             found => Ok(found),
         }
     }
 
     /// A thread-local symbol of a library or of what it needs.
-    pub(super) fn local_symbol(&self, id: ModuleId, name: &[u8]) -> Local {
-        self.search(id, |module| module.locals.get(name).map(|&at| (module.id, at)))
+    fn local_symbol(&self, id: ModuleId, wanted: Wanted<'_>) -> Local {
+        self.search(id, |module| module.local(wanted).map(|at| (module.id, at)))
+    }
+
+    /// Do the libraries that it needs have the versions that it wants of them?
+    ///
+    /// As the GNU C library's loader has it (elf/dl-version.c): a version that is missing is an error unless it is weak; a library that
+    /// says nothing of versions is taken as it is, and told.
+    pub(super) fn check_versions(&self, library: &Library, needs: &[ModuleId]) -> Result<(), InstallError> {
+        let image = &library.image;
+        let mut without = BTreeSet::new();
+        for (file, version, weak) in image.needed_versions() {
+            let file = String::from_utf8_lossy(file).into_owned();
+            let refuse = |why: &str| {
+                let version = String::from_utf8_lossy(version);
+                let text = format!("{} needs version {version} of {file}, {why}", library.name);
+                InstallError::Refused(OpenError::new(Aee::UNABLE_TO_LOAD, text))
+            };
+            let mut needed = needs.iter().filter_map(|id| self.map.get(id));
+            let plain = uri::plain(&file).ok();
+            let of = needed.find(|module| {
+                Some(&module.name) == plain.as_ref() || module.image.soname.as_ref() == Some(&file)
+            });
+            let defines = match of {
+                Some(module) => module.image.defines_version(version),
+                None if is_built_in(&file) => None,
+                None => return Err(refuse("which is not among the libraries that it needs")),
+            };
+            match defines {
+                Some(true) => {}
+                Some(false) if weak => {}
+                Some(false) => return Err(refuse("which has none of that name")),
+                None => drop(without.insert(file)),
+            }
+        }
+        for file in without {
+            tracing::warn!(
+                target: "emu::os", library = library.name,
+                "{file} has no versions of its symbols, and the library was linked with one that has: any of them does"
+            );
+        }
+        Ok(())
     }
 
     /// Gives the libraries whose storage this one reaches relative to the thread pointer a fixed distance to it.

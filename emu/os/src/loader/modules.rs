@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::elf::{Binding, Image, Segment, SegmentProt};
+use super::elf::{Binding, Image, Segment, SegmentProt, Symbol};
 use super::gather::{Library, is_built_in};
+use super::names::{Names, Wanted};
 use super::thread_storage::ThreadStorage;
 use super::uri;
 use crate::builtins::Builtins;
@@ -41,9 +42,10 @@ pub struct Module {
     pub(super) needs: Vec<ModuleId>,
     /// Handles and libraries that use it.
     refs: usize,
-    symbols: HashMap<Box<[u8]>, u32>,
+    /// Symbols that have addresses.
+    symbols: Names,
     /// Thread-local symbols: offsets in its storage.
-    pub(super) locals: HashMap<Box<[u8]>, u32>,
+    locals: Names,
     stage: Stage,
     /// Where what is told of it lies (`dl_iterate_phdr`).
     pub(super) told: Option<u32>,
@@ -61,8 +63,13 @@ enum Stage {
 
 impl Module {
     /// A defined symbol's address.
-    pub(super) fn symbol(&self, name: &[u8]) -> Option<u32> {
-        self.symbols.get(name).copied()
+    pub(super) fn symbol(&self, wanted: Wanted<'_>) -> Option<u32> {
+        self.symbols.find(&self.image, wanted)
+    }
+
+    /// A thread-local symbol's offset in the library's storage.
+    pub(super) fn local(&self, wanted: Wanted<'_>) -> Option<u32> {
+        self.locals.find(&self.image, wanted)
     }
 
     /// Functions to call after loading, in order.
@@ -223,9 +230,14 @@ impl Modules {
         })
     }
 
-    /// A symbol of a library or of what it needs (not of the built-in module).
+    /// A symbol of a library or of what it needs (not of the built-in module), by its name alone.
     pub fn symbol(&self, id: ModuleId, name: &[u8]) -> Option<u32> {
-        self.search(id, |module| module.symbol(name))
+        self.wanted(id, Wanted::named(name))
+    }
+
+    /// A symbol of a library or of what it needs.
+    pub(super) fn wanted(&self, id: ModuleId, wanted: Wanted<'_>) -> Option<u32> {
+        self.search(id, |module| module.symbol(wanted))
     }
 
     /// Asks a library and what it needs, breadth first, for something.
@@ -326,33 +338,26 @@ impl Modules {
             let needed = uri::plain(name).map_err(InstallError::Refused)?;
             needs.push(self.find(&needed).ok_or(InstallError::Gone)?);
         }
+        self.check_versions(library, &needs)?;
         let span = u32::try_from(image.span.end - image.span.start).unwrap_or(u32::MAX);
         let reserved = memory
             .reserve(span, image.align)
             .map_err(InstallError::NoMemory)?;
         let base = reserved.wrapping_sub(image.span.start as u32);
-        let symbols = image
-            .symbols
-            .iter()
-            .filter(|s| s.defined && s.binding != Binding::Local && s.named_thing)
-            .map(|s| {
-                (
-                    Box::from(image.name(s)),
-                    if s.absolute {
-                        s.value
-                    } else {
-                        base.wrapping_add(s.value)
-                    },
-                )
-            })
-            .collect();
+        let defined = || {
+            let symbols = image.symbols.iter();
+            symbols.filter(|s| s.defined && s.binding != Binding::Local)
+        };
+        let address = |s: &Symbol| match s.absolute {
+            true => s.value,
+            false => base.wrapping_add(s.value),
+        };
+        let named = defined().filter(|s| s.named_thing);
+        let symbols = Names::of(image, named.map(|s| (s, address(s))));
+        let locals = defined().filter(|s| s.thread_local && image.tls.is_some());
+        let locals = Names::of(image, locals.map(|s| (s, s.value)));
         let id = self.next;
         self.next += 1;
-        let locals = image.symbols.iter();
-        let locals = locals
-            .filter(|s| s.thread_local && s.defined && s.binding != Binding::Local && image.tls.is_some())
-            .map(|s| (Box::from(image.name(s)), s.value))
-            .collect();
         let module = Module {
             id,
             name: library.name.clone(),

@@ -3,6 +3,7 @@
 
 use super::gather::is_built_in;
 use super::modules::{Module, ModuleId, Modules};
+use super::names::Wanted;
 use crate::memory::{NoMemory, ProcessMemory};
 use emu_core::memory::Memory as _;
 
@@ -155,7 +156,8 @@ impl Modules {
 
 impl Module {
     fn found(&self, name: &[u8]) -> Option<Found> {
-        let local = || self.locals.get(name).map(|&at| Found::Local(self.id, at));
-        self.symbol(name).map(Found::Address).or_else(local)
+        let wanted = Wanted::named(name);
+        let local = || self.local(wanted).map(|at| Found::Local(self.id, at));
+        self.symbol(wanted).map(Found::Address).or_else(local)
     }
 }

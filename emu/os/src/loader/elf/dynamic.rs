@@ -4,7 +4,7 @@ use super::file::{File, word};
 use super::image::ElfError;
 
 /// Most libraries that one needs.
-const MAX_NEEDED: usize = 64;
+pub(super) const MAX_NEEDED: usize = 64;
 
 const DT_NULL: u32 = 0;
 const DT_NEEDED: u32 = 1;
@@ -31,6 +31,11 @@ const DT_RELRSZ: u32 = 35;
 const DT_RELR: u32 = 36;
 const DT_RELRENT: u32 = 37;
 const DT_GNU_HASH: u32 = 0x6fff_fef5;
+const DT_VERSYM: u32 = 0x6fff_fff0;
+const DT_VERDEF: u32 = 0x6fff_fffc;
+const DT_VERDEFNUM: u32 = 0x6fff_fffd;
+const DT_VERNEED: u32 = 0x6fff_fffe;
+const DT_VERNEEDNUM: u32 = 0x6fff_ffff;
 
 /// The dynamic table's entries that matter.
 #[derive(Default)]
@@ -42,6 +47,11 @@ pub(super) struct Dynamic {
     pub symtab: Option<u32>,
     pub hash: Option<u32>,
     pub gnu_hash: Option<u32>,
+    pub versym: Option<u32>,
+    pub verdef: Option<u32>,
+    pub verdefnum: u32,
+    pub verneed: Option<u32>,
+    pub verneednum: u32,
     pub rela: Option<u32>,
     pub relasz: u32,
     pub relr: Option<u32>,
@@ -89,6 +99,11 @@ pub(super) fn dynamic_table(file: &File<'_>, at: u32, len: u32) -> Result<Dynami
             DT_SYMENT => is("DT_SYMENT", v, 16, "16")?,
             DT_HASH => d.hash = Some(v),
             DT_GNU_HASH => d.gnu_hash = Some(v),
+            DT_VERSYM => d.versym = Some(v),
+            DT_VERDEF => d.verdef = Some(v),
+            DT_VERDEFNUM => d.verdefnum = v,
+            DT_VERNEED => d.verneed = Some(v),
+            DT_VERNEEDNUM => d.verneednum = v,
             DT_RELA => d.rela = Some(v),
             DT_RELASZ => d.relasz = v,
             DT_RELAENT => is("DT_RELAENT", v, 12, "12")?,

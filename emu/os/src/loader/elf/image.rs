@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::file::File;
 use super::symtab::{self, Function};
+use super::versions::{VersionNumber, Versions};
 use emu_core::mem::PAGE;
 
 /// Why the bytes are not a library that can be loaded.
@@ -158,6 +159,14 @@ pub struct Symbol {
     pub named_thing: bool,
     /// `STT_TLS`: the value is an offset in the library's thread-local storage.
     pub thread_local: bool,
+    pub(super) version: VersionNumber,
+}
+
+impl Symbol {
+    /// Its version in the library.
+    pub fn version(&self) -> VersionNumber {
+        self.version
+    }
 }
 
 /// One relocation of a kind that is known.
@@ -193,6 +202,7 @@ pub struct Image {
     /// Where names of dynamic symbols lie: in the file, and relative to the load base.
     pub(super) strings: (Range<usize>, u32),
     pub(super) headers: Range<usize>,
+    pub(super) versions: Versions,
     /// `DT_SONAME`.
     pub soname: Option<String>,
     /// `DT_NEEDED` in order.
@@ -229,6 +239,39 @@ impl Image {
     /// The symbol's name, byte for byte as it stands in the file; empty if the file has none there.
     pub fn name(&self, symbol: &Symbol) -> &[u8] {
         self.bytes.get(symbol.name.clone()).unwrap_or_default()
+    }
+
+    fn text(&self, range: &Range<usize>) -> &[u8] {
+        self.bytes.get(range.clone()).unwrap_or_default()
+    }
+
+    /// Its symbols have versions, or are without one among such.
+    pub fn has_versions(&self) -> bool {
+        self.versions.numbered
+    }
+
+    /// The version's name; `None`: it is none.
+    pub fn version_named(&self, version: VersionNumber) -> Option<&[u8]> {
+        let version = self.versions.by_number.get(&version.number())?;
+        Some(self.text(&version.name))
+    }
+
+    /// The version that an undefined symbol wants, and whether a symbol without any does not do; `None`: it wants none.
+    pub fn version(&self, symbol: &Symbol) -> Option<(&[u8], bool)> {
+        let version = self.versions.by_number.get(&symbol.version.number())?;
+        Some((self.text(&version.name), version.strict))
+    }
+
+    /// Does it define this version? `None`: it says nothing of versions.
+    pub fn defines_version(&self, name: &[u8]) -> Option<bool> {
+        let defined = self.versions.defined.as_ref()?;
+        Some(defined.contains(name))
+    }
+
+    /// Versions that it needs of other libraries: the library, the version, and whether it does without.
+    pub fn needed_versions(&self) -> impl Iterator<Item = (&[u8], &[u8], bool)> {
+        let needs = self.versions.needs.iter();
+        needs.map(|need| (self.text(&need.file), self.text(&need.name), need.weak))
     }
 
     /// Where the name of a symbol of this library lies in memory, relative to the load base.

@@ -4,7 +4,7 @@
 //! everything that the loader needs reachable from `PT_DYNAMIC`. So only program headers and the dynamic table are
 //! looked at. Every field is checked against the file before it is used; the result holds nothing larger than the
 //! file, and names stay offsets into it, because overlapping strings could otherwise be multiplied.
-//! Source: System V gABI, Hexagon ABI (relocation numbers). Not modelled: lazy binding; symbol versions are not looked at.
+//! Source: System V gABI, Hexagon ABI (relocation numbers). Not modelled: lazy binding.
 
 mod dynamic;
 mod file;
@@ -14,6 +14,7 @@ mod relr;
 mod sections;
 mod symtab;
 mod tables;
+mod versions;
 
 use std::sync::Arc;
 
@@ -25,6 +26,8 @@ pub use image::{
 };
 pub use symtab::Function;
 use tables::{Tables, string};
+pub use versions::VersionNumber;
+use versions::Versions;
 
 /// Parses `bytes` as a shared library for a core of version `core` (e.g. 68) that may occupy `max_memory` bytes.
 pub fn parse(bytes: Arc<[u8]>, core: u32, max_memory: u32) -> Result<Image, ElfError> {
@@ -55,10 +58,11 @@ pub fn parse(bytes: Arc<[u8]>, core: u32, max_memory: u32) -> Result<Image, ElfE
         Some(at) => tables.file_range("DT_STRTAB", at, u64::from(dynamic.strsz))?,
         None => 0..0,
     };
-    let symbols = match dynamic.symtab {
+    let mut symbols = match dynamic.symtab {
         Some(at) => tables.symbols(at, tables.symbol_count(&dynamic)?, &strings)?,
         None => Vec::new(),
     };
+    let versions = Versions::read(&tables, &dynamic, &strings, &mut symbols)?;
     let mut relocations = Vec::new();
     if let (Some(at), 1..) = (dynamic.relr, dynamic.relrsz) {
         relr::relocations(&tables, at, dynamic.relrsz, &mut relocations)?;
@@ -104,6 +108,7 @@ pub fn parse(bytes: Arc<[u8]>, core: u32, max_memory: u32) -> Result<Image, ElfE
         span: start..end,
         align,
         symbols,
+        versions,
         relocations,
         init,
         fini,

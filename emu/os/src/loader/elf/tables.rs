@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::dynamic::Dynamic;
 use super::file::{File, word};
 use super::image::{Binding, ElfError, Relocation, RelocationKind, Segment, Symbol};
+use super::versions::{GLOBAL, VersionNumber};
 
 /// Most dynamic symbols, and bytes of one symbol name, that are looked at.
 const MAX_SYMBOLS: u32 = 1 << 18;
@@ -47,7 +48,7 @@ pub(super) fn string(bytes: &[u8], strings: &Range<usize>, at: u32) -> Result<Ra
 }
 
 /// What relocations without a symbol have.
-const NO_SYMBOL: Symbol = Symbol {
+pub(super) const NO_SYMBOL: Symbol = Symbol {
     name: 0..0,
     value: 0,
     size: 0,
@@ -56,6 +57,7 @@ const NO_SYMBOL: Symbol = Symbol {
     absolute: false,
     named_thing: false,
     thread_local: false,
+    version: VersionNumber(GLOBAL),
 };
 
 /// What the dynamic table leads to, looked up in the segments.
@@ -85,7 +87,8 @@ impl Tables<'_> {
         })
     }
 
-    fn bytes(&self, table: &'static str, at: u32, len: u64) -> Result<&[u8], ElfError> {
+    /// The bytes of an address range, which must be in the file-backed part of one segment.
+    pub fn bytes(&self, table: &'static str, at: u32, len: u64) -> Result<&[u8], ElfError> {
         let range = self.file_range(table, at, len)?;
         Ok(self.file.0.get(range).unwrap_or_default())
     }
@@ -207,6 +210,7 @@ impl Tables<'_> {
                 absolute: section == 0xfff1,
                 named_thing: matches!(kind, 0..=2),
                 thread_local: kind == STT_TLS,
+                version: VersionNumber(GLOBAL),
             });
         }
         Ok(out)
