@@ -92,6 +92,7 @@ wint_t putwc(wchar_t, FILE *);
 wint_t putwchar(wchar_t);
 int fputws(const wchar_t *, FILE *);
 int fwide(FILE *, int mode);
+FILE *open_wmemstream(wchar_t **memory, size_t *len);
 int wprintf(const wchar_t *format, ...);
 int fwprintf(FILE *, const wchar_t *format, ...);
 int swprintf(wchar_t *to, size_t room, const wchar_t *format, ...);

@@ -266,8 +266,40 @@ pub(super) fn put_for(c: &mut Call<'_>, fd: i32, bytes: Vec<u8>, value: u32) -> 
     put(c, fd, bytes, Box::new(written))
 }
 
+/// Is it memory of wide characters?
+pub(super) fn is_wide_memory(c: &mut Call<'_>, fd: i32) -> bool {
+    c.os.lib.files.get(fd).is_some_and(|file| file.is_wide())
+}
+
+/// Does it take no bytes? To write some is its error then.
+fn refuses_bytes(c: &mut Call<'_>, fd: i32) -> bool {
+    let file = c.os.lib.files.get(fd).filter(|file| file.is_wide());
+    file.is_some_and(|file| {
+        file.error = true;
+        true
+    })
+}
+
+/// Writes wide characters to memory of such and returns `value`, or -1.
+pub(super) fn put_wide_for(c: &mut Call<'_>, fd: i32, text: &[u32], value: u32) -> Done {
+    let written = move |c: &mut Call<'_>, written: Result<(), u32>| match written {
+        Ok(()) => c.ret(value),
+        Err(error) => fail(c, error),
+    };
+    let bytes = text.iter().flat_map(|wide| wide.to_le_bytes()).collect();
+    put_raw(c, fd, bytes, Box::new(written))
+}
+
 /// Writes bytes: to the log, or behind.
 pub(super) fn put(c: &mut Call<'_>, fd: i32, bytes: Vec<u8>, then: Then<()>) -> Done {
+    match refuses_bytes(c, fd) {
+        true => then(c, Err(EINVAL)),
+        false => put_raw(c, fd, bytes, then),
+    }
+}
+
+/// Writes bytes as they stand behind the file.
+fn put_raw(c: &mut Call<'_>, fd: i32, bytes: Vec<u8>, then: Then<()>) -> Done {
     let Some(file) = file_for(c, fd, |file| file.write) else {
         return then(c, Err(EBADF));
     };
@@ -277,7 +309,7 @@ pub(super) fn put(c: &mut Call<'_>, fd: i32, bytes: Vec<u8>, then: Then<()>) -> 
     }
     if !file.unread.is_empty() {
         let again = move |c: &mut Call<'_>, moved: Result<(), u32>| match moved {
-            Ok(()) => put(c, fd, bytes, then),
+            Ok(()) => put_raw(c, fd, bytes, then),
             Err(error) => then(c, Err(error)),
         };
         return forget_unread(c, fd, Box::new(again));
@@ -429,7 +461,7 @@ pub(super) fn tell_position(c: &mut Call<'_>, fd: i32, then: Then<u32>) -> Done 
                 Behind::Ap(number) => number,
                 Behind::Memory(memory) => {
                     let at = memory.position.saturating_sub(file.unread.len() as u32);
-                    return then(c, Ok(at));
+                    return then(c, Ok(at / memory.unit()));
                 }
                 Behind::Nothing | Behind::Log => return then(c, Err(ESPIPE)),
             };
@@ -447,6 +479,9 @@ pub(super) fn tell_position(c: &mut Call<'_>, fd: i32, then: Then<u32>) -> Done 
 
 /// Writes a range of the program's memory, piece by piece; gives how many bytes went.
 pub(super) fn put_range(c: &mut Call<'_>, fd: i32, at: u32, left: u32, done: u32, then: Then<u32>) -> Done {
+    if refuses_bytes(c, fd) {
+        return then(c, Err(EINVAL));
+    }
     if left > 0
         && c.os
             .lib

@@ -1,4 +1,4 @@
-//! Memory as what is behind a stream (`fmemopen`, `open_memstream`): read, written, positioned and closed without asking anybody.
+//! Memory as what is behind a stream (`fmemopen`, `open_memstream`, `open_wmemstream`): read, written, positioned and closed without asking anybody.
 //!
 //! As in POSIX's `<stdio.h>`: memory of a given size takes no more than fits (ENOSPC), and a NUL stands behind what was written
 //! if there is room; memory that grows always has one, and its address and its length, or the position if that is smaller, are told
@@ -55,18 +55,20 @@ pub(super) fn read_range(
 
 /// Moves the position; `None` is an offset that no number holds.
 pub(super) fn seek(memory: &mut Memory, offset: Option<i64>, whence: u32) -> Result<(), u32> {
+    let unit = memory.unit();
     let from = match whence {
         0 => 0,
-        1 => memory.position,
-        _ => memory.len,
+        1 => memory.position / unit,
+        _ => memory.len / unit,
     };
     let most = match memory.kind {
-        MemoryKind::Growing { .. } => i32::MAX as u32,
+        MemoryKind::Growing { .. } => i32::MAX as u32 / unit,
         MemoryKind::Given | MemoryKind::Own => memory.room,
     };
     let position = offset.and_then(|offset| offset.checked_add(from.into()));
     let position = position.and_then(|position| u32::try_from(position).ok());
-    memory.position = position.filter(|&position| position <= most).ok_or(EINVAL)?;
+    let position = position.filter(|&position| position <= most).ok_or(EINVAL)?;
+    memory.position = position * unit;
     Ok(())
 }
 
@@ -155,12 +157,13 @@ fn make_room(c: &mut Call<'_>, fd: i32, wanted: u32, then: Then<(u32, u32)>) -> 
     }
     let memory = *memory;
     let fits = memory.room.saturating_sub(memory.position);
+    let unit = memory.unit();
     let place = memory.at.wrapping_add(memory.position);
     if !matches!(memory.kind, MemoryKind::Growing { .. }) {
         return then(c, Ok((place, fits)));
     }
     // With the NUL.
-    if fits > wanted || wanted == 0 {
+    if fits.saturating_sub(unit) >= wanted || wanted == 0 {
         if let Some(gap) = memory.position.checked_sub(memory.len).filter(|_| wanted > 0) {
             clear(c, memory.at.wrapping_add(memory.len), gap)?;
         }
@@ -170,7 +173,7 @@ fn make_room(c: &mut Call<'_>, fd: i32, wanted: u32, then: Then<(u32, u32)>) -> 
     let Some(end) = end else {
         return then(c, Err(ENOMEM));
     };
-    let room = (end + 1)
+    let room = (end + unit)
         .max(memory.room.saturating_mul(2))
         .next_multiple_of(FIRST_ROOM);
     let grown = move |c: &mut Call<'_>, at: u32| {
@@ -215,10 +218,14 @@ fn moved(c: &mut Call<'_>, fd: i32, count: u32) -> Result<(), Stop> {
     let memory = *memory;
     let end = memory.at.wrapping_add(memory.len);
     match memory.kind {
-        MemoryKind::Growing { pointer, length } => {
-            c.store8(end, 0)?;
+        MemoryKind::Growing {
+            pointer,
+            length,
+            unit,
+        } => {
+            clear(c, end, unit)?;
             c.store32(pointer, memory.at)?;
-            c.store32(length, memory.len.min(memory.position))
+            c.store32(length, memory.len.min(memory.position) / unit)
         }
         MemoryKind::Given | MemoryKind::Own if !longer => Ok(()),
         _ if memory.len < memory.room => c.store8(end, 0),

@@ -42,7 +42,6 @@ pub const IMPORTS: &[Import] = &[
     none("tempnam", "`char *tempnam(const char *folder, const char *prefix)`: a name that no file has"),
     refused("mkstemp", "`int mkstemp(char *pattern)`: a file with a new name"),
     none("mkdtemp", "`char *mkdtemp(char *pattern)`: a directory with a new name"),
-    none("open_wmemstream", "`FILE *open_wmemstream(wchar_t **, size_t *)`: a stream into wide memory; open_memstream makes one of bytes"),
     none("popen", "`FILE *popen(const char *command, const char *mode)`: a command's output or input"),
     refused("pclose", "`int pclose(FILE *)`: the end of a command"),
     none("realpath", "`char *realpath(const char *path, char *to)`: a path without links"),

@@ -1,4 +1,4 @@
-//! Memory as a stream: `fmemopen` and `open_memstream` of `<stdio.h>` (POSIX).
+//! Memory as a stream: `fmemopen` and `open_memstream` of `<stdio.h>`, `open_wmemstream` of `<wchar.h>` (POSIX).
 
 use super::errno::{EINVAL, EMFILE, ENOMEM, fail_null};
 use super::heap::allocate;
@@ -12,7 +12,8 @@ use crate::library_state::files::{Behind, File, Memory, MemoryKind};
 #[rustfmt::skip]
 pub const IMPORTS: &[Import] = &[
     import("fmemopen", fmemopen, "`FILE *fmemopen(void *, size_t, const char *mode)`: memory as a stream, its own for NULL; what does not fit is ENOSPC; NULL and errno"),
-    import("open_memstream", open_memstream, "`FILE *open_memstream(char **, size_t *)`: a stream into memory that grows, told when it is flushed or closed; NULL and errno"),
+    import("open_memstream", |c| grows(c, 1), "`FILE *open_memstream(char **, size_t *)`: a stream into memory that grows, told when it is flushed or closed; NULL and errno"),
+    import("open_wmemstream", |c| grows(c, 4), "`FILE *open_wmemstream(wchar_t **, size_t *)`: the same of wide characters, which functions of bytes fail on (EINVAL); NULL and errno"),
 ];
 
 /// Opens it; with a block of ours that goes if that fails.
@@ -82,7 +83,8 @@ fn fmemopen(c: &mut Call<'_>) -> Done {
     allocate(c, room.max(1), 16, Box::new(cleared))
 }
 
-fn open_memstream(c: &mut Call<'_>) -> Done {
+/// A stream into memory that grows, of characters of so many bytes.
+fn grows(c: &mut Call<'_>, unit: u32) -> Done {
     let (pointer, length) = (c.arg(0)?, c.arg(1)?);
     if pointer == 0 || length == 0 {
         return fail_null(c, EINVAL);
@@ -91,7 +93,7 @@ fn open_memstream(c: &mut Call<'_>) -> Done {
         if at == 0 {
             return fail_null(c, ENOMEM);
         }
-        c.store8(at, 0)?;
+        super::memory_file::clear(c, at, unit)?;
         c.store32(pointer, at)?;
         c.store32(length, 0)?;
         let memory = Memory {
@@ -100,7 +102,11 @@ fn open_memstream(c: &mut Call<'_>) -> Done {
             len: 0,
             position: 0,
             append: false,
-            kind: MemoryKind::Growing { pointer, length },
+            kind: MemoryKind::Growing {
+                pointer,
+                length,
+                unit,
+            },
         };
         open(c, memory, false, true)
     };
@@ -236,6 +242,59 @@ mod tests {
         // It is the program's now.
         g.call("free", &[at]);
         assert_eq!((call(&mut g, "open_memstream", &[0, 4]), errno(&g)), (0, EINVAL));
+    }
+
+    #[test]
+    fn a_stream_into_wide_memory_takes_characters_without_a_byte() {
+        let mut g = Guest::new();
+        let place = g.bytes(&[0xff; 8]);
+        let f = call(&mut g, "open_wmemstream", &[place, place + 4]);
+        assert_ne!(f, 0);
+        assert_eq!((g.word(g.word(place)), g.word(place + 4)), (0, 0));
+        let text = g.wide("a\u{20ac}");
+        assert_eq!(call(&mut g, "fputws", &[text, f]), 0);
+        assert_eq!(call(&mut g, "fputwc", &[0x1f600, f]), 0x1f600);
+        let format = g.wide("%d\u{e4}");
+        g.varargs(&[7]);
+        assert_eq!(call(&mut g, "fwprintf", &[f, format]), 2);
+        assert_eq!(call(&mut g, "ftell", &[f]), 5);
+        call(&mut g, "fflush", &[f]);
+        let words = |g: &Guest, count: u32| -> Vec<u32> {
+            let at = g.word(place);
+            (0..count).map(|n| g.word(at + 4 * n)).collect()
+        };
+        assert_eq!(g.word(place + 4), 5);
+        assert_eq!(words(&g, 6), [0x61, 0x20ac, 0x1f600, 0x37, 0xe4, 0]);
+        // Positions are of characters; a gap is zeros; it grows.
+        assert_eq!(call(&mut g, "fseek", &[f, 1, 0]), 0);
+        assert_eq!(call(&mut g, "fputwc", &[0x62, f]), 0x62);
+        assert_eq!(call(&mut g, "fseek", &[f, 95, 2]), 0);
+        assert_eq!(call(&mut g, "fputwc", &[0x63, f]), 0x63);
+        call(&mut g, "fflush", &[f]);
+        assert_eq!(
+            (g.word(place + 4), words(&g, 3)),
+            (101, vec![0x61, 0x62, 0x1f600])
+        );
+        assert_eq!(words(&g, 102)[99..], [0, 0x63, 0]);
+        // Bytes are no characters of it.
+        let bytes = g.bytes(b"abc\0");
+        for (name, args, failed) in [
+            ("fputs", &[bytes, f][..], u32::MAX),
+            ("fputc", &[65, f], u32::MAX),
+            ("fwrite", &[bytes, 1, 3, f], 0),
+            ("fgetwc", &[f], u32::MAX),
+        ] {
+            assert_eq!(call(&mut g, name, args), failed, "{name}");
+        }
+        assert_eq!((errno(&g), call(&mut g, "ferror", &[f])), (EBADF, 1));
+        assert_eq!(call(&mut g, "fclose", &[f]), 0);
+        assert_eq!(g.word(place + 4), 101);
+        let at = g.word(place);
+        g.call("free", &[at]);
+        assert_eq!(
+            (call(&mut g, "open_wmemstream", &[place, 0]), errno(&g)),
+            (0, EINVAL)
+        );
     }
 
     #[test]

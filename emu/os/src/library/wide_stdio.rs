@@ -1,10 +1,11 @@
-//! `<wchar.h>` on streams: each character is a byte there, as in the locale "C", and one above 255 an error (EILSEQ).
+//! `<wchar.h>` on streams: each character is a byte there, as in the locale "C", and one above 255 an error (EILSEQ); but for memory
+//! of wide characters (`open_wmemstream`).
 //!
 //! Streams take functions for bytes and for wide characters, whatever their orientation is said to be.
 
 use super::errno::{EBADF, EINVAL};
-use super::files::put_for as put;
-use super::format::{self, NO_LENGTH};
+use super::files::{is_wide_memory, put_for as put, put_wide_for};
+use super::format;
 use super::stdio::{GuestArgs, MAX, length};
 use super::stdio_file::{failed, fgetc, getchar, line, put_back, stream};
 use super::unit::{Unit as _, bytes};
@@ -70,8 +71,16 @@ fn fgetws(c: &mut Call<'_>) -> Done {
 fn fputwc(c: &mut Call<'_>) -> Done {
     let (wide, fd) = (c.arg(0)?, stream(c, 1)?);
     orient(c, fd, 1);
-    match wide.byte() {
-        Some(byte) => put(c, fd, vec![byte], wide),
+    write(c, fd, &[wide], wide)
+}
+
+/// Writes characters and returns `value`, or -1.
+fn write(c: &mut Call<'_>, fd: i32, text: &[u32], value: u32) -> Done {
+    if is_wide_memory(c, fd) {
+        return put_wide_for(c, fd, text, value);
+    }
+    match bytes(text) {
+        Some(bytes) => put(c, fd, bytes, value),
         None => illegal(c),
     }
 }
@@ -79,19 +88,13 @@ fn fputwc(c: &mut Call<'_>) -> Done {
 fn putwchar(c: &mut Call<'_>) -> Done {
     let wide = c.arg(0)?;
     orient(c, 1, 1);
-    let Some(byte) = wide.byte() else {
-        return illegal(c);
-    };
-    put(c, 1, vec![byte], wide)
+    write(c, 1, &[wide], wide)
 }
 
 fn fputws(c: &mut Call<'_>) -> Done {
     let (text, fd) = (string(c, c.arg(0)?, usize::MAX)?, stream(c, 1)?);
     orient(c, fd, 1);
-    match bytes(&text) {
-        Some(bytes) => put(c, fd, bytes, 0),
-        None => illegal(c),
-    }
+    write(c, fd, &text, 0)
 }
 
 /// Formats and writes to a stream; nothing is written of a text with a character that has no byte.
@@ -99,9 +102,8 @@ fn print(c: &mut Call<'_>, fd: i32, text: u32, list: VaList) -> Done {
     orient(c, fd, 1);
     let text = string(c, text, usize::MAX)?;
     let out = format::format(&text, &mut GuestArgs { call: c, list }, MAX)?;
-    match (bytes(&out.text), u32::try_from(out.total)) {
-        (None, _) => length(c, NO_LENGTH),
-        (Some(bytes), Ok(total)) if total <= i32::MAX as u32 => put(c, fd, bytes, total),
+    match u32::try_from(out.total) {
+        Ok(total) if total <= i32::MAX as u32 => write(c, fd, &out.text, total),
         _ => length(c, out.total),
     }
 }

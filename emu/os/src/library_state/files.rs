@@ -57,11 +57,23 @@ pub enum MemoryKind {
     Own,
     /// A block of the heap that grows, and where its address and its length are to be told.
     Growing {
-        /// `char **`
+        /// `char **` or `wchar_t **`
         pointer: u32,
         /// `size_t *`
         length: u32,
+        /// Bytes of a character: 4 of a wide one.
+        unit: u32,
     },
+}
+
+impl Memory {
+    /// Bytes of a character, in which positions and lengths are told.
+    pub fn unit(&self) -> u32 {
+        match self.kind {
+            MemoryKind::Growing { unit, .. } => unit,
+            MemoryKind::Given | MemoryKind::Own => 1,
+        }
+    }
 }
 
 /// When what was written to a stream is handed over.
@@ -106,6 +118,11 @@ impl File {
             Behind::Ap(number) => Some(number),
             _ => None,
         }
+    }
+
+    /// It is memory of wide characters, which takes no others.
+    pub fn is_wide(&self) -> bool {
+        matches!(self.behind, Behind::Memory(memory) if memory.unit() > 1)
     }
 
     /// The memory behind it.
