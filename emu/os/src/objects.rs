@@ -14,7 +14,7 @@ use crate::sched::ThreadId;
 pub struct Waiter {
     /// The thread.
     pub thread: ThreadId,
-    /// Its priority when it started to wait.
+    /// Its priority when it started to wait, or what it was given since.
     pub priority: u8,
     /// What the function that it waits in returns when its turn comes.
     pub result: u32,
@@ -55,6 +55,16 @@ impl Waiters {
         } else {
             Some(self.0.remove(0))
         }
+    }
+
+    /// Gives a waiter another priority, behind those that have it already; `false`: it does not wait here.
+    pub fn set_priority(&mut self, thread: ThreadId, priority: u8) -> bool {
+        let Some(at) = self.0.iter().position(|w| w.thread == thread) else {
+            return false;
+        };
+        let waiter = self.0.remove(at);
+        self.add_with(thread, priority, waiter.result);
+        true
     }
 
     /// Forgets a waiter that gave up or ended.

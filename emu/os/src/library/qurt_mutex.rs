@@ -91,9 +91,10 @@ fn rmutex_lock(c: &mut Call<'_>) -> Done {
 
 /// Locks, and who holds it meanwhile gets the caller's priority.
 fn pilock(c: &mut Call<'_>, until: Option<Time>) -> Done {
-    let (at, done) = (c.arg(0)?, lock(c, true, until)?);
+    let (at, me, done) = (c.arg(0)?, c.thread.id, lock(c, true, until)?);
     if matches!(done, Outcome::Park(..)) {
-        c.os.lib.inherited.pass(at, &mut c.os.objects, &mut c.os.sched);
+        let os = &mut *c.os;
+        os.lib.inherited.pass(at, me, &mut os.objects, &mut os.sched);
     }
     Ok(done)
 }
@@ -146,7 +147,7 @@ fn pimutex_unlock(c: &mut Call<'_>) -> Done {
 
 #[cfg(test)]
 mod tests {
-    use super::EVAL;
+    use super::{EVAL, Outcome};
     use crate::kernel::testing::Guest;
 
     #[test]
@@ -218,6 +219,79 @@ mod tests {
             assert_eq!(g.call("qurt_thread_set_priority", &[me, own.into()]), 0);
             assert_eq!(g.os.sched.priority(me), Some(own));
         }
+    }
+
+    /// A thread that holds one mutex and waits for another, up to five seconds.
+    fn in_between(g: &mut Guest, priority: u8, holds: u32, waits: u32) -> u32 {
+        let mut thread = g.new_thread(priority);
+        let id = thread.id;
+        std::mem::swap(&mut g.thread, &mut thread);
+        g.call("qurt_pimutex_lock", &[holds]);
+        let waited = g.try_call("qurt_pimutex_lock_timed", &[waits, 0, 5_000_000, 0]);
+        let Ok(Outcome::Park(wait, until)) = waited else {
+            panic!("it did not wait")
+        };
+        std::mem::swap(&mut g.thread, &mut thread);
+        g.os.sched.park(thread, wait, until);
+        id
+    }
+
+    #[test]
+    fn a_priority_goes_on_to_who_holds_what_the_owner_waits_for() {
+        let mut g = Guest::new();
+        let me = g.thread.id;
+        let own = g.os.sched.priority(me).unwrap();
+        g.call("qurt_pimutex_lock", &[8]);
+        let far = in_between(&mut g, own + 20, 16, 8);
+        let near = in_between(&mut g, own + 30, 24, 16);
+        let other = 0x100;
+        g.park(other, own + 10, "qurt_pimutex_lock", &[8]);
+        let all = |g: &Guest| [me, far, near].map(|id| g.os.sched.priority(id).unwrap());
+        assert_eq!(all(&g), [own, own + 20, own + 30]);
+        let best = 0x101;
+        g.park(best, own - 10, "qurt_pimutex_lock", &[24]);
+        assert_eq!(all(&g), [own - 10; 3]);
+        // It is before the other one now, which was better when it came.
+        g.call("qurt_pimutex_unlock", &[8]);
+        assert!(g.is_ready(far) && !g.is_ready(other));
+        assert_eq!(all(&g), [own, own - 10, own - 10]);
+        // Another priority of its own does not take it what it has for others.
+        g.call("qurt_thread_set_priority", &[near, u32::from(own) + 40]);
+        assert_eq!(all(&g), [own, own - 10, own - 10]);
+        // Who gives up takes it from all.
+        g.clock.advance(std::time::Duration::from_secs(5));
+        g.os.expire_waits();
+        assert_eq!(all(&g), [own, own + 10, own - 10]);
+    }
+
+    #[test]
+    fn threads_that_wait_for_each_other_in_a_circle_have_the_best_priority_of_theirs() {
+        let mut g = Guest::new();
+        let me = g.thread.id;
+        let own = g.os.sched.priority(me).unwrap();
+        g.call("qurt_pimutex_lock", &[8]);
+        let first = in_between(&mut g, own + 20, 16, 8);
+        let second = in_between(&mut g, own + 30, 24, 16);
+        let Ok(Outcome::Park(..)) = g.try_call("qurt_pimutex_lock", &[24]) else {
+            panic!("it did not wait")
+        };
+        g.park(0x100, own - 10, "qurt_pimutex_lock", &[16]);
+        let all = [me, first, second].map(|id| g.os.sched.priority(id).unwrap());
+        assert_eq!(all, [own - 10; 3]);
+    }
+
+    #[test]
+    fn a_worse_waiter_counts_when_a_better_one_is_gone() {
+        let mut g = Guest::new();
+        let me = g.thread.id;
+        let own = g.os.sched.priority(me).unwrap();
+        for at in [8, 16] {
+            g.call("qurt_pimutex_lock", &[at]);
+        }
+        g.park(0x100, own - 20, "qurt_pimutex_lock", &[8]);
+        g.park(0x101, own - 10, "qurt_pimutex_lock", &[16]);
+        g.call("qurt_pimutex_unlock", &[8]);
+        assert_eq!(g.os.sched.priority(me), Some(own - 10));
     }
 
     #[test]
