@@ -36,6 +36,9 @@ impl ApFiles {
         if mode.starts_with('w') {
             self.files.insert(path.into(), Vec::new());
         }
+        if mode.starts_with('a') {
+            self.files.entry(path.into()).or_default();
+        }
         let len = self.files.get(path).ok_or(2u32)?.len();
         let number = self.open.keys().last().map_or(100, |n| n + 1);
         let at = if mode.starts_with('a') { len } else { 0 };

@@ -1,7 +1,8 @@
 //! Descriptors, paths and directories of the AP (`<unistd.h>`, `<fcntl.h>`, `<sys/stat.h>`, `<dirent.h>`).
 //!
 //! Structures are laid out as in musl for Hexagon: `off_t` has 64 bits, `struct stat` 128 bytes, `struct dirent` 280. Only what the
-//! AP's `apps_std` can do is here: it opens by C modes, so a new file's permission bits are the AP's choice, and `O_EXCL` is refused.
+//! AP's `apps_std` can do is here: it opens by C modes, so a new file's permission bits are the AP's choice, and `O_EXCL` is refused,
+//! for between a question and a file that is made another may have made it.
 
 use super::errno::{EACCES, EBADF, EINVAL, EMFILE, ENOENT, ENOMEM, ENOTTY, fail};
 use super::files;
@@ -88,8 +89,37 @@ fn open_as(c: &mut Call<'_>, mode: Option<&'static str>) -> Done {
     files::open(c, path, mode.into(), Box::new(opened))
 }
 
+/// Flags that make a file that is not there, and leave one that is as it is.
+fn keeps_or_makes(flags: u32) -> bool {
+    matches!(flags & 3, O_WRONLY | O_RDWR) && flags & !(3 | HARMLESS) == O_CREAT
+}
+
+/// Opens a file, and makes it if there is none: to append makes one and cuts none, and then it is one that is there.
+fn open_or_make(c: &mut Call<'_>) -> Done {
+    let path = c.cstr_max(c.arg(0)?, 4096)?;
+    let again = path.clone();
+    let closed = move |c: &mut Call<'_>, closed: Result<(), u32>| match closed {
+        Ok(()) => files::open(
+            c,
+            again,
+            b"r+b".to_vec(),
+            Box::new(|c, fd| done(c, fd.map(|fd| fd as u32))),
+        ),
+        Err(error) => fail(c, error),
+    };
+    let made = move |c: &mut Call<'_>, fd: Result<i32, u32>| match fd {
+        Ok(fd) => files::close(c, fd, Box::new(closed)),
+        Err(error) => fail(c, error),
+    };
+    files::open(c, path, b"ab".to_vec(), Box::new(made))
+}
+
 fn open(c: &mut Call<'_>) -> Done {
-    let mode = mode(c.arg(1)?);
+    let flags = c.arg(1)?;
+    if keeps_or_makes(flags) {
+        return open_or_make(c);
+    }
+    let mode = mode(flags);
     if mode.is_none() {
         c.tell_once(
             "open with flags that the AP cannot be asked for",
@@ -386,6 +416,28 @@ mod tests {
             (3, None),
         ] {
             assert_eq!(mode(flags), want, "{flags:#o}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_made_if_there_is_none_and_kept_as_it_is() {
+        let mut g = Guest::new();
+        let mut ap = ApFiles::with("/old", b"0123");
+        let (old, new, bytes) = (g.bytes(b"/old\0"), g.bytes(b"/new\0"), g.bytes(b"ab"));
+        for (path, flags) in [(old, O_RDWR | O_CREAT), (new, O_WRONLY | O_CREAT | HARMLESS)] {
+            let fd = ap.call(&mut g, "open", &[path, flags, 0o644]);
+            assert_eq!(fd, 3);
+            assert_eq!(ap.call(&mut g, "write", &[fd, bytes, 2]), 2);
+            assert_eq!(ap.call(&mut g, "close", &[fd]), 0);
+        }
+        assert_eq!(
+            (&ap.files["/old"][..], &ap.files["/new"][..]),
+            (&b"ab23"[..], &b"ab"[..])
+        );
+        assert_eq!(ap.open(), 0);
+        // To be read only, or only if there is none: nothing asks for that.
+        for flags in [O_CREAT, O_RDWR | O_CREAT | 0o200] {
+            assert_eq!((g.call("open", &[old, flags]), errno(&g)), (u32::MAX, EINVAL));
         }
     }
 
