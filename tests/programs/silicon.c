@@ -1,10 +1,12 @@
-/* The matrix unit and VTCM as phones let programs use them, and as they do not.
+/* Vector contexts, the matrix unit and VTCM as phones let programs use them, and as they do not.
  *
  *   2 use(how) -> u32      1: loads a bias with the unit's lock; 2: without; 3: with it, outside of VTCM; 4: after it was given back;
  *                          5: writes VTCM behind what was acquired; 6: writes all that was acquired
+ *   3 vectors(how) -> u32  1: uses vectors with a context; 2: without; 3: after it was given back
  */
 #include "skel.h"
 #include <HAP_compute_res.h>
+#include <qurt_hvx.h>
 
 static unsigned elsewhere[64] __attribute__((aligned(256)));
 
@@ -42,7 +44,26 @@ static int use(void *context, remote_arg *args)
     return AEE_SUCCESS;
 }
 
+static int vectors(void *context, remote_arg *args)
+{
+    (void)context;
+    unsigned how = *(const unsigned *)args[0].buf.pv;
+    /* Code that was run while there was a context is no way round one that is not there. */
+    for (unsigned n = 0; n < 200; n++) {
+        if (how != 2 && qurt_hvx_lock(QURT_HVX_MODE_128B))
+            return AEE_EFAILED;
+        if (how == 3 && n == 199)
+            qurt_hvx_unlock();
+        __asm__ volatile("{ v0 = vxor(v0, v0) }" : : : "v0");
+        if (how != 2 && n < 199)
+            qurt_hvx_unlock();
+    }
+    *(unsigned *)args[1].buf.pv = how;
+    return AEE_SUCCESS;
+}
+
 static const struct skel_method methods[] = {
     {2, SC(0, 1, 1, 0, 0), use, {4, 4}},
+    {3, SC(0, 1, 1, 0, 0), vectors, {4, 4}},
 };
 SKELETON(silicon, methods)

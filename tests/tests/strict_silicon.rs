@@ -79,3 +79,31 @@ fn the_matrix_unit_wants_its_lock_and_vtcm_to_be_acquired() {
         }
     }
 }
+
+#[test]
+fn vectors_want_a_context_of_the_thread_s() {
+    let Some(llvm) = llvm_and_emulator() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let skel = build_shared(&llvm, "silicon", 68, &[], dir.path().join("libsilicon_skel.so"));
+    for engine in ["interp", "jit"] {
+        let call = |how: u32, more: &[&str]| {
+            let input = format!("u32:{how}");
+            let call = [
+                "--soc", "sm8650", "--method", "3", "--in", &input, "--out", "u32:1", "--engine", engine,
+            ];
+            invoke(&skel, &[&call, more].concat())
+        };
+        for how in 1..=3 {
+            let said = (how.to_string(), String::new(), 0);
+            assert_eq!(call(how, &[]), said, "{engine}");
+            if how == 1 {
+                assert_eq!(call(how, &["--strict-silicon"]), said, "{engine}");
+                continue;
+            }
+            let (_, log, code) = call(how, &["--strict-silicon"]);
+            assert_eq!(code, 3, "{how}: {log}");
+            let why = "a vector instruction, and its thread holds no HVX context (qurt_hvx_lock)";
+            assert!(log.contains(why), "{how}: {log}");
+        }
+    }
+}

@@ -12,9 +12,9 @@ pub struct CoreOptions {
     /// or the host cores]. 1: one after the other.
     #[arg(long, value_name = "N")]
     pub dsp_threads: Option<NonZeroUsize>,
-    /// What phones do not let pass (docs/leniencies.md) is an exception: vector instructions on IEEE floats that the SoC's part is
-    /// reported to lack, the matrix unit without its lock or outside of VTCM, VTCM that was not acquired. Without, it is done as the
-    /// vendor's simulator does it, with one warning a process.
+    /// What phones do not let pass (docs/leniencies.md) is an exception: vector instructions of a thread without a vector context
+    /// (qurt_hvx_lock), or on IEEE floats that the SoC's part is reported to lack, the matrix unit without its lock or outside of
+    /// VTCM, VTCM that was not acquired. Without, it is done, mostly with one warning a process.
     #[arg(long)]
     pub strict_silicon: bool,
     #[command(flatten)]

@@ -152,8 +152,8 @@ fn one<M: CodeMemory>(
         NotExecutable::NoMeaning(name) => Exception::NoMeaning { pc, name },
         NotExecutable::Privileged(name) => Exception::Privileged { pc, name },
     })?;
-    if !core.has_hvx && plan.facts.hvx() > 0 {
-        return Err(Exception::NoVectors { pc });
+    if let Some(why) = core.no_vectors.filter(|_| plan.facts.hvx() > 0) {
+        return Err(Exception::NoVectors { pc, why });
     }
     if core.floats.strict
         && let Some(Simulated { pc, name }) = lacking(&plan.facts, core, pc)

@@ -14,7 +14,7 @@ use super::exception::{Exception, Exit};
 use super::host::VectorUnit;
 use super::jit::{Native, Ran, Translator};
 use super::memory::{Cause, CodeMemory, FaultWord, Memory};
-use super::part::Core;
+use super::part::{Core, NoVectors};
 use super::stop::may_stop;
 use super::thread::{Ctl, Thread};
 use super::vector_float::{Simulated, VectorFloats};
@@ -50,7 +50,7 @@ impl<M: CodeMemory> Cpu<M> {
             core: Core {
                 arch,
                 vectors,
-                has_hvx: true,
+                no_vectors: None,
                 floats: VectorFloats::default(),
                 most: MAX_PACKETS,
                 heat: NEVER,
@@ -67,10 +67,10 @@ impl<M: CodeMemory> Cpu<M> {
         cpu
     }
 
-    /// The same core in a DSP that has no vector contexts.
+    /// The same core without a vector context: instructions on vectors are exceptions that say why.
     #[must_use]
-    pub fn without_hvx(mut self) -> Self {
-        self.core.has_hvx = false;
+    pub fn without_vectors(mut self, why: NoVectors) -> Self {
+        self.core.no_vectors = Some(why);
         self
     }
 

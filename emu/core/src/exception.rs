@@ -1,6 +1,7 @@
 //! Why a thread cannot go on: the exceptions of the core, each naming the instruction's address.
 
 use super::memory::MemFault;
+use super::part::NoVectors;
 
 /// A precise exception: the thread's `pc` is the faulting packet's address and nothing of that packet was committed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,11 +32,13 @@ pub enum Exception {
         /// The instruction's name in the specification.
         name: &'static str,
     },
-    /// An instruction on vectors, in a DSP that has none.
-    #[error("at {pc:#010x}: a vector instruction, and this DSP has no HVX contexts")]
+    /// An instruction on vectors, and no vector context.
+    #[error("at {pc:#010x}: a vector instruction, and {why}")]
     NoVectors {
         /// Address of the packet.
         pc: u32,
+        /// Why there is none.
+        why: NoVectors,
     },
     /// An instruction on vectors of floats that the part has no unit for.
     #[error("at {pc:#010x}: {name}, and this part's vector unit has no such floating point")]
@@ -84,7 +87,7 @@ impl Exception {
             Exception::Memory { pc, .. }
             | Exception::Illegal { pc, .. }
             | Exception::NoMeaning { pc, .. }
-            | Exception::NoVectors { pc }
+            | Exception::NoVectors { pc, .. }
             | Exception::NoFloatUnit { pc, .. }
             | Exception::Matrix { pc, .. }
             | Exception::MisalignedPc { pc }

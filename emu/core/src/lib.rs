@@ -29,6 +29,7 @@ pub use jit::{
     Dump, ENGINE_VARIABLE, Engine, How, LeftPacket, NoSuchEngine, NoTranslator, PERF_VARIABLE, Record,
     Statistics, Translator, record,
 };
+pub use part::NoVectors;
 pub use thread::{Ctl, HvxRegs, Regs, Thread, TimeSource, UPCYCLE_HZ, UTIMER_HZ};
 pub use vector_float::{Simulated, VectorFloat, VectorFloats};
 

@@ -7,13 +7,24 @@ use hexagon_isa::info::InsnInfo;
 use super::host::VectorUnit;
 use super::vector_float::{VectorFloat, VectorFloats};
 
+/// Why there is no vector context to execute with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoVectors {
+    /// The DSP has none.
+    #[error("this DSP has no HVX contexts")]
+    Absent,
+    /// The thread has not taken one.
+    #[error("its thread holds no HVX context (qurt_hvx_lock)")]
+    NotHeld,
+}
+
 /// What decoding depends on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Core {
     pub arch: Arch,
     pub vectors: VectorUnit,
-    /// The DSP has vector contexts; without one every instruction on vectors is an exception.
-    pub has_hvx: bool,
+    /// Why every instruction on vectors is an exception.
+    pub no_vectors: Option<NoVectors>,
     pub floats: VectorFloats,
     /// Packets of a block at most.
     pub most: usize,

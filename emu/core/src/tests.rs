@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use hexagon_isa::{Arch, EndLoop, Insn, MAX_OPERANDS, Opcode, assemble_packet};
 
 use super::memory::{Access, CodeMemory, FaultKind, FaultWord, MemFault, Memory};
-use super::{Cpu, Ctl, Exception, Exit, Simulated, Thread, TimeSource, VectorFloat, VectorFloats};
+use super::{Cpu, Ctl, Exception, Exit, NoVectors, Simulated, Thread, TimeSource, VectorFloat, VectorFloats};
 
 const CODE: u32 = 0x1000;
 const DATA: u32 = 0x8000;
@@ -549,8 +549,11 @@ fn without_vector_contexts_a_vector_instruction_is_an_exception_behind_what_was_
     };
     let mut m = code(Machine::new());
     assert_eq!(m.run(), Exit::Trap0 { imm: 7 });
-    let mut m = code(Machine::new());
-    m.cpu = Cpu::new(Arch::V68).without_hvx();
-    assert_eq!(m.run(), Exit::Exception(Exception::NoVectors { pc: CODE + 4 }));
-    assert_eq!((m.r(0), m.thread.regs.pc), (7, CODE + 4));
+    for why in [NoVectors::Absent, NoVectors::NotHeld] {
+        let mut m = code(Machine::new());
+        m.cpu = Cpu::new(Arch::V68).without_vectors(why);
+        let exception = Exception::NoVectors { pc: CODE + 4, why };
+        assert_eq!(m.run(), Exit::Exception(exception));
+        assert_eq!((m.r(0), m.thread.regs.pc), (7, CODE + 4));
+    }
 }

@@ -91,6 +91,11 @@ impl ProcessConfig {
         self.floats.strict
     }
 
+    /// Are instructions on vectors an exception in a thread that holds no vector context, although the DSP has some?
+    pub fn wants_vectors_locked(&self) -> bool {
+        self.is_strict() && self.hvx_units > 0
+    }
+
     /// Where VTCM lies, in whole pages of those that it is handed out in: address and bytes.
     pub fn vtcm_place(&self) -> (u32, u32) {
         (VTCM, self.vtcm / VTCM_PAGE * VTCM_PAGE)

@@ -147,7 +147,7 @@ fn look<M: CodeMemory>(code: &dyn CodeView, core: Core, pc: u32) -> Option<Piece
     let branches: Vec<Branch> = facts.insns.iter().filter_map(|n| branch(n, pc)).collect();
     let way = if facts.may_stop()
         || facts.reads_clocks()
-        || facts.hvx() > 0 && !core.has_hvx
+        || facts.hvx() > 0 && core.no_vectors.is_some()
         || core.lacks(&facts).is_some()
         || facts.endloop != EndLoop::None && !branches.is_empty()
     {

@@ -1,7 +1,8 @@
 //! QuRT's vector contexts. A DSP has some (four, most often); a thread that locks one waits until there is one.
 //!
 //! Lenient: vector instructions of a thread that holds no context are carried out on a DSP that has any, because real skeletons
-//! often lock none in the thread that computes. On a DSP without, they are an exception of the core.
+//! often lock none in the thread that computes; if the process is strict, they are an exception of the core. So they are on a DSP
+//! without contexts.
 
 use super::qurt_object::EOK;
 use crate::kernel::call::{Call, Done, Outcome};

@@ -38,6 +38,11 @@ impl Vectors {
         Some(next)
     }
 
+    /// Has the thread one?
+    pub fn holds(&self, thread: ThreadId) -> bool {
+        self.held.contains(&thread)
+    }
+
     /// How many are taken.
     pub fn count(&self) -> u32 {
         self.held.len() as u32
@@ -57,6 +62,7 @@ mod tests {
         assert_eq!(v.give_back(9), None);
         assert_eq!(v.give_back(1), Some(Some(4)));
         assert_eq!(v.give_back(3), None);
+        assert!(v.holds(4) && !v.holds(1));
         assert_eq!((v.give_back(4), v.count()), (Some(None), 1));
     }
 }

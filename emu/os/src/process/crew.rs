@@ -17,6 +17,8 @@ pub struct Crew {
     pub space: Arc<AddressSpace>,
     /// Host code of what it executes; `None`: all is interpreted.
     pub translator: Option<Arc<Translator>>,
+    /// The same for threads without a vector context, where that makes a difference.
+    pub without_vectors: Option<Arc<Translator>>,
     kernel: Mutex<Kernel>,
     waiting_to_run: Arc<AtomicUsize>,
     most: usize,
@@ -28,11 +30,14 @@ pub struct Crew {
 impl Crew {
     /// One host thread, which is there.
     pub fn new(kernel: Kernel) -> Self {
-        let most = kernel.shared.config.host_threads();
+        let config = &kernel.shared.config;
+        let most = config.host_threads();
+        let translator = || Translator::or_interpreter(config.engine);
         Self {
             shared: kernel.shared.clone(),
             space: kernel.space.clone(),
-            translator: Translator::or_interpreter(kernel.shared.config.engine),
+            translator: translator(),
+            without_vectors: config.wants_vectors_locked().then(translator).flatten(),
             waiting_to_run: kernel.sched.waiting_to_run(),
             kernel: Mutex::new(kernel),
             most,

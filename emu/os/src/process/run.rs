@@ -21,7 +21,7 @@ use crate::kernel::state::Kernel;
 use crate::loader::modules::CodeAddress;
 use crate::sched::DspThread;
 use emu_core::mem::AddressSpace;
-use emu_core::{Cpu, Exit, Simulated};
+use emu_core::{Cpu, Exit, NoVectors, Simulated, Translator};
 
 /// Packets a thread runs before the inbox and its equals are looked at.
 const SLICE: u64 = 20_000;
@@ -89,18 +89,40 @@ struct HostWorker<'scope, 'env> {
     crew: &'env Crew,
     scope: &'scope Scope<'scope, 'env>,
     cpu: Cpu<AddressSpace>,
+    /// Runs threads without a vector context, where that is strict.
+    without_vectors: Option<Cpu<AddressSpace>>,
 }
 
 impl<'scope, 'env> HostWorker<'scope, 'env> {
     fn new(crew: &'env Crew, scope: &'scope Scope<'scope, 'env>) -> Self {
         let config = &crew.shared.config;
-        let mut cpu = Cpu::new(config.arch)
-            .with_floats(config.floats)
-            .with_translator(crew.translator.clone());
+        let core = |translator: &Option<Arc<Translator>>| {
+            Cpu::new(config.arch)
+                .with_floats(config.floats)
+                .with_translator(translator.clone())
+        };
+        let mut cpu = core(&crew.translator);
         if config.hvx_units == 0 {
-            cpu = cpu.without_hvx();
+            cpu = cpu.without_vectors(NoVectors::Absent);
         }
-        Self { crew, scope, cpu }
+        let without_vectors = config.wants_vectors_locked().then(|| {
+            // What was made of code differs by what of it is an exception.
+            core(&crew.without_vectors).without_vectors(NoVectors::NotHeld)
+        });
+        Self {
+            crew,
+            scope,
+            cpu,
+            without_vectors,
+        }
+    }
+
+    /// The core for a thread that holds a vector context, or does not.
+    fn cpu_for(&mut self, holds: bool) -> &mut Cpu<AddressSpace> {
+        match &mut self.without_vectors {
+            Some(without) if !holds => without,
+            _ => &mut self.cpu,
+        }
     }
 
     /// Works until the process ends, by this host thread's doing or another's.
@@ -182,9 +204,14 @@ impl<'scope, 'env> HostWorker<'scope, 'env> {
         let crew = self.crew;
         let id = thread.id;
         let mut left = SLICE;
+        // Only the thread itself takes a vector context or gives it back, by what it traps for.
+        let asks = self.without_vectors.is_some();
+        let mut holds = asks && crew.lock().lib.vectors.holds(id);
         loop {
             let before = thread.core.packets;
-            let exit = self.cpu.run(&mut thread.core, &crew.space, left);
+            let cpu = self.cpu_for(holds);
+            let exit = cpu.run(&mut thread.core, &crew.space, left);
+            let simulated = cpu.take_simulated();
             let ran = thread.core.packets.wrapping_sub(before);
             crew.shared.counters.add_packets(ran);
             // Traps count too: a loop that only calls us must not keep the inbox waiting.
@@ -196,7 +223,7 @@ impl<'scope, 'env> HostWorker<'scope, 'env> {
                 continue;
             }
             let mut os = crew.lock();
-            if let Some(what) = self.cpu.take_simulated() {
+            if let Some(what) = simulated {
                 tell_simulated(&mut os, what);
             }
             if let Some(pc) = thread.core.regs.hmx.noted.take() {
@@ -219,6 +246,7 @@ impl<'scope, 'env> HostWorker<'scope, 'env> {
             let Flow::Continue = flow else {
                 return traps::hand_back(&mut os, thread, flow);
             };
+            holds = asks && os.lib.vectors.holds(id);
             let others_turn = left == 0 && os.sched.used_slice(id);
             if !self.call_for_help(&os) && os.sched.better_than(id) {
                 os.sched.preempted(thread);
