@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::file::File;
 use super::symtab::{self, Function};
-use super::versions::{VersionNumber, Versions};
+use super::version::{VersionNumber, Versions};
 use emu_core::mem::PAGE;
 
 /// Why the bytes are not a library that can be loaded.

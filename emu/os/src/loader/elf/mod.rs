@@ -14,6 +14,7 @@ mod relr;
 mod sections;
 mod symtab;
 mod tables;
+mod version;
 mod versions;
 
 use std::sync::Arc;
@@ -26,8 +27,7 @@ pub use image::{
 };
 pub use symtab::Function;
 use tables::{Tables, string};
-pub use versions::VersionNumber;
-use versions::Versions;
+pub use version::VersionNumber;
 
 /// Parses `bytes` as a shared library for a core of version `core` (e.g. 68) that may occupy `max_memory` bytes.
 pub fn parse(bytes: Arc<[u8]>, core: u32, max_memory: u32) -> Result<Image, ElfError> {
@@ -62,7 +62,7 @@ pub fn parse(bytes: Arc<[u8]>, core: u32, max_memory: u32) -> Result<Image, ElfE
         Some(at) => tables.symbols(at, tables.symbol_count(&dynamic)?, &strings)?,
         None => Vec::new(),
     };
-    let versions = Versions::read(&tables, &dynamic, &strings, &mut symbols)?;
+    let versions = versions::read(&tables, &dynamic, &strings, &mut symbols)?;
     let mut relocations = Vec::new();
     if let (Some(at), 1..) = (dynamic.relr, dynamic.relrsz) {
         relr::relocations(&tables, at, dynamic.relrsz, &mut relocations)?;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::dynamic::Dynamic;
 use super::file::{File, word};
 use super::image::{Binding, ElfError, Relocation, RelocationKind, Segment, Symbol};
-use super::versions::{GLOBAL, VersionNumber};
+use super::version::{GLOBAL, VersionNumber};
 
 /// Most dynamic symbols, and bytes of one symbol name, that are looked at.
 const MAX_SYMBOLS: u32 = 1 << 18;

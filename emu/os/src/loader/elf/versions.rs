@@ -1,21 +1,18 @@
-//! Versions of symbols: what a library defines (`DT_VERDEF`), what it needs of others (`DT_VERNEED`), and which of them each symbol
-//! has (`DT_VERSYM`).
+//! Reads the versions of symbols: what a library defines (`DT_VERDEF`), what it needs of others (`DT_VERNEED`), and which of them
+//! each symbol has (`DT_VERSYM`).
 //!
 //! Source: Linux Standard Base, "Symbol Versioning"; the GNU C library's loader (elf/dl-version.c) for what is refused. Versions are
 //! told apart by their names; hashes, and what one version inherits from another, are not looked at, as no loader does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::dynamic::{Dynamic, MAX_NEEDED};
 use super::file::word;
 use super::image::{ElfError, Symbol};
 use super::tables::{Tables, string};
+use super::version::{GLOBAL, HIDDEN, Need, Version, VersionNumber, Versions};
 
-/// Number of a symbol without a version.
-pub(super) const GLOBAL: u16 = 1;
-/// Of a number: this is not the version that a reference without one means.
-const HIDDEN: u16 = 0x8000;
 /// Of a definition: the name of the library itself.
 const VER_FLG_BASE: u32 = 1;
 /// Of a need: the library does without.
@@ -26,50 +23,6 @@ const MOST: usize = 1024;
 
 const VERDEF: &str = "DT_VERDEF";
 const VERNEED: &str = "DT_VERNEED";
-
-/// A version, by where its name lies in the file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Version {
-    pub name: Range<usize>,
-    /// Of one that is needed: symbols without a version do not do.
-    pub strict: bool,
-}
-
-/// A version that a library needs of another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Need {
-    pub file: Range<usize>,
-    pub name: Range<usize>,
-    pub weak: bool,
-}
-
-/// The versions of a library.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Versions {
-    /// Symbols have numbers of versions (`DT_VERSYM`).
-    pub numbered: bool,
-    /// Versions that are defined here; `None`: there is no such table.
-    pub defined: Option<BTreeSet<Vec<u8>>>,
-    /// Those that symbols have, by number.
-    pub by_number: BTreeMap<u16, Version>,
-    pub needs: Vec<Need>,
-}
-
-/// A symbol's version as its library's table has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct VersionNumber(pub(super) u16);
-
-impl VersionNumber {
-    /// Its number in the library.
-    pub fn number(self) -> u16 {
-        self.0 & !HIDDEN
-    }
-
-    /// Whoever asks for no version does not mean this one.
-    pub fn is_hidden(self) -> bool {
-        self.0 & HIDDEN != 0
-    }
-}
 
 fn bad<T>(table: &'static str, why: &'static str, value: impl Into<u64>) -> Result<T, ElfError> {
     let value = value.into();
@@ -107,37 +60,41 @@ fn offset(table: &'static str, at: u32, by: u32) -> Result<u32, ElfError> {
     }
 }
 
-impl Versions {
-    /// Reads the tables, and gives each symbol its version.
-    pub fn read(
-        tables: &Tables<'_>,
-        d: &Dynamic,
-        strings: &Range<usize>,
-        symbols: &mut [Symbol],
-    ) -> Result<Self, ElfError> {
-        let mut versions = Self::default();
-        if let Some(at) = d.verdef {
-            versions.definitions(tables, at, d.verdefnum, strings)?;
-        }
-        if let Some(at) = d.verneed {
-            versions.needs(tables, at, d.verneednum, strings)?;
-        }
-        if let Some(at) = d.versym {
-            versions.numbered = true;
-            let numbers = tables.bytes("DT_VERSYM", at, symbols.len() as u64 * 2)?;
-            for (symbol, number) in symbols.iter_mut().zip(numbers.chunks_exact(2)) {
-                let number = number.try_into().map_or(0, u16::from_le_bytes);
-                symbol.version = VersionNumber(number);
-                let number = symbol.version.number();
-                if number > GLOBAL && !versions.by_number.contains_key(&number) {
-                    let why = "a symbol has a version that is neither defined nor needed";
-                    return bad("DT_VERSYM", why, number);
-                }
+/// Reads the tables, and gives each symbol its version.
+pub(super) fn read(
+    tables: &Tables<'_>,
+    d: &Dynamic,
+    strings: &Range<usize>,
+    symbols: &mut [Symbol],
+) -> Result<Versions, ElfError> {
+    let mut reader = Reader(Versions::default());
+    if let Some(at) = d.verdef {
+        reader.definitions(tables, at, d.verdefnum, strings)?;
+    }
+    if let Some(at) = d.verneed {
+        reader.needs(tables, at, d.verneednum, strings)?;
+    }
+    let mut versions = reader.0;
+    if let Some(at) = d.versym {
+        versions.numbered = true;
+        let numbers = tables.bytes("DT_VERSYM", at, symbols.len() as u64 * 2)?;
+        for (symbol, number) in symbols.iter_mut().zip(numbers.chunks_exact(2)) {
+            let number = number.try_into().map_or(0, u16::from_le_bytes);
+            symbol.version = VersionNumber(number);
+            let number = symbol.version.number();
+            if number > GLOBAL && !versions.by_number.contains_key(&number) {
+                let why = "a symbol has a version that is neither defined nor needed";
+                return bad("DT_VERSYM", why, number);
             }
         }
-        Ok(versions)
     }
+    Ok(versions)
+}
 
+/// What was read so far.
+struct Reader(Versions);
+
+impl Reader {
     /// `Elf32_Verdef`: version and flags, number and count of names, hash, the first name, the next entry. The first name is its own.
     fn definitions(
         &mut self,
@@ -170,7 +127,7 @@ impl Versions {
                 Ok(next)
             },
         )?;
-        self.defined = Some(defined);
+        self.0.defined = Some(defined);
         Ok(())
     }
 
@@ -201,7 +158,7 @@ impl Versions {
                     strict: number & u32::from(HIDDEN) != 0,
                 };
                 self.number(VERNEED, number & u32::from(!HIDDEN), version)?;
-                self.needs.push(Need {
+                self.0.needs.push(Need {
                     file: file.clone(),
                     name,
                     weak: flags & VER_FLG_WEAK != 0,
@@ -214,11 +171,13 @@ impl Versions {
 
     /// Gives a number to a version. Each has one of its own, so that however entries overlap there are no more than numbers.
     fn number(&mut self, table: &'static str, number: u32, version: Version) -> Result<(), ElfError> {
-        if self.by_number.len() >= MOST {
+        if self.0.by_number.len() >= MOST {
             return bad(table, "more than 1024 versions", number);
         }
         match u16::try_from(number) {
-            Ok(n) if n & HIDDEN == 0 && n >= GLOBAL && self.by_number.insert(n, version).is_none() => Ok(()),
+            Ok(n) if n & HIDDEN == 0 && n >= GLOBAL && self.0.by_number.insert(n, version).is_none() => {
+                Ok(())
+            }
             _ => bad(table, "a number that is no version's, or another's", number),
         }
     }
@@ -272,7 +231,7 @@ mod tests {
             has_tls: false,
         };
         let mut symbols = vec![NO_SYMBOL; numbers.len()];
-        let versions = Versions::read(&tables, &dynamic, &(0..STRINGS.len()), &mut symbols)?;
+        let versions = super::read(&tables, &dynamic, &(0..STRINGS.len()), &mut symbols)?;
         assert!(versions.by_number.len() <= MOST);
         Ok(symbols)
     }
