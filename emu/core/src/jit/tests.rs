@@ -244,6 +244,26 @@ fn each_access_may_fail_and_nothing_of_its_packet_stays() {
 }
 
 #[test]
+fn an_access_that_is_refused_is_of_its_own_packet() {
+    // What is loaded is used once, by the packet behind, which fills the same register: the host could do both in one.
+    let word = Program::default()
+        .packet(&[i(Opcode::L2_loadri_io, &[4, 0, 0x80])])
+        .packet(&[i(Opcode::A2_addi, &[4, 4, 28])]);
+    let double = Program::default()
+        .packet(&[i(Opcode::L2_loadrd_io, &[4, 0, 0x80])])
+        .packet(&[i(Opcode::A2_addp, &[4, 4, 6])]);
+    for program in [word, double] {
+        for base in [DATA, 0xffff_0000] {
+            let (end, _) = both(&program.clone().trap(), 100, |m| m.thread.regs.r[0] = base);
+            match end.exit {
+                Exit::Exception(Exception::Memory { .. }) => assert_eq!((base, end.pc), (0xffff_0000, CODE)),
+                exit => assert_eq!((base, exit), (DATA, END)),
+            }
+        }
+    }
+}
+
+#[test]
 fn a_frame_below_the_limit_is_the_interpreter_s() {
     let program = Program::default()
         .packet(&[i(Opcode::A2_addi, &[1, 1, 1])])

@@ -155,7 +155,19 @@ pub(super) fn load(l: &mut Lower<'_, '_>, va: Value, of: Type, to: cl::Type) -> 
 fn load_host(l: &mut Lower<'_, '_>, host: Value, of: Type, to: cl::Type, how: MemFlagsData) -> Value {
     let narrow = ty(of);
     if narrow == to {
-        return l.b.ins().load(narrow, how, host, 0);
+        if how.trap_code() != Some(REFUSED) {
+            return l.b.ins().load(narrow, how, host, 0);
+        }
+        // A plain load may become an operand of an instruction of a later packet, which would then be the one that is refused.
+        if narrow == I64 {
+            return l.b.ins().atomic_load(I64, how, host);
+        }
+        let wide = match narrow {
+            I8 => l.b.ins().uload8(I64, how, host, 0),
+            I16 => l.b.ins().uload16(I64, how, host, 0),
+            _ => l.b.ins().uload32(how, host, 0),
+        };
+        return l.b.ins().ireduce(to, wide);
     }
     match (of.signed(), narrow) {
         (true, I8) => l.b.ins().sload8(to, how, host, 0),
