@@ -86,6 +86,8 @@ impl Left {
 
     /// The interpreter has it, because the host refused an access.
     pub(super) const REFUSED: u64 = 1 << 35;
+    /// The interpreter has it, because the host's float may not be the result, or a flag is left to be raised.
+    pub(super) const DISTRUSTED: u64 = 1 << 36;
 
     pub(super) fn pc(self) -> u32 {
         self.0 as u32

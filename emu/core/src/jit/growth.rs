@@ -70,6 +70,17 @@ pub(super) struct Piece {
     pub call: bool,
     /// The host has refused an access of this packet before, or of one beside it: accesses ask first.
     pub asks: bool,
+    /// What is done where the host's floats are not to be trusted.
+    pub distrusted: Distrusted,
+}
+
+/// What a packet does when a float of the host's may not be its result, or leaves a flag to be raised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Distrusted {
+    /// The unit is left in front of it: what follows need not be ready for another result.
+    Leave,
+    /// The interpreter's function is called: it was left too often, or what is in front of the float cannot be done twice.
+    Call,
 }
 
 impl Piece {
@@ -181,6 +192,7 @@ fn look<M: CodeMemory>(code: &dyn CodeView, core: Core, pc: u32) -> Option<Piece
         branches,
         call,
         asks: false,
+        distrusted: Distrusted::Call,
     })
 }
 
@@ -255,6 +267,13 @@ impl Unit {
         pieces
             .flat_map(|piece| page_and_next(piece.pc, piece.next))
             .collect()
+    }
+
+    /// Packets that leave the unit where floats are not to be trusted.
+    pub(super) fn trusting(&self) -> Box<[u32]> {
+        let pieces = self.pieces.values();
+        let trusting = pieces.filter(|piece| piece.distrusted == Distrusted::Leave);
+        trusting.map(|piece| piece.pc).collect()
     }
 
     /// What it calls, which stays where it is.

@@ -179,6 +179,9 @@ impl Native {
             // The unit is gone, for this thread too.
             self.near.fill(Near::NOWHERE);
         }
+        if left.is(Left::DISTRUSTED) && self.translator.distrusted(left.pc()) {
+            self.near.fill(Near::NOWHERE);
+        }
         let interpret = left.is(Left::INTERPRET);
         if interpret {
             self.translator.statistics.interpreted.fetch_add(1, Relaxed);

@@ -9,8 +9,9 @@ use proptest::prelude::*;
 use super::{Engine, Translator};
 use crate::mem::{AddressSpace, Bus, GuestRam, NoFaultLine, PAGE_SIZE, Prot};
 use crate::memory::{CodeMemory as _, Memory as _};
-use crate::{Cpu, Ctl, Exception, Exit, Thread, TimeSource};
+use crate::{Cpu, Ctl, Exception, Exit, Thread, TimeSource, VectorUnit};
 
+mod floats;
 mod vectors;
 
 pub(super) const CODE: u32 = 0x1000;

@@ -14,7 +14,8 @@ use super::code::{CodePages, Table};
 use super::compile::{Compiled, Compiler, Failed, NoTranslator, Site};
 use super::engine::Engine;
 use super::fault;
-use super::growth::{Call, Unit, grow};
+use super::growth::{Call, Distrusted, Unit, grow};
+use super::lower::trusts;
 use super::record::{self, Statistics};
 use super::units::{Found, Units};
 use super::way_in::way_in;
@@ -328,6 +329,9 @@ impl Translator {
             let units = self.units();
             for piece in unit.pieces.values_mut() {
                 piece.asks = !self.guards || units.asks(piece.pc);
+                if trusts(&piece.facts) && !units.distrusts(piece.pc) {
+                    piece.distrusted = Distrusted::Leave;
+                }
             }
         }
         let mut compiler = Compiler::new().map_err(Failed::new)?;
@@ -371,7 +375,7 @@ impl Translator {
         let at = at.ok_or_else(|| Failed::new("it is larger than all room for code"))?;
         code.placed(at as u64);
         generation.guard(at as u64, code.sites);
-        units.add(pc, ticket, at as u64, &unit.entries);
+        units.add(pc, ticket, at as u64, &unit);
         for s in self.all_statistics() {
             s.add(&unit, code.bytes.len());
         }
@@ -382,6 +386,12 @@ impl Translator {
         calls.of_interpreter.extend(unit.into_calls());
         calls.tables.push(code.table);
         Ok(())
+    }
+
+    /// The unit was left in front of the packet at `pc`, because a float of the host's was not to be trusted. `true`: the unit is gone,
+    /// and will be made so that it calls the interpreter's function there.
+    pub(super) fn distrusted(&self, pc: u32) -> bool {
+        self.units().distrusted(pc)
     }
 
     /// The host has refused an access of the unit whose code is at this address: its packets ask first from now on.

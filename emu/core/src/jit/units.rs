@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::compile::Failed;
+use super::growth::Unit;
 use super::translator::Generation;
 use crate::code_changes::CodeChanges;
 use crate::mem::PAGE_SHIFT;
@@ -12,6 +13,14 @@ use crate::mem::PAGE_SHIFT;
 const MOST_NEVER: usize = 1 << 16;
 /// Packets that are remembered as those whose accesses ask first at most. A guest may have more: those are found out again.
 const MOST_ASKING: usize = 1 << 16;
+
+/// Packets of which it is counted how often their floats were not to be trusted at most.
+const MOST_DISTRUSTED: usize = 1 << 16;
+/// A unit is made again when one of its packets was left so often for its floats: making it costs about as much as leaving it some
+/// thousand times.
+const DISTRUST: u32 = 1000;
+/// Other packets of that unit call, too, that were left so often.
+const SOME_DISTRUST: u32 = DISTRUST / 10;
 
 /// Where a unit is entered.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +45,8 @@ struct Made {
     code: u64,
     entries: Vec<u32>,
     pages: BTreeSet<u32>,
+    /// Packets that leave it where floats are not to be trusted.
+    trusting: Box<[u32]>,
 }
 
 /// A unit that is being made.
@@ -61,6 +72,8 @@ pub(super) struct Units {
     never: HashSet<u32>,
     /// Packets of which the host has refused an access.
     asking: HashSet<u32>,
+    /// How often units were left in front of packets because of floats.
+    distrusted: HashMap<u32, u32>,
     next_unit: u32,
     next_ticket: u64,
 }
@@ -93,6 +106,7 @@ impl Units {
             |pc: u32| changes.concern(pc >> PAGE_SHIFT) || changes.concern(pc.wrapping_add(12) >> PAGE_SHIFT);
         self.never.retain(|pc| !concerned(*pc));
         self.asking.retain(|pc| !concerned(*pc));
+        self.distrusted.retain(|pc, _| !concerned(*pc));
         if *changes == CodeChanges::Everything {
             return self.begin();
         }
@@ -182,13 +196,13 @@ impl Units {
     }
 
     /// Lets a unit be found whose host code is at `code`.
-    pub fn add(&mut self, pc: u32, ticket: u64, code: u64, entries: &[u32]) {
+    pub fn add(&mut self, pc: u32, ticket: u64, code: u64, made: &Unit) {
         let Some(job) = self.jobs.remove(&pc).filter(|job| job.ticket == ticket) else {
             return;
         };
         self.next_unit = self.next_unit.wrapping_add(1);
         let unit = self.next_unit;
-        for (which, pc) in (0..).zip(entries) {
+        for (which, pc) in (0..).zip(&made.entries) {
             self.entries.entry(*pc).or_insert(Entry { code, which, unit });
         }
         let pages = job.pages.unwrap_or_default();
@@ -197,10 +211,40 @@ impl Units {
         }
         let made = Made {
             code,
-            entries: entries.to_vec(),
+            entries: made.entries.clone(),
             pages,
+            trusting: made.trusting(),
         };
         self.made.insert(unit, made);
+    }
+
+    /// Whether the packet at `pc` calls where floats are not to be trusted.
+    pub fn distrusts(&self, pc: u32) -> bool {
+        self.distrusted
+            .get(&pc)
+            .is_some_and(|times| *times >= SOME_DISTRUST)
+    }
+
+    /// A unit was left in front of the packet at `pc` because of a float. `true`: that was so often that units with it go.
+    pub fn distrusted(&mut self, pc: u32) -> bool {
+        // A guest may have many: those are counted again.
+        if self.distrusted.len() >= MOST_DISTRUSTED {
+            self.distrusted.clear();
+        }
+        let times = self.distrusted.entry(pc).or_insert(0);
+        *times = times.saturating_add(1);
+        if *times < DISTRUST {
+            return false;
+        }
+        let units = self.by_page.get(&(pc >> PAGE_SHIFT)).into_iter().flatten();
+        let has = |unit: &u32| {
+            self.made
+                .get(unit)
+                .is_some_and(|made| made.trusting.binary_search(&pc).is_ok())
+        };
+        let units: Vec<u32> = units.copied().filter(has).collect();
+        units.iter().for_each(|unit| self.remove(*unit));
+        !units.is_empty()
     }
 
     /// Whether accesses of the packet at `pc` ask first.

@@ -2,7 +2,8 @@
 //!
 //! Sums and products of floats are the host's where its result is to be trusted and no flag is left to be raised: rounding is to
 //! nearest, "inexact" was raised long ago, and the result is finite (a sum) or well inside the normal range (a product). The rule
-//! is that of the interpreter's quick ways (`hexagon_isa`'s `builtins/float/host.rs`); else the builtin is called.
+//! is that of the interpreter's quick ways (`hexagon_isa`'s `builtins/float/host.rs`). Else the unit is left in front of the packet, or,
+//! in packets where that was often so, the builtin is called.
 
 use std::mem::offset_of;
 
@@ -15,7 +16,9 @@ use hexagon_isa::ir::{Builtin, Kind, Needs, Type};
 use hexagon_isa::state::{Status, usr};
 
 use super::super::context::Context;
+use super::super::growth::Distrusted;
 use super::super::registers::USR;
+use super::floats;
 use super::state::{Lower, ty};
 use crate::mem::AddressSpace;
 
@@ -27,6 +30,13 @@ enum Trust {
     Normal,
     /// Always: it is exact, or what is not was asked before.
     Always,
+}
+
+/// A packet computes with floats, and can be left in front of it where those are not to be trusted: it need not store before it
+/// knows.
+pub(in crate::jit) fn trusts(facts: &PacketFacts) -> bool {
+    let stores = facts.any(|n| n.effects.store);
+    wants_settled(facts) && !(stores && facts.any(|n| n.effects.load))
 }
 
 /// A packet computes with floats in a way that wants to know whether flags are left to be raised.
@@ -48,11 +58,19 @@ fn status(field: usize) -> i32 {
     (offset_of!(Context, status) + field) as i32
 }
 
-/// Whether rounding is to nearest and "inexact" is raised.
-pub(super) fn find_settled(l: &mut Lower<'_, '_>) -> Value {
+/// Finds out whether rounding is to nearest and "inexact" is raised.
+pub(super) fn settle(l: &mut Lower<'_, '_>) {
+    if l.distrusted == Distrusted::Leave && l.known_settled {
+        return;
+    }
     let usr = l.get(USR);
     let bits = l.b.ins().band_imm_u(usr, i64::from(usr::FPRND | usr::FPINPF));
-    l.b.ins().icmp_imm_u(IntCC::Equal, bits, i64::from(usr::FPINPF))
+    l.settled = l.b.ins().icmp_imm_u(IntCC::Equal, bits, i64::from(usr::FPINPF));
+    if l.distrusted == Distrusted::Leave {
+        let settled = l.settled;
+        l.trust(settled);
+        l.known_settled = true;
+    }
 }
 
 /// The value of a builtin.
@@ -61,7 +79,12 @@ pub(super) fn builtin(l: &mut Lower<'_, '_>, b: Builtin, args: &[Value]) -> Valu
         (Builtin::shl_signed, &[v, n]) => shift_signed(l, v, n, true),
         (Builtin::shl_unsigned, &[v, n]) => shift_signed(l, v, n, false),
         _ => match on_host(l, b, args) {
-            Some((v, trusted)) => trusted_or_called(l, b, args, v, trusted),
+            Some((v, None)) => v,
+            Some((v, Some(trusted))) if l.distrusted == Distrusted::Leave => {
+                l.trust(trusted);
+                v
+            }
+            Some((v, Some(trusted))) => trusted_or_called(l, b, args, v, trusted),
             None => {
                 let (v, raised) = call(l, b, args);
                 l.now.sticky.extend(raised);
@@ -91,33 +114,28 @@ fn shift_signed(l: &mut Lower<'_, '_>, v: Value, n: Value, signed: bool) -> Valu
     l.b.ins().select(negative, right, left)
 }
 
-fn as_float(l: &mut Lower<'_, '_>, v: Value) -> Value {
-    let t = if l.b.func.dfg.value_type(v) == I32 {
-        F32
-    } else {
-        F64
-    };
-    l.b.ins().bitcast(t, MemFlagsData::new(), v)
-}
-
-/// The host's result, as bits, and whether it is right.
-fn on_host(l: &mut Lower<'_, '_>, b: Builtin, args: &[Value]) -> Option<(Value, Value)> {
+/// The host's result, as bits, and whether it is right, if that is a question.
+fn on_host(l: &mut Lower<'_, '_>, b: Builtin, args: &[Value]) -> Option<(Value, Option<Value>)> {
     use Builtin as B;
     let (v, trust, settled) = match (b, args) {
         (B::sf_add | B::df_add, &[x, y]) => {
-            let (x, y) = (as_float(l, x), as_float(l, y));
+            let (x, y) = (floats::of_bits(l, x), floats::of_bits(l, y));
             (l.b.ins().fadd(x, y), Trust::Finite, true)
         }
         (B::sf_sub | B::df_sub, &[x, y]) => {
-            let (x, y) = (as_float(l, x), as_float(l, y));
+            let (x, y) = (floats::of_bits(l, x), floats::of_bits(l, y));
             (l.b.ins().fsub(x, y), Trust::Finite, true)
         }
         (B::sf_mul, &[x, y]) => {
-            let (x, y) = (as_float(l, x), as_float(l, y));
+            let (x, y) = (floats::of_bits(l, x), floats::of_bits(l, y));
             (l.b.ins().fmul(x, y), Trust::Normal, true)
         }
         (B::sf_fma, &[x, y, z]) if l.fused => {
-            let (x, y, z) = (as_float(l, x), as_float(l, y), as_float(l, z));
+            let (x, y, z) = (
+                floats::of_bits(l, x),
+                floats::of_bits(l, y),
+                floats::of_bits(l, z),
+            );
             (l.b.ins().fma(x, y, z), Trust::Normal, true)
         }
         (B::sf_from_w | B::sf_from_d, &[x]) => (l.b.ins().fcvt_from_sint(F32, x), Trust::Always, true),
@@ -137,12 +155,8 @@ fn on_host(l: &mut Lower<'_, '_>, b: Builtin, args: &[Value]) -> Option<(Value, 
         }
         _ => return None,
     };
-    let t = if l.b.func.dfg.value_type(v) == F32 {
-        I32
-    } else {
-        I64
-    };
-    let bits = l.b.ins().bitcast(t, MemFlagsData::new(), v);
+    let bits = floats::to_bits(l, v);
+    let t = l.b.func.dfg.value_type(bits);
     let (infinite, least) = if t == I32 {
         (0x7f80_0000, 0x0080_0001)
     } else {
@@ -160,19 +174,19 @@ fn on_host(l: &mut Lower<'_, '_>, b: Builtin, args: &[Value]) -> Option<(Value, 
             )
         }
     };
-    let good = match (good, settled) {
-        (Some(good), _) => l.b.ins().band(good, l.settled),
-        (None, true) => l.settled,
-        (None, false) => l.int(I8, 1),
+    let good = match (good, settled && l.distrusted == Distrusted::Call) {
+        (Some(good), true) => Some(l.b.ins().band(good, l.settled)),
+        (None, true) => Some(l.settled),
+        (good, false) => good,
     };
     Some((bits, good))
 }
 
 /// A comparison, and whether both are numbers: of NaNs some raise a flag.
-fn compare(l: &mut Lower<'_, '_>, how: FloatCC, x: Value, y: Value) -> (Value, Value) {
-    let (x, y) = (as_float(l, x), as_float(l, y));
+fn compare(l: &mut Lower<'_, '_>, how: FloatCC, x: Value, y: Value) -> (Value, Option<Value>) {
+    let (x, y) = (floats::of_bits(l, x), floats::of_bits(l, y));
     let v = l.b.ins().fcmp(how, x, y);
-    (v, l.b.ins().fcmp(FloatCC::Ordered, x, y))
+    (v, Some(l.b.ins().fcmp(FloatCC::Ordered, x, y)))
 }
 
 /// The host's result, or if it is not to be trusted the builtin's.

@@ -11,8 +11,9 @@ use hexagon_isa::EndLoop;
 use hexagon_isa::state::usr;
 
 use super::super::context::{Context, Left, NEAR, Near, count};
-use super::super::growth::{Branch, Piece, Unit, Way};
+use super::super::growth::{Branch, Distrusted, Piece, Unit, Way};
 use super::super::registers::{self, CTL, PRED, USR, place};
+use super::floats::Floats;
 use super::functions::{Functions, Vectors};
 use super::state::{Host, Jump, Lower, Pending, Signatures, function, unit_signature};
 use super::{access, packet, vector};
@@ -48,6 +49,7 @@ pub(in crate::jit) fn unit<'a, 'b>(
             *variable = Some(v);
         }
     }
+    let floats = Floats::new(b, unit, regs);
     let counter = b.declare_var(I64);
     let now = b.ins().load(
         I64,
@@ -76,15 +78,19 @@ pub(in crate::jit) fn unit<'a, 'b>(
         now: Pending::default(),
         locals: Vec::new(),
         position: 0,
+        distrusted: Distrusted::Call,
         settled: regs,
+        known_settled: false,
         pc: 0,
         next: 0,
         way_out: None,
+        distrust: None,
         counted: 0,
         signatures,
         host_convention: host.convention,
         fused: host.fused,
         vectors: Vectors::new(unit, regs),
+        floats,
     };
     access::enter(&mut lower);
     vector::enter(&mut lower);
@@ -92,6 +98,7 @@ pub(in crate::jit) fn unit<'a, 'b>(
     for (pc, block) in lower.blocks.clone() {
         lower.b.switch_to_block(block);
         lower.counted = 0;
+        lower.known_settled = false;
         straight(&mut lower, pc);
     }
     leave(&mut lower);
@@ -125,7 +132,9 @@ fn straight(l: &mut Lower<'_, '_>, mut pc: u32) {
             finish_block(l);
             return go_away(l, l.pc, target);
         };
-        (l.pc, l.next, l.way_out) = (pc, piece.next, None);
+        (l.pc, l.next) = (pc, piece.next);
+        (l.way_out, l.distrust) = (None, None);
+        l.floats.begin();
         let jumps = match &piece.way {
             Way::Interpreted => {
                 let out = l.exit(pc, Left::INTERPRET);

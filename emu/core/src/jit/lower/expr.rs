@@ -9,7 +9,7 @@ use hexagon_isa::ir::{Binary, Compare, Expr, Kind, Type, Unary};
 
 use super::super::registers::{CTL, PRED, fixed};
 use super::state::{Lower, ty};
-use super::{access, builtin};
+use super::{access, builtin, floats};
 
 /// The condition code of a comparison of integers.
 fn condition(op: Compare, signed: bool) -> IntCC {
@@ -149,9 +149,10 @@ fn unary(l: &mut Lower<'_, '_>, op: Unary, of: Type, x: Value) -> Value {
     let v = match (op, of) {
         (Unary::Not, Type::Bool) => l.b.ins().bxor_imm_u(x, 1),
         (Unary::Not, _) => l.b.ins().bnot(x),
-        (Unary::Neg, Type::Float(bits)) => {
-            let sign = l.int(ty(of), 1 << (bits - 1));
-            l.b.ins().bxor(x, sign)
+        (Unary::Neg, Type::Float(_)) => {
+            let x = floats::of_bits(l, x);
+            let negated = l.b.ins().fneg(x);
+            floats::to_bits(l, negated)
         }
         (Unary::Neg, _) => l.b.ins().ineg(x),
         (Unary::Abs, Type::Int(true, _)) => l.b.ins().iabs(x),

@@ -11,6 +11,7 @@ mod access;
 mod builtin;
 mod control;
 mod expr;
+mod floats;
 mod functions;
 mod packet;
 pub(super) mod possible;
@@ -19,5 +20,6 @@ mod stmt;
 mod vector;
 
 pub(super) use access::REFUSED;
+pub(super) use builtin::trusts;
 pub(super) use control::unit;
 pub(super) use state::{Host, unit_signature};

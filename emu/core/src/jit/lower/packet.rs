@@ -22,8 +22,9 @@ extern "C" fn taken(regs: &mut Regs) -> u64 {
 pub(super) fn lowered<'a>(l: &mut Lower<'a, '_>, piece: &Piece, part: Option<&'a VectorPart>) -> Vec<Jump> {
     l.now = Pending::default();
     access::begin(l, piece);
+    l.distrusted = piece.distrusted;
     if builtin::wants_settled(&piece.facts) {
-        l.settled = builtin::find_settled(l);
+        builtin::settle(l);
     }
     let insns = &piece.facts.insns;
     let of_vectors = part.map_or(0, |part| part.of);
@@ -87,13 +88,12 @@ pub(super) fn called(l: &mut Lower<'_, '_>, piece: &Piece, calls: &[Call]) -> Op
         .insns
         .iter()
         .fold(0, |m, n| m | registers::set(&n.writes));
+    l.known_settled &= written >> USR & 1 == 0;
     for register in 0..registers::COUNT {
-        if written >> register & 1 != 0
-            && let Some(variable) = l.variables[register]
-        {
+        if written >> register & 1 != 0 && l.variables[register].is_some() {
             let (at, t) = place(register);
             let v = l.b.ins().load(t, MemFlagsData::trusted(), l.regs, at);
-            l.b.def_var(variable, v);
+            l.assign(register, v);
         }
     }
     if piece.branches.is_empty() {

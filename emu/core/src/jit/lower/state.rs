@@ -11,8 +11,9 @@ use cranelift_frontend::{FunctionBuilder, Variable};
 use hexagon_isa::ir::Type;
 
 use super::super::context::Left;
-use super::super::growth::Unit;
-use super::super::registers::place;
+use super::super::growth::{Distrusted, Unit};
+use super::super::registers::{USR, place};
+use super::floats::{self, Floats};
 use super::functions::{Vectors, Waiting};
 
 /// A store that is made later.
@@ -112,19 +113,26 @@ pub(super) struct Lower<'a, 'b> {
     pub(super) locals: Vec<Option<Value>>,
     /// The running instruction's position in the packet.
     pub(super) position: usize,
-    /// Whether flags of floats are settled, in packets that want to know.
+    /// What is done where floats are not to be trusted.
+    pub(super) distrusted: Distrusted,
+    /// Whether flags of floats are settled, in packets that call where they are not.
     pub(super) settled: Value,
+    /// They are, or the unit would have been left in front of this packet or one before it in its block.
+    pub(super) known_settled: bool,
     /// Addresses of the running packet and the one behind it.
     pub(super) pc: u32,
     pub(super) next: u32,
     /// The way out in front of the running packet.
     pub(super) way_out: Option<Block>,
+    /// The one because of floats.
+    pub(super) distrust: Option<Block>,
     /// Counted since the block began.
     pub(super) counted: i64,
     pub(super) signatures: Signatures,
     pub(super) host_convention: CallConv,
     pub(super) fused: bool,
     pub(super) vectors: Vectors<'a>,
+    pub(super) floats: Floats,
 }
 
 /// The host's type for values of a scalar type. A float is its bits.
@@ -157,7 +165,11 @@ impl Lower<'_, '_> {
     /// A register as the packet found it.
     pub(super) fn get(&mut self, register: usize) -> Value {
         match self.variables[register] {
-            Some(v) => self.b.use_var(v),
+            Some(v) => {
+                let v = self.b.use_var(v);
+                self.floats.has_read(register, v);
+                v
+            }
             None => {
                 // Nobody of the unit writes it.
                 let (at, t) = place(register);
@@ -176,12 +188,19 @@ impl Lower<'_, '_> {
 
     /// A register's new value.
     pub(super) fn define(&mut self, register: usize, v: Value) {
-        if let Some(variable) = self.variables[register] {
-            self.b.def_var(variable, v);
-        }
+        self.known_settled &= register != USR;
+        self.assign(register, v);
         self.b
             .ins()
             .store(MemFlagsData::trusted(), v, self.regs, place(register).0);
+    }
+
+    /// A register's new value, which is stored already.
+    pub(super) fn assign(&mut self, register: usize, v: Value) {
+        if let Some(variable) = self.variables[register] {
+            self.b.def_var(variable, v);
+            floats::define(self, register, v);
+        }
     }
 
     /// A way out, to be emitted at the end.
@@ -210,6 +229,21 @@ impl Lower<'_, '_> {
                 out
             }
         }
+    }
+
+    /// Goes on only if `v` holds: floats are to be trusted. Else the interpreter has the packet.
+    pub(super) fn trust(&mut self, v: Value) {
+        let out = match self.distrust {
+            Some(out) => out,
+            None => {
+                let out = self.exit(self.pc, Left::INTERPRET | Left::DISTRUSTED);
+                self.distrust = Some(out);
+                out
+            }
+        };
+        let on = self.b.create_block();
+        self.b.ins().brif(v, on, &[], out, &[]);
+        self.b.switch_to_block(on);
     }
 
     /// Goes on only if `v` is zero (or is not); else the interpreter has the packet.
