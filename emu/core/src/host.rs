@@ -42,6 +42,12 @@ impl VectorUnit {
         Self::all().pop().unwrap_or(VectorUnit(Level::Plain))
     }
 
+    /// Registers of 256 bits.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn is_avx2(self) -> bool {
+        self.0 == Level::Avx2
+    }
+
     /// An instruction's function; `None` if it has no meaning.
     pub fn exec<M: Memory>(self, op: Opcode) -> Option<Exec<M>> {
         match self.0 {

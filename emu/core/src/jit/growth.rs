@@ -4,7 +4,6 @@
 //! in front of what only the interpreter does. Where calls return to is one more way in.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
 
 use hexagon_isa::facts::{InsnFacts, PacketFacts};
 use hexagon_isa::info::{Flags, OperandClass};
@@ -136,9 +135,8 @@ fn loop_start(n: &InsnFacts, pc: u32) -> Option<u32> {
 }
 
 /// What a packet does on vectors, if all of that is host code of ours.
-fn vectors(facts: &PacketFacts) -> Option<VectorPart> {
-    static FEATURES: LazyLock<Option<Features>> = LazyLock::new(Features::of_host);
-    let mut part = part(facts, (*FEATURES)?)?;
+fn vectors(facts: &PacketFacts, core: Core) -> Option<VectorPart> {
+    let mut part = part(facts, Features::of(core.vectors)?)?;
     // There may be more values at a time than registers.
     part.pairs = assemble(&[Member::alone(&part)], &Held::nothing())?.pairs;
     Some(part)
@@ -165,7 +163,7 @@ fn look<M: CodeMemory>(code: &dyn CodeView, core: Core, pc: u32) -> Option<Piece
         Way::Interpreted
     } else if can_lower(&facts) {
         Way::Lowered(None)
-    } else if let Some(part) = vectors(&facts) {
+    } else if let Some(part) = vectors(&facts, core) {
         Way::Lowered(Some(Box::new(part)))
     } else {
         let mut steps: Vec<Step<M>> = Vec::new();

@@ -70,10 +70,10 @@ pub(super) struct Seen {
 
 impl Machine {
     pub(super) fn new(program: &Program, engine: Engine) -> Self {
-        Self::of(Arch::V68, program, engine)
+        Self::of(Arch::V68, VectorUnit::best(), program, engine)
     }
 
-    pub(super) fn of(arch: Arch, program: &Program, engine: Engine) -> Self {
+    pub(super) fn of(arch: Arch, vectors: VectorUnit, program: &Program, engine: Engine) -> Self {
         let ram = GuestRam::anonymous(PAGE_SIZE as usize, 0).unwrap();
         let bus = Bus::new(ram, 0, iommu::Geometry::SMALL, Arc::new(NoFaultLine));
         let space = AddressSpace::new(Arc::new(bus), 0);
@@ -97,7 +97,7 @@ impl Machine {
         (thread.regs.r[0], thread.regs.r[29]) = (DATA, DATA + PAGE_SIZE);
         Self {
             space,
-            cpu: Cpu::new(arch).with_translator(translator.clone()),
+            cpu: Cpu::with_vectors(arch, vectors).with_translator(translator.clone()),
             translator,
             thread,
         }
@@ -126,13 +126,19 @@ impl Machine {
 /// Runs a program with both engines, so many packets at a time, and compares at each stop; what it ended with comes back, and how
 /// often the interpreter did a packet for a unit.
 fn both(program: &Program, budget: u64, set_up: impl Fn(&mut Machine)) -> (Seen, u64) {
-    both_of(Arch::V68, program, budget, set_up)
+    both_of(Arch::V68, VectorUnit::best(), program, budget, set_up)
 }
 
-/// The same on a core of this architecture.
-fn both_of(arch: Arch, program: &Program, budget: u64, set_up: impl Fn(&mut Machine)) -> (Seen, u64) {
+/// The same on a core of this architecture, whose vectors are made with this unit of the host's.
+fn both_of(
+    arch: Arch,
+    vectors: VectorUnit,
+    program: &Program,
+    budget: u64,
+    set_up: impl Fn(&mut Machine),
+) -> (Seen, u64) {
     let mut machines =
-        [Engine::Interpreter, Engine::Translator].map(|engine| Machine::of(arch, program, engine));
+        [Engine::Interpreter, Engine::Translator].map(|engine| Machine::of(arch, vectors, program, engine));
     machines.iter_mut().for_each(&set_up);
     for _ in 0..10_000 {
         let [interpreted, translated] = machines.each_mut().map(|m| m.run(budget));

@@ -143,13 +143,6 @@ fn choose(unit: &Unit) -> Held {
             cost += weight * BRINGING;
         }
     }
-    if gain <= cost {
-        return Held::nothing();
-    }
-    let mut registers: Vec<u8> = (0..32).filter(|n| uses[usize::from(*n)] >= LOOP).collect();
-    registers.sort_by_key(|n| std::cmp::Reverse(uses[usize::from(*n)]));
-    let parts = || unit.pieces.values().filter_map(part_of);
-    let pairs = parts().map(|part| part.pairs).max().unwrap_or(0);
     // Floats may be in a vector register of the host's lower half anywhere in the unit, before and behind their packet, too.
     let lowered = |p: &&Piece| matches!(p.way, Way::Lowered(_));
     let floats = unit
@@ -157,6 +150,16 @@ fn choose(unit: &Unit) -> Held {
         .values()
         .filter(lowered)
         .any(|p| !leaves_vectors_alone(p));
+    let parts = || unit.pieces.values().filter_map(part_of);
+    if !parts().all(|part| part.wide) {
+        return Held::nothing_beside(floats);
+    }
+    if gain <= cost {
+        return Held::nothing();
+    }
+    let mut registers: Vec<u8> = (0..32).filter(|n| uses[usize::from(*n)] >= LOOP).collect();
+    registers.sort_by_key(|n| std::cmp::Reverse(uses[usize::from(*n)]));
+    let pairs = parts().map(|part| part.pairs).max().unwrap_or(0);
     let held = Held::new(registers, pairs + 1, floats);
     let fit = parts().all(|part| assemble(&[Member::alone(part)], &held).is_some());
     if fit { held } else { Held::nothing() }
@@ -180,7 +183,7 @@ impl Vectors<'_> {
                 to_file: functions.add(file),
             });
         }
-        if ways.is_none() {
+        if ways.is_none() && !held.registers().is_empty() {
             held = Held::nothing();
         }
         Self {

@@ -11,7 +11,7 @@ use hexagon_isa::ir::Stmt;
 use hexagon_isa::state::layout;
 
 use super::super::growth::Piece;
-use super::super::vector::{MOST_ADDRESSES, MOST_VALUES, Member, VectorPart, assemble};
+use super::super::vector::{MOST_ADDRESSES, MOST_VALUES, Member, VectorPart, assemble, divisible};
 use super::functions::{Waiting, leaves_vectors_alone};
 use super::state::{Lower, function};
 use super::{access, expr, stmt};
@@ -169,6 +169,9 @@ fn make_room(l: &mut Lower<'_, '_>, piece: &Piece, part: Option<&VectorPart>) {
         insns.any(|(k, n)| of >> k & 1 == 0 && which(n))
     };
     let [loads, stores] = [false, true].map(|store| waiting.iter().any(|w| w.part.accesses(store)));
+    // On some hosts a function's accesses are made quarter by quarter.
+    let members = waiting.iter().map(|w| w.part).chain(part);
+    let indivisible = part.is_some_and(|part| !part.wide) && !divisible(members);
     let overtakes = stores && scalar(|n| n.effects.load) || (stores || loads) && scalar(|n| n.effects.store);
     let full = part.is_some_and(|part| {
         let all = || waiting.iter().map(|w| w.part).chain([part]);
@@ -176,7 +179,7 @@ fn make_room(l: &mut Lower<'_, '_>, piece: &Piece, part: Option<&VectorPart>) {
         let arguments: usize = all().map(|p| p.arguments.len()).sum();
         addresses > MOST_ADDRESSES || arguments > MOST_VALUES || waiting.len() >= MOST_PACKETS
     });
-    if overtakes || full {
+    if overtakes || full || indivisible {
         flush(l);
     }
 }

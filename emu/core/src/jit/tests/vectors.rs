@@ -3,7 +3,7 @@
 use hexagon_isa::info::OperandClass;
 use hexagon_isa::{decode_packet, facts::PacketFacts};
 
-use super::super::vector::{Features, part};
+use super::super::vector::{Features, Held, Member, assemble, part};
 use super::*;
 
 /// A small generator: values that are the same in every run.
@@ -100,9 +100,16 @@ fn fill(m: &mut Machine, seed: u64) {
     }
 }
 
-/// This host has host code of ours for the packet's vectors.
-fn has_part(facts: &PacketFacts) -> bool {
-    Features::of_host().is_some_and(|features| part(facts, features).is_some())
+/// There is host code of ours for the packet's vectors.
+fn has_part(facts: &PacketFacts, vectors: VectorUnit) -> bool {
+    let part = Features::of(vectors).and_then(|features| part(facts, features));
+    part.is_some_and(|part| assemble(&[Member::alone(&part)], &Held::nothing()).is_some())
+}
+
+/// Architectures and units of this host to be tried.
+fn cores() -> impl Iterator<Item = (Arch, VectorUnit)> {
+    let units = VectorUnit::all().into_iter();
+    units.flat_map(|unit| [(Arch::V68, unit), (Arch::V79, unit)])
 }
 
 fn for_all(arch: Arch, mut f: impl FnMut(Opcode, &mut Random)) {
@@ -117,7 +124,7 @@ fn for_all(arch: Arch, mut f: impl FnMut(Opcode, &mut Random)) {
 
 #[test]
 fn every_instruction_alone_does_what_the_interpreter_does() {
-    for arch in [Arch::V68, Arch::V79] {
+    for (arch, vectors) in cores() {
         let (mut translated, mut all) = (0, 0);
         for_all(arch, |op, r| {
             for round in 0..3 {
@@ -127,17 +134,20 @@ fn every_instruction_alone_does_what_the_interpreter_does() {
                 };
                 if round == 0 {
                     all += 1;
-                    translated += u32::from(has_part(&facts));
+                    translated += u32::from(has_part(&facts, vectors));
                 }
                 let program = Program(words).trap();
                 let seed = r.next();
-                let (seen, _) = both_of(arch, &program, 100, |m| fill(m, seed));
+                let (seen, _) = both_of(arch, vectors, &program, 100, |m| fill(m, seed));
                 assert!(matches!(seen.exit, END | Exit::Exception(_)), "{op:?}: {seen:?}");
             }
         });
-        println!("{arch:?}: {translated} of {all}");
-        // As many as there were when this was written; on other hosts all are the interpreter's functions.
-        let least = if Features::of_host().is_some() { 300 } else { 0 };
+        println!("{arch:?}, {vectors}: {translated} of {all}");
+        // As many as there were when this was written; with plain units all are the interpreter's functions.
+        let least = match Features::of(vectors) {
+            Some(_) => 290,
+            None => 0,
+        };
         assert!(translated >= least && all >= 500, "{translated} of {all}");
     }
 }
@@ -180,7 +190,7 @@ fn a_packet_of_the_interpreter_s_is_behind_vectors() {
 }
 
 /// Nine times round a loop, on both engines.
-fn run_loop(arch: Arch, seed: u64, body: &[Insn]) {
+fn run_loop(arch: Arch, vectors: VectorUnit, seed: u64, body: &[Insn]) {
     let mut program = Program::default().packet(&[i(Opcode::J2_loop0i, &[4, 9])]);
     let nop = i(Opcode::A2_nop, &[]);
     for (k, insn) in body.iter().enumerate() {
@@ -190,7 +200,7 @@ fn run_loop(arch: Arch, seed: u64, body: &[Insn]) {
     }
     let program = program.trap();
     for budget in [1000, 7, 1] {
-        both_of(arch, &program, budget, |m| {
+        both_of(arch, vectors, &program, budget, |m| {
             fill(m, seed);
             m.thread.regs.r[5] = DATA + 256;
             m.thread.regs.r[7] = DATA + 384;
@@ -199,8 +209,8 @@ fn run_loop(arch: Arch, seed: u64, body: &[Insn]) {
 }
 
 /// The same; if the engines differ, they do so for the fewest instructions that this finds.
-fn check_loop(arch: Arch, seed: u64, mut body: Vec<Insn>) {
-    let differs = |body: &[Insn]| std::panic::catch_unwind(|| run_loop(arch, seed, body)).is_err();
+fn check_loop(arch: Arch, vectors: VectorUnit, seed: u64, mut body: Vec<Insn>) {
+    let differs = |body: &[Insn]| std::panic::catch_unwind(|| run_loop(arch, vectors, seed, body)).is_err();
     if !differs(&body) {
         return;
     }
@@ -212,17 +222,17 @@ fn check_loop(arch: Arch, seed: u64, mut body: Vec<Insn>) {
     while let Some(k) = (0..body.len()).find(|k| body.len() > 1 && differs(&without(&body, *k))) {
         body.remove(k);
     }
-    panic!("{arch:?}, seed {seed}: the engines differ: {body:?}");
+    panic!("{arch:?}, {vectors}, seed {seed}: the engines differ: {body:?}");
 }
 
 #[test]
 fn loops_hold_registers() {
-    for arch in [Arch::V68, Arch::V79] {
+    for (arch, vectors) in cores() {
         let (mut candidates, mut others) = (Vec::new(), Vec::new());
         for_all(arch, |op, r| {
             let insn = with_operands(op, r);
             match insn.and_then(|insn| packet(insn, arch)) {
-                Some((_, facts)) if has_part(&facts) => candidates.push(op),
+                Some((_, facts)) if has_part(&facts, vectors) => candidates.push(op),
                 Some(_) => others.push(op),
                 None => {}
             }
@@ -232,7 +242,7 @@ fn loops_hold_registers() {
         }
         for seed in 0..200 {
             let body = loop_of(&mut Random(seed), &candidates, &others);
-            check_loop(arch, seed, body);
+            check_loop(arch, vectors, seed, body);
         }
     }
 }

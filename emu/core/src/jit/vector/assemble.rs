@@ -8,6 +8,7 @@ use hexagon_isa::state::layout;
 use super::encode::{Encoder, Pair, SCRATCH};
 use super::ops::{Op, Value};
 use super::packet::{Argument, VectorPart};
+use super::quarters;
 
 /// Addresses that a function takes: in registers.
 pub(in crate::jit) const MOST_ADDRESSES: usize = 4;
@@ -29,9 +30,14 @@ pub(in crate::jit) struct Held {
 impl Held {
     /// Nothing is held. The lower half of the host's registers is Cranelift's.
     pub(in crate::jit) fn nothing() -> Self {
+        Self::nothing_beside(true)
+    }
+
+    /// Nothing is held. If the unit computes with floats the lower half of the host's registers is Cranelift's.
+    pub(in crate::jit) fn nothing_beside(floats: bool) -> Self {
         Self {
             registers: Vec::new(),
-            first: UPPER,
+            first: if floats { UPPER } else { 0 },
         }
     }
 
@@ -250,6 +256,9 @@ impl Allocation<'_> {
 pub(in crate::jit) fn assemble(parts: &[Member<'_>], held: &Held) -> Option<Function> {
     let all = joined(parts);
     let needed = needed(&all);
+    if parts.iter().any(|member| !member.part.wide) {
+        return quarters::assemble(parts, &all, &needed, held.first == UPPER);
+    }
     let mut a = Allocation {
         held,
         lives: vec![Life::default(); all.len()],

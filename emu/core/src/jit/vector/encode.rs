@@ -12,7 +12,7 @@ pub(super) type Pair = u8;
 pub(super) const SCRATCH: Pair = 15;
 
 /// The vector registers, the scalar ones, then addresses and values; others are on the stack.
-const ARGUMENTS: [Register; 6] = [
+pub(super) const ARGUMENTS: [Register; 6] = [
     Register::RDI,
     Register::RSI,
     Register::RDX,
@@ -20,13 +20,13 @@ const ARGUMENTS: [Register; 6] = [
     Register::R8,
     Register::R9,
 ];
-const FILE: Register = ARGUMENTS[0];
-const SCALARS: Register = ARGUMENTS[1];
+pub(super) const FILE: Register = ARGUMENTS[0];
+pub(super) const SCALARS: Register = ARGUMENTS[1];
 /// Where an argument is, if it is in a register.
-const FIRST: usize = 2;
+pub(super) const FIRST: usize = 2;
 
 /// The first argument on the stack, behind the return address.
-const STACK: i64 = 8;
+pub(super) const STACK: i64 = 8;
 
 pub(super) struct Encoder {
     bytes: Vec<u8>,
@@ -41,7 +41,7 @@ pub(super) struct Encoder {
 }
 
 /// The lanes of a constant as 64 bits.
-fn pattern(width: Width, v: u64) -> u64 {
+pub(super) fn pattern(width: Width, v: u64) -> u64 {
     match width {
         Width::B => v * 0x0101_0101_0101_0101,
         Width::H => v * 0x0001_0001_0001_0001,
@@ -408,7 +408,7 @@ impl Encoder {
 }
 
 /// The same buffer, empty.
-fn clear(mut buffer: Vec<u8>) -> Vec<u8> {
+pub(super) fn clear(mut buffer: Vec<u8>) -> Vec<u8> {
     buffer.clear();
     buffer
 }

@@ -359,11 +359,12 @@ impl Lanes<'_, '_> {
     /// An element whose number is computed; beyond the vector there are zeros.
     fn gathered(&mut self, operand: usize, index: &'static Expr, ty: Type) -> Option<Lane> {
         let bytes = self.width == Width::B;
-        let allowed = if bytes {
-            self.features().permute
-        } else {
-            self.width != Width::D
-        };
+        let allowed = self.features().lookup
+            && if bytes {
+                self.features().permute
+            } else {
+                self.width != Width::D
+            };
         let single = self.n.insn.info().operands.get(operand)?.class == OperandClass::Vec;
         if ty.bits() != self.width.bits() || !allowed || !single || self.round.is_some() {
             return None;

@@ -6,10 +6,12 @@
 //! registers, [`encode`] writes host instructions. Where Cranelift's code uses no floats it touches no vector register of the
 //! host, and elsewhere only the lower 16: so HVX registers can be held from a unit's way in to its ways out.
 //!
-//! Only for hosts with AVX-512; elsewhere, and for instructions that have no pattern, the interpreter's functions are called.
+//! On hosts with AVX2 but without AVX-512 [`quarters`] and [`avx2`] have the place of the last two, and nothing is held. Elsewhere, and for
+//! instructions that have no pattern, the interpreter's functions are called.
 
 mod arithmetic;
 mod assemble;
+mod avx2;
 mod encode;
 mod features;
 mod lanes;
@@ -17,9 +19,11 @@ mod moves;
 mod ops;
 mod packet;
 mod products;
+mod quarters;
 mod select;
 
 pub(super) use assemble::{Function, Held, MOST_ADDRESSES, MOST_VALUES, Member, assemble, bring};
 pub(super) use features::Features;
 pub(super) use packet::VectorPart;
+pub(super) use quarters::divisible;
 pub(super) use select::part;

@@ -35,6 +35,8 @@ pub(in crate::jit) struct Access {
 #[derive(Debug)]
 pub(in crate::jit) struct VectorPart {
     pub(super) ops: Vec<Op>,
+    /// For registers of 512 bits, else of 256.
+    pub(in crate::jit) wide: bool,
     pub(in crate::jit) arguments: Vec<Argument>,
     /// Instructions on vectors, by position.
     pub(in crate::jit) of: u8,
@@ -228,6 +230,7 @@ impl<'a> Selector<'a> {
         });
         Some(VectorPart {
             ops: self.ops,
+            wide: self.features.wide,
             arguments: self.arguments,
             of,
             touched,

@@ -171,9 +171,11 @@ mod tests {
     #[test]
     fn scalars_that_are_narrower_than_lanes_are_extended() {
         let features = Features {
+            wide: true,
             dot: true,
             clz: true,
             permute: true,
+            lookup: true,
             popcount: true,
         };
         let mut splats = 0;
