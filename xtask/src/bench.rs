@@ -21,7 +21,7 @@ use emu_setup::guest::{self, Boot};
 use emu_setup::{Options, command, tools, ui};
 use host_files::output::Existing;
 
-use crate::{assets, bench_threads, build, firmware, overhead};
+use crate::{assets, bench_ggml, bench_threads, build, firmware, overhead};
 
 /// Options of `bench`.
 #[derive(Args, Clone)]
@@ -41,6 +41,9 @@ pub struct BenchArgs {
     /// Only what several DSP threads gain on several host threads, in this many rounds.
     #[arg(long, value_name = "ROUNDS", num_args = 0..=1, default_missing_value = "5", conflicts_with_all = ["core_only", "overhead"])]
     pub threads: Option<u32>,
+    /// Only operations of llama.cpp's Hexagon backend: both engines in this many rounds.
+    #[arg(long, value_name = "ROUNDS", num_args = 0..=1, default_missing_value = "3", conflicts_with_all = ["core_only", "overhead", "threads"])]
+    pub ggml: Option<u32>,
     /// Folder with the core benchmarks (`rt.h`, `b1_*.c` …).
     #[arg(long, value_name = "DIR")]
     pub sources: Option<PathBuf>,
@@ -95,6 +98,9 @@ const ROUNDS: usize = 5;
 
 /// Measures everything, prints a table, writes `target/bench.json`.
 pub fn bench(args: &BenchArgs) -> Result<()> {
+    if let Some(rounds) = args.ggml {
+        return bench_ggml::measure(rounds);
+    }
     assets::setup(&Options {
         assets_only: args.core_only || args.threads.is_some(),
         ..Options::default()

@@ -5,6 +5,7 @@
 
 mod assets;
 mod bench;
+mod bench_ggml;
 mod bench_threads;
 mod book;
 mod build;

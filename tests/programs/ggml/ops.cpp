@@ -2,19 +2,24 @@
  *
  * ggml-ops: each operation of ggml's Hexagon backend on a DSP and by ggml's own CPU code, with the same inputs.
  *
- *   ggml-ops [--only TEXT] [--corrupt]
+ *   ggml-ops [--only TEXT] [--corrupt] [--bench ROUNDS]
  *
  * A line for each case, tabs between: operation, what of it, normalised mean squared error, its limit, milliseconds on the DSP,
  * verdict (right, wrong, refused). At the end "cases N right N". The exit code is 0 if all are right.
  *
  * --only takes the cases whose line contains the text. --corrupt changes a few values of the first input on the DSP's side only:
  * then every case must be wrong.
+ *
+ * --bench measures other, larger cases: each is computed this many times with the same inputs, after once that does not count. A line
+ * has "bench", operation, what of it, work (multiply-adds of products, else elements), the median of the milliseconds on the DSP;
+ * that its last result is right is compared as above, and part of the line.
  */
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <string>
@@ -111,6 +116,7 @@ struct Case {
     double limit;
     std::function<T(Graph &)> make;
     bool sets = false; /* rows are compared as sets of integers */
+    double work = 0; /* of a case to be measured */
 };
 
 std::string text(const Shape &shape)
@@ -429,6 +435,41 @@ std::vector<Case> cases()
     return all;
 }
 
+/* What is measured: large enough for a call's way to the DSP and back not to count. */
+std::vector<Case> measured()
+{
+    std::vector<Case> all;
+    auto product = [&](ggml_type type, int64_t m, int64_t k, int64_t n) {
+        all.push_back({"MUL_MAT", std::string(ggml_type_name(type)) + " " + text({k, m}) + " by " + text({k, n}), DOT,
+                       [=](Graph &g) {
+                           T a = g.input(type, {k, m});
+                           return ggml_mul_mat(g.ctx, a, g.f32({k, n}));
+                       },
+                       false, double(m) * double(k) * double(n)});
+    };
+    for (ggml_type type : {GGML_TYPE_Q4_0, GGML_TYPE_F16}) {
+        product(type, 1024, 1024, 64);
+        product(type, 4096, 1024, 1);
+    }
+    auto elements = [&](const char *op, const Shape &shape, double limit, std::function<T(Graph &)> make) {
+        double work = 1;
+        for (int64_t n : shape)
+            work *= double(n);
+        all.push_back({op, "f32 " + text(shape), limit, std::move(make), false, work});
+    };
+    elements("SOFT_MAX", {1024, 256}, SOFTMAX, [](Graph &g) { return ggml_soft_max(g.ctx, g.f32({1024, 256}, -4, 4)); });
+    elements("GELU", {4096, 64}, CLOSE, [](Graph &g) { return ggml_gelu(g.ctx, g.f32({4096, 64}, -150, 150)); });
+    elements("RMS_NORM", {4096, 64}, CLOSE, [](Graph &g) { return ggml_rms_norm(g.ctx, g.f32({4096, 64}, -2, 2), 1e-5f); });
+    const int64_t size = 64, heads = 8, n = 64, kv = 512;
+    all.push_back({"FLASH_ATTN_EXT", "f16 " + text({size, n, heads}) + " over " + text({size, kv, heads}), DOT,
+                   [=](Graph &g) {
+                       T q = g.f32({size, n, heads}), k = g.input(GGML_TYPE_F16, {size, kv, heads}), v = g.input(GGML_TYPE_F16, {size, kv, heads});
+                       return ggml_flash_attn_ext(g.ctx, q, k, v, g.input(GGML_TYPE_F16, {kv, n}), 0.125f, 0, 0);
+                   },
+                   false, 2.0 * size * heads * n * kv});
+    return all;
+}
+
 /* One layer of a transformer, as llama.cpp builds it: 4 heads of 64, 2 of keys and values, a cache of 64 tokens. */
 T layer(Graph &g)
 {
@@ -503,7 +544,8 @@ struct Result {
     std::string refused; /* the operation that the backend does not take */
 };
 
-Result run(const Case &c, ggml_backend_t backend, bool reference, bool corrupt)
+/* Computes it once, or once and then so many times more. */
+Result run(const Case &c, ggml_backend_t backend, bool reference, bool corrupt, int more = 0)
 {
     ggml_context *ctx = ggml_init({ggml_tensor_overhead() * 256 + ggml_graph_overhead(), nullptr, true});
     Graph graph{ctx, {}, reference};
@@ -525,10 +567,17 @@ Result run(const Case &c, ggml_backend_t backend, bool reference, bool corrupt)
             const std::vector<uint8_t> bytes = bytes_of(input);
             ggml_backend_tensor_set(input.tensor, bytes.data(), 0, bytes.size());
         }
-        const auto start = std::chrono::steady_clock::now();
-        const ggml_status status = ggml_backend_graph_compute(backend, nodes);
-        const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
-        result.milliseconds = took.count();
+        ggml_status status = GGML_STATUS_SUCCESS;
+        std::vector<double> took;
+        for (int round = 0; round <= more && status == GGML_STATUS_SUCCESS; round++) {
+            const auto start = std::chrono::steady_clock::now();
+            status = ggml_backend_graph_compute(backend, nodes);
+            const std::chrono::duration<double, std::milli> one = std::chrono::steady_clock::now() - start;
+            if (round > 0 || more == 0)
+                took.push_back(one.count());
+        }
+        std::sort(took.begin(), took.end());
+        result.milliseconds = took.empty() ? 0 : took[took.size() / 2];
         if (status == GGML_STATUS_SUCCESS) {
             result.numbers = numbers_of(out);
             result.row = out->ne[0];
@@ -570,6 +619,7 @@ int main(int argc, char **argv)
     setvbuf(stdout, nullptr, _IOLBF, 0);
     std::string only;
     bool corrupt = false, quick_exit = false;
+    int rounds = 0;
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--corrupt"))
             corrupt = true;
@@ -577,8 +627,10 @@ int main(int argc, char **argv)
             quick_exit = true;
         else if (!strcmp(argv[i], "--only") && i + 1 < argc)
             only = argv[++i];
+        else if (!strcmp(argv[i], "--bench") && i + 1 < argc && (rounds = atoi(argv[i + 1])) > 0)
+            i++;
         else
-            return fprintf(stderr, "usage: %s [--only TEXT] [--corrupt] [--quick-exit]\n", argv[0]), 2;
+            return fprintf(stderr, "usage: %s [--only TEXT] [--corrupt] [--quick-exit] [--bench ROUNDS]\n", argv[0]), 2;
     }
     ggml_backend_reg_t registry = ggml_backend_hexagon_reg();
     if (!registry || !ggml_backend_reg_dev_count(registry))
@@ -589,17 +641,22 @@ int main(int argc, char **argv)
         return fprintf(stderr, "a backend does not start\n"), 3;
     ggml_backend_cpu_set_n_threads(cpu, 1);
     int count = 0, right = 0;
-    for (const Case &c : cases()) {
+    for (const Case &c : rounds > 0 ? measured() : cases()) {
         if ((c.op + "\t" + c.what).find(only) == std::string::npos)
             continue;
         count++;
-        const Result got = run(c, dsp, false, corrupt);
+        const Result got = run(c, dsp, false, corrupt, rounds);
         if (!got.refused.empty()) {
             printf("%s\t%s\t-\t%g\t-\trefused %s\n", c.op.c_str(), c.what.c_str(), c.limit, got.refused.c_str());
             continue;
         }
         const double e = error(c, got, run(c, cpu, true, false));
         right += e <= c.limit;
+        if (rounds > 0) {
+            printf("bench\t%s\t%s\t%.0f\t%.3f\t%s\n", c.op.c_str(), c.what.c_str(), c.work, got.milliseconds,
+                   e <= c.limit ? "right" : "wrong");
+            continue;
+        }
         printf("%s\t%s\t%.2g\t%g\t%.1f\t%s\n", c.op.c_str(), c.what.c_str(), e, c.limit, got.milliseconds,
                e <= c.limit ? "right" : "wrong");
     }

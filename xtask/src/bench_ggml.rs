@@ -1,0 +1,31 @@
+//! `cargo xtask bench --ggml`: operations of llama.cpp's Hexagon backend, by both engines. The work is done by the program
+//! `ggml-bench` of the crate `tests`, which is built here with what it needs.
+
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+
+use emu_setup::{command, ui};
+
+use crate::build::cargo;
+use crate::firmware;
+
+/// Measures and prints a table.
+pub fn measure(rounds: u32) -> Result<()> {
+    ensure!(rounds > 0, "--ggml needs at least one round");
+    ui::step("build", || {
+        // One after the other: what packages are built for together decides their dependencies' features.
+        for package in ["vhost-hexagon", "emu-cdsprpc", "tests"] {
+            command::run(&mut cargo(&[
+                "build",
+                "--quiet",
+                "--release",
+                "--package",
+                package,
+            ]))?;
+        }
+        Ok(())
+    })?;
+    let program = firmware::target_dir().join("release/ggml_bench");
+    command::run(Command::new(program).args(["--rounds", &rounds.to_string()]))
+}
