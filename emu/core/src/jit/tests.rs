@@ -481,3 +481,32 @@ fn code_that_is_the_interpreter_s_alone_stays_there() {
         (0, 0)
     );
 }
+
+/// Of several accesses at a register that was not changed, or to which something was added, one asks whether the address is aligned.
+#[test]
+fn an_address_that_is_not_aligned_is_found_at_whatever_access_comes_first() {
+    let program = Program::default()
+        .packet(&[i(Opcode::L2_loadrh_io, &[4, 0, 0x80])])
+        .packet(&[i(Opcode::L2_loadri_io, &[5, 0, 0x82])])
+        .packet(&[i(Opcode::A2_addi, &[0, 0, 6])])
+        .packet(&[i(Opcode::S2_storeri_io, &[0, 0x84, 5])])
+        .packet(&[i(Opcode::C2_cmpgti, &[0, 4, 0])])
+        .packet(&[i(Opcode::S2_pstorerdt_io, &[0, 0, 8, 4])])
+        .packet(&[i(Opcode::L2_loadrd_io, &[6, 0, 16])])
+        .packet(&[i(Opcode::L2_loadrh_io, &[8, 0, 2])])
+        .trap();
+    for base in 0..16 {
+        for taken in [1, 0x8000] {
+            let (end, _) = both(&program, 100, |m| {
+                m.thread.regs.r[0] = DATA + base;
+                let at = DATA + base + 0x80;
+                if base % 2 == 0 {
+                    m.space.store(at, &u16::to_le_bytes(taken)).unwrap();
+                }
+            });
+            // 2 bytes for the first, 4 behind two more, 8 (or not) behind eight.
+            let good = base % 8 == 2;
+            assert_eq!(end.exit == END, good, "{base} {taken:#x} {:?}", end.exit);
+        }
+    }
+}

@@ -7,7 +7,9 @@ use std::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I8, I16, I64};
-use cranelift_codegen::ir::{self as cl, InstBuilder as _, MemFlagsData, SourceLoc, TrapCode, Value};
+use cranelift_codegen::ir::{
+    self as cl, InstBuilder as _, InstructionData, MemFlagsData, Opcode, SourceLoc, TrapCode, Value, ValueDef,
+};
 use hexagon_isa::ir::Type;
 
 use super::super::context::Context;
@@ -83,11 +85,51 @@ fn by_table(l: &mut Lower<'_, '_>, wide: Value, wanted: Prot) -> Value {
     l.b.ins().iadd(difference, wide)
 }
 
-fn aligned(l: &mut Lower<'_, '_>, va: Value, size: u32) {
-    if size > 1 {
-        let low = l.b.ins().band_imm_u(va, i64::from(size - 1));
-        l.unless(low, true);
+/// An address as a value and what is added to it.
+fn split(l: &Lower<'_, '_>, mut va: Value) -> (Value, u32) {
+    let (dfg, mut offset) = (&l.b.func.dfg, 0u32);
+    let constant = |v: Value| match dfg.value_def(v) {
+        ValueDef::Result(i, _) => match dfg.insts[i] {
+            InstructionData::UnaryImm { imm, .. } => Some(imm.bits() as u32),
+            _ => None,
+        },
+        _ => None,
+    };
+    // Few sums follow each other; none has an end that is not found.
+    for _ in 0..MOST_SUMS {
+        let ValueDef::Result(sum, _) = dfg.value_def(va) else {
+            break;
+        };
+        let InstructionData::Binary {
+            opcode: Opcode::Iadd,
+            args: [a, b],
+        } = dfg.insts[sum]
+        else {
+            break;
+        };
+        let Some(more) = constant(b) else { break };
+        (va, offset) = (a, offset.wrapping_add(more));
     }
+    (va, offset)
+}
+
+/// Sums of an address that are looked through.
+const MOST_SUMS: u32 = 8;
+
+/// Goes on only if an address is aligned, where that is not known from an access before in the same block: of what is found there, in
+/// the same place of an array or another.
+fn aligned(l: &mut Lower<'_, '_>, va: Value, size: u32) {
+    if size <= 1 {
+        return;
+    }
+    let (base, offset) = split(l, va);
+    let known = l.aligned.get(&base);
+    if known.is_some_and(|(of, at)| size <= *of && offset.wrapping_sub(*at) % size == 0) {
+        return;
+    }
+    let low = l.b.ins().band_imm_u(va, i64::from(size - 1));
+    l.unless(low, true);
+    l.aligned.insert(base, (size, offset));
 }
 
 /// The host's address of so many bytes at `va`, which may be accessed that way; else the interpreter has the packet.

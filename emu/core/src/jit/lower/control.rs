@@ -81,6 +81,7 @@ pub(in crate::jit) fn unit<'a, 'b>(
         distrusted: Distrusted::Call,
         settled: regs,
         known_settled: false,
+        aligned: HashMap::new(),
         pc: 0,
         next: 0,
         way_out: None,
@@ -99,6 +100,7 @@ pub(in crate::jit) fn unit<'a, 'b>(
         lower.b.switch_to_block(block);
         lower.counted = 0;
         lower.known_settled = false;
+        lower.aligned.clear();
         straight(&mut lower, pc);
     }
     leave(&mut lower);

@@ -119,6 +119,9 @@ pub(super) struct Lower<'a, 'b> {
     pub(super) settled: Value,
     /// They are, or the unit would have been left in front of this packet or one before it in its block.
     pub(super) known_settled: bool,
+    /// Values to which something was added (the second number) that is a multiple of a size (the first one), or the unit would have
+    /// been left in this block.
+    pub(super) aligned: HashMap<Value, (u32, u32)>,
     /// Addresses of the running packet and the one behind it.
     pub(super) pc: u32,
     pub(super) next: u32,

@@ -177,6 +177,7 @@ fn choose(l: &mut Lower<'_, '_>, insn: &Insn, c: Value, then: &[Stmt], other: &[
 fn branch(l: &mut Lower<'_, '_>, insn: &Insn, c: Value, then: &[Stmt], other: &[Stmt]) {
     let (yes, no, on) = (l.b.create_block(), l.b.create_block(), l.b.create_block());
     let before = l.now.clone();
+    let aligned = l.aligned.clone();
     // Registers that a side does not write stay what they are.
     let mut written = BTreeMap::new();
     for register in then.iter().chain(other).flat_map(|s| written_by(insn, s)) {
@@ -193,6 +194,8 @@ fn branch(l: &mut Lower<'_, '_>, insn: &Insn, c: Value, then: &[Stmt], other: &[
         for s in body {
             stmt(l, insn, s);
         }
+        // What one side asked the other does not know.
+        l.aligned.clone_from(&aligned);
         let side = std::mem::replace(&mut l.now, before.clone());
         for (register, variable) in &written {
             if let Some(v) = side.registers.get(register) {

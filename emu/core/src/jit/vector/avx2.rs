@@ -218,18 +218,18 @@ impl Encoder {
         // Which sixteenths of the vector each half needs; one of each is done at a time.
         let mut needed = [Vec::new(), Vec::new()];
         for (n, index) in index.iter().enumerate() {
-            place(&mut needed[n / 16], index / 16 & 7);
+            place(&mut needed[n / 16], usize::from(*index) / 16 % 8);
         }
         let [low, high] = &needed;
         for step in 0..low.len().max(high.len()) {
             let parts = [low, high].map(|part| part.get(step).copied());
             let chosen = std::array::from_fn(|n: usize| {
-                let here = parts[n / 16] == Some(index[n] / 16 & 7);
+                let here = parts[n / 16] == Some(usize::from(index[n]) / 16 % 8);
                 // The top bit makes it 0.
                 if here { index[n] & 15 } else { 0x80 }
             });
             let into = if step == 0 { to } else { scratch };
-            let [low, high] = parts.map(|part| Self::on_stack(kept + 16 * usize::from(part.unwrap_or(0))));
+            let [low, high] = parts.map(|part| Self::on_stack(kept + 16 * part.unwrap_or(0)));
             self.add(Instruction::with2(Code::VEX_Vmovdqu_xmm_xmmm128, xmm(into), low));
             let code = Code::VEX_Vinserti128_ymm_ymm_xmmm128_imm8;
             self.add(Instruction::with4(code, ymm(into), ymm(into), high, 1u32));
