@@ -4,7 +4,7 @@
 //! multiply-adds a second, other operations in elements. The engines take turns within each round; what is compared is the median
 //! of the rounds' ratios. Each result is compared with ggml's CPU code, too, and a wrong one ends the benchmark.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, ensure};
@@ -30,6 +30,9 @@ struct Args {
     /// Engines that are compared with the first one.
     #[arg(long, value_delimiter = ',', default_value = "interp,auto")]
     engines: Vec<String>,
+    /// Put the DSP's program and its profile there, to be used again, and print how the host's program is started; measure nothing.
+    #[arg(long, value_name = "DIR")]
+    build: Option<PathBuf>,
 }
 
 /// The matrix unit is used where it can be, or never.
@@ -54,8 +57,22 @@ fn run(args: &Args) -> Result<()> {
     let llvm = ggml::llvm_or_skip().context(needed)?;
     let source = ggml::source_or_skip().context(needed)?;
     let compilers = Compilers::HOST.or_skip().context(needed)?;
-    let folder = tempfile::tempdir()?;
     let ops = ggml::build_ops(&compilers, &source);
+    if let Some(folder) = &args.build {
+        std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        ggml::build_dsp_side(&llvm, &source, &args.arch, folder);
+        let profile = ggml::write_profile(&args.arch, folder);
+        println!(
+            "LD_LIBRARY_PATH={} ADSP_LIBRARY_PATH={} VHOST_HEXAGON_SOC={} {} --bench {}",
+            assets::programs().display(),
+            folder.display(),
+            profile.display(),
+            ops.display(),
+            args.times
+        );
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
     ggml::build_dsp_side(&llvm, &source, &args.arch, folder.path());
 
     println!(
