@@ -27,5 +27,6 @@ pub fn measure(rounds: u32) -> Result<()> {
         Ok(())
     })?;
     let program = firmware::target_dir().join("release/ggml_bench");
-    command::run(Command::new(program).args(["--rounds", &rounds.to_string()]))
+    command::run(Command::new(program).args(["--rounds", &rounds.to_string()]))?;
+    Ok(())
 }
