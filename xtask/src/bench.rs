@@ -3,6 +3,7 @@
 //! * the guest's view: invokes per second and round trips of a call without arguments and of one with 1 MiB in and
 //!   1 MiB out; packets per second over a queue (dspqueue); time from power-on to the first result;
 //! * the same packets without a guest, with `vhost-hexagon invoke`;
+//! * operations of llama.cpp's Hexagon backend on the emulated DSP (`--ggml`);
 //! * the core's view: packets per second of small programs, with `vhost-hexagon exec` (the interpreter, and the translator as users
 //!   have it) and on QEMU's user-mode Hexagon, in a short run and in one that is long enough for translation not to count.
 //!

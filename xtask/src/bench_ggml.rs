@@ -14,17 +14,16 @@ use crate::firmware;
 pub fn measure(rounds: u32) -> Result<()> {
     ensure!(rounds > 0, "--ggml needs at least one round");
     ui::step("build", || {
-        // One after the other: what packages are built for together decides their dependencies' features.
-        for package in ["vhost-hexagon", "emu-cdsprpc", "tests"] {
-            command::run(&mut cargo(&[
-                "build",
-                "--quiet",
-                "--release",
-                "--package",
-                package,
-            ]))?;
-        }
-        Ok(())
+        let packages = [
+            "--package",
+            "vhost-hexagon",
+            "--package",
+            "emu-cdsprpc",
+            "--package",
+            "tests",
+        ];
+        let mut build = cargo(&["build", "--quiet", "--release", "--bins", "--lib"]);
+        command::run(build.args(packages))
     })?;
     let program = firmware::target_dir().join("release/ggml_bench");
     command::run(Command::new(program).args(["--rounds", &rounds.to_string()]))?;
