@@ -389,7 +389,7 @@ impl Translator {
     }
 
     /// The unit was left in front of the packet at `pc`, because a float of the host's was not to be trusted. `true`: the unit is gone,
-    /// and will be made so that it calls the interpreter's function there.
+    /// and is made again so that it calls the interpreter's function there.
     pub(super) fn distrusted(&self, pc: u32) -> bool {
         self.units().distrusted(pc)
     }

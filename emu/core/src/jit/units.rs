@@ -225,7 +225,8 @@ impl Units {
             .is_some_and(|times| *times >= SOME_DISTRUST)
     }
 
-    /// A unit was left in front of the packet at `pc` because of a float. `true`: that was so often that units with it go.
+    /// A unit was left in front of the packet at `pc` because of a float. `true`: that was so often that units with it are gone, also
+    /// where another host thread still knows them.
     pub fn distrusted(&mut self, pc: u32) -> bool {
         // A guest may have many: those are counted again.
         if self.distrusted.len() >= MOST_DISTRUSTED {
@@ -243,8 +244,8 @@ impl Units {
                 .is_some_and(|made| made.trusting.binary_search(&pc).is_ok())
         };
         let units: Vec<u32> = units.copied().filter(has).collect();
-        units.iter().for_each(|unit| self.remove(*unit));
-        !units.is_empty()
+        units.into_iter().for_each(|unit| self.remove(unit));
+        true
     }
 
     /// Whether accesses of the packet at `pc` ask first.
