@@ -7,6 +7,8 @@ use super::*;
 const ONE: u32 = 0x3f80_0000;
 /// So little that a sum with one is rounded.
 const LITTLE: u32 = 0x2edb_e6ff;
+/// Its square is too small for any number.
+const TINY: u32 = 0x0da2_4260;
 /// Rounds of a loop: more than a unit is left before it is made again.
 const ROUNDS: u32 = 3000;
 
@@ -22,7 +24,7 @@ fn rounds(body: &[&[Insn]]) -> Program {
 
 fn fill(m: &mut Machine, inexact: bool) {
     let r = &mut m.thread.regs;
-    (r.r[1], r.r[4], r.r[5], r.r[6]) = (ROUNDS, ONE, 0, LITTLE);
+    (r.r[1], r.r[4], r.r[5], r.r[6]) = (ROUNDS, ONE, TINY, LITTLE);
     if inexact {
         r.c[Ctl::Usr] |= usr::FPINPF;
     }
@@ -32,9 +34,9 @@ const NOP: fn() -> Insn = || i(Opcode::A2_nop, &[]);
 
 #[test]
 fn a_packet_whose_floats_are_often_not_trusted_calls() {
-    // Products that are zero, in a packet and beside one that is trusted; r7 grows, r9 is used as both.
+    // Products that are too small, in a packet and beside one that is trusted; r7 grows, r9 is used as both.
     let body: &[&[Insn]] = &[
-        &[i(Opcode::F2_sfmpy, &[8, 4, 5])],
+        &[i(Opcode::F2_sfmpy, &[8, 5, 5])],
         &[i(Opcode::F2_sfadd, &[7, 7, 6])],
         &[i(Opcode::F2_sfsub, &[9, 7, 8]), i(Opcode::A2_addi, &[10, 10, 1])],
         &[i(Opcode::A2_addi, &[9, 9, 1]), NOP()],
@@ -53,6 +55,23 @@ fn a_packet_whose_floats_are_often_not_trusted_calls() {
                 m.thread.regs.r[1] = 40;
             });
         }
+    }
+}
+
+#[test]
+fn a_factor_of_zero_is_trusted() {
+    // Plus and minus zero, times one; infinity times one is not to be trusted, and left.
+    let body: &[&[Insn]] = &[
+        &[i(Opcode::F2_sfmpy, &[8, 4, 11])],
+        &[i(Opcode::F2_sfmpy, &[9, 12, 4]), i(Opcode::A2_addi, &[10, 10, 1])],
+    ];
+    for (factors, often) in [([0, 0x8000_0000], false), ([0, 0x7f80_0000], true)] {
+        let (end, left) = both(&rounds(body), 1 << 20, |m| {
+            fill(m, true);
+            (m.thread.regs.r[11], m.thread.regs.r[12]) = (factors[0], factors[1]);
+        });
+        assert_eq!(end.exit, END);
+        assert_eq!(left > 100, often, "{left}");
     }
 }
 
