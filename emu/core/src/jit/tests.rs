@@ -271,6 +271,31 @@ fn an_access_that_is_refused_is_of_its_own_packet() {
 }
 
 #[test]
+fn a_store_that_another_overwrites_is_refused_first() {
+    // Nothing stands between the two, so the host could do with the second.
+    let bytes = Program::default()
+        .packet(&[i(Opcode::S2_storerb_io, &[0, 0, 1])])
+        .packet(&[i(Opcode::S2_storerb_io, &[0, 0, 2])]);
+    // The load's address is known to be aligned, and so is what is stored to, in the next page.
+    let words = Program::default()
+        .packet(&[i(Opcode::L2_loadri_pi, &[5, 0, 4])])
+        .packet(&[i(Opcode::S2_storeri_io, &[0, 0, 1])])
+        .packet(&[i(Opcode::S2_storeri_io, &[0, 0, 2])]);
+    for (program, base, refused) in [(bytes, READ_ONLY, CODE), (words, READ_ONLY - 4, CODE + 4)] {
+        let program = program.trap();
+        let (end, _) = both(&program, 100, |m| m.thread.regs.r[0] = base);
+        assert!(
+            matches!(end.exit, Exit::Exception(Exception::Memory { .. })),
+            "{:?}",
+            end.exit
+        );
+        assert_eq!(end.pc, refused);
+        let (end, _) = both(&program, 100, |m| m.thread.regs.r[0] = DATA);
+        assert_eq!(end.exit, END);
+    }
+}
+
+#[test]
 fn a_frame_below_the_limit_is_the_interpreter_s() {
     let program = Program::default()
         .packet(&[i(Opcode::A2_addi, &[1, 1, 1])])

@@ -243,15 +243,20 @@ pub(super) fn store(l: &mut Lower<'_, '_>, va: Value, value: Value, of: Type) {
 pub(super) fn make_stores(l: &mut Lower<'_, '_>) {
     for store in std::mem::take(&mut l.now.stores) {
         let how = if store.guarded { guarded() } else { access() };
-        let Some(condition) = store.condition else {
-            l.b.ins().store(how, store.value, store.host, 0);
-            continue;
-        };
-        let (make, on) = (l.b.create_block(), l.b.create_block());
-        l.b.ins().brif(condition, make, &[], on, &[]);
-        l.b.switch_to_block(make);
+        let on = store.condition.map(|condition| {
+            let (make, on) = (l.b.create_block(), l.b.create_block());
+            l.b.ins().brif(condition, make, &[], on, &[]);
+            l.b.switch_to_block(make);
+            on
+        });
         l.b.ins().store(how, store.value, store.host, 0);
-        l.b.ins().jump(on, &[]);
-        l.b.switch_to_block(on);
+        if store.guarded {
+            // Or one that the next packet overwrites would not be made, and not be refused.
+            l.b.ins().sequence_point();
+        }
+        if let Some(on) = on {
+            l.b.ins().jump(on, &[]);
+            l.b.switch_to_block(on);
+        }
     }
 }
