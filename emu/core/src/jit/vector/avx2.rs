@@ -3,8 +3,8 @@
 use hexagon_isa::state::layout;
 use iced_x86::{Code, IcedError, Instruction, MemoryOperand, Register};
 
-use super::encode::{ARGUMENTS, FILE, FIRST, SCALARS, STACK, clear, pattern};
 use super::ops::{Binary, Compare, Op, Shift, Unary, Width};
+use super::writer::{ARGUMENTS, FILE, FIRST, SCALARS, STACK, Writer, pattern};
 
 /// One of the host's registers.
 pub(super) type Ymm = u8;
@@ -21,16 +21,13 @@ const BIT: u64 = 0x8040_2010_0804_0201;
 /// Host code that is being written. It is written twice: what constants there are shows only at the end, and where they lie is the
 /// same then.
 pub(super) struct Encoder {
-    bytes: Vec<u8>,
-    host: iced_x86::Encoder,
+    w: Writer,
     /// Constants: in lanes of 64 bits, and whole quarters.
     lanes: Vec<u64>,
     quarters: Vec<[u8; BYTES]>,
     entry: usize,
     /// Bytes of the stack that are the function's own.
     frame: usize,
-    /// What could not be encoded.
-    failed: bool,
 }
 
 fn ymm(n: Ymm) -> Register {
@@ -53,40 +50,31 @@ impl Encoder {
     /// One whose function has so many bytes of the stack.
     pub(super) fn new(frame: usize) -> Self {
         Self {
-            bytes: Vec::new(),
-            host: iced_x86::Encoder::new(64),
+            w: Writer::new(),
             lanes: Vec::new(),
             quarters: Vec::new(),
             entry: 0,
             frame,
-            failed: false,
         }
     }
 
     /// Begins once more, with the constants that are known now in front of the code.
     pub(super) fn again(&mut self) {
-        self.bytes.clear();
-        self.bytes.extend(self.quarters.as_flattened());
-        self.bytes.extend(self.lanes.iter().flat_map(|v| v.to_le_bytes()));
-        self.bytes.resize(self.bytes.len().next_multiple_of(16), 0xcc);
-        self.entry = self.bytes.len();
+        self.w.bytes.clear();
+        self.w.bytes.extend(self.quarters.as_flattened());
+        self.w
+            .bytes
+            .extend(self.lanes.iter().flat_map(|v| v.to_le_bytes()));
+        self.entry = self.w.begin_code();
     }
 
     /// Code and where it begins; `None` if something could not be encoded.
     pub(super) fn finish(self) -> Option<(Vec<u8>, usize)> {
-        (!self.failed).then_some((self.bytes, self.entry))
+        Some((self.w.finish()?, self.entry))
     }
 
     fn add(&mut self, instruction: Result<Instruction, IcedError>) {
-        let done = instruction.and_then(|i| self.host.encode(&i, self.bytes.len() as u64));
-        match done {
-            Ok(_) => {
-                let code = self.host.take_buffer();
-                self.bytes.extend_from_slice(&code);
-                self.host.set_buffer(clear(code));
-            }
-            Err(_) => self.failed = true,
-        }
+        self.w.add(instruction);
     }
 
     /// An instruction with two sources.

@@ -1,9 +1,10 @@
 //! Operations as host instructions (AVX-512), each for both halves of a vector.
 
 use hexagon_isa::state::layout;
-use iced_x86::{Code, Instruction, MemoryOperand, Register};
+use iced_x86::{Code, IcedError, Instruction, MemoryOperand, Register};
 
 use super::ops::{Binary, Compare, Op, Shift, Unary, Width};
+use super::writer::{ARGUMENTS, FILE, FIRST, SCALARS, STACK, Writer, pattern};
 
 /// Two of the host's registers that follow each other.
 pub(super) type Pair = u8;
@@ -11,43 +12,13 @@ pub(super) type Pair = u8;
 /// The pair that values pass through on their way.
 pub(super) const SCRATCH: Pair = 15;
 
-/// The vector registers, the scalar ones, then addresses and values; others are on the stack.
-pub(super) const ARGUMENTS: [Register; 6] = [
-    Register::RDI,
-    Register::RSI,
-    Register::RDX,
-    Register::RCX,
-    Register::R8,
-    Register::R9,
-];
-pub(super) const FILE: Register = ARGUMENTS[0];
-pub(super) const SCALARS: Register = ARGUMENTS[1];
-/// Where an argument is, if it is in a register.
-pub(super) const FIRST: usize = 2;
-
-/// The first argument on the stack, behind the return address.
-pub(super) const STACK: i64 = 8;
-
 pub(super) struct Encoder {
-    bytes: Vec<u8>,
-    host: iced_x86::Encoder,
+    w: Writer,
     /// Where constants are: pattern of 64 bits, offset.
     constants: Vec<(u64, usize)>,
     /// The same of whole vectors.
     tables: Vec<([u8; 128], usize)>,
     entry: usize,
-    /// What could not be encoded.
-    failed: bool,
-}
-
-/// The lanes of a constant as 64 bits.
-pub(super) fn pattern(width: Width, v: u64) -> u64 {
-    match width {
-        Width::B => v * 0x0101_0101_0101_0101,
-        Width::H => v * 0x0001_0001_0001_0001,
-        Width::W => v * 0x0000_0001_0000_0001,
-        Width::D => v,
-    }
 }
 
 fn zmm(pair: Pair, half: u8) -> Register {
@@ -58,12 +29,10 @@ impl Encoder {
     /// One for a function that uses these constants.
     pub(super) fn new(constants: impl Iterator<Item = Op>) -> Self {
         let mut e = Self {
-            bytes: Vec::new(),
-            host: iced_x86::Encoder::new(64),
+            w: Writer::new(),
             constants: Vec::new(),
             tables: Vec::new(),
             entry: 0,
-            failed: false,
         };
         for op in constants {
             match op {
@@ -71,38 +40,29 @@ impl Encoder {
                     let v = pattern(width, v);
                     let plain = v == 0 || v == u64::MAX;
                     if !plain && e.constants.iter().all(|c| c.0 != v) {
-                        e.constants.push((v, e.bytes.len()));
-                        e.bytes.extend(v.to_le_bytes());
+                        e.constants.push((v, e.w.bytes.len()));
+                        e.w.bytes.extend(v.to_le_bytes());
                     }
                 }
                 Op::Table(v) if e.tables.iter().all(|c| c.0 != v) => {
-                    e.tables.push((v, e.bytes.len()));
-                    e.bytes.extend(v);
+                    e.tables.push((v, e.w.bytes.len()));
+                    e.w.bytes.extend(v);
                 }
                 _ => {}
             }
         }
-        e.bytes.resize(e.bytes.len().next_multiple_of(16), 0xcc);
-        e.entry = e.bytes.len();
+        e.entry = e.w.begin_code();
         e
     }
 
     /// Code and where it begins; `None` if something could not be encoded.
     pub(super) fn finish(mut self) -> Option<(Vec<u8>, usize)> {
         self.add(Ok(Instruction::with(Code::Retnq)));
-        (!self.failed).then_some((self.bytes, self.entry))
+        Some((self.w.finish()?, self.entry))
     }
 
-    fn add(&mut self, instruction: Result<Instruction, iced_x86::IcedError>) {
-        let done = instruction.and_then(|i| self.host.encode(&i, self.bytes.len() as u64));
-        match done {
-            Ok(_) => {
-                let code = self.host.take_buffer();
-                self.bytes.extend_from_slice(&code);
-                self.host.set_buffer(clear(code));
-            }
-            Err(_) => self.failed = true,
-        }
+    fn add(&mut self, instruction: Result<Instruction, IcedError>) {
+        self.w.add(instruction);
     }
 
     fn in_file(at: usize) -> MemoryOperand {
@@ -144,7 +104,7 @@ impl Encoder {
     pub(super) fn store(&mut self, from: Pair, argument: usize) {
         match ARGUMENTS.get(argument + FIRST) {
             Some(base) => self.store_at(from, *base, 0),
-            None => self.failed = true,
+            None => self.w.fail(),
         }
     }
 
@@ -405,12 +365,6 @@ impl Encoder {
             self.add(Instruction::with2(back, to, Register::K1));
         }
     }
-}
-
-/// The same buffer, empty.
-pub(super) fn clear(mut buffer: Vec<u8>) -> Vec<u8> {
-    buffer.clear();
-    buffer
 }
 
 /// The host's instruction; `None` if it has none.

@@ -25,9 +25,12 @@ impl Features {
         #[cfg(target_arch = "x86_64")]
         {
             use std::arch::is_x86_feature_detected as has;
+            use std::sync::LazyLock;
+
+            static BEST: LazyLock<VectorUnit> = LazyLock::new(VectorUnit::best);
             // A unit of 256 bits that is not this host's best was asked for.
             let wide = has!("avx512f") && has!("avx512bw") && has!("avx512dq");
-            if wide && unit == VectorUnit::best() {
+            if wide && unit == *BEST {
                 return Some(Features {
                     wide: true,
                     dot: has!("avx512vnni"),

@@ -21,6 +21,7 @@ mod packet;
 mod products;
 mod quarters;
 mod select;
+mod writer;
 
 pub(super) use assemble::{Function, Held, MOST_ADDRESSES, MOST_VALUES, Member, assemble, bring};
 pub(super) use features::Features;

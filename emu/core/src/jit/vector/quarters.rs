@@ -11,6 +11,9 @@ use super::packet::VectorPart;
 /// The host's lower vector registers, which are the other code's, if it computes with floats.
 const OTHERS: std::ops::Range<Ymm> = 0..16;
 
+/// Vectors on the stack at most: they take less than a page, so that a stack that ends is noticed at its end.
+const MOST_KEPT: usize = 16;
+
 /// Whether accesses may be made quarter by quarter: not if they can overlap elsewhere than in the same quarter.
 pub(in crate::jit) fn divisible<'a>(parts: impl Iterator<Item = &'a VectorPart>) -> bool {
     let accesses = parts.flat_map(|part| part.arguments.iter().filter_map(|a| a.access));
@@ -27,7 +30,9 @@ struct Assembly<'a> {
     all: &'a [Op],
     needed: &'a [bool],
     /// The last operation that uses each value.
-    last: Vec<Option<usize>>,
+    last: &'a [Option<usize>],
+    /// Values that somebody wants in a register: who moves bytes finds them elsewhere.
+    wanted: &'a [bool],
     /// The vectors on the stack, by the value that they are, and where.
     kept: Vec<(Value, usize)>,
     /// What is the same in all quarters stays in its register.
@@ -53,11 +58,14 @@ pub(super) fn assemble(
     if !divisible(members.iter().map(|member| member.part)) {
         return None;
     }
-    let mut last = vec![None; all.len()];
+    let (mut last, mut wanted) = (vec![None; all.len()], vec![false; all.len()]);
     let mut kept: Vec<(Value, usize)> = Vec::new();
     let mut stored = false;
     for (k, op) in all.iter().enumerate().filter(|(k, _)| needed[*k]) {
-        op.operands().for_each(|v| last[v] = Some(k));
+        op.operands().for_each(|v| {
+            last[v] = Some(k);
+            wanted[v] |= !matches!(op, Op::Gather(..));
+        });
         stored |= matches!(op, Op::Store(..));
         if let Op::Gather(_, index, from) = *op {
             let known =
@@ -69,6 +77,9 @@ pub(super) fn assemble(
             if kept.iter().all(|(v, _)| *v != from) {
                 kept.push((from, 128 * kept.len()));
             }
+            if kept.len() > MOST_KEPT {
+                return None;
+            }
         }
     }
     let make = |uniform, others: &[Ymm]| {
@@ -76,7 +87,8 @@ pub(super) fn assemble(
         let mut a = Assembly {
             all,
             needed,
-            last: last.clone(),
+            last: &last,
+            wanted: &wanted,
             kept: kept.iter().map(|(v, at)| (*v, at + saved)).collect(),
             uniform,
             at: vec![None; all.len()],
@@ -158,10 +170,7 @@ impl Assembly<'_> {
         if self.at[k].is_some() {
             return Some(());
         }
-        // Nobody wants it as a vector: those who do find it elsewhere.
-        let users = (k + 1..self.all.len()).filter(|user| self.needed[*user]);
-        let mut users = users.filter(|user| self.all[*user].operands().any(|v| v == k));
-        if !op.effect() && users.all(|user| matches!(self.all[user], Op::Gather(..))) {
+        if !op.effect() && !self.wanted[k] {
             return Some(());
         }
         if let Op::Gather(Width::B, index, from) = op {
