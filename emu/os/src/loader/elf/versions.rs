@@ -67,14 +67,18 @@ pub(super) fn read(
     strings: &Range<usize>,
     symbols: &mut [Symbol],
 ) -> Result<Versions, ElfError> {
-    let mut reader = Reader(Versions::default());
+    let mut reader = Reader {
+        tables,
+        strings,
+        read: Versions::default(),
+    };
     if let Some(at) = d.verdef {
-        reader.definitions(tables, at, d.verdefnum, strings)?;
+        reader.definitions(at, d.verdefnum)?;
     }
     if let Some(at) = d.verneed {
-        reader.needs(tables, at, d.verneednum, strings)?;
+        reader.needs(at, d.verneednum)?;
     }
-    let mut versions = reader.0;
+    let mut versions = reader.read;
     if let Some(at) = d.versym {
         versions.numbered = true;
         let numbers = tables.bytes("DT_VERSYM", at, symbols.len() as u64 * 2)?;
@@ -91,18 +95,22 @@ pub(super) fn read(
     Ok(versions)
 }
 
-/// What was read so far.
-struct Reader(Versions);
+/// Where names are, and what was read so far.
+struct Reader<'a> {
+    tables: &'a Tables<'a>,
+    strings: &'a Range<usize>,
+    read: Versions,
+}
 
-impl Reader {
+impl Reader<'_> {
+    /// Where a name lies in the file.
+    fn name(&self, at: u32) -> Result<Range<usize>, ElfError> {
+        string(self.tables.file.0, self.strings, at)
+    }
+
     /// `Elf32_Verdef`: version and flags, number and count of names, hash, the first name, the next entry. The first name is its own.
-    fn definitions(
-        &mut self,
-        tables: &Tables<'_>,
-        at: u32,
-        count: u32,
-        strings: &Range<usize>,
-    ) -> Result<(), ElfError> {
+    fn definitions(&mut self, at: u32, count: u32) -> Result<(), ElfError> {
+        let tables = self.tables;
         if count as usize > MOST {
             return bad(VERDEF, "more than 1024 entries", count);
         }
@@ -119,7 +127,7 @@ impl Reader {
                     return bad(VERDEF, "an entry of another form, or without a name", head);
                 }
                 let name = word(tables.bytes(VERDEF, offset(VERDEF, at, names)?, 8)?, 0);
-                let name = string(tables.file.0, strings, name)?;
+                let name = self.name(name)?;
                 defined.insert(tables.file.0.get(name.clone()).unwrap_or_default().to_vec());
                 if flags & VER_FLG_BASE == 0 {
                     self.number(VERDEF, number, Version { name, strict: false })?;
@@ -127,19 +135,14 @@ impl Reader {
                 Ok(next)
             },
         )?;
-        self.0.defined = Some(defined);
+        self.read.defined = Some(defined);
         Ok(())
     }
 
     /// `Elf32_Verneed`: version and count of versions, name of the library, the first version, the next entry. `Elf32_Vernaux`: hash,
     /// flags and number, name, the next one.
-    fn needs(
-        &mut self,
-        tables: &Tables<'_>,
-        at: u32,
-        count: u32,
-        strings: &Range<usize>,
-    ) -> Result<(), ElfError> {
+    fn needs(&mut self, at: u32, count: u32) -> Result<(), ElfError> {
+        let tables = self.tables;
         if count as usize > MAX_NEEDED {
             return bad(VERNEED, "more than 64 libraries", count);
         }
@@ -148,17 +151,17 @@ impl Reader {
             if format != 1 {
                 return bad(VERNEED, "an entry of another form", head);
             }
-            let file = string(tables.file.0, strings, file)?;
+            let file = self.name(file)?;
             let first = offset(VERNEED, at, first)?;
             chain(tables, VERNEED, first, count, |_, [_, numbers, name, next]| {
                 let (flags, number) = halves(numbers);
-                let name = string(tables.file.0, strings, name)?;
+                let name = self.name(name)?;
                 let version = Version {
                     name: name.clone(),
                     strict: number & u32::from(HIDDEN) != 0,
                 };
                 self.number(VERNEED, number & u32::from(!HIDDEN), version)?;
-                self.0.needs.push(Need {
+                self.read.needs.push(Need {
                     file: file.clone(),
                     name,
                     weak: flags & VER_FLG_WEAK != 0,
@@ -171,11 +174,11 @@ impl Reader {
 
     /// Gives a number to a version. Each has one of its own, so that however entries overlap there are no more than numbers.
     fn number(&mut self, table: &'static str, number: u32, version: Version) -> Result<(), ElfError> {
-        if self.0.by_number.len() >= MOST {
+        if self.read.by_number.len() >= MOST {
             return bad(table, "more than 1024 versions", number);
         }
         match u16::try_from(number) {
-            Ok(n) if n & HIDDEN == 0 && n >= GLOBAL && self.0.by_number.insert(n, version).is_none() => {
+            Ok(n) if n & HIDDEN == 0 && n >= GLOBAL && self.read.by_number.insert(n, version).is_none() => {
                 Ok(())
             }
             _ => bad(table, "a number that is no version's, or another's", number),
