@@ -246,6 +246,12 @@ impl Lower<'_, '_> {
         };
         let on = self.b.create_block();
         self.b.ins().brif(v, on, &[], out, &[]);
+        self.go_on(on);
+    }
+
+    /// Goes on in a block that is reached from here alone: registers are the values that they were, and what is known of those stays.
+    fn go_on(&mut self, on: Block) {
+        self.b.seal_block(on);
         self.b.switch_to_block(on);
     }
 
@@ -257,6 +263,6 @@ impl Lower<'_, '_> {
         } else {
             self.b.ins().brif(v, on, &[], out, &[]);
         }
-        self.b.switch_to_block(on);
+        self.go_on(on);
     }
 }
