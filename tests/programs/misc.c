@@ -30,6 +30,9 @@ int run(int argc, char **argv, char **envp)
     print("\n");
     show("sigaction", call(134, 10, 0, (s32)words, 8, 0, 0));
     show("yield", CALL(124, 0, 0, 0));
+    show("processors", CALL(123, 0, sizeof words, words) > 0 && words[0] != 0);
+    show("half a word", CALL(123, 0, 3, words));
+    show("no place", CALL(123, 0, sizeof words, 0));
     u32 word = 5;
     show("futex", call(98, (s32)&word, 0, 6, 0, 0, 0));
     words[0] = 0;

@@ -183,6 +183,17 @@ impl Process {
             nr::RT_SIGACTION => self.signal_action(a, b, c, d),
             nr::RT_SIGPROCMASK => self.signal_mask(a, b, c, d),
             nr::MADVISE => self.advise(c),
+            // The one processor that there is (kernel/sched/syscalls.c: a mask is whole words).
+            nr::SCHED_GETAFFINITY => {
+                if b == 0 || b % 4 != 0 {
+                    return Err(libc::EINVAL);
+                }
+                if ![0, PID].contains(&a) {
+                    return Err(libc::ESRCH);
+                }
+                self.memory.store(c, &1u32.to_le_bytes())?;
+                Ok(4)
+            }
             nr::KILL | nr::TKILL => own(a).and_then(|_| self.signals.send(b)),
             nr::TGKILL => own(b).and_then(|_| self.signals.send(c)),
             nr::UNAME => self.uname(a),

@@ -34,6 +34,7 @@ pub(super) const NANOSLEEP: u32 = 101;
 pub(super) const CLOCK_GETTIME: u32 = 113;
 pub(super) const CLOCK_GETRES: u32 = 114;
 pub(super) const CLOCK_NANOSLEEP: u32 = 115;
+pub(super) const SCHED_GETAFFINITY: u32 = 123;
 pub(super) const SCHED_YIELD: u32 = 124;
 pub(super) const KILL: u32 = 129;
 pub(super) const TKILL: u32 = 130;
