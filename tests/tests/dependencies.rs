@@ -1,6 +1,7 @@
-//! What this program is linked from, by the rules of `deny.toml`: licences, sources, banned crates; and known vulnerabilities, where the
-//! database of them is to be had.
+//! What this program is linked from: the features of all; by the rules of `deny.toml`, licences, sources, banned crates; and known
+//! vulnerabilities, where the database of them is to be had.
 
+use std::collections::BTreeSet;
 use std::process::{Command, Output};
 
 use test_needs::Need;
@@ -23,6 +24,35 @@ fn cargo_deny(words: &[&str]) -> Option<Output> {
 
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
+}
+
+/// Dependencies with their versions and features, of these kinds.
+fn features(kinds: &str) -> BTreeSet<String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["tree", "--offline", "--workspace", "--prefix", "none"])
+        .args(["--format", "{p} [{f}]", "--edges", kinds])
+        .current_dir(workspace())
+        .output()
+        .expect("cargo starts");
+    assert!(output.status.success(), "{}", said(&output));
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let lines = printed
+        .lines()
+        .map(|line| line.trim_end_matches(" (*)").to_owned());
+    lines.filter(|line| !line.is_empty()).collect()
+}
+
+/// Cargo compiles what has other features again, with all that depends on it: once for programs, once for tests, once for
+/// documentation. Where this fails, let `tests/Cargo.toml` depend on what brings the feature.
+#[test]
+fn no_dependency_has_other_features_in_tests() {
+    let (built, tested) = (features("normal,build"), features("normal,build,dev"));
+    assert!(built.len() > 100 && tested.len() > 100, "{built:?}");
+    let mut other: Vec<&String> = built.difference(&tested).collect();
+    // goblin alone uses it at build time, in a build script's helper.
+    other.retain(|line| !(line.starts_with("log v") && line.ends_with(" []")));
+    assert!(other.is_empty(), "{other:#?}");
 }
 
 #[test]

@@ -129,6 +129,23 @@ fn run_tests(args: &TestArgs, which: &[&str], engine: Option<&str>) -> Result<()
     done.context("tests failed; the lines above name them")
 }
 
+/// Lints, then makes the documentation. What these commands say is kept until they have ended, for others print meanwhile.
+fn lint() -> Result<()> {
+    let words = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--quiet",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    command::output(&mut cargo(&words))?;
+    let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--quiet"]);
+    command::output(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
+    Ok(())
+}
+
 /// Runs all checks and tests.
 pub fn test(args: &TestArgs) -> Result<()> {
     let start = Instant::now();
@@ -146,25 +163,20 @@ pub fn test(args: &TestArgs) -> Result<()> {
         mirror: args.mirror.clone(),
         ..Options::default()
     };
-    step("set-up", &mut || assets::setup(&setup))?;
-    if !args.no_lints {
-        step("lints", &mut || {
-            let words = [
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--quiet",
-                "--",
-                "-D",
-                "warnings",
-            ];
-            Ok(command::run(&mut cargo(&words))?)
-        })?;
-        step("documentation", &mut || {
-            let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--quiet"]);
-            Ok(command::run(doc.env("RUSTDOCFLAGS", "-D warnings"))?)
-        })?;
-    }
+    // Set-up waits for the network, lints for the processor: side by side.
+    std::thread::scope(|scope| {
+        let mut lints = (!args.no_lints).then(|| scope.spawn(lint));
+        step("set-up", &mut || assets::setup(&setup))?;
+        if lints.is_none() {
+            return Ok(());
+        }
+        step("lints and documentation", &mut || match lints.take() {
+            Some(lints) => lints
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            None => Ok(()),
+        })
+    })?;
     step("firmware", &mut || firmware::build().map(|_| ()))?;
     step("build", &mut || {
         Ok(command::run(&mut cargo(&[
