@@ -36,16 +36,8 @@ fn each_operation_and_a_transformer_layer_over_the_unmodified_library() {
         file(&library, "/vh/skel/libggml-htp-v73.so"),
     );
     let soc = profile.display().to_string();
-    let arguments = [
-        "--soc",
-        &soc,
-        "--dsp-threads",
-        "6",
-        "--file",
-        &ops,
-        "--file",
-        &library,
-    ];
+    // No more threads of the host than it has: see `ggml.rs`.
+    let arguments = ["--soc", &soc, "--file", &ops, "--file", &library];
     let run = tests::assets::or_skip(Run::boot("ggml", "newest", SCRIPT, &arguments));
     let Some(run) = run else { return };
     run.section("end");
