@@ -4,6 +4,7 @@
 //!   1 MiB out; packets per second over a queue (dspqueue); time from power-on to the first result;
 //! * the same packets without a guest, with `vhost-hexagon invoke`;
 //! * operations of llama.cpp's Hexagon backend on the emulated DSP (`--ggml`);
+//! * well-known C programs as a user runs them, beside QEMU's user-mode Hexagon (`--programs`);
 //! * the core's view: packets per second of small programs, with `vhost-hexagon exec` (the interpreter, and the translator as users
 //!   have it) and on QEMU's user-mode Hexagon, in a short run and in one that is long enough for translation not to count.
 //!
@@ -22,7 +23,7 @@ use emu_setup::guest::{self, Boot};
 use emu_setup::{Options, command, tools, ui};
 use host_files::output::Existing;
 
-use crate::{assets, bench_ggml, bench_threads, build, firmware, overhead};
+use crate::{assets, bench_programs, bench_threads, build, firmware, overhead};
 
 /// Options of `bench`.
 #[derive(Args, Clone)]
@@ -45,6 +46,9 @@ pub struct BenchArgs {
     /// Only operations of llama.cpp's Hexagon backend: both engines in this many rounds.
     #[arg(long, value_name = "ROUNDS", num_args = 0..=1, default_missing_value = "3", conflicts_with_all = ["core_only", "overhead", "threads"])]
     pub ggml: Option<u32>,
+    /// Only well-known C programs (Lua, bzip2, zlib, SQLite): both engines and qemu-hexagon in this many rounds.
+    #[arg(long, value_name = "ROUNDS", num_args = 0..=1, default_missing_value = "5", conflicts_with_all = ["core_only", "overhead", "threads", "ggml"])]
+    pub programs: Option<u32>,
     /// Folder with the core benchmarks (`rt.h`, `b1_*.c` …).
     #[arg(long, value_name = "DIR")]
     pub sources: Option<PathBuf>,
@@ -100,7 +104,10 @@ const ROUNDS: usize = 5;
 /// Measures everything, prints a table, writes `target/bench.json`.
 pub fn bench(args: &BenchArgs) -> Result<()> {
     if let Some(rounds) = args.ggml {
-        return bench_ggml::measure(rounds);
+        return bench_programs::measure("ggml_bench", rounds);
+    }
+    if let Some(rounds) = args.programs {
+        return bench_programs::measure("programs_bench", rounds);
     }
     assets::setup(&Options {
         assets_only: args.core_only || args.threads.is_some(),

@@ -5,7 +5,7 @@
 
 mod assets;
 mod bench;
-mod bench_ggml;
+mod bench_programs;
 mod bench_threads;
 mod book;
 mod build;

@@ -6,6 +6,15 @@ use std::process::{Command, Stdio};
 /// llama.cpp with its Hexagon backend and that backend's side on the DSP: crate and version.
 pub const LLAMA_CPP: (&str, &str) = ("llama-cpp-sys-2", "0.1.161");
 
+/// Lua: crate and version.
+pub const LUA: (&str, &str) = ("lua-src", "551.1.0");
+/// bzip2: crate and version.
+pub const BZIP2: (&str, &str) = ("bzip2-sys", "0.1.13+1.0.8");
+/// zlib: crate and version.
+pub const ZLIB: (&str, &str) = ("libz-sys", "1.1.33");
+/// SQLite: crate and version.
+pub const SQLITE: (&str, &str) = ("libsqlite3-sys", "0.40.0");
+
 /// The folder of a crate's sources, of just this version, which cargo fetches into its own cache and checks; `None` if that
 /// does not work, for example because there is no network.
 #[must_use]

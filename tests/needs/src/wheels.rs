@@ -20,20 +20,14 @@ pub struct Wheel {
     pub keep: &'static [&'static str],
 }
 
-/// Zig, for the sources of LLVM's libc++, libc++abi and libunwind (21.1), and musl's headers for Hexagon.
+/// Zig: LLVM's clang 21.1 with a C library (musl) for static Hexagon programs, and the sources of LLVM's libc++, libc++abi and
+/// libunwind.
 pub const ZIG: Wheel = Wheel {
     name: "ziglang",
     version: "0.16.0",
     platform: Some("manylinux_2_12_x86_64"),
     sha256: &["9fcda73f62b851dd72a54b710ad40a209896db14cfb13649e62191243556342b"],
-    keep: &[
-        "ziglang/lib/libcxx",
-        "ziglang/lib/libcxxabi",
-        "ziglang/lib/libunwind",
-        "ziglang/lib/libc/include/generic-musl",
-        "ziglang/lib/libc/include/hexagon-linux-musl",
-        "ziglang/LICENSE",
-    ],
+    keep: &["ziglang/zig", "ziglang/lib", "ziglang/LICENSE"],
 };
 
 /// The Halide compiler with its Python bindings, for x86-64 hosts and Python 3.9 to 3.13.
@@ -51,24 +45,28 @@ pub const HALIDE: Wheel = Wheel {
     keep: &[],
 };
 
-/// The folder with a wheel's contents, below a cache's `wheels`; fetched if it is not there. `None` if that does not work: no
-/// network, no pip, no wheel for this host.
+/// The folder with a wheel's contents, below a cache's `wheels`; fetched if it is not there, or if an older version of these tests
+/// kept less of it. `None` if that does not work: no network, no pip, no wheel for this host.
 #[must_use]
 pub fn unpacked(cache: &Path, wheel: &Wheel) -> Option<PathBuf> {
     let wheels = cache.join("wheels");
     let folder = wheels.join(format!("{}-{}", wheel.name, wheel.version));
-    if folder.is_dir() {
+    let complete = || folder.is_dir() && wheel.keep.iter().all(|part| folder.join(part).exists());
+    if complete() {
         return Some(folder);
     }
     std::fs::create_dir_all(&wheels).ok()?;
     // Of a name of its own until it is complete: others may do the same at this moment.
     let new = wheels.join(format!(".{}-{}", wheel.name, std::process::id()));
     if fetch(wheel, &new).is_some() {
+        if folder.is_dir() && !complete() {
+            let _ = std::fs::rename(&folder, new.join("replaced"));
+        }
         // Whoever was faster has the same.
         let _ = std::fs::rename(new.join("kept"), &folder);
     }
     let _ = std::fs::remove_dir_all(&new);
-    folder.is_dir().then_some(folder)
+    complete().then_some(folder)
 }
 
 /// Puts what is to be kept of a wheel into `to/kept`.

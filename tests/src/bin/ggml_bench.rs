@@ -10,6 +10,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use tests::assets;
+use tests::figures::median;
 use tests::ggml::{self, Compilers};
 
 /// Measures operations of llama.cpp's Hexagon backend.
@@ -117,11 +118,6 @@ fn run(args: &Args) -> Result<()> {
 
 fn columns(engines: &[String]) -> String {
     engines.iter().map(|engine| format!("{engine:>22} ")).collect()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// All cases with an engine.

@@ -1,5 +1,6 @@
-//! `cargo xtask bench --ggml`: operations of llama.cpp's Hexagon backend, by both engines. The work is done by the program
-//! `ggml-bench` of the crate `tests`, which is built here with what it needs.
+//! Benchmarks whose work is done by programs of the crate `tests`, which are built here with what they need: `cargo xtask bench
+//! --ggml` (operations of llama.cpp's Hexagon backend, by both engines) and `--programs` (well-known C programs, by both engines
+//! and `qemu-hexagon`).
 
 use std::process::Command;
 
@@ -10,9 +11,9 @@ use emu_setup::{command, ui};
 use crate::build::cargo;
 use crate::firmware;
 
-/// Measures and prints a table.
-pub fn measure(rounds: u32) -> Result<()> {
-    ensure!(rounds > 0, "--ggml needs at least one round");
+/// Runs the benchmark that this program of `tests` is, in so many rounds; it prints a table.
+pub fn measure(program: &str, rounds: u32) -> Result<()> {
+    ensure!(rounds > 0, "a benchmark needs at least one round");
     ui::step("build", || {
         let packages = [
             "--package",
@@ -25,7 +26,7 @@ pub fn measure(rounds: u32) -> Result<()> {
         let mut build = cargo(&["build", "--quiet", "--release", "--bins", "--lib"]);
         command::run(build.args(packages))
     })?;
-    let program = firmware::target_dir().join("release/ggml_bench");
+    let program = firmware::target_dir().join("release").join(program);
     command::run(Command::new(program).args(["--rounds", &rounds.to_string()]))?;
     Ok(())
 }
