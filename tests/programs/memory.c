@@ -1,5 +1,5 @@
 /* brk, mmap, mprotect, munmap, and what the kernel refuses. (mprotect of what was unmapped is left out: -ENOMEM on Linux
- * and here, but qemu-hexagon 10.0 takes it.) */
+ * and here, but qemu-hexagon 10.0 takes it. mremap to no length, which is -EINVAL, ends that one.) */
 #include "rt.h"
 
 #define RW 3
@@ -32,6 +32,12 @@ int run(int argc, char **argv, char **envp)
     show("fault", CALL(63, 0, m, 4));
     show("fixed", call(222, (s32)m + 0x10000, 0x10000, RW, PRIVATE_ANON | 0x10, -1, 0) - (s32)m);
     show("new", m[0x15000]);
+    m[0x30000] = 48;
+    show("smaller", call(216, (s32)m, 0x40000, 0x38000, 0, 0, 0) - (s32)m);
+    show("gone", CALL(63, 0, m + 0x38000, 4));
+    u8 *moved = (u8 *)call(216, (s32)m + 0x20000, 0x18000, 0x40000, 1, 0, 0);
+    show("moved", moved[0x10000] == 48 && moved[0x3ffff] == 0);
+    show("give back", CALL(215, moved, 0x40000, 0));
     show("unmap", CALL(215, m, 0x40000, 0));
     show("unmap again", CALL(215, m, 0x40000, 0));
     show("no pages", CALL(215, m + 1, 0x10000, 0));

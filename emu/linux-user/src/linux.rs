@@ -20,6 +20,7 @@ use emu_core::memory::Memory;
 
 /// Most parts of a readv or writev.
 const IOV_MAX: u32 = 1024;
+const MREMAP_MAYMOVE: u32 = 1;
 const AT_REMOVEDIR: u32 = 0x200;
 const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
 const AT_NO_AUTOMOUNT: u32 = 0x800;
@@ -210,6 +211,14 @@ impl Process {
                 let files = &self.files;
                 self.memory.mmap(args, || files.to_map(e))
             }
+            nr::MREMAP if d & !MREMAP_MAYMOVE != 0 => {
+                self.not_modelled(
+                    "a named place, or more than a move, for mremap: system call",
+                    nr::MREMAP,
+                );
+                Err(libc::ENOSYS)
+            }
+            nr::MREMAP => self.memory.mremap(a, b, c, d & MREMAP_MAYMOVE != 0),
             nr::MPROTECT => self.memory.mprotect(a, b, c),
             nr::GETRANDOM => {
                 use std::io::Read;

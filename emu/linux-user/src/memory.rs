@@ -1,8 +1,9 @@
-//! The program's memory and the calls that change it: brk, mmap, munmap, mprotect, mremap's refusal.
+//! The program's memory and the calls that change it: brk, mmap, munmap, mprotect, mremap.
 //!
 //! Modelled: the break moves in bytes and zeroes what it gives back; anonymous and private file mappings, also at fixed
 //! places over what was there; a shared mapping of a file that is only read is a private one (the file's later changes do
-//! not show). Not modelled: shared mappings that are written, MAP_GROWSDOWN, locking. What is mapped is bounded by
+//! not show); mremap where it is, or to a place that is found. Not modelled: shared mappings that are written, MAP_GROWSDOWN, locking,
+//! mremap to a place that is named. What is mapped is bounded by
 //! [`Setup::memory`](super::setup::Setup::memory).
 
 use emu_core::mem::{AddressSpace, MapError, PAGE_SIZE, Prot};
@@ -197,6 +198,54 @@ impl ProgramMemory {
         }
         self.space.unmap_any(va, len);
         Ok(0)
+    }
+
+    /// `mremap` of pages that all have the same rights, to a place that is found if it may move.
+    pub(super) fn mremap(&mut self, va: u32, old: u32, new: u32, may_move: bool) -> Result<u32, i32> {
+        let (old, new) = (pages(old)?, pages(new)?);
+        if !va.is_multiple_of(PAGE_SIZE) || u64::from(va) + u64::from(old) > 1 << 32 {
+            return Err(libc::EINVAL);
+        }
+        if new < old {
+            self.space.unmap_any(va + new, old - new);
+            return Ok(va);
+        }
+        let rights = self.space.rights(va).ok_or(libc::EFAULT)?;
+        let same = |offset| self.space.rights(va + offset) == Some(rights);
+        if !(0..old).step_by(PAGE_SIZE as usize).all(same) {
+            return Err(libc::EFAULT);
+        }
+        if new == old {
+            return Ok(va);
+        }
+        self.room_for(new - old)?;
+        let more = va.checked_add(old);
+        if let Some(end) =
+            more.filter(|end| self.space.map_anonymous(Some(*end), new - old, Prot::RW).is_ok())
+        {
+            self.space
+                .protect(end, new - old, rights)
+                .map_err(|e| errno(&e))?;
+            return Ok(va);
+        }
+        if !may_move {
+            return Err(libc::ENOMEM);
+        }
+        let to = self.space.map_anonymous(None, new, Prot::RW);
+        let to = to.map_err(|e| errno(&e))?;
+        // They go, so it does not matter that they can be read now.
+        self.space.protect(va, old, Prot::READ).map_err(|e| errno(&e))?;
+        let mut bytes = vec![0; CHUNK as usize];
+        for done in (0..old).step_by(CHUNK as usize) {
+            let part = bytes
+                .get_mut(..(old - done).min(CHUNK) as usize)
+                .unwrap_or_default();
+            self.space.load(va + done, part).map_err(|_| libc::EFAULT)?;
+            self.space.store(to + done, part).map_err(|_| libc::EFAULT)?;
+        }
+        self.space.unmap_any(va, old);
+        self.space.protect(to, new, rights).map_err(|e| errno(&e))?;
+        Ok(to)
     }
 
     /// `mprotect`.

@@ -55,6 +55,7 @@ pub(super) const GETEGID: u32 = 177;
 pub(super) const GETTID: u32 = 178;
 pub(super) const BRK: u32 = 214;
 pub(super) const MUNMAP: u32 = 215;
+pub(super) const MREMAP: u32 = 216;
 pub(super) const MMAP2: u32 = 222;
 pub(super) const MPROTECT: u32 = 226;
 pub(super) const MADVISE: u32 = 233;

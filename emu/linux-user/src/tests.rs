@@ -145,6 +145,50 @@ fn call(program: &mut Program, number: u32, args: &[u32]) -> Result<i32, End> {
 }
 
 #[test]
+fn mappings_grow_where_they_are_or_move() {
+    const K64: u32 = 0x1_0000;
+    let mut program = Program::new(&program(), &limited()).unwrap();
+    let memory = &mut program.process.memory;
+    let none = || Err(libc::EBADF);
+    let va = memory
+        .mmap([0, 4 * K64, 3, MAP_PRIVATE_ANONYMOUS, 0, 0], none)
+        .unwrap();
+    memory.store(va + 2 * K64 - 4, b"kept").unwrap();
+    assert_eq!(memory.mremap(va, 4 * K64, 2 * K64, false), Ok(va));
+    assert_eq!(memory.store(va + 2 * K64, b"gone"), Err(libc::EFAULT));
+    assert_eq!(memory.mremap(va, 2 * K64, 3 * K64, false), Ok(va));
+    assert_eq!(memory.word(va + 2 * K64), Ok(0));
+
+    // With something behind it: only elsewhere, with its contents and its rights.
+    let fixed = MAP_PRIVATE_ANONYMOUS | 0x10;
+    memory.mmap([va + 3 * K64, K64, 3, fixed, 0, 0], none).unwrap();
+    memory.mprotect(va, 3 * K64, 1).unwrap();
+    assert_eq!(memory.mremap(va, 3 * K64, 5 * K64, false), Err(libc::ENOMEM));
+    let to = memory.mremap(va, 3 * K64, 5 * K64, true).unwrap();
+    assert_ne!(to, va);
+    assert_eq!(memory.bytes(to + 2 * K64 - 4, 4), Ok(b"kept".to_vec()));
+    assert_eq!(memory.store(to + 4 * K64, b"read only"), Err(libc::EFAULT));
+    assert_eq!(memory.word(va), Err(libc::EFAULT));
+
+    // Of two kinds, of nothing, beyond the end, beyond the limit.
+    memory.mprotect(to, K64, 3).unwrap();
+    assert_eq!(memory.mremap(to, 5 * K64, 6 * K64, true), Err(libc::EFAULT));
+    assert_eq!(memory.mremap(va, K64, 2 * K64, true), Err(libc::EFAULT));
+    assert_eq!(
+        memory.mremap(0xffff_0000, 2 * K64, 3 * K64, true),
+        Err(libc::EINVAL)
+    );
+    assert_eq!(memory.mremap(to, K64, 1 << 30, true), Err(libc::ENOMEM));
+    assert_eq!(memory.mremap(to, K64, 0, true), Err(libc::EINVAL));
+    assert_eq!(memory.mremap(to + 1, K64, 2 * K64, true), Err(libc::EINVAL));
+    assert_eq!(memory.word(to), Ok(0));
+    assert_eq!(
+        call(&mut program, numbers::MREMAP, &[to, K64, K64, 3, va]),
+        Ok(-libc::ENOSYS)
+    );
+}
+
+#[test]
 fn what_would_have_no_effect_is_refused() {
     let mut program = Program::new(&program(), &limited()).unwrap();
     let at = program.thread().regs.r[29] - 64;

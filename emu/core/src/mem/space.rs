@@ -392,6 +392,11 @@ impl AddressSpace {
         self.shared.slow().regions.find(va).is_some()
     }
 
+    /// What the process may do at this address, if anything is mapped there.
+    pub fn rights(&self, va: u32) -> Option<Prot> {
+        self.shared.slow().regions.find(va).map(|(_, prot)| prot)
+    }
+
     /// The device or physical address behind a mapped one. Anonymous memory has none outside of the DSP: what stands for it is
     /// where it is mapped.
     pub fn device_address(&self, va: u32) -> Option<u64> {
