@@ -285,7 +285,11 @@ pub fn build_ops(compilers: &Compilers, ggml: &Path) -> PathBuf {
             .iter()
             .chain(&more)
             .map(|name| src.join(name))
-            .chain([ours.join("ops.cpp"), host.join("htp_iface_stub.c")])
+            .chain([
+                ours.join("ops.cpp"),
+                ours.join("allreduce.cpp"),
+                host.join("htp_iface_stub.c"),
+            ])
             .collect();
         let arch = format!("ggml-cpu/arch/{}", compilers.arch);
         for part in ["ggml-cpu", "ggml-cpu/tiled", &arch, "ggml-hexagon"] {
@@ -338,6 +342,24 @@ pub fn write_profile(arch: &str, into: &Path) -> PathBuf {
         .replace("arch = \"v73\"", &format!("arch = \"{arch}\""))
         .replace("hvx_contexts = 4", "hvx_contexts = 6\nhardware_threads = 6");
     let file = into.join(format!("six-{arch}.toml"));
+    std::fs::write(&file, text).expect("a profile");
+    file
+}
+
+/// [`write_profile`] with a second compute DSP of the same kind, `cdsp1`.
+///
+/// # Panics
+/// When it cannot be written.
+pub fn write_profile_of_two(arch: &str, into: &Path) -> PathBuf {
+    let text = std::fs::read_to_string(write_profile(arch, into)).expect("the profile");
+    let (head, rest) = text.split_once("[[dsp]]").expect("a DSP");
+    let (cdsp, others) = rest.split_once("[[dsp]]").expect("another DSP");
+    // Streams of its own.
+    let second = cdsp
+        .replace("label = \"cdsp\"", "label = \"cdsp1\"")
+        .replace("stream = 0x19", "stream = 0x29");
+    let file = into.join(format!("two-{arch}.toml"));
+    let text = format!("{head}[[dsp]]{cdsp}[[dsp]]{second}[[dsp]]{others}");
     std::fs::write(&file, text).expect("a profile");
     file
 }

@@ -239,6 +239,44 @@ fn each_operation_one_thread_after_the_other() {
     compare("v73", &[("VHOST_HEXAGON_DSP_THREADS", "1")]);
 }
 
+/// Two DSPs add up tensors of each other: they see the same memory, and wait for each other by words in it.
+#[test]
+fn two_dsps_add_up_their_tensors() {
+    for arch in ["v73", "v79"] {
+        let Some((_, _, built)) = built() else { return };
+        let profile = ggml::write_profile_of_two(arch, built.folder.path());
+        let profile = profile.to_string_lossy();
+        let settings = [
+            ("VHOST_HEXAGON_SOC", profile.as_ref()),
+            ("GGML_HEXAGON_DEVICES", "HTP0,HTP1"),
+        ];
+        let Some(output) = run(arch, &["--allreduce"], &settings) else {
+            return;
+        };
+        let (cases, log) = cases(&output);
+        let table = ggml::table(&cases);
+        assert!(
+            output.status.success() && cases.len() == 10 && cases.iter().all(|case| case.verdict == "right"),
+            "{arch}\n{table}\n{log}"
+        );
+    }
+}
+
+/// Two sessions on one DSP are two processes there.
+#[test]
+fn operations_are_right_in_a_second_session() {
+    let settings = [("GGML_HEXAGON_DEVICES", "HTP0:1")];
+    let Some(output) = run("v73", &["--only", "ADD"], &settings) else {
+        return;
+    };
+    let (cases, log) = cases(&output);
+    assert!(
+        output.status.success() && cases.len() > 3 && cases.iter().all(|case| case.verdict == "right"),
+        "{}\n{log}",
+        ggml::table(&cases)
+    );
+}
+
 #[test]
 fn a_changed_input_is_seen_in_every_operation() {
     let Some(output) = run("v73", &["--corrupt"], &[]) else {

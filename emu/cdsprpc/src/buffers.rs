@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use emu_local_ap::DmaBuffer;
+use emu_local_ap::{Direction, DmaBuffer, KernelError, KernelIommu, Session};
 
 /// The first descriptor; those of packet queues are above, the process's own below.
 const FIRST_FD: i32 = 1 << 16;
@@ -13,10 +13,45 @@ const FIRST_FD: i32 = 1 << 16;
 pub struct Shared {
     /// Its descriptor.
     pub fd: i32,
-    /// Where it is.
-    pub buffer: DmaBuffer,
-    /// The address on the DSP, while `fastrpc_mmap` has it mapped.
-    pub mapped: Option<u64>,
+    /// Bytes: whole pages.
+    pub len: u64,
+    /// Guest physical address.
+    physical: u64,
+    /// Device addresses, by stream: of each DSP that was given it.
+    device: BTreeMap<u16, u64>,
+    /// Addresses on DSPs, by effective domain: where `fastrpc_mmap` has it mapped.
+    pub mapped: BTreeMap<u32, u64>,
+}
+
+impl Shared {
+    /// As a DSP sees it through its stream; from now on it may.
+    pub fn seen_by(&mut self, session: &Session) -> Result<DmaBuffer, KernelError> {
+        let stream = session.stream();
+        let iova = match self.device.get(&stream) {
+            Some(iova) => *iova,
+            None => {
+                let kernel = session.driver().kernel();
+                let iova = kernel.dma_map(stream, self.physical, self.len, Direction::Both)?;
+                self.device.insert(stream, iova);
+                iova
+            }
+        };
+        let (physical, len) = (self.physical, self.len);
+        Ok(DmaBuffer { iova, physical, len })
+    }
+
+    /// Takes it from all DSPs and gives its memory back.
+    pub fn free(self, kernel: &KernelIommu) -> Result<(), KernelError> {
+        for (stream, iova) in self.device {
+            kernel.dma_unmap(stream, iova)?;
+        }
+        kernel.free(self.physical, self.len)
+    }
+
+    /// Whether packets to a process on a DSP, named by its effective domain, may name it.
+    pub fn is_mapped(&self, effective: u32) -> bool {
+        self.mapped.contains_key(&effective)
+    }
 }
 
 /// The program's buffers by their address.
@@ -27,12 +62,18 @@ pub struct Buffers {
 }
 
 impl Buffers {
-    /// A new one, with a descriptor that none had.
-    pub fn add(&mut self, at: usize, buffer: DmaBuffer) {
+    /// A new one of whole pages, with a descriptor that none had.
+    pub fn add(&mut self, at: usize, physical: u64, len: u64) {
         let fd = FIRST_FD.saturating_add(self.made);
         self.made += 1;
-        let mapped = None;
-        self.by_address.insert(at, Shared { fd, buffer, mapped });
+        let shared = Shared {
+            fd,
+            len,
+            physical,
+            device: BTreeMap::new(),
+            mapped: BTreeMap::new(),
+        };
+        self.by_address.insert(at, shared);
     }
 
     /// The buffer that begins at an address.
@@ -52,12 +93,10 @@ impl Buffers {
     }
 
     /// The buffer that holds all of a range, and the offset there.
-    pub fn holding(&self, at: usize, len: u64) -> Option<(&Shared, u64)> {
-        let (start, shared) = self.by_address.range(..=at).next_back()?;
+    pub fn holding(&mut self, at: usize, len: u64) -> Option<(&mut Shared, u64)> {
+        let (start, shared) = self.by_address.range_mut(..=at).next_back()?;
         let offset = (at - start) as u64;
-        let fits = offset
-            .checked_add(len)
-            .is_some_and(|end| end <= shared.buffer.len);
+        let fits = offset.checked_add(len).is_some_and(|end| end <= shared.len);
         fits.then_some((shared, offset))
     }
 
@@ -66,12 +105,5 @@ impl Buffers {
         let mut all = self.by_address.iter();
         all.find(|(_, shared)| shared.fd == fd)
             .map(|(at, shared)| (*at, shared))
-    }
-}
-
-impl Shared {
-    /// Whether packets may name it.
-    pub fn is_mapped(&self) -> bool {
-        self.mapped.is_some()
     }
 }

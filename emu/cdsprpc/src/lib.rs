@@ -9,10 +9,13 @@
 //! Settings are environment variables: `VHOST_HEXAGON_SOC` (a profile's name or file), `VHOST_HEXAGON_DSP_THREADS`, `VHOST_HEXAGON_ENGINE`, `VHOST_HEXAGON_LOG` (a tracing filter), and
 //! the library's own `ADSP_LIBRARY_PATH` or `DSP_LIBRARY_PATH` (folders with skeletons, `;` between them).
 //!
-//! Not modelled: domains other than the compute DSP, sessions beside the first, callbacks of queues, asynchronous calls,
-//! notifications.
+//! All DSPs that the profile has are there, each started when it is first wanted, with four sessions of the program, each a process of its own
+//! there. Buffers are seen by all of them.
+//!
+//! Not modelled: callbacks of queues, asynchronous calls, notifications.
 
 mod buffers;
+mod domain;
 mod machine;
 mod memory;
 mod queue;

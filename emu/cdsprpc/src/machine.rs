@@ -8,29 +8,59 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use anyhow::Context as _;
-use emu_local_ap::{Client, Driver, PacketError, PacketQueues, for_one_program, print_record};
+use emu_local_ap::{Client, Driver, KernelIommu, PacketError, PacketQueues, for_one_program, print_record};
 use emu_machine::profile::Profile;
 use emu_os::services::FarfTo;
+use emu_os::services::config::DspConfig;
 use rpmsg::Aee;
 use tracing_subscriber::EnvFilter;
 
 use crate::buffers::Buffers;
+use crate::domain::{self, Place};
 
-/// Memory that programs and DSP share: anonymous, so only what is touched counts.
+/// Memory that programs and DSPs share: anonymous, so only what is touched counts.
 const RAM: usize = 3 << 30;
-/// `CDSP_DOMAIN_ID`.
-pub const DOMAIN: u32 = 3;
-/// `CDSP_DOMAIN_NAME`.
-pub const DOMAIN_NAME: &str = "cdsp";
 
-/// AP and DSP.
+/// AP and DSPs.
 pub struct Machine {
-    /// What the DSP answers about itself.
-    pub attributes: BTreeMap<u32, u32>,
-    /// The process on the DSP.
-    pub client: Client,
+    /// Folders with skeletons.
+    folders: Vec<PathBuf>,
+    configs: Vec<DspConfig>,
+    /// The first DSP to be started, whose memory the others have, too.
+    first: Arc<Driver>,
+    /// DSPs that were started, by their numbers.
+    dsps: Mutex<BTreeMap<u32, Arc<Driver>>>,
+    /// The program's processes on DSPs, by effective domain.
+    processes: Mutex<BTreeMap<u32, Arc<Process>>>,
     buffers: Mutex<Buffers>,
+}
+
+/// A process of the program on a DSP.
+pub struct Process {
+    /// Which one.
+    pub place: Place,
+    /// What the program has of it.
+    pub client: Client,
     queues: OnceLock<Result<PacketQueues, PacketError>>,
+}
+
+impl Process {
+    /// Packet queues, opened when the first is made.
+    pub fn queues(&self) -> Result<&PacketQueues, Aee> {
+        let queues = self.queues.get_or_init(|| PacketQueues::open(&self.client));
+        queues.as_ref().map_err(|error| {
+            tracing::error!("packet queues cannot be used: {error}");
+            Aee::UNSUPPORTED
+        })
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Machine {
@@ -45,65 +75,133 @@ impl Machine {
             .with_ansi(std::io::stderr().is_terminal())
             .without_time()
             .try_init();
-        let variable = |name| {
-            std::env::var(name)
-                .ok()
-                .filter(|value: &String| !value.is_empty())
-        };
         let soc = variable("VHOST_HEXAGON_SOC").unwrap_or_else(|| emu_machine::profile::DEFAULT.into());
         let profile = Profile::load(&soc)?;
-        let configs = emu_machine::vm::platform::dsp_configs(&profile, 4096);
-        let mut config = configs
-            .into_iter()
-            .find(|config| config.label == DOMAIN_NAME)
-            .with_context(|| format!("the profile {soc} has no compute DSP"))?;
+        let mut configs = emu_machine::vm::platform::dsp_configs(&profile, 4096);
         if let Some(threads) = variable("VHOST_HEXAGON_DSP_THREADS") {
             let threads: NonZeroUsize = threads
                 .parse()
                 .with_context(|| format!("VHOST_HEXAGON_DSP_THREADS={threads} is no number of threads"))?;
-            config.dsp_threads = Some(threads);
+            for config in &mut configs {
+                config.dsp_threads = Some(threads);
+            }
         }
-        config.farf = FarfTo::Guest;
-        config.library_read.searched = "along ADSP_LIBRARY_PATH or DSP_LIBRARY_PATH".into();
-        let attributes = config.attributes.clone();
+        for config in &mut configs {
+            config.farf = FarfTo::Guest;
+            config.library_read.searched = "along ADSP_LIBRARY_PATH or DSP_LIBRARY_PATH".into();
+        }
         let folders = variable("ADSP_LIBRARY_PATH").or_else(|| variable("DSP_LIBRARY_PATH"));
         let folders = folders.unwrap_or_else(|| ".".into());
         let folders = folders.split(';').filter(|folder| !folder.is_empty());
-        let driver = Driver::start(for_one_program(config), RAM).context("cannot set up the machine")?;
-        let sid = driver.session_ids().next().context("no context bank")?;
-        let client = Client::create(
-            &driver,
-            sid,
-            1,
-            "host",
-            folders.map(PathBuf::from).collect(),
-            Box::new(print_record),
-        )?;
+        let first = configs.iter().find(|config| config.label == domain::DEFAULT);
+        let first = first
+            .or(configs.first())
+            .with_context(|| format!("the profile {soc} has no DSP"))?
+            .clone();
+        let place = Place::named(&first.label, 0).ok().with_context(|| {
+            format!(
+                "the profile {soc} has a DSP {:?}, which nobody knows",
+                first.label
+            )
+        })?;
+        let first = Driver::start(for_one_program(first), RAM).context("cannot set up the machine")?;
         Ok(Self {
-            attributes,
-            client,
+            folders: folders.map(PathBuf::from).collect(),
+            configs,
+            dsps: Mutex::new(BTreeMap::from([(place.domain, Arc::clone(&first))])),
+            first,
+            processes: Mutex::default(),
             buffers: Mutex::default(),
-            queues: OnceLock::new(),
         })
     }
 
     /// Shared memory.
     pub fn buffers(&self) -> MutexGuard<'_, Buffers> {
-        self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.buffers)
     }
 
-    /// Packet queues, opened when the first is made.
-    pub fn queues(&self) -> Result<&PacketQueues, Aee> {
-        let queues = self.queues.get_or_init(|| PacketQueues::open(&self.client));
-        queues.as_ref().map_err(|error| {
-            tracing::error!("packet queues cannot be used: {error}");
+    /// Its memory management.
+    pub fn kernel(&self) -> &KernelIommu {
+        self.first.kernel()
+    }
+
+    fn config(&self, place: Place) -> Result<&DspConfig, Aee> {
+        let mut all = self.configs.iter();
+        all.find(|config| config.label == place.name()).ok_or_else(|| {
+            let has: Vec<&str> = self.configs.iter().map(|config| config.label.as_str()).collect();
+            tracing::warn!("there is no DSP {} here, only {}", place.name(), has.join(", "));
             Aee::UNSUPPORTED
         })
     }
 
-    /// The driver.
-    pub fn driver(&self) -> &Arc<Driver> {
-        self.client.session().driver()
+    /// Whether there is such a DSP.
+    pub fn check(&self, place: Place) -> Result<(), Aee> {
+        self.config(place).map(|_| ())
+    }
+
+    /// What a DSP answers about itself, by the attribute's number.
+    pub fn attribute(&self, place: Place, number: u32) -> Result<u32, Aee> {
+        let attributes = &self.config(place)?.attributes;
+        Ok(attributes.get(&number).copied().unwrap_or(0))
+    }
+
+    fn dsp(&self, place: Place) -> Result<Arc<Driver>, Aee> {
+        let mut dsps = locked(&self.dsps);
+        if let Some(dsp) = dsps.get(&place.domain) {
+            return Ok(Arc::clone(dsp));
+        }
+        let config = for_one_program(self.config(place)?.clone());
+        let dsp = self.first.start_beside(config).map_err(|error| {
+            tracing::error!("the DSP {} cannot be started: {error}", place.name());
+            Aee::NO_SESSION
+        })?;
+        dsps.insert(place.domain, Arc::clone(&dsp));
+        Ok(dsp)
+    }
+
+    /// The program's process there, which is made when it is first wanted.
+    pub fn process(&self, place: Place) -> Result<Arc<Process>, Aee> {
+        let mut processes = locked(&self.processes);
+        if let Some(process) = processes.get(&place.number()) {
+            return Ok(Arc::clone(process));
+        }
+        let dsp = self.dsp(place)?;
+        let create = || {
+            let sid = dsp.session_ids().next().context("no context bank")?;
+            let number = i32::try_from(place.session)? + 1;
+            let folders = self.folders.clone();
+            anyhow::Ok(Client::create(
+                &dsp,
+                sid,
+                number,
+                "host",
+                folders,
+                Box::new(print_record),
+            )?)
+        };
+        let client = create().map_err(|error| {
+            tracing::error!("no process can be made on {}: {error:#}", place.name());
+            Aee::NO_SESSION
+        })?;
+        let process = Arc::new(Process {
+            place,
+            client,
+            queues: OnceLock::new(),
+        });
+        processes.insert(place.number(), Arc::clone(&process));
+        Ok(process)
+    }
+
+    /// The process there, if there is one.
+    pub fn existing_process(&self, effective: u32) -> Option<Arc<Process>> {
+        locked(&self.processes).get(&effective).cloned()
+    }
+
+    /// The lowest session of a DSP beside the first that the program has not.
+    pub fn free_session(&self, domain: u32) -> Option<Place> {
+        let processes = locked(&self.processes);
+        let mut all = (1..domain::SESSIONS).map(|session| Place { domain, session });
+        all.find(|place| !processes.contains_key(&place.number()))
     }
 }
 
@@ -126,11 +224,7 @@ pub fn code(result: Result<(), Aee>) -> i32 {
     result.err().unwrap_or(Aee::SUCCESS).on_ap().cast_signed()
 }
 
-/// Whether a number means the one DSP that is here.
-pub fn check_domain(domain: c_int) -> Result<(), Aee> {
-    if u32::try_from(domain) == Ok(DOMAIN) {
-        return Ok(());
-    }
-    tracing::warn!("there is no domain {domain}, only {DOMAIN}");
-    Err(Aee::UNSUPPORTED)
+/// The program's process that an effective domain names.
+pub fn process_at(domain: c_int) -> Result<Arc<Process>, Aee> {
+    machine()?.process(Place::effective(domain.into())?)
 }

@@ -8,14 +8,19 @@ use rpmsg::fastrpc::control::{MAP_FD, MAP_FD_DELAYED};
 use vm_memory::{GuestAddress, GuestMemoryBackend as _};
 
 use crate::buffers::Shared;
-use crate::machine::{Machine, check_domain, code, machine};
+use crate::domain::Place;
+use crate::machine::{Machine, code, machine, process_at};
+
+/// Bytes of a page.
+const PAGE: u64 = 4096;
 
 fn allocate(machine: &Machine, size: usize) -> Option<usize> {
-    let session = machine.client.session();
-    let buffer = session.alloc(size as u64).ok()?;
-    let memory = machine.driver().kernel().ram().memory();
-    let at = memory.get_host_address(GuestAddress(buffer.physical)).ok()? as usize;
-    machine.buffers().add(at, buffer);
+    let len = (size as u64).max(1).checked_next_multiple_of(PAGE)?;
+    let kernel = machine.kernel();
+    let physical = kernel.allocate(len).ok()?;
+    let memory = kernel.ram().memory();
+    let at = memory.get_host_address(GuestAddress(physical)).ok()? as usize;
+    machine.buffers().add(at, physical, len);
     Some(at)
 }
 
@@ -39,15 +44,14 @@ pub extern "C" fn rpcmem_free(at: *mut c_void) {
     let Some(shared) = machine.buffers().take(at as usize) else {
         return;
     };
-    if let Some(address) = shared.mapped {
-        unmap(machine, &shared, address).unwrap_or_else(|error| {
+    for (effective, address) in &shared.mapped {
+        unmap(machine, *effective, &shared, *address).unwrap_or_else(|error| {
             tracing::warn!(
                 "a buffer that is still mapped was freed, and the DSP does not unmap it: {error:?}"
             );
         });
     }
-    let stream = machine.client.session().stream();
-    if let Err(error) = machine.driver().kernel().dma_free(stream, shared.buffer) {
+    if let Err(error) = shared.free(machine.kernel()) {
         tracing::warn!("a buffer cannot be freed: {error}");
     }
 }
@@ -68,8 +72,6 @@ pub extern "C" fn rpcmem_init() {}
 pub extern "C" fn rpcmem_deinit() {}
 
 fn map(domain: c_int, fd: c_int, offset: c_int, length: usize, flags: c_int) -> Result<(), Aee> {
-    check_domain(domain)?;
-    let machine = machine()?;
     let flags = u32::try_from(flags)
         .ok()
         .filter(|flags| [MAP_FD, MAP_FD_DELAYED].contains(flags))
@@ -77,24 +79,29 @@ fn map(domain: c_int, fd: c_int, offset: c_int, length: usize, flags: c_int) -> 
             tracing::warn!("fastrpc_mmap with flags {flags} is not there");
             Aee::UNSUPPORTED
         })?;
-    let mut buffers = machine.buffers();
+    let process = process_at(domain)?;
+    let mut buffers = machine()?.buffers();
     let shared = buffers.named_mut(fd).ok_or(Aee::BAD_FD)?;
-    if offset != 0 || length as u64 > shared.buffer.len {
+    if offset != 0 || length as u64 > shared.len {
         return Err(Aee::BAD_PARM);
     }
-    if shared.mapped.is_some() {
+    let effective = process.place.number();
+    if shared.is_mapped(effective) {
         return Err(Aee::ITEM_BUSY);
     }
-    let mapped = machine.client.session().map(fd, shared.buffer, flags);
-    shared.mapped = Some(mapped.map_err(refused)?);
+    let session = process.client.session();
+    let seen = shared.seen_by(session).map_err(|error| {
+        tracing::warn!("{error}");
+        Aee::NO_MEMORY
+    })?;
+    let address = session.map(fd, seen, flags).map_err(refused)?;
+    shared.mapped.insert(effective, address);
     Ok(())
 }
 
-fn unmap(machine: &Machine, shared: &Shared, address: u64) -> Result<(), Aee> {
-    let unmapped = machine
-        .client
-        .session()
-        .unmap(shared.fd, address, shared.buffer.len);
+fn unmap(machine: &Machine, effective: u32, shared: &Shared, address: u64) -> Result<(), Aee> {
+    let process = machine.existing_process(effective).ok_or(Aee::NO_SUCH_MAP)?;
+    let unmapped = process.client.session().unmap(shared.fd, address, shared.len);
     unmapped.map_err(refused)
 }
 
@@ -125,13 +132,13 @@ pub extern "C" fn fastrpc_mmap(
 #[unsafe(no_mangle)]
 pub extern "C" fn fastrpc_munmap(domain: c_int, fd: c_int, _at: *mut c_void, _length: usize) -> c_int {
     let end = || {
-        check_domain(domain)?;
+        let effective = Place::effective(domain.into())?.number();
         let machine = machine()?;
         let mut buffers = machine.buffers();
         let shared = buffers.named_mut(fd).ok_or(Aee::BAD_FD)?;
-        let address = shared.mapped.ok_or(Aee::NO_SUCH_MAP)?;
-        unmap(machine, shared, address)?;
-        shared.mapped = None;
+        let address = *shared.mapped.get(&effective).ok_or(Aee::NO_SUCH_MAP)?;
+        unmap(machine, effective, shared, address)?;
+        shared.mapped.remove(&effective);
         Ok(())
     };
     code(end())

@@ -7,7 +7,7 @@ use emu_local_ap::queue::{Buffer, PacketHeader};
 use emu_local_ap::{ClientError, PacketError, PacketQueue};
 use rpmsg::Aee;
 
-use crate::machine::{check_domain, code, machine};
+use crate::machine::{code, machine, process_at};
 
 /// `AEE_EWOULDBLOCK`
 const WOULD_BLOCK: Aee = Aee(0x8000_0400 + 516);
@@ -26,7 +26,11 @@ pub struct QueueBuffer {
 }
 
 /// What a program holds of a queue.
-pub struct Queue(PacketQueue);
+pub struct Queue {
+    packets: PacketQueue,
+    /// The effective domain of the process at its other end.
+    effective: u32,
+}
 
 fn failure(error: PacketError) -> Aee {
     match error {
@@ -65,7 +69,6 @@ pub unsafe extern "C" fn dspqueue_create(
     queue: *mut *mut Queue,
 ) -> c_int {
     let create = || {
-        check_domain(domain)?;
         if queue.is_null() {
             return Err(Aee::BAD_PARM);
         }
@@ -73,12 +76,14 @@ pub unsafe extern "C" fn dspqueue_create(
             tracing::warn!("dspqueue_create: queues with flags {flags:#x} or with callbacks are not there");
             return Err(Aee::UNSUPPORTED);
         }
-        let made = machine()?
-            .queues()?
-            .create(requests, responses)
-            .map_err(failure)?;
+        let process = process_at(domain)?;
+        let packets = process.queues()?.create(requests, responses);
+        let made = Queue {
+            packets: packets.map_err(failure)?,
+            effective: process.place.number(),
+        };
         // SAFETY: the caller's promise
-        unsafe { *queue = Box::into_raw(Box::new(Queue(made))) };
+        unsafe { *queue = Box::into_raw(Box::new(made)) };
         Ok(())
     };
     code(create())
@@ -88,11 +93,9 @@ pub unsafe extern "C" fn dspqueue_create(
 ///
 /// # Safety
 /// It is one, and not closed meanwhile.
-unsafe fn queue_at<'a>(queue: *const Queue) -> Result<&'a PacketQueue, Aee> {
+unsafe fn queue_at<'a>(queue: *const Queue) -> Result<&'a Queue, Aee> {
     // SAFETY: the caller's promise
-    unsafe { queue.as_ref() }
-        .map(|queue| &queue.0)
-        .ok_or(Aee::BAD_PARM)
+    unsafe { queue.as_ref() }.ok_or(Aee::BAD_PARM)
 }
 
 /// Closes a queue, which no skeleton may hold any more.
@@ -106,7 +109,7 @@ pub unsafe extern "C" fn dspqueue_close(queue: *mut Queue) -> c_int {
     }
     // SAFETY: the caller's promise
     let queue = unsafe { Box::from_raw(queue) };
-    code(queue.0.close().map_err(failure))
+    code(queue.packets.close().map_err(failure))
 }
 
 /// What a skeleton imports the queue by.
@@ -122,22 +125,22 @@ pub unsafe extern "C" fn dspqueue_export(queue: *const Queue, id: *mut u64) -> c
             return Err(Aee::BAD_PARM);
         }
         // SAFETY: the caller's promise
-        unsafe { *id = queue.id() };
+        unsafe { *id = queue.packets.id() };
         Ok(())
     });
     code(found)
 }
 
-/// The buffers as they go into the packet.
-fn named(buffers: &[QueueBuffer]) -> Result<Vec<Buffer>, Aee> {
+/// The buffers as they go into a packet to a process.
+fn named(buffers: &[QueueBuffer], effective: u32) -> Result<Vec<Buffer>, Aee> {
     let all = machine()?.buffers();
     let each = buffers.iter().map(|buffer| {
         let fd = buffer.fd.cast_signed();
         let (_, shared) = all
             .named(fd)
-            .filter(|(_, shared)| shared.is_mapped())
+            .filter(|(_, shared)| shared.is_mapped(effective))
             .ok_or(Aee::NO_SUCH_MAP)?;
-        let len = shared.buffer.len;
+        let len = shared.len;
         let size = match buffer.size {
             0 => u32::try_from(len.saturating_sub(buffer.offset.into())).unwrap_or(u32::MAX),
             size => size,
@@ -188,7 +191,8 @@ pub unsafe extern "C" fn dspqueue_write(
             length => unsafe { std::slice::from_raw_parts(message, length as usize) },
         };
         let flags = u16::try_from(flags).map_err(|_| Aee::BAD_PARM)?;
-        let written = queue.write(flags, &named(buffers)?, message, limit(timeout_us));
+        let buffers = named(buffers, queue.effective)?;
+        let written = queue.packets.write(flags, &buffers, message, limit(timeout_us));
         match (written.map_err(failure)?, timeout_us) {
             (true, _) => Ok(()),
             (false, 0) => Err(WOULD_BLOCK),
@@ -251,7 +255,7 @@ pub unsafe extern "C" fn dspqueue_read(
                 && (header.buffers() == 0 || !buffers.is_null())
                 && (header.message() == 0 || !message.is_null())
         };
-        let taken = queue.read_if(limit(timeout_us), fits).map_err(failure)?;
+        let taken = queue.packets.read_if(limit(timeout_us), fits).map_err(failure)?;
         let taken = taken.ok_or(match timeout_us {
             0 => WOULD_BLOCK,
             _ => Aee::EXPIRED,

@@ -1,13 +1,17 @@
 //! Modules and their methods, and requests to the library itself: `remote_*`.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::sync::Arc;
 use std::time::Duration;
 
 use emu_local_ap::{Arg, ClientError};
 use rpmsg::Aee;
 use rpmsg::fastrpc::Scalars;
 
-use crate::machine::{DOMAIN, DOMAIN_NAME, check_domain, code, machine};
+use crate::domain::{Place, SESSIONS};
+use crate::machine::{Process, code, machine};
 
 /// An argument on the host's side: a buffer, or a handle, or a piece of shared memory.
 #[repr(C)]
@@ -15,6 +19,18 @@ use crate::machine::{DOMAIN, DOMAIN_NAME, check_domain, code, machine};
 pub struct RemoteArg {
     pointer: usize,
     length: usize,
+}
+
+/// A module's handle for the program: which process has it, and its handle there.
+fn handle_of(place: Place, there: u32) -> u64 {
+    u64::from(place.number() + 1) << 32 | u64::from(there)
+}
+
+/// Both parts of a handle.
+fn parts_of(handle: u64) -> Result<(Arc<Process>, u32), Aee> {
+    let effective = u32::try_from(handle >> 32).unwrap_or_default().checked_sub(1);
+    let process = effective.and_then(|number| machine().ok()?.existing_process(number));
+    Ok((process.ok_or(Aee::BAD_HANDLE)?, handle as u32))
 }
 
 /// Opens a module by its URI.
@@ -31,15 +47,8 @@ pub unsafe extern "C" fn remote_handle64_open(name: *const c_char, handle: *mut 
         let name = unsafe { CStr::from_ptr(name) }
             .to_str()
             .map_err(|_| Aee::BAD_PARM)?;
-        let domain = name
-            .split("&_dom=")
-            .nth(1)
-            .and_then(|rest| rest.split('&').next());
-        if let Some(other) = domain.filter(|domain| *domain != DOMAIN_NAME) {
-            tracing::warn!("there is no DSP {other}, only {DOMAIN_NAME}");
-            return Err(Aee::UNSUPPORTED);
-        }
-        let opened = machine()?.client.open(name).map_err(|error| {
+        let process = machine()?.process(Place::of_uri(name)?)?;
+        let opened = process.client.open(name).map_err(|error| {
             tracing::warn!("cannot open {name}: {error}");
             match error {
                 ClientError::Open { code, .. } | ClientError::Dsp { code, .. } => code,
@@ -47,7 +56,7 @@ pub unsafe extern "C" fn remote_handle64_open(name: *const c_char, handle: *mut 
             }
         })?;
         // SAFETY: the caller's promise
-        unsafe { *handle = u64::from(opened) };
+        unsafe { *handle = handle_of(process.place, opened) };
         Ok(())
     };
     code(open())
@@ -57,8 +66,8 @@ pub unsafe extern "C" fn remote_handle64_open(name: *const c_char, handle: *mut 
 #[unsafe(no_mangle)]
 pub extern "C" fn remote_handle64_close(handle: u64) -> c_int {
     let close = || {
-        let handle = u32::try_from(handle).map_err(|_| Aee::BAD_HANDLE)?;
-        machine()?.client.close(handle).map_err(|error| match error {
+        let (process, handle) = parts_of(handle)?;
+        process.client.close(handle).map_err(|error| match error {
             ClientError::Open { code, .. } | ClientError::Dsp { code, .. } => code,
             _ => Aee::FAILED,
         })
@@ -67,25 +76,30 @@ pub extern "C" fn remote_handle64_close(handle: u64) -> c_int {
 }
 
 thread_local! {
-    /// Calls of different threads run side by side on the DSP.
-    static THREAD: std::cell::Cell<i32> = const { std::cell::Cell::new(0) };
+    /// The thread's number for each process, by effective domain: calls of different threads run side by side on a DSP.
+    static THREADS: RefCell<BTreeMap<u32, i32>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// # Safety
 /// As [`remote_handle64_invoke`].
 unsafe fn invoke(handle: u64, sc: Scalars, args: &[RemoteArg]) -> Result<(), Aee> {
-    let machine = machine()?;
-    let handle = u32::try_from(handle).map_err(|_| Aee::BAD_HANDLE)?;
+    let (process, handle) = parts_of(handle)?;
+    let session = process.client.session();
+    let seen = |error| {
+        tracing::warn!("{error}");
+        Aee::NO_MEMORY
+    };
     let ins = sc.in_bufs();
     let buffers = ins + sc.out_bufs();
     let list = {
-        let shared = machine.buffers();
+        let mut shared = machine()?.buffers();
         let each = args.iter().enumerate().map(|(index, arg)| {
             if index >= buffers {
                 let (fd, offset) = (arg.pointer as u32, (arg.pointer as u64 >> 32) as u32);
-                let (_, found) = shared.named(fd.cast_signed()).ok_or(Aee::BAD_FD)?;
-                let len = u32::try_from(found.buffer.len).unwrap_or(u32::MAX);
-                return Ok(Arg::Handle(fd.cast_signed(), found.buffer, offset, len));
+                let found = shared.named_mut(fd.cast_signed()).ok_or(Aee::BAD_FD)?;
+                let len = u32::try_from(found.len).unwrap_or(u32::MAX);
+                let buffer = found.seen_by(session).map_err(seen)?;
+                return Ok(Arg::Handle(fd.cast_signed(), buffer, offset, len));
             }
             let len = arg.length as u64;
             if arg.pointer == 0 && len != 0 {
@@ -94,7 +108,7 @@ unsafe fn invoke(handle: u64, sc: Scalars, args: &[RemoteArg]) -> Result<(), Aee
             if len != 0
                 && let Some((found, offset)) = shared.holding(arg.pointer, len)
             {
-                return Ok(Arg::Mapped(found.buffer, offset, len));
+                return Ok(Arg::Mapped(found.seen_by(session).map_err(seen)?, offset, len));
             }
             if index >= ins {
                 return Ok(Arg::Out(len));
@@ -109,12 +123,10 @@ unsafe fn invoke(handle: u64, sc: Scalars, args: &[RemoteArg]) -> Result<(), Aee
         });
         each.collect::<Result<Vec<_>, Aee>>()?
     };
-    let session = machine.client.session();
-    let tid = THREAD.with(|tid| {
-        if tid.get() == 0 {
-            tid.set(machine.client.new_tid());
-        }
-        tid.get()
+    let tid = THREADS.with_borrow_mut(|tids| {
+        *tids
+            .entry(process.place.number())
+            .or_insert_with(|| process.client.new_tid())
     });
     let call = session.start_raw(session.client(), tid, handle, sc, &list);
     let answer = call.and_then(|call| call.wait(Duration::MAX)).map_err(|error| {
@@ -168,6 +180,8 @@ mod handle_request {
 mod session_request {
     /// `DSPRPC_CONTROL_UNSIGNED_MODULE`
     pub const UNSIGNED_MODULE: u32 = 2;
+    /// `FASTRPC_RESERVE_NEW_SESSION`
+    pub const NEW_SESSION: u32 = 13;
     /// `FASTRPC_GET_EFFECTIVE_DOMAIN_ID`
     pub const EFFECTIVE_DOMAIN: u32 = 14;
     /// `FASTRPC_GET_URI`
@@ -187,6 +201,17 @@ struct Capability {
 struct UnsignedModule {
     domain: i32,
     enable: i32,
+}
+
+/// `struct remote_rpc_reserve_new_session`.
+#[repr(C)]
+struct NewSession {
+    name: *const u8,
+    name_length: u32,
+    session_name: *const u8,
+    session_name_length: u32,
+    effective: u32,
+    session: u32,
 }
 
 /// `struct remote_rpc_effective_domain_id`.
@@ -235,13 +260,12 @@ unsafe fn text<'a>(at: *const u8, length: u32) -> Result<&'a [u8], Aee> {
     Ok(unsafe { std::slice::from_raw_parts(at, length as usize) })
 }
 
-fn check_session(name: &[u8], session: u32) -> Result<(), Aee> {
-    if name != DOMAIN_NAME.as_bytes() || session != 0 {
-        let name = String::from_utf8_lossy(name);
-        tracing::warn!("there is no session {session} of {name}, only 0 of {DOMAIN_NAME}");
-        return Err(Aee::UNSUPPORTED);
-    }
-    Ok(())
+/// A session that there can be here, by a DSP's name.
+fn place_of(name: &[u8], session: u32) -> Result<Place, Aee> {
+    let name = std::str::from_utf8(name).map_err(|_| Aee::BAD_PARM)?;
+    let place = Place::named(name.trim_end_matches('\0'), session)?;
+    machine()?.check(place)?;
+    Ok(place)
 }
 
 fn unknown(function: &str, request: u32) -> Aee {
@@ -259,11 +283,13 @@ pub unsafe extern "C" fn remote_handle_control(request: u32, data: *mut c_void, 
         handle_request::DSP_INFO => {
             // SAFETY: the caller's promise
             let asked = unsafe { data_as::<Capability>(data, length) }?;
-            check_domain(asked.domain.cast_signed())?;
+            let place = Place::effective(asked.domain.into())?;
+            let machine = machine()?;
+            machine.check(place)?;
             // DOMAIN_SUPPORT is the library's own.
             asked.value = match asked.attribute {
                 0 => 1,
-                number => machine()?.attributes.get(&number).copied().unwrap_or(0),
+                number => machine.attribute(place, number)?,
             };
             Ok(())
         }
@@ -283,7 +309,7 @@ pub unsafe extern "C" fn remote_handle_control(request: u32, data: *mut c_void, 
 /// `data` points to `length` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn remote_handle64_control(
-    _handle: u64,
+    handle: u64,
     request: u32,
     data: *mut c_void,
     length: u32,
@@ -291,7 +317,11 @@ pub unsafe extern "C" fn remote_handle64_control(
     if request == handle_request::DOMAIN {
         // SAFETY: the caller's promise
         let asked = unsafe { data_as::<u32>(data, length) };
-        return code(asked.map(|domain| *domain = DOMAIN));
+        let answer = asked.and_then(|domain| {
+            *domain = parts_of(handle)?.0.place.number();
+            Ok(())
+        });
+        return code(answer);
     }
     // SAFETY: the caller's promise
     unsafe { remote_handle_control(request, data, length) }
@@ -309,9 +339,9 @@ unsafe fn get_uri(data: *mut c_void, length: u32) -> Result<(), Aee> {
             text(asked.module, asked.module_length)?,
         )
     };
-    check_session(name, asked.session)?;
+    let place = place_of(name, asked.session)?;
     let mut uri = module.to_vec();
-    uri.extend_from_slice(format!("&_dom={DOMAIN_NAME}&_session={}\0", asked.session).as_bytes());
+    uri.extend_from_slice(format!("&_dom={}&_session={}\0", place.name(), place.session).as_bytes());
     if asked.uri.is_null() {
         return Err(Aee::BAD_PARM);
     }
@@ -340,15 +370,29 @@ pub unsafe extern "C" fn remote_session_control(request: u32, data: *mut c_void,
                     Err(Aee::UNSUPPORTED)
                 }
                 UnsignedModule { domain: -1, .. } => Ok(()),
-                UnsignedModule { domain, .. } => check_domain(*domain),
+                UnsignedModule { domain, .. } => machine()?.check(Place::effective((*domain).into())?),
             }
+        }
+        session_request::NEW_SESSION => {
+            // SAFETY: the caller's promise
+            let asked = unsafe { data_as::<NewSession>(data, length) }?;
+            // SAFETY: the caller's promise
+            let domain = place_of(unsafe { text(asked.name, asked.name_length) }?, 0)?.domain;
+            let machine = machine()?;
+            let place = machine.free_session(domain).ok_or_else(|| {
+                tracing::warn!("the program has all {SESSIONS} sessions of that DSP");
+                Aee::NO_SESSION
+            })?;
+            machine.process(place)?;
+            (asked.effective, asked.session) = (place.number(), place.session);
+            Ok(())
         }
         session_request::EFFECTIVE_DOMAIN => {
             // SAFETY: the caller's promise
             let asked = unsafe { data_as::<EffectiveDomain>(data, length) }?;
             // SAFETY: the caller's promise
-            check_session(unsafe { text(asked.name, asked.name_length) }?, asked.session)?;
-            asked.effective = DOMAIN;
+            let place = place_of(unsafe { text(asked.name, asked.name_length) }?, asked.session)?;
+            asked.effective = place.number();
             Ok(())
         }
         // SAFETY: the caller's promise

@@ -29,6 +29,7 @@ unsafe extern "C" {
     fn remote_handle64_open(name: *const c_char, handle: *mut u64) -> c_int;
     fn remote_handle64_invoke(handle: u64, sc: u32, args: *const Buffer) -> c_int;
     fn remote_handle64_close(handle: u64) -> c_int;
+    fn remote_handle64_control(handle: u64, request: u32, data: *mut c_void, length: u32) -> c_int;
     fn rpcmem_alloc2(heap: c_int, flags: u32, size: usize) -> *mut c_void;
     fn rpcmem_free(at: *mut c_void);
     fn rpcmem_to_fd(at: *mut c_void) -> c_int;
@@ -161,7 +162,7 @@ fn a_sum_of_plain_and_of_shared_memory() {
 #[test]
 fn what_is_not_there_is_refused() {
     setup();
-    let name = c"file:///libcalculator_skel.so?calculator_skel_handle_invoke&_modver=1.0&_dom=adsp";
+    let name = c"file:///libcalculator_skel.so?calculator_skel_handle_invoke&_modver=1.0&_dom=mdsp";
     let mut handle = 0;
     // SAFETY: C strings, and data of the requests' lengths
     unsafe {
@@ -170,18 +171,21 @@ fn what_is_not_there_is_refused() {
         let data = unsigned.as_mut_ptr().cast();
         assert_eq!(remote_session_control(2, data, 8), 0);
         assert_eq!(remote_session_control(2, data, 4), BAD_PARM);
-        // A new session; a signed process; another DSP.
-        assert_eq!(remote_session_control(13, data, 8), UNSUPPORTED);
+        // A request of no such length; a signed process; a DSP that this chip has not, and one that none has.
+        assert_eq!(remote_session_control(13, data, 8), BAD_PARM);
+        assert_eq!(remote_session_control(99, data, 8), UNSUPPORTED);
         let mut signed = [CDSP, 0];
         assert_eq!(
             remote_session_control(2, signed.as_mut_ptr().cast(), 8),
             UNSUPPORTED
         );
-        let mut adsp = [0, 1];
+        let mut other = [1, 1];
         assert_eq!(
-            remote_session_control(2, adsp.as_mut_ptr().cast(), 8),
+            remote_session_control(2, other.as_mut_ptr().cast(), 8),
             UNSUPPORTED
         );
+        other[0] = 7;
+        assert_eq!(remote_session_control(2, other.as_mut_ptr().cast(), 8), BAD_PARM);
         // ARCH_VER of the default profile.
         let mut capability = [CDSP, 6, 0];
         assert_eq!(remote_handle_control(2, capability.as_mut_ptr().cast(), 12), 0);
@@ -209,6 +213,95 @@ fn what_is_not_there_is_refused() {
             dspqueue_create(CDSP, 0, 4096, 4096, callback, none, context, &raw mut queue),
             UNSUPPORTED
         );
+    }
+}
+
+/// `struct remote_rpc_reserve_new_session`.
+#[repr(C)]
+struct NewSession {
+    domain: *const c_char,
+    domain_length: u32,
+    name: *const c_char,
+    name_length: u32,
+    effective: c_int,
+    session: u32,
+}
+
+fn new_session(domain: &std::ffi::CStr) -> Result<(c_int, u32), c_int> {
+    setup();
+    let mut asked = NewSession {
+        domain: domain.as_ptr(),
+        domain_length: domain.count_bytes() as u32,
+        name: c"mine".as_ptr(),
+        name_length: 4,
+        effective: -1,
+        session: 99,
+    };
+    let length = size_of::<NewSession>() as u32;
+    // SAFETY: data of this length, with texts of the lengths in it
+    match unsafe { remote_session_control(13, (&raw mut asked).cast(), length) } {
+        0 => Ok((asked.effective, asked.session)),
+        code => Err(code),
+    }
+}
+
+fn sum_of_two(handle: u64) -> Result<i64, c_int> {
+    let (mut count, mut numbers, mut sum) = ([2u32], [40i32, 2], [0i64]);
+    let args = [buffer(&mut count), buffer(&mut numbers), buffer(&mut sum)];
+    // SAFETY: three buffers, as the scalars say
+    match unsafe { remote_handle64_invoke(handle, sc(2, 2, 1), args.as_ptr()) } {
+        0 => Ok(sum[0]),
+        code => Err(code),
+    }
+}
+
+#[test]
+fn a_program_has_several_sessions_on_several_dsps() {
+    let first = open("calculator").unwrap();
+    assert_eq!(new_session(c"adsp"), Ok((8, 1)));
+    assert_eq!(new_session(c"adsp"), Ok((16, 2)));
+    assert_eq!(new_session(c"adsp"), Ok((24, 3)));
+    let none = rpmsg::Aee::NO_SESSION.on_ap().cast_signed();
+    assert_eq!(new_session(c"adsp"), Err(none));
+    assert_eq!(new_session(c"mdsp"), Err(UNSUPPORTED));
+    assert_eq!(new_session(c"toaster"), Err(BAD_PARM));
+    let open = |session: u32| {
+        let uri = format!(
+            "file:///libcalculator_skel.so?calculator_skel_handle_invoke&_modver=1.0&_dom=adsp&_session={session}"
+        );
+        let uri = CString::new(uri).unwrap();
+        let mut handle = 0;
+        // SAFETY: a C string and room for the handle
+        assert_eq!(unsafe { remote_handle64_open(uri.as_ptr(), &raw mut handle) }, 0);
+        handle
+    };
+    let (one, two) = (open(1), open(2));
+    assert!(first != one && one != two);
+    assert_eq!((sum_of_two(one), sum_of_two(two)), (Ok(42), Ok(42)));
+    // SAFETY: handles of the library; memory of the library, freed once
+    unsafe {
+        let mut domain = [0u32];
+        let data = domain.as_mut_ptr().cast();
+        assert_eq!(remote_handle64_control(two, 4, data, 4), 0);
+        assert_eq!(domain, [16]);
+        // In both processes, and for another DSP's.
+        let at = rpcmem_alloc2(HEAP, 1, 4096);
+        let fd = rpcmem_to_fd(at);
+        for session in [CDSP, 8, 16] {
+            assert_eq!(fastrpc_mmap(session, fd, at, 0, 4096, MAP_FD), 0, "{session}");
+        }
+        assert_eq!(fastrpc_munmap(8, fd, at, 4096), 0);
+        assert_eq!(fastrpc_munmap(8, fd, at, 4096), NO_SUCH_MAP);
+        assert_eq!(fastrpc_munmap(24, fd, at, 4096), NO_SUCH_MAP);
+        assert_eq!(fastrpc_munmap(16, fd, at, 4096), 0);
+        // Still mapped on one.
+        rpcmem_free(at);
+        assert_eq!(remote_handle64_close(one), 0);
+    }
+    assert!(sum_of_two(one).is_err());
+    assert_eq!((sum_of_two(two), sum_of_two(first)), (Ok(42), Ok(42)));
+    for nobody in [0, u64::MAX, one & 0xffff_ffff, 8 << 32 | one & 0xffff_ffff] {
+        assert!(sum_of_two(nobody).is_err(), "{nobody:#x}");
     }
 }
 

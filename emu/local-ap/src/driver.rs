@@ -114,7 +114,7 @@ impl Drop for Context {
 
 /// A machine with one DSP and a driver, but no guest.
 pub struct Driver {
-    kernel: KernelIommu,
+    kernel: Arc<KernelIommu>,
     bus: Arc<Bus>,
     addressing: Addressing,
     streams: std::collections::BTreeMap<u32, u16>,
@@ -186,11 +186,33 @@ impl Driver {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn start_with(config: DspConfig, ram: usize, numbering: Numbering) -> Result<Arc<Self>, DriverError> {
-        let kernel = KernelIommu::anonymous(ram)?;
+        let kernel = Arc::new(KernelIommu::anonymous(ram)?);
+        let bus = kernel.bus(Arc::new(NoFaultLine));
+        Self::on(kernel, bus, config, numbering)
+    }
+
+    /// Another DSP of this machine: behind the same SMMU, with the same memory.
+    ///
+    /// # Errors
+    /// The SMMU has no bank left for its sessions, or another DSP has their streams.
+    pub fn start_beside(&self, config: DspConfig) -> Result<Arc<Self>, DriverError> {
+        Self::on(
+            Arc::clone(&self.kernel),
+            Arc::clone(&self.bus),
+            config,
+            self.contexts.numbering,
+        )
+    }
+
+    fn on(
+        kernel: Arc<KernelIommu>,
+        bus: Arc<Bus>,
+        config: DspConfig,
+        numbering: Numbering,
+    ) -> Result<Arc<Self>, DriverError> {
         for &stream in config.streams.values() {
             kernel.attach(stream)?;
         }
-        let bus = kernel.bus(Arc::new(NoFaultLine));
         let wire = Arc::new(Wire {
             bus: Arc::clone(&bus),
             waiting: Mutex::default(),
@@ -222,7 +244,7 @@ impl Driver {
 
     /// The "kernel's" memory management.
     #[must_use]
-    pub fn kernel(&self) -> &KernelIommu {
+    pub fn kernel(&self) -> &Arc<KernelIommu> {
         &self.kernel
     }
 

@@ -3,6 +3,7 @@
  * ggml-ops: each operation of ggml's Hexagon backend on a DSP and by ggml's own CPU code, with the same inputs.
  *
  *   ggml-ops [--only TEXT] [--corrupt] [--bench ROUNDS]
+ *   ggml-ops --allreduce
  *
  * A line for each case, tabs between: operation, what of it, normalised mean squared error, its limit, milliseconds on the DSP,
  * verdict (right, wrong, refused). At the end "cases N right N". The exit code is 0 if all are right.
@@ -13,6 +14,8 @@
  * --bench measures other, larger cases: each is computed this many times with the same inputs, after once that does not count. A line
  * has "bench", operation, what of it, work (multiply-adds of products, else elements), the median of the milliseconds on the DSP;
  * that its last result is right is compared as above, and part of the line.
+ *
+ * --allreduce adds up tensors of several DSPs, which GGML_HEXAGON_DEVICES names.
  */
 #include <algorithm>
 #include <chrono>
@@ -27,6 +30,7 @@
 
 #include <unistd.h>
 
+#include "allreduce.h"
 #include "ggml-alloc.h"
 #include "ggml-backend.h"
 #include "ggml-cpu.h"
@@ -618,23 +622,27 @@ int main(int argc, char **argv)
 {
     setvbuf(stdout, nullptr, _IOLBF, 0);
     std::string only;
-    bool corrupt = false, quick_exit = false;
+    bool corrupt = false, quick_exit = false, together = false;
     int rounds = 0;
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--corrupt"))
             corrupt = true;
         else if (!strcmp(argv[i], "--quick-exit"))
             quick_exit = true;
+        else if (!strcmp(argv[i], "--allreduce"))
+            together = true;
         else if (!strcmp(argv[i], "--only") && i + 1 < argc)
             only = argv[++i];
         else if (!strcmp(argv[i], "--bench") && i + 1 < argc && (rounds = atoi(argv[i + 1])) > 0)
             i++;
         else
-            return fprintf(stderr, "usage: %s [--only TEXT] [--corrupt] [--quick-exit] [--bench ROUNDS]\n", argv[0]), 2;
+            return fprintf(stderr, "usage: %s [--only TEXT] [--corrupt] [--quick-exit] [--bench ROUNDS] [--allreduce]\n", argv[0]), 2;
     }
     ggml_backend_reg_t registry = ggml_backend_hexagon_reg();
     if (!registry || !ggml_backend_reg_dev_count(registry))
         return fprintf(stderr, "there is no DSP\n"), 3;
+    if (together)
+        return allreduce(registry);
     ggml_backend_t dsp = ggml_backend_dev_init(ggml_backend_reg_dev_get(registry, 0), nullptr);
     ggml_backend_t cpu = ggml_backend_cpu_init();
     if (!dsp || !cpu)
