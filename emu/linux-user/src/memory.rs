@@ -200,24 +200,22 @@ impl ProgramMemory {
         Ok(0)
     }
 
-    /// `mremap` of pages that all have the same rights, to a place that is found if it may move.
+    /// `mremap`, to a place that is found if it may move; what grows must have the same rights everywhere.
     pub(super) fn mremap(&mut self, va: u32, old: u32, new: u32, may_move: bool) -> Result<u32, i32> {
         let (old, new) = (pages(old)?, pages(new)?);
         if !va.is_multiple_of(PAGE_SIZE) || u64::from(va) + u64::from(old) > 1 << 32 {
             return Err(libc::EINVAL);
         }
-        if new < old {
-            self.space.unmap_any(va + new, old - new);
-            return Ok(va);
-        }
-        let rights = self.space.rights(va).ok_or(libc::EFAULT)?;
-        let same = |offset| self.space.rights(va + offset) == Some(rights);
-        if !(0..old).step_by(PAGE_SIZE as usize).all(same) {
+        if !self.space.is_mapped(va) {
             return Err(libc::EFAULT);
         }
-        if new == old {
+        if new <= old {
+            if new < old {
+                self.space.unmap_any(va + new, old - new);
+            }
             return Ok(va);
         }
+        let rights = self.space.rights(va, old).ok_or(libc::EFAULT)?;
         self.room_for(new - old)?;
         let more = va.checked_add(old);
         if let Some(end) =

@@ -173,6 +173,9 @@ fn mappings_grow_where_they_are_or_move() {
     // Of two kinds, of nothing, beyond the end, beyond the limit.
     memory.mprotect(to, K64, 3).unwrap();
     assert_eq!(memory.mremap(to, 5 * K64, 6 * K64, true), Err(libc::EFAULT));
+    assert_eq!(memory.mremap(to, 5 * K64, 5 * K64, true), Ok(to));
+    assert_eq!(memory.mremap(va, 2 * K64, K64, true), Err(libc::EFAULT));
+    assert_eq!(memory.mremap(va, K64, K64, true), Err(libc::EFAULT));
     assert_eq!(memory.mremap(va, K64, 2 * K64, true), Err(libc::EFAULT));
     assert_eq!(
         memory.mremap(0xffff_0000, 2 * K64, 3 * K64, true),

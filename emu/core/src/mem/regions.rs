@@ -149,6 +149,21 @@ impl Regions {
         (offset < r.len).then(|| (r.backing.advanced(offset), r.prot))
     }
 
+    /// What may be done in all of a range; `None` if part of it is not mapped, or other things may be done there.
+    pub(super) fn rights(&self, va: u32, len: u32) -> Option<Prot> {
+        let (end, rights) = (u64::from(va) + u64::from(len), self.find(va)?.1);
+        let mut at = u64::from(va);
+        while at < end {
+            let (start, r) = self.by_va.range(..=u32::try_from(at).ok()?).next_back()?;
+            let next = u64::from(*start) + r.len;
+            if next <= at || r.prot != rights {
+                return None;
+            }
+            at = next;
+        }
+        Some(rights)
+    }
+
     /// First mapped page at or after `va` and before `va + len`.
     fn occupied(&self, va: u32, len: u32) -> Option<u32> {
         if let Some((start, r)) = self.by_va.range(..=va).next_back()
@@ -384,6 +399,13 @@ mod tests {
                         let at = regions.find_gap(TOP + hint * 4096, len * 4096).unwrap();
                         prop_assert_eq!(regions.occupied(at, len * 4096), None);
                     }
+                }
+                for (page, len) in [(0, 32), (3, 1), (7, 5), (20, 12)] {
+                    let part = &model[page..page + len];
+                    let first = part[0].map(|(_, prot)| prot);
+                    let same = part.iter().all(|m| m.map(|(_, prot)| prot) == first);
+                    let found = regions.rights(TOP + page as u32 * 4096, len as u32 * 4096);
+                    prop_assert_eq!(found, first.filter(|_| same));
                 }
                 for (i, m) in model.iter().enumerate() {
                     let found = regions.find(TOP + i as u32 * 4096 + 0xffc);

@@ -392,9 +392,9 @@ impl AddressSpace {
         self.shared.slow().regions.find(va).is_some()
     }
 
-    /// What the process may do at this address, if anything is mapped there.
-    pub fn rights(&self, va: u32) -> Option<Prot> {
-        self.shared.slow().regions.find(va).map(|(_, prot)| prot)
+    /// What the process may do in all of a range; `None` if part of it is not mapped, or other things may be done there.
+    pub fn rights(&self, va: u32, len: u32) -> Option<Prot> {
+        self.shared.slow().regions.rights(va, len)
     }
 
     /// The device or physical address behind a mapped one. Anonymous memory has none outside of the DSP: what stands for it is
