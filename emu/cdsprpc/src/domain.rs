@@ -1,10 +1,9 @@
 //! DSPs and sessions by the numbers and names that programs use (`inc/remote.h` and `inc/fastrpc_common.h` of
 //! qualcomm/fastrpc).
 
+use emu_machine::profile::LABELS;
 use rpmsg::Aee;
 
-/// Names of DSPs in the order of their numbers (`ADSP_DOMAIN_ID` … `GDSP1_DOMAIN_ID`).
-const NAMES: [&str; 7] = ["adsp", "mdsp", "sdsp", "cdsp", "cdsp1", "gdsp0", "gdsp1"];
 /// `NUM_DOMAINS`: what an effective domain of a session differs by from that of the one before.
 const DOMAINS: u32 = 8;
 /// `NUM_SESSIONS`: of a program on a DSP.
@@ -24,7 +23,7 @@ pub struct Place {
 impl Place {
     /// By a DSP's name.
     pub fn named(name: &str, session: u32) -> Result<Self, Aee> {
-        let found = NAMES.iter().zip(0..).find(|(known, _)| **known == name);
+        let found = LABELS.iter().zip(0..).find(|(known, _)| **known == name);
         match found {
             Some((_, domain)) if session < SESSIONS => Ok(Self { domain, session }),
             Some(_) => {
@@ -44,7 +43,7 @@ impl Place {
     pub fn effective(number: i64) -> Result<Self, Aee> {
         let number = u32::try_from(number).map_err(|_| Aee::BAD_PARM)?;
         let (domain, session) = (number % DOMAINS, number / DOMAINS);
-        if session < SESSIONS && NAMES.get(domain as usize).is_some() {
+        if session < SESSIONS && LABELS.get(domain as usize).is_some() {
             return Ok(Self { domain, session });
         }
         tracing::warn!("there is no domain {number}");
@@ -58,7 +57,7 @@ impl Place {
 
     /// The DSP's name.
     pub fn name(self) -> &'static str {
-        NAMES.get(self.domain as usize).copied().unwrap_or(DEFAULT)
+        LABELS.get(self.domain as usize).copied().unwrap_or(DEFAULT)
     }
 
     /// Whom a module's URI names; session 0 of the compute DSP if nobody.

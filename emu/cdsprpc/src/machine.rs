@@ -28,8 +28,8 @@ pub struct Machine {
     configs: Vec<DspConfig>,
     /// The first DSP to be started, whose memory the others have, too.
     first: Arc<Driver>,
-    /// DSPs that were started, by their numbers.
-    dsps: Mutex<BTreeMap<u32, Arc<Driver>>>,
+    /// DSPs that were started, by their names.
+    dsps: Mutex<BTreeMap<String, Arc<Driver>>>,
     /// The program's processes on DSPs, by effective domain.
     processes: Mutex<BTreeMap<u32, Arc<Process>>>,
     buffers: Mutex<Buffers>,
@@ -98,17 +98,12 @@ impl Machine {
             .or(configs.first())
             .with_context(|| format!("the profile {soc} has no DSP"))?
             .clone();
-        let place = Place::named(&first.label, 0).ok().with_context(|| {
-            format!(
-                "the profile {soc} has a DSP {:?}, which nobody knows",
-                first.label
-            )
-        })?;
+        let name = first.label.clone();
         let first = Driver::start(for_one_program(first), RAM).context("cannot set up the machine")?;
         Ok(Self {
             folders: folders.map(PathBuf::from).collect(),
             configs,
-            dsps: Mutex::new(BTreeMap::from([(place.domain, Arc::clone(&first))])),
+            dsps: Mutex::new(BTreeMap::from([(name, Arc::clone(&first))])),
             first,
             processes: Mutex::default(),
             buffers: Mutex::default(),
@@ -147,7 +142,7 @@ impl Machine {
 
     fn dsp(&self, place: Place) -> Result<Arc<Driver>, Aee> {
         let mut dsps = locked(&self.dsps);
-        if let Some(dsp) = dsps.get(&place.domain) {
+        if let Some(dsp) = dsps.get(place.name()) {
             return Ok(Arc::clone(dsp));
         }
         let config = for_one_program(self.config(place)?.clone());
@@ -155,16 +150,35 @@ impl Machine {
             tracing::error!("the DSP {} cannot be started: {error}", place.name());
             Aee::NO_SESSION
         })?;
-        dsps.insert(place.domain, Arc::clone(&dsp));
+        dsps.insert(place.name().to_owned(), Arc::clone(&dsp));
         Ok(dsp)
     }
 
     /// The program's process there, which is made when it is first wanted.
     pub fn process(&self, place: Place) -> Result<Arc<Process>, Aee> {
         let mut processes = locked(&self.processes);
-        if let Some(process) = processes.get(&place.number()) {
-            return Ok(Arc::clone(process));
+        match processes.get(&place.number()) {
+            Some(process) => Ok(Arc::clone(process)),
+            None => self.create(&mut processes, place),
         }
+    }
+
+    /// A process in the lowest session of a DSP, beside the first, that the program has not.
+    pub fn new_process(&self, domain: u32) -> Result<Arc<Process>, Aee> {
+        let mut processes = locked(&self.processes);
+        let mut sessions = (1..domain::SESSIONS).map(|session| Place { domain, session });
+        let place = sessions
+            .find(|place| !processes.contains_key(&place.number()))
+            .ok_or_else(|| {
+                let (all, first) = (domain::SESSIONS, Place { domain, session: 0 });
+                tracing::warn!("the program has all {all} sessions of {}", first.name());
+                Aee::NO_SESSION
+            })?;
+        self.create(&mut processes, place)
+    }
+
+    /// Makes a process where there is none.
+    fn create(&self, processes: &mut BTreeMap<u32, Arc<Process>>, place: Place) -> Result<Arc<Process>, Aee> {
         let dsp = self.dsp(place)?;
         let create = || {
             let sid = dsp.session_ids().next().context("no context bank")?;
@@ -195,13 +209,6 @@ impl Machine {
     /// The process there, if there is one.
     pub fn existing_process(&self, effective: u32) -> Option<Arc<Process>> {
         locked(&self.processes).get(&effective).cloned()
-    }
-
-    /// The lowest session of a DSP beside the first that the program has not.
-    pub fn free_session(&self, domain: u32) -> Option<Place> {
-        let processes = locked(&self.processes);
-        let mut all = (1..domain::SESSIONS).map(|session| Place { domain, session });
-        all.find(|place| !processes.contains_key(&place.number()))
     }
 }
 

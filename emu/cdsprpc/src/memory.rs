@@ -3,6 +3,7 @@
 use std::ffi::{c_int, c_void};
 use std::ptr::null_mut;
 
+use emu_local_ap::PAGE;
 use rpmsg::Aee;
 use rpmsg::fastrpc::control::{MAP_FD, MAP_FD_DELAYED};
 use vm_memory::{GuestAddress, GuestMemoryBackend as _};
@@ -10,9 +11,6 @@ use vm_memory::{GuestAddress, GuestMemoryBackend as _};
 use crate::buffers::Shared;
 use crate::domain::Place;
 use crate::machine::{Machine, code, machine, process_at};
-
-/// Bytes of a page.
-const PAGE: u64 = 4096;
 
 fn allocate(machine: &Machine, size: usize) -> Option<usize> {
     let len = (size as u64).max(1).checked_next_multiple_of(PAGE)?;

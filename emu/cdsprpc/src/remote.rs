@@ -10,7 +10,7 @@ use emu_local_ap::{Arg, ClientError};
 use rpmsg::Aee;
 use rpmsg::fastrpc::Scalars;
 
-use crate::domain::{Place, SESSIONS};
+use crate::domain::Place;
 use crate::machine::{Process, code, machine};
 
 /// An argument on the host's side: a buffer, or a handle, or a piece of shared memory.
@@ -378,12 +378,7 @@ pub unsafe extern "C" fn remote_session_control(request: u32, data: *mut c_void,
             let asked = unsafe { data_as::<NewSession>(data, length) }?;
             // SAFETY: the caller's promise
             let domain = place_of(unsafe { text(asked.name, asked.name_length) }?, 0)?.domain;
-            let machine = machine()?;
-            let place = machine.free_session(domain).ok_or_else(|| {
-                tracing::warn!("the program has all {SESSIONS} sessions of that DSP");
-                Aee::NO_SESSION
-            })?;
-            machine.process(place)?;
+            let place = machine()?.new_process(domain)?.place;
             (asked.effective, asked.session) = (place.number(), place.session);
             Ok(())
         }

@@ -109,9 +109,15 @@ fn setup() {
     });
 }
 
+/// In the program's first session on the compute DSP.
 fn open(name: &str) -> Result<u64, c_int> {
+    open_in(name, "cdsp")
+}
+
+/// `place`: a DSP's name, and what is to stand behind it in the URI.
+fn open_in(name: &str, place: &str) -> Result<u64, c_int> {
     setup();
-    let uri = format!("file:///lib{name}_skel.so?{name}_skel_handle_invoke&_modver=1.0&_dom=cdsp");
+    let uri = format!("file:///lib{name}_skel.so?{name}_skel_handle_invoke&_modver=1.0&_dom={place}");
     let uri = CString::new(uri).unwrap();
     let mut handle = 0;
     // SAFETY: a C string and room for the handle
@@ -265,17 +271,8 @@ fn a_program_has_several_sessions_on_several_dsps() {
     assert_eq!(new_session(c"adsp"), Err(none));
     assert_eq!(new_session(c"mdsp"), Err(UNSUPPORTED));
     assert_eq!(new_session(c"toaster"), Err(BAD_PARM));
-    let open = |session: u32| {
-        let uri = format!(
-            "file:///libcalculator_skel.so?calculator_skel_handle_invoke&_modver=1.0&_dom=adsp&_session={session}"
-        );
-        let uri = CString::new(uri).unwrap();
-        let mut handle = 0;
-        // SAFETY: a C string and room for the handle
-        assert_eq!(unsafe { remote_handle64_open(uri.as_ptr(), &raw mut handle) }, 0);
-        handle
-    };
-    let (one, two) = (open(1), open(2));
+    let [one, two] =
+        [1, 2].map(|session| open_in("calculator", &format!("adsp&_session={session}")).unwrap());
     assert!(first != one && one != two);
     assert_eq!((sum_of_two(one), sum_of_two(two)), (Ok(42), Ok(42)));
     // SAFETY: handles of the library; memory of the library, freed once
@@ -303,6 +300,40 @@ fn a_program_has_several_sessions_on_several_dsps() {
     for nobody in [0, u64::MAX, one & 0xffff_ffff, 8 << 32 | one & 0xffff_ffff] {
         assert!(sum_of_two(nobody).is_err(), "{nobody:#x}");
     }
+}
+
+fn misbehave(handle: u64, method: u32, x: u32) -> c_int {
+    let (mut x, mut result) = ([x], [0u32]);
+    let args = [buffer(&mut x), buffer(&mut result)];
+    // SAFETY: two buffers, as the scalars say
+    unsafe { remote_handle64_invoke(handle, sc(method, 1, 1), args.as_ptr()) }
+}
+
+/// On the compute DSP, whose sessions beside the first no other test has.
+#[test]
+fn threads_that_reserve_at_once_get_sessions_of_their_own_and_one_that_crashes_leaves_the_others() {
+    let start = std::sync::Barrier::new(8);
+    let mut reserved: Vec<_> = std::thread::scope(|scope| {
+        let threads = [(); 8].map(|()| {
+            scope.spawn(|| {
+                start.wait();
+                new_session(c"cdsp")
+            })
+        });
+        threads.map(|thread| thread.join().unwrap()).into()
+    });
+    reserved.sort_unstable();
+    let none = Err(rpmsg::Aee::NO_SESSION.on_ap().cast_signed());
+    let sessions = [Ok((11, 1)), Ok((19, 2)), Ok((27, 3))];
+    assert_eq!(reserved, [&sessions[..], &[none; 5]].concat());
+
+    let [one, two] = [1, 2].map(|session| open_in("misbehave", &format!("cdsp&_session={session}")).unwrap());
+    // Method 17 gives back what it is given, 3 writes to a null pointer.
+    assert_eq!((misbehave(one, 17, 5), misbehave(two, 17, 6)), (5, 6));
+    let gone = misbehave(one, 3, 1);
+    assert!(![0, 5].contains(&gone), "{gone}");
+    assert!(![0, 5].contains(&misbehave(one, 17, 5)));
+    assert_eq!(misbehave(two, 17, 7), 7);
 }
 
 #[test]

@@ -191,10 +191,11 @@ impl Driver {
         Self::on(kernel, bus, config, numbering)
     }
 
-    /// Another DSP of this machine: behind the same SMMU, with the same memory.
+    /// Another DSP of this machine: behind the same SMMU, with the same memory. Its sessions' streams must be its own, as those of a
+    /// profile are.
     ///
     /// # Errors
-    /// The SMMU has no bank left for its sessions, or another DSP has their streams.
+    /// The SMMU has no bank left for its sessions.
     pub fn start_beside(&self, config: DspConfig) -> Result<Arc<Self>, DriverError> {
         Self::on(
             Arc::clone(&self.kernel),

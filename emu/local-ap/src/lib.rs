@@ -12,6 +12,8 @@ pub mod kernel_iommu;
 pub mod library;
 pub mod queue;
 
+pub use emu_core::mem::PAGE;
+
 pub use apps::{Apps, print_record};
 pub use driver::{Answer, Arg, Driver, DriverError, Numbering, PendingCall, Session, for_one_program};
 pub use kernel_iommu::{Direction, DmaBuffer, KernelError, KernelIommu};

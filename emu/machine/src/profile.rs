@@ -16,9 +16,9 @@ pub const DEFAULT: &str = "qcs6490";
 
 /// Most session slots a FastRPC channel may have (`FASTRPC_MAX_SESSIONS` of the kernel's driver).
 const MAX_SESSIONS: u32 = 14;
-/// Labels the kernel's driver knows (`fastrpc_get_domain_id`). Up to 6.12 it has no place for the two gdsp, and older ones
-/// have none for cdsp1.
-const LABELS: &[&str] = &["adsp", "mdsp", "sdsp", "cdsp", "cdsp1", "gdsp0", "gdsp1"];
+/// Labels the kernel's driver knows, in the order of their numbers (`fastrpc_get_domain_id`; `ADSP_DOMAIN_ID` … in `inc/remote.h` of
+/// qualcomm/fastrpc). Up to 6.12 it has no place for the two gdsp, and older ones have none for cdsp1.
+pub const LABELS: &[&str] = &["adsp", "mdsp", "sdsp", "cdsp", "cdsp1", "gdsp0", "gdsp1"];
 /// Labels of DSPs that can have the sensors: those with a protection domain `sensor_pd` in drivers/soc/qcom/qcom_pd_mapper.c.
 const SENSOR_LABELS: &[&str] = &["adsp", "sdsp"];
 /// Most DSPs of one machine: one of each label. Each has a virtio-mmio slot, interrupts and a part of the reserved block.
