@@ -5,13 +5,15 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 
 use emu_assets::cache::Cache;
 use test_needs::{Need, crates, wheels};
 
 use crate::assets;
+use crate::hexagon::emulator;
 
 /// A program, and work for it.
 #[derive(Debug)]
@@ -198,12 +200,35 @@ impl RealProgram {
         files
     }
 
-    /// Its arguments for so much work, and what it reads.
+    /// Runs a command ([`on_peer`], [`on_engine`]) with its arguments and input for so much work.
+    ///
+    /// # Errors
+    /// It does not start, its output cannot be read, or it succeeds without reading all its input.
     ///
     /// # Panics
     /// The work is not there.
-    #[must_use]
-    pub fn work(&self, amount: Amount) -> (Vec<String>, Vec<u8>) {
+    pub fn run(&self, command: &mut Command, amount: Amount) -> std::io::Result<Output> {
+        let (arguments, input) = self.work(amount);
+        let mut child = command
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let mut to = child.stdin.take().expect("its input");
+        // Not in the way of what it prints meanwhile.
+        let feed = std::thread::spawn(move || to.write_all(&input));
+        let output = child.wait_with_output()?;
+        let fed = feed.join().expect("no panic");
+        // What failed need not have read all.
+        if output.status.success() {
+            fed?;
+        }
+        Ok(output)
+    }
+
+    /// Its arguments for so much work, and what it reads.
+    fn work(&self, amount: Amount) -> (Vec<String>, Vec<u8>) {
         let amount = self.amounts[amount as usize];
         match self.work {
             Work::Script(file) => {
@@ -220,6 +245,24 @@ impl RealProgram {
             ),
         }
     }
+}
+
+/// A program on QEMU's user mode.
+#[must_use]
+pub fn on_peer(qemu: &str, program: &Path) -> Command {
+    let mut command = Command::new(qemu);
+    command.args(["-cpu", "v68"]).arg(program);
+    command
+}
+
+/// A program on this build's `vhost-hexagon exec`.
+#[must_use]
+pub fn on_engine(engine: &str, program: &Path) -> Command {
+    let mut command = Command::new(emulator());
+    command
+        .args(["exec", "--cpu", "v68", "--engine", engine])
+        .arg(program);
+    command
 }
 
 /// Words of a small language, some often and some seldom, in lines: the same each time.

@@ -3,15 +3,14 @@
 //! Wall time of whole processes, start and translation included: this build's `vhost-hexagon exec` with each engine, and
 //! `qemu-hexagon`, by turns within each round; what is compared is the median of the rounds' ratios. All must print the same.
 
-use std::io::Write as _;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use tests::figures::median;
-use tests::hexagon::{emulator, qemu};
-use tests::real_programs::{ALL, Amount, RealProgram, zig_or_skip};
+use tests::hexagon::qemu;
+use tests::real_programs::{ALL, Amount, RealProgram, on_engine, on_peer, zig_or_skip};
 
 /// Measures well-known C programs.
 #[derive(Parser)]
@@ -54,18 +53,10 @@ fn run(args: &Args) -> Result<()> {
             for turn in 0..SIDES.len() {
                 let side = (turn + round) % SIDES.len();
                 let mut command = match SIDES[side] {
-                    "qemu" => {
-                        let mut command = Command::new(qemu);
-                        command.args(["-cpu", "v68"]);
-                        command
-                    }
-                    engine => {
-                        let mut command = Command::new(emulator());
-                        command.args(["exec", "--cpu", "v68", "--engine", engine]);
-                        command
-                    }
+                    "qemu" => on_peer(qemu, &file),
+                    engine => on_engine(engine, &file),
                 };
-                let (seconds, said) = measure(command.arg(&file), program)?;
+                let (seconds, said) = measure(&mut command, program)?;
                 let first = printed.get_or_insert_with(|| said.clone());
                 ensure!(
                     *first == said,
@@ -93,20 +84,11 @@ fn run(args: &Args) -> Result<()> {
 
 /// Seconds from start to end, and what was printed.
 fn measure(command: &mut Command, program: &RealProgram) -> Result<(f64, Vec<u8>)> {
-    let (arguments, input) = program.work(Amount::Bench);
     let start = Instant::now();
-    let mut child = command
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("{command:?} does not start"))?;
-    let mut to = child.stdin.take().context("no pipe")?;
-    let feed = std::thread::spawn(move || to.write_all(&input));
-    let output = child.wait_with_output()?;
+    let output = program.run(command, Amount::Bench);
     let seconds = start.elapsed().as_secs_f64();
-    ensure!(output.status.success(), "{command:?}: {}", output.status);
-    // A program that failed to read has failed.
-    let _ = feed.join();
+    let output = output.with_context(|| format!("{command:?} does not run"))?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{command:?}: {}: {told}", output.status);
     Ok((seconds, output.stdout))
 }
